@@ -1,0 +1,192 @@
+"""What a shop holds: plain records, one class a noun.
+
+Money is a float here on purpose: the real shop counts in PHP floats, and its sums carry their noise.
+Times are unix seconds.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Status:
+    """One row of the shop's payment or shipping statuses. A code can be None: a merchant's own status."""
+
+    id: int
+    code: str | None
+    position: int
+    name: str
+
+
+@dataclass(slots=True)
+class Product:
+    id: int
+    sku: str | None
+    name: str
+    price: float
+    amount: int
+    inventory_enabled: bool = True
+    enabled: bool = True
+    weight: float = 0.0
+    created: int = 0
+    updated: int = 0
+    arrival: int = 0
+    sales: int = 0
+    free_shipping: bool = False
+    need_process: bool = True
+    description: str | None = None
+    brief: str | None = None
+    categories: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    revision: int = 0
+    extra: dict | None = None
+
+
+@dataclass(slots=True)
+class Variant:
+    id: int
+    product_id: int
+    sku: str | None
+    price: float
+    amount: int
+    default_amount: bool = False
+    default_price: bool = True
+    weight: float = 0.0
+    default_weight: bool = True
+    default_value: bool = False
+    attributes: dict = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Surcharge:
+    """`include` means: already contained in the prices. `available` False means: shown, not charged."""
+
+    id: int
+    type: str
+    code: str
+    name: str
+    value: float
+    include: bool = False
+    available: bool = True
+    weight: int = 0
+    class_name: str = ""
+
+
+@dataclass(slots=True)
+class Item:
+    id: int
+    order_id: int
+    product_id: int | None
+    variant_id: int | None
+    sku: str
+    name: str
+    price: float
+    net_price: float
+    amount: int
+    attributes: tuple[tuple[str, str], ...] = ()
+    backordered: int = 0
+
+    @property
+    def total(self) -> float:
+        return self.net_price * self.amount
+
+
+@dataclass(slots=True)
+class Tracking:
+    id: int
+    order_id: int | None
+    value: str
+    at: int
+
+
+@dataclass(slots=True)
+class Transaction:
+    id: int
+    at: int
+    public_id: str
+    method: str
+    title: str
+    status: str
+    value: float
+    note: str = ""
+    type: str = "sale"
+
+
+@dataclass(slots=True)
+class Event:
+    """One line of an order's history."""
+
+    id: int
+    at: int
+    code: str
+    description: str
+    data: dict | list | None
+    comment: str = ""
+    author: str | None = "REST API"
+
+
+@dataclass(slots=True)
+class Address:
+    firstname: str
+    lastname: str
+    street: str
+    city: str
+    zipcode: str
+    country: str
+    state: str
+    phone: str
+    state_name: str = ""
+
+
+@dataclass(slots=True)
+class Profile:
+    """A customer, or the copy of one that belongs to an order."""
+
+    id: int
+    login: str
+    anonymous: bool
+    added: int
+    billing: Address | None = None
+    shipping: Address | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.billing.firstname} {self.billing.lastname}" if self.billing else ""
+
+
+@dataclass(slots=True)
+class Detail:
+    id: int
+    name: str
+    label: str
+    value: str
+
+
+@dataclass(slots=True)
+class Order:
+    id: int
+    number: str | None
+    date: int
+    renewed: int
+    payment_id: int | None
+    shipping_id: int | None
+    currency: str | None = "USD"
+    subtotal: float = 0.0
+    total: float = 0.0
+    profile: Profile | None = None
+    customer: Profile | None = None
+    items: list[Item] = field(default_factory=list)
+    surcharges: list[Surcharge] = field(default_factory=list)
+    trackings: list[Tracking] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    details: list[Detail] = field(default_factory=list)
+    coupons: list[str] = field(default_factory=list)
+    payment_method: str = "Phone Ordering"
+    method_id: int = 1
+    method_name: str = "Courier"
+    notes: str = ""
+    admin_notes: str = ""
+    legacy_tracking: str = ""
+    stock_status: str | None = ""
+    recent: bool = True
+    demo: bool = False
