@@ -1,0 +1,33 @@
+"""The application factory: wires extensions, blueprints, commands and error pages. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask
+
+import blueprints
+import cli
+import jobs
+import models
+from config import Config, load
+from extensions import csrf, db, htmx, migrate
+from services import vault
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Make the application. Raises ConfigError where a setting is missing or not usable."""
+    config = config or load()
+    app = Flask(__name__, instance_path=str(config.instance))
+    app.config.update(config.flask(), CARTLINK=config)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    db.init_app(app)
+    migrate.init_app(app, db, directory="migrations", render_as_batch=True, compare_type=True)
+    csrf.init_app(app)
+    htmx.init_app(app)
+    vault.init_app(app, config)
+    jobs.init_app(app, config)
+    blueprints.register(app)
+    cli.register(app)
+    return app

@@ -1,0 +1,179 @@
+"""Every setting from the environment, typed, read once; nonsense is refused at start with a sentence.
+
+``instance/settings.env`` (written by ``make run``) holds defaults as KEY=VALUE lines, so that web, workers and commands in
+another shell agree; the environment wins over it. Every variable is described in README.md; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from errors import ConfigError
+
+VERSION = "0.1.0"
+ROOT = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. Times in seconds unless the name says otherwise."""
+
+    instance: Path
+    secret_key: str = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    allow_private_endpoints: tuple[str, ...]
+    behind_https: bool
+    lease_seconds: int
+    slice_seconds: int
+    tick_seconds: int
+    orders_every: int
+    stock_every: int
+    listings_every: int
+    order_page_size: int
+    connect_timeout: float
+    read_timeout: float
+    total_timeout: float
+    max_answer_bytes: int
+    log_level: str
+    testing: bool = False
+
+    def flask(self) -> dict[str, object]:
+        """The part that Flask and its extensions read, under their names."""
+        return {
+            "SECRET_KEY": self.secret_key,
+            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+            "SESSION_COOKIE_SECURE": self.behind_https,
+            "WTF_CSRF_TIME_LIMIT": 12 * 3600,
+            "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+            "BOOTSTRAP_SERVE_LOCAL": True,
+            "TESTING": self.testing,
+        }
+
+
+NAMES = (
+    "CARTLINK_INSTANCE", "SECRET_KEY", "SECRET_KEYS", "SECRET_KEYS_FILE", "DATABASE_URL", "REDIS_URL", "ALLOW_PRIVATE_ENDPOINTS",
+    "BEHIND_HTTPS", "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY",
+    "ORDER_PAGE_SIZE", "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "LOG_LEVEL",
+)  # fmt: skip
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable."""
+    given = dict(os.environ if environ is None else environ)
+    instance = Path(given.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
+    values = {**read_settings_file(instance / "settings.env"), **{name: given[name] for name in NAMES if given.get(name)}}
+    reader = _Reader(values)
+    return Config(
+        instance=instance,
+        secret_key=reader.required("SECRET_KEY"),
+        secret_keys=_secret_keys(values),
+        database_url=_database_url(reader.required("DATABASE_URL")),
+        redis_url=reader.required("REDIS_URL"),
+        allow_private_endpoints=reader.words("ALLOW_PRIVATE_ENDPOINTS"),
+        behind_https=reader.boolean("BEHIND_HTTPS", False),
+        lease_seconds=reader.integer("LEASE_SECONDS", 60, 2, 3600),
+        slice_seconds=reader.integer("SLICE_SECONDS", 30, 1, 3600),
+        tick_seconds=reader.integer("TICK_SECONDS", 5, 1, 300),
+        orders_every=reader.integer("ORDERS_EVERY", 300, 1, 86400),
+        stock_every=reader.integer("STOCK_EVERY", 300, 1, 86400),
+        listings_every=reader.integer("LISTINGS_EVERY", 86400, 60, 30 * 86400),
+        order_page_size=reader.integer("ORDER_PAGE_SIZE", 100, 1, 500),
+        connect_timeout=float(reader.integer("CONNECT_TIMEOUT", 10, 1, 120)),
+        read_timeout=float(reader.integer("READ_TIMEOUT", 120, 1, 600)),
+        total_timeout=float(reader.integer("TOTAL_TIMEOUT", 180, 1, 900)),
+        max_answer_bytes=reader.integer("MAX_ANSWER_MB", 64, 1, 1024) * 1024 * 1024,
+        log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    )
+
+
+def read_settings_file(path: Path) -> dict[str, str]:
+    """KEY=VALUE lines; blank lines and lines starting with # are passed over. A file that is not there is empty."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as cause:
+        raise ConfigError(f"The settings file {path} cannot be read: {cause.strerror}.") from None
+    values = {}
+    for line in text.splitlines():
+        name, separator, value = line.strip().partition("=")
+        if separator and not name.startswith("#"):
+            values[name.strip()] = value.strip()
+    return values
+
+
+class _Reader:
+    def __init__(self, values: Mapping[str, str]):
+        self.values = values
+
+    def required(self, name: str) -> str:
+        value = self.values.get(name, "")
+        if not value:
+            raise ConfigError(
+                f"{name} is not set.", "Start with `make run`, which makes instance/settings.env, or set it in the environment."
+            )
+        return value
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.values.get(name, "")
+        try:
+            number = int(text) if text else default
+        except ValueError:
+            raise ConfigError(f"{name} has to be a whole number, not {text!r}.") from None
+        if not least <= number <= most:
+            raise ConfigError(f"{name} has to be between {least} and {most}, not {number}.")
+        return number
+
+    def boolean(self, name: str, default: bool) -> bool:
+        text = self.values.get(name, "").lower()
+        if not text:
+            return default
+        if text in ("1", "yes", "true", "on"):
+            return True
+        if text in ("0", "no", "false", "off"):
+            return False
+        raise ConfigError(f"{name} has to be yes or no, not {text!r}.")
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.lower() for word in self.values.get(name, "").replace(",", " ").split())
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.values.get(name, default).upper()
+        if text not in allowed:
+            raise ConfigError(f"{name} has to be one of {', '.join(allowed)}, not {text!r}.")
+        return text
+
+
+def _database_url(url: str) -> str:
+    """SQLAlchemy names the driver; hosting environments hand out bare ``postgres://`` addresses."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url[len(prefix) :]
+    if url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return url
+    raise ConfigError("DATABASE_URL has to start with sqlite:/// or postgresql://.")
+
+
+def _secret_keys(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The Fernet keyring, newest key first: from SECRET_KEYS_FILE (one key a line) or SECRET_KEYS (commas)."""
+    path = values.get("SECRET_KEYS_FILE", "")
+    if path:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as cause:
+            raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
+    else:
+        text = values.get("SECRET_KEYS", "")
+    keys = tuple(word for word in text.replace(",", " ").split() if word)
+    if not keys:
+        raise ConfigError(
+            "There is no keyring: set SECRET_KEYS_FILE or SECRET_KEYS.", "Without the keyring stored API keys cannot be read."
+        )
+    return keys

@@ -1,0 +1,64 @@
+"""Queues and enqueueing. With ``worker.py`` and the other modules of this package, the only users of ``rq``.
+
+The database is the truth; a job carries a run's id and nothing else. JSON, not pickle: whoever can write to the queue must
+not be able to run code here. Three queues: ``ticks`` (never behind long work), ``sync`` (runs), ``checks`` (a person waits).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask, current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+
+from config import Config
+from errors import QueueAway
+from models import SyncRun
+from services import runs
+
+QUEUES = ("ticks", "checks", "sync")
+RUN_TIMEOUT = 900
+"""Seconds a job may take. A run gives way after a slice, so only a single endless answer comes near this."""
+
+
+def init_app(app: Flask, config: Config) -> None:
+    app.extensions["cartlink.redis"] = Redis.from_url(config.redis_url, socket_connect_timeout=3, health_check_interval=30)
+
+
+def redis_connection() -> Redis:
+    return current_app.extensions["cartlink.redis"]
+
+
+def queue(name: str) -> Queue:
+    return Queue(name, connection=redis_connection(), serializer=JSONSerializer, default_timeout=RUN_TIMEOUT)
+
+
+def enqueue_run(run_id: int) -> None:
+    """Put a queued run on the queue; a run that waits there already stays as it is. Call it after the commit.
+
+    Each time it gets a job id of its own: whichever job comes first claims the run, the others find nothing to do.
+    Raises QueueAway where Redis does not answer. The run's row stays, and the next tick enqueues it."""
+    try:
+        sync = queue("sync")
+        run = runs.find_run(run_id)
+        if run.enqueues:
+            waiting = sync.fetch_job(_job_id(run))
+            if waiting is not None and waiting.get_status() == JobStatus.QUEUED:
+                return
+        run = runs.note_enqueue(run_id)
+        if run is None:
+            return
+        sync.enqueue(
+            f"jobs.{run.kind}.run", kwargs={"run_id": run.id}, job_id=_job_id(run), unique=True, job_timeout=RUN_TIMEOUT,
+            result_ttl=60, failure_ttl=int(timedelta(days=1).total_seconds()),
+        )  # fmt: skip
+    except RedisError:
+        raise QueueAway("The queue does not answer; the run is kept and starts when it is back.") from None
+
+
+def _job_id(run: SyncRun) -> str:
+    return f"run-{run.id}-{run.enqueues}"

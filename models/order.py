@@ -1,0 +1,109 @@
+"""Orders as downloaded, with the money as the integration's settings read it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from extensions import db
+from models.types import Moment, Money, utcnow
+
+OPEN_STATES = ("awaiting_payment", "on_hold", "ready", "part_shipped")
+
+
+class Order(db.Model):
+    """``external_id`` is the shop's own id, ``number`` what the merchant sees. ``raw`` is the shop's payload as compressed
+    JSON without customer profiles, ``surcharge_rows`` the single money rows where they had to be read.
+
+    items + shipping + items_tax + shipping_tax + discount + other = total − difference; ``difference`` is 0 for a sound order.
+    ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled."""
+
+    __tablename__ = "order"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"))
+    external_id: Mapped[str] = mapped_column(String(64))
+    number: Mapped[str] = mapped_column(String(64), default="")
+    placed_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+    currency: Mapped[str] = mapped_column(String(10), default="")
+    decimals: Mapped[int] = mapped_column(default=2)
+    total: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    items: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    shipping: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    items_tax: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    shipping_tax: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    discount: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    other: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    difference: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    tax_lines: Mapped[list[list[str]] | None] = mapped_column(JSON(none_as_null=True))
+    payment_status: Mapped[str] = mapped_column(String(40), default="")
+    shipping_status: Mapped[str] = mapped_column(String(40), default="")
+    state: Mapped[str] = mapped_column(String(20), default="ready")
+    held_reason: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    customer: Mapped[str] = mapped_column(Text, default="")
+    email: Mapped[str] = mapped_column(Text, default="")
+    billing_address: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    shipping_address: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    payment_method: Mapped[str] = mapped_column(Text, default="")
+    shipping_method: Mapped[str] = mapped_column(Text, default="")
+    customer_notes: Mapped[str] = mapped_column(Text, default="")
+    admin_notes: Mapped[str] = mapped_column(Text, default="")
+    tracking_numbers: Mapped[list[str]] = mapped_column(JSON, default=list)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    raw: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    surcharge_rows: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    first_seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+
+    lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
+
+    __table_args__ = (
+        Index("uq_order_shop_external_id", "shop_id", "external_id", unique=True),
+        Index("ix_order_shop_placed", "shop_id", "placed_at"),
+        Index("ix_order_shop_number", "shop_id", "number"),
+        Index("ix_order_state_placed", "state", "placed_at"),
+    )
+
+
+class OrderLine(db.Model):
+    """``price`` is per unit and ``total`` for the quantity, as recorded under the settings; ``tax`` is beside them.
+
+    ``reserved`` is what this line holds of its stock item now, ``shipped`` what has gone out."""
+
+    __tablename__ = "order_line"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column()
+    sku: Mapped[str] = mapped_column(String(255), default="", index=True)
+    name: Mapped[str] = mapped_column(Text, default="")
+    quantity: Mapped[int] = mapped_column()
+    price: Mapped[Decimal] = mapped_column(Money)
+    total: Mapped[Decimal] = mapped_column(Money)
+    tax: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
+    options: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
+    product_id: Mapped[str] = mapped_column(String(64), default="")
+    variant_id: Mapped[str] = mapped_column(String(64), default="")
+    stock_item_id: Mapped[int | None] = mapped_column(ForeignKey("stock_item.id"), index=True)
+    reserved: Mapped[int] = mapped_column(default=0)
+    shipped: Mapped[int] = mapped_column(default=0)
+
+    order: Mapped[Order] = relationship(back_populates="lines")
+
+
+class OrderChange(db.Model):
+    """One change the shop made to an order after we first stored it: which fields, before and after."""
+
+    __tablename__ = "order_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id", ondelete="CASCADE"), index=True)
+    seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
+    fields: Mapped[dict[str, list[Any]]] = mapped_column(JSON)

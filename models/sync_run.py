@@ -1,0 +1,77 @@
+"""Sync runs: one run of a job for one integration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from extensions import db
+from models.integration import Integration
+from models.types import Moment, utcnow
+
+LIVE = text("state IN ('queued', 'running')")
+
+
+class SyncRun(db.Model):
+    """``kind`` is orders, stock or listings. ``state`` is queued, running or finished; ``outcome`` is set at the end:
+
+    done (reached its last page), partial (some rows failed or the last page was not reached), waiting (a preview waits for
+    a person), failed (``error`` says why), stopped (switched off, removed or stopped by a person), lost (its worker died).
+    The lease is held by whoever knows ``lease_token`` until ``lease_until``. ``enqueues`` counts how often it was put on the queue. ``not_before`` keeps a run that gave way in the
+    queue for a while. ``actor`` is who or what started it (``schedule``, ``cli:ann``, ``user:ann``, ``run:7``)."""
+
+    __tablename__ = "sync_run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id"))
+    kind: Mapped[str] = mapped_column(String(10))
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    outcome: Mapped[str] = mapped_column(String(10), default="")
+    actor: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    not_before: Mapped[datetime | None] = mapped_column(Moment)
+    started_at: Mapped[datetime | None] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)
+    enqueues: Mapped[int] = mapped_column(default=0)
+    lease_token: Mapped[str] = mapped_column(String(32), default="")
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    stop_requested: Mapped[bool] = mapped_column(default=False)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int | None] = mapped_column()
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    requests: Mapped[int] = mapped_column(default=0)
+    error_code: Mapped[str] = mapped_column(String(30), default="")
+    error: Mapped[str] = mapped_column(Text, default="")
+    advice: Mapped[str] = mapped_column(Text, default="")
+    warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+
+    integration: Mapped[Integration] = relationship()
+
+    __table_args__ = (
+        Index("uq_sync_run_live", "integration_id", "kind", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+        Index("ix_sync_run_state_lease", "state", "lease_until"),
+        Index("ix_sync_run_integration_created", "integration_id", "created_at"),
+    )
+
+
+class RunItem(db.Model):
+    """What a run did, or would do, about one listing or one order row.
+
+    ``result`` is sent, failed, skipped, preview or unreadable; ``now``, ``wanted`` and ``stored`` are quantities."""
+
+    __tablename__ = "run_item"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("sync_run.id", ondelete="CASCADE"), index=True)
+    listing_id: Mapped[int | None] = mapped_column(ForeignKey("listing.id", ondelete="SET NULL"))
+    external_id: Mapped[str] = mapped_column(String(64), default="")
+    sku: Mapped[str] = mapped_column(String(255), default="")
+    now: Mapped[int | None] = mapped_column()
+    wanted: Mapped[int | None] = mapped_column()
+    stored: Mapped[int | None] = mapped_column()
+    result: Mapped[str] = mapped_column(String(12))
+    reason: Mapped[str] = mapped_column(Text, default="")

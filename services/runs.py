@@ -1,0 +1,238 @@
+"""Sync runs: started, claimed under a lease, reported page by page, finished, and released when their worker died."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm import scoped_session as ScopedSession
+
+from errors import AlreadyRunning, AppError, ChannelError, Conflict, LeaseLost, NotFound, RunStopped, StopRequested, SwitchedOff
+from extensions import db, writing
+from models import Integration, SyncRun
+from models.types import utcnow
+
+KINDS = ("orders", "stock", "listings")
+
+
+def find_run(run_id: int) -> SyncRun:
+    """Raises NotFound."""
+    run = db.session.get(SyncRun, run_id, populate_existing=True)
+    if run is None:
+        raise NotFound(f"There is no sync run {run_id}.")
+    return run
+
+
+def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:
+    """Make a queued run. The caller enqueues it afterwards, with ``jobs.enqueue_run``.
+
+    Raises AlreadyRunning (with the live run's id), NotFound, or Conflict where the integration is switched off."""
+    try:
+        with writing() as session:
+            integration = session.get(Integration, integration_id)
+            if integration is None or integration.removed_at is not None:
+                raise NotFound("That integration has been removed.")
+            if not integration.enabled:
+                raise Conflict(f"{integration.name} is disabled.", "Enable it first.")
+            live = session.scalar(live_run(integration_id, kind))
+            if live is not None:
+                raise AlreadyRunning(f"{integration.name}: {kind} are being synced already (run {live.id}).", live.id)
+            run = SyncRun(integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[])
+            session.add(run)
+            session.flush()
+            run_id = run.id
+    except IntegrityError:
+        live = db.session.scalar(live_run(integration_id, kind))
+        raise AlreadyRunning("A run of this kind has just been started.", live.id if live else 0) from None
+    return find_run(run_id)
+
+
+def live_run(integration_id: int, kind: str) -> Any:
+    """The select of the one unfinished run of a kind."""
+    return select(SyncRun).where(
+        SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.state.in_(("queued", "running"))
+    )
+
+
+def note_enqueue(run_id: int) -> SyncRun | None:
+    """Count one more time on the queue; None where the run is not queued any more."""
+    with writing() as session:
+        run = session.get(SyncRun, run_id, with_for_update=True)
+        if run is None or run.state != "queued":
+            return None
+        run.enqueues += 1
+        run.enqueued_at = utcnow()
+    return find_run(run_id)
+
+
+@dataclass
+class Lease:
+    """The right to work on one run, proven by ``token``. ``counts`` and ``done`` are written with each page commit."""
+
+    run_id: int
+    integration_id: int
+    shop_id: int
+    kind: str
+    actor: str
+    token: str
+    seconds: int
+    done: int = 0
+    total: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    requests_before: int = 0
+    requests: int = 0
+
+    def count(self, name: str, by: int = 1) -> None:
+        if by:
+            self.counts[name] = self.counts.get(name, 0) + by
+
+    def warn(self, sentence: str) -> None:
+        """Keep a sentence on the run, once, and at most fifty of them."""
+        if sentence not in self.warnings and len(self.warnings) < 50:
+            self.warnings.append(sentence)
+
+    def gate(self) -> None:
+        """Called before each request to the shop. Raises LeaseLost, SwitchedOff or StopRequested."""
+        row = db.session.execute(
+            select(
+                SyncRun.lease_token, SyncRun.state, SyncRun.stop_requested, Integration.enabled, Integration.removed_at
+            ).join(Integration).where(SyncRun.id == self.run_id)
+        ).one_or_none()  # fmt: skip
+        # The read must not keep a transaction open while the request is under way.
+        db.session.rollback()
+        if row is None or row.lease_token != self.token or row.state != "running":
+            raise LeaseLost("Another worker has taken this run over.")
+        if not row.enabled or row.removed_at is not None:
+            raise SwitchedOff("The integration was switched off.")
+        if row.stop_requested:
+            raise StopRequested("The run was stopped.")
+
+    @contextmanager
+    def page(self) -> Iterator[ScopedSession[Session]]:
+        """One page's transaction: everything written inside is committed together with the proof that the lease still
+        holds, or not at all. Raises LeaseLost. The lease is extended by it."""
+        with writing() as session:
+            yield session
+            self._extend(session)
+
+    def extend(self) -> None:
+        """Hold the lease for another term without committing anything else. Raises LeaseLost."""
+        with writing() as session:
+            self._extend(session)
+
+    def _extend(self, session: ScopedSession[Session]) -> None:
+        extended = session.execute(
+            update(SyncRun)
+            .where(SyncRun.id == self.run_id, SyncRun.lease_token == self.token, SyncRun.state == "running")
+            .values(
+                lease_until=utcnow() + timedelta(seconds=self.seconds), done=self.done, total=self.total, counts=dict(self.counts),
+                warnings=list(self.warnings), requests=self.requests_before + self.requests,
+            )  # fmt: skip
+            .execution_options(synchronize_session=False)
+        )
+        if extended.rowcount != 1:
+            raise LeaseLost("Another worker has taken this run over.")
+
+
+def claim(run_id: int) -> Lease | None:
+    """Take a queued run; None where somebody else has it, it is not due yet, or it is finished."""
+    seconds = current_app.config["CARTLINK"].lease_seconds
+    token = secrets.token_hex(16)
+    now = utcnow()
+    with writing() as session:
+        claimed = session.execute(
+            update(SyncRun)
+            .where(SyncRun.id == run_id, SyncRun.state == "queued")
+            .values(
+                state="running", lease_token=token, lease_until=now + timedelta(seconds=seconds), not_before=None,
+                started_at=db.func.coalesce(SyncRun.started_at, now),
+            )  # fmt: skip
+            .execution_options(synchronize_session=False)
+        )
+        if claimed.rowcount != 1:
+            return None
+    run = find_run(run_id)
+    lease = Lease(
+        run_id=run.id, integration_id=run.integration_id, shop_id=run.integration.shop_id, kind=run.kind, actor=run.actor,
+        token=token, seconds=seconds, done=run.done, total=run.total, counts=dict(run.counts), warnings=list(run.warnings),
+        requests_before=run.requests,
+    )  # fmt: skip
+    db.session.rollback()
+    return lease
+
+
+def give_way(lease: Lease, wait_seconds: float = 0) -> None:
+    """Put a claimed run back in the queue, to be gone on with later. The caller enqueues it. Raises LeaseLost."""
+    with writing() as session:
+        lease._extend(session)
+        session.execute(
+            update(SyncRun)
+            .where(SyncRun.id == lease.run_id)
+            .values(
+                state="queued", lease_token="", lease_until=None, enqueued_at=None,
+                not_before=utcnow() + timedelta(seconds=wait_seconds) if wait_seconds else None,
+            )  # fmt: skip
+            .execution_options(synchronize_session=False)
+        )
+
+
+def finish(lease: Lease, outcome: str, error: AppError | None = None) -> None:
+    """End a run. Raises LeaseLost where somebody else has it by now; nothing is written then."""
+    with writing() as session:
+        lease._extend(session)
+        session.execute(
+            update(SyncRun)
+            .where(SyncRun.id == lease.run_id)
+            .values(
+                state="finished", outcome=outcome, finished_at=utcnow(), lease_token="", lease_until=None,
+                error_code=error.code if error else "", error=error.message if error else "", advice=error.advice if error else "",
+            )  # fmt: skip
+            .execution_options(synchronize_session=False)
+        )
+
+
+def outcome_of(error: AppError) -> str:
+    return "stopped" if isinstance(error, RunStopped) else "failed"
+
+
+def release_dead_runs() -> list[int]:
+    """End every running run whose lease has run out: its worker died. Answers with their ids."""
+    with writing() as session:
+        dead = session.scalars(
+            select(SyncRun).where(SyncRun.state == "running", SyncRun.lease_until < utcnow()).with_for_update(skip_locked=True)
+        ).all()
+        for run in dead:
+            run.state, run.outcome, run.finished_at = "finished", "lost", utcnow()
+            run.lease_token, run.lease_until = "", None
+            run.error_code, run.error = "lost", "The worker stopped in the middle; the next run goes on from the last saved page."
+            make_due(run.integration, run.kind)
+        return [run.id for run in dead]
+
+
+def make_due(integration: Integration, kind: str) -> None:
+    """Mark a kind of run as due now. Call it inside ``writing()``."""
+    setattr(integration, f"{kind}_due_at", utcnow())
+
+
+def request_stop(run_id: int) -> None:
+    """Ask a run to stop; a queued one ends at once. Raises NotFound."""
+    with writing() as session:
+        run = session.get(SyncRun, run_id, with_for_update=True)
+        if run is None:
+            raise NotFound(f"There is no sync run {run_id}.")
+        run.stop_requested = True
+        if run.state == "queued":
+            run.state, run.outcome, run.finished_at = "finished", "stopped", utcnow()
+
+
+def retryable(error: AppError) -> bool:
+    return isinstance(error, ChannelError) and error.retryable
