@@ -190,3 +190,4 @@ class Order:
     stock_status: str | None = ""
     recent: bool = True
     demo: bool = False
+    revision: int = 0

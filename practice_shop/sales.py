@@ -1,0 +1,276 @@
+"""What happens to a shop's orders and shelf: selling, paying, shipping, editing, cancelling."""
+
+from datetime import datetime
+
+from . import statuses
+from .records import Address, Event, Item, Order, Profile, Surcharge, Transaction
+
+SURCHARGE_CLASSES = {
+    "shipping": "XLite\\Logic\\Order\\Modifier\\Shipping",
+    "tax": "XLite\\Module\\CDev\\SalesTax\\Logic\\Order\\Modifier\\Tax",
+    "discount": "XLite\\Module\\CDev\\Coupons\\Logic\\Order\\Modifier\\Discount",
+    "handling": "XLite\\Logic\\Order\\Modifier\\Handling",
+}
+SURCHARGE_WEIGHTS = {"shipping": 0, "discount": 100, "handling": 150, "tax": 200}
+
+
+class Sales:
+    """The acts on orders. Mixed into `Store`, whose tables it works on."""
+
+    def place_order(
+        self,
+        lines,
+        payment: str | None = "P",
+        shipping: str | None = "N",
+        at: datetime | float | None = None,
+        shipping_cost: float = 0,
+        surcharges=(),
+        email: str = "customer@example.com",
+        notes: str = "",
+        number: str | None = None,
+        profile: bool = True,
+        currency: str | None = "USD",
+        *,
+        address: Address | None = None,
+        shipping_address: Address | None = None,
+        anonymous: bool = True,
+        customer_id: int | None = None,
+        payment_method: str = "Phone Ordering",
+        method: tuple[int, str] = (1, "Courier"),
+        coupons=(),
+        take_stock: bool = True,
+    ) -> int:
+        """Sell: store an order, take its units off the shelf, and return its id.
+
+        `lines` are (product id or (product id, variant id), quantity), optionally with a price as third.
+        `at` is a datetime or unix seconds, now by default. `surcharges` are (type, code, name, value,
+        include, available), the last two optional. An order without `profile` makes complex pages crash.
+        """
+        with self.lock:
+            placed = self.now() if at is None else int(at.timestamp() if isinstance(at, datetime) else at)
+            order = Order(
+                id=self.next_id("order"),
+                number=number,
+                date=placed,
+                renewed=placed,
+                payment_id=self._status_id("payment", payment),
+                shipping_id=self._status_id("shipping", shipping),
+                currency=currency,
+                payment_method=payment_method,
+                method_id=method[0],
+                method_name=method[1],
+                notes=notes,
+                coupons=list(coupons),
+            )
+            if number is None:
+                order.number = str(order.id)
+            for line in lines:
+                order.items.append(self._line(order, *line))
+            rows = [("shipping", "SHIPPING", "Shipping cost", shipping_cost), *surcharges]
+            order.surcharges = [self._surcharge(*row) for row in rows]
+            if profile:
+                self._attach_profiles(order, email, anonymous, customer_id, address, shipping_address)
+            self._total(order)
+            self._add_transaction(order, payment)
+            if take_stock and payment not in statuses.STOCK_RETURNED:
+                self._move_stock(order, -1)
+                order.stock_status = "reduced"
+            self.orders[order.id] = order
+            self.touch_order(order, renewed=False)
+            return order.id
+
+    def set_status(self, order_id: int, payment: str | None = None, shipping: str | None = None) -> None:
+        """Change an order's statuses by code, as an admin does: history, stock and mails included."""
+        with self.lock:
+            order = self.orders[order_id]
+            changes = {}
+            if payment is not None:
+                changes["payment"] = self._status_id("payment", payment)
+            if shipping is not None:
+                changes["shipping"] = self._status_id("shipping", shipping)
+            self.apply_statuses(order, changes, author="admin@example.com")
+
+    def apply_statuses(self, order: Order, changes: dict[str, int], author: str = "REST API") -> bool:
+        """Set statuses by id; `changes` maps "payment" or "shipping" to one. Returns whether any changed.
+
+        Setting the status an order already has does nothing: no history, no mail.
+        """
+        with self.lock:
+            before = {kind: getattr(order, f"{kind}_id") for kind in changes}
+            real = [kind for kind in ("payment", "shipping") if kind in changes and before[kind] != changes[kind]]
+            if not real:
+                return False
+            for kind in real:
+                old = self.status(kind, before[kind])
+                new = self.status(kind, changes[kind])
+                setattr(order, f"{kind}_id", changes[kind])
+                self._remember(
+                    order,
+                    f"CHANGE {kind.upper()} STATUS ORDER",
+                    f"Order {kind} status changed from {{{{oldStatus}}}} to {{{{newStatus}}}}",
+                    {"orderId": order.id, "newStatus": new.name, "oldStatus": old.name if old else ""},
+                    author,
+                )
+                if kind == "payment":
+                    self._stock_follows_payment(order, old.code if old else None, new.code, author)
+            self.touch_order(order)
+            for kind in real:
+                self._mail(order, kind)
+            return True
+
+    def cancel_order(self, order_id: int) -> None:
+        """Cancel: the payment status becomes C and the units go back to the shelf."""
+        self.set_status(order_id, payment="C")
+
+    def edit_order(self, order_id: int, lines) -> None:
+        """Replace an order's lines, as an admin editing it: sums and stock follow, the change date moves."""
+        with self.lock:
+            order = self.orders[order_id]
+            payment = self.status("payment", order.payment_id)
+            holds_stock = payment is None or payment.code not in statuses.STOCK_RETURNED
+            if holds_stock:
+                self._move_stock(order, +1)
+            for item in order.items:
+                self._forget_item(item)
+            order.items = [self._line(order, *line) for line in lines]
+            if holds_stock:
+                self._move_stock(order, -1)
+            self._total(order)
+            self._remember(order, "ORDER EDITED", "Order has been edited", {"orderId": order.id}, "admin@example.com")
+            self.touch_order(order)
+
+    def empty_order(self) -> Order:
+        """A new order with nothing in it and no number: what a careless POST leaves behind."""
+        with self.lock:
+            now = self.now()
+            order = Order(
+                id=self.next_id("order"),
+                number=None,
+                date=now,
+                renewed=now,
+                payment_id=None,
+                shipping_id=None,
+                payment_method="",
+                method_id=0,
+                method_name="",
+            )
+            self.orders[order.id] = order
+            self.touch_order(order)
+            return order
+
+    def shipping_cost(self, order: Order) -> float:
+        """What shipping adds to the order."""
+        return sum(row.value for row in order.surcharges if row.type == "shipping" and not row.include)
+
+    # Parts of the acts above
+
+    def _line(self, order: Order, what, quantity: int, price: float | None = None) -> Item:
+        product_id, variant_id = what if isinstance(what, tuple) else (what, None)
+        product = self.products[product_id]
+        variant = self.variants[variant_id] if variant_id is not None else None
+        sku = (variant.sku if variant else None) or product.sku or ""
+        if price is None:
+            price = variant.price if variant and not variant.default_price else product.price
+        item = Item(
+            id=self.next_id("item"),
+            order_id=order.id,
+            product_id=product_id,
+            variant_id=variant_id,
+            sku=sku,
+            name=product.name,
+            price=price,
+            net_price=price,
+            amount=quantity,
+            attributes=tuple(variant.attributes.items()) if variant else (),
+        )
+        self.items[item.id] = item
+        self.items_of[product_id].add(item.id)
+        return item
+
+    def _forget_item(self, item: Item) -> None:
+        del self.items[item.id]
+        if item.product_id is not None:
+            self.items_of[item.product_id].discard(item.id)
+
+    def _surcharge(self, type, code, name, value, include=False, available=True) -> Surcharge:
+        class_name = SURCHARGE_CLASSES.get(type, SURCHARGE_CLASSES["handling"])
+        if type == "tax" and include:
+            class_name = "XLite\\Module\\CDev\\VAT\\Logic\\Order\\Modifier\\Tax"
+        weight = SURCHARGE_WEIGHTS.get(type, 300)
+        return Surcharge(self.next_id("surcharge"), type, code, name, value, include, available, weight, class_name)
+
+    def _total(self, order: Order) -> None:
+        order.subtotal = sum(item.total for item in order.items)
+        order.total = order.subtotal + sum(
+            row.value for row in order.surcharges if row.available and not row.include
+        )
+
+    def _attach_profiles(self, order, email, anonymous, customer_id, address, shipping_address) -> None:
+        billing = address or Address("Ann", "Lee", "51 apt, 87 street", "Edmond", "73003", "US", "OK", "0123456789", "Oklahoma")
+        delivery = shipping_address or billing
+        if customer_id is None:
+            customer_id = self.next_id("profile")
+        copy_id = self.next_id("profile")
+        order.customer = Profile(customer_id, email, anonymous, order.date)
+        order.profile = Profile(copy_id, email, anonymous, order.date, billing, delivery)
+
+    def _add_transaction(self, order: Order, payment: str | None) -> None:
+        transaction_id = self.next_id("transaction")
+        order.transactions.append(
+            Transaction(
+                id=transaction_id,
+                at=order.date,
+                public_id=f"{order.id:06d}-{transaction_id % 46656:04X}",
+                method=order.payment_method.replace(" ", ""),
+                title=order.payment_method,
+                status=statuses.TRANSACTION_STATUS.get(payment or "", "W"),
+                value=order.total,
+            )
+        )
+
+    def _status_id(self, kind: str, code: str | int | None) -> int | None:
+        if code is None or isinstance(code, int):
+            return code
+        status = self.status_by_code(kind, code)
+        if status is None:
+            raise KeyError(f"this shop has no {kind} status {code!r}")
+        return status.id
+
+    def _remember(self, order: Order, code: str, description: str, data, author: str, comment: str = "") -> None:
+        event_id = self.next_id("event")
+        order.events.append(Event(event_id, self.now(), code, description, data, comment, author))
+
+    def _stock_follows_payment(self, order: Order, old: str | None, new: str | None, author: str) -> None:
+        was_returned = old in statuses.STOCK_RETURNED
+        is_returned = new in statuses.STOCK_RETURNED
+        if was_returned == is_returned:
+            return
+        self._move_stock(order, +1 if is_returned else -1)
+        order.stock_status = "increased" if is_returned else "reduced"
+        self._remember(order, "CHANGE PRODUCT AMOUNT GROUPED", "[Inventory] Product quantities changed", [], author)
+
+    def _move_stock(self, order: Order, sign: int) -> None:
+        for item in order.items:
+            product = self.products.get(item.product_id)
+            if product is None or not product.inventory_enabled:
+                continue
+            variant = self.variants.get(item.variant_id)
+            if variant is not None and not variant.default_amount:
+                variant.amount = max(variant.amount + sign * item.amount, 0)
+            else:
+                product.amount = max(product.amount + sign * item.amount, 0)
+            product.sales = max(product.sales - sign * item.amount, 0)
+            self.touch_product(product.id, face=False)
+
+    def _mail(self, order: Order, kind: str) -> None:
+        status = self.status(kind, getattr(order, f"{kind}_id"))
+        self.mails.append(
+            {
+                "order_id": order.id,
+                "to": order.profile.login if order.profile else None,
+                "mail": statuses.mail_for(kind, status.code),
+                "status": status.code,
+                "tracking": [tracking.value for tracking in order.trackings],
+                "at": self.now(),
+            }
+        )

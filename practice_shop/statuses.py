@@ -1,0 +1,45 @@
+"""The shop's own order statuses, and which of them take stock.
+
+Codes, ids and positions are those of X-Cart 5.4, observed.
+"""
+
+from .records import Status
+
+PAYMENT = (
+    (1, "Q", 10, "Awaiting payment"),
+    (2, "A", 20, "Authorized"),
+    (3, "PP", 30, "Partially paid"),
+    (4, "P", 40, "Paid"),
+    (5, "D", 50, "Declined"),
+    (6, "C", 60, "Canceled"),
+    (7, "R", 70, "Refunded"),
+)
+SHIPPING = (
+    (1, "N", 10, "New"),
+    (2, "P", 20, "Processing"),
+    (3, "S", 30, "Shipped"),
+    (4, "D", 40, "Delivered"),
+    (5, "WND", 50, "Will Not Deliver"),
+    (6, "R", 60, "Returned"),
+    (7, "WFA", 70, "Waiting for approve"),
+    (8, "NBA", 80, "New (Backordered)"),
+    (9, "NF", 100, "Not finished"),
+)
+# An order in one of these has given its units back to the shelf.
+STOCK_RETURNED = frozenset({"D", "C"})
+# The letter of the payment transaction that goes with a payment status.
+TRANSACTION_STATUS = {"Q": "W", "A": "W", "PP": "S", "P": "S", "D": "F", "C": "C", "R": "S"}
+
+
+def table(rows) -> dict[int, Status]:
+    """The rows as records by id."""
+    return {row[0]: Status(*row) for row in rows}
+
+
+def mail_for(kind: str, code: str | None) -> str:
+    """The mail a real change to `code` sends; `kind` is "payment" or "shipping"."""
+    if kind == "shipping" and code == "S":
+        return "order shipped"
+    if kind == "payment":
+        return {"P": "order processed", "C": "order canceled", "D": "order failed"}.get(code or "", "order changed")
+    return "order changed"
