@@ -1,11 +1,14 @@
-"""The registry of sales channels: a kind, its label and logo, and the class that speaks to such shops.
+"""The registry of sales channels: a kind, its label and logo, the class that speaks to such shops,
+and the function that reads its statuses.
 
 A new kind is a folder beside ``xcart`` and one line in ``CHANNELS``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -15,26 +18,42 @@ from errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
-    """``logo`` is a path under ``static/``; ``opener`` is the dotted name of the class, imported on first use."""
+    """``logo`` is a path under ``static/``; ``opener`` and ``stages`` are dotted names, imported on first use."""
 
     kind: str
     label: str
     logo: str
     opener: str
+    stages: str
 
 
 CHANNELS: dict[str, ChannelKind] = {
-    "xcart": ChannelKind("xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart"),
+    "xcart": ChannelKind("xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.stages.stage_of"),
 }
 
 
 def channel_class(kind: str) -> Any:
     """The class of one kind of channel. Raises NotFound for a kind that is not registered."""
+    return _load(channel_kind(kind).opener)
+
+
+def channel_kind(kind: str) -> ChannelKind:
+    """Raises NotFound for a kind that is not registered."""
     try:
-        module_name, class_name = CHANNELS[kind].opener.rsplit(".", 1)
+        return CHANNELS[kind]
     except KeyError:
         raise NotFound(f"There is no sales channel of kind {kind!r}.") from None
-    return getattr(import_module(module_name), class_name)
+
+
+@cache
+def stage_reader(kind: str) -> Callable[[str, str], str]:
+    """A function (payment status code, shipping status code) -> ``open``, ``shipped`` or ``cancelled``."""
+    return _load(channel_kind(kind).stages)
+
+
+def _load(dotted: str) -> Any:
+    module_name, name = dotted.rsplit(".", 1)
+    return getattr(import_module(module_name), name)
 
 
 def open_channel(kind: str, credentials: Credentials, *, limits: Limits = Limits(), gate: Gate = lambda: None) -> Channel:

@@ -167,7 +167,8 @@ class BadRow:
 @dataclass(frozen=True, slots=True)
 class OrderPage:
     """One page of orders. ``position`` is the ``start`` from which the next page is read; ``last`` ends the reading.
-    ``requests`` counts what the page cost. ``warnings`` are sentences (rows outside what was asked, a page that came twice)."""
+    ``requests`` counts what the page cost. ``warnings`` are sentences (rows outside what was asked, a page that came twice).
+    ``shop_time`` is the shop's own clock when it answered (its Date header), None where it did not say."""
 
     orders: tuple[Order, ...]
     bad: tuple[BadRow, ...]
@@ -175,6 +176,7 @@ class OrderPage:
     last: bool
     requests: int = 1
     warnings: tuple[str, ...] = ()
+    shop_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ class ListingPage:
     position: str
     last: bool
     requests: int = 1
+    shop_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

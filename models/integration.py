@@ -39,7 +39,8 @@ class Integration(db.Model):
     """One connected shop: a name, a website end point, an API key, settings and a status.
 
     The key is Fernet ciphertext; ``key_last4`` is what may be shown. ``push_gate`` is ``first`` until the first stock push
-    has been confirmed (by itself, where it changes nothing), ``waiting`` while a preview waits for a person, then ``open``."""
+    has been confirmed (by itself, where it changes nothing), then ``open``. ``waiting_run_id`` is the run whose preview waits
+    for a person, ``approved_run_id`` the last one a person said yes to. ``*_due_at`` is when the schedule starts a run next."""
 
     __tablename__ = "integration"
 
@@ -79,6 +80,7 @@ class Integration(db.Model):
     listings_every: Mapped[int] = mapped_column(default=86400)
 
     push_gate: Mapped[str] = mapped_column(String(10), default="first")
+    waiting_run_id: Mapped[int | None] = mapped_column()
     approved_run_id: Mapped[int | None] = mapped_column()
 
     orders_due_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -16,11 +16,12 @@ OPEN_STATES = ("awaiting_payment", "on_hold", "ready", "part_shipped")
 
 
 class Order(db.Model):
-    """``external_id`` is the shop's own id, ``number`` what the merchant sees. ``raw`` is the shop's payload as compressed
+    """``external_id`` is the shop's own id, ``number`` what the merchant sees. ``raw`` is the shop's payload as
     JSON without customer profiles, ``surcharge_rows`` the single money rows where they had to be read.
 
     items + shipping + items_tax + shipping_tax + discount + other = total − difference; ``difference`` is 0 for a sound order.
-    ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled."""
+    ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
+    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing."""
 
     __tablename__ = "order"
 
@@ -44,7 +45,9 @@ class Order(db.Model):
     payment_status: Mapped[str] = mapped_column(String(40), default="")
     shipping_status: Mapped[str] = mapped_column(String(40), default="")
     state: Mapped[str] = mapped_column(String(20), default="ready")
+    held_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
     held_reason: Mapped[str] = mapped_column(Text, default="")
+    problems: Mapped[list[str]] = mapped_column(JSON, default=list)
     note: Mapped[str] = mapped_column(Text, default="")
     customer: Mapped[str] = mapped_column(Text, default="")
     email: Mapped[str] = mapped_column(Text, default="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
@@ -12,7 +12,10 @@ from models.types import Moment, utcnow
 
 
 class StockItem(db.Model):
-    """Our SKU. ``reserved`` is the sum of its order lines' ``reserved``; the ledger's sums equal ``on_hand`` and ``reserved``."""
+    """Our SKU. ``reserved`` is the sum of its order lines' ``reserved``; the ledger's sums equal ``on_hand`` and ``reserved``.
+
+    ``started_at`` is when (shop's clock) the shop ``started_shop_id`` stated the quantity this item started with: an order
+    placed there before that was already off it."""
 
     __tablename__ = "stock_item"
 
@@ -22,6 +25,8 @@ class StockItem(db.Model):
     on_hand: Mapped[int] = mapped_column(default=0)
     reserved: Mapped[int] = mapped_column(default=0)
     buffer: Mapped[int] = mapped_column(default=0)
+    started_shop_id: Mapped[int | None] = mapped_column(ForeignKey("shop.id"))
+    started_at: Mapped[datetime | None] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
 
     __table_args__ = (
@@ -39,7 +44,7 @@ class StockItem(db.Model):
 class StockEntry(db.Model):
     """One line of a stock item's ledger: who or what changed it, when, by how much, and why.
 
-    ``cause`` is one of start, set, import, sale, edited, cancelled, shipped, released, allotted."""
+    ``cause`` is one of start, set, import, sale, edited, cancelled, shipped, allotted."""
 
     __tablename__ = "stock_entry"
 
@@ -56,8 +61,9 @@ class StockEntry(db.Model):
 
 
 class Listing(db.Model):
-    """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at``; ``pushed`` the last one we set and the shop
-    confirmed. ``drift`` is a quantity of the shop's that nobody here caused, None where there is none."""
+    """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at`` (shop's clock); ``pushed`` the last one we set
+    and the shop confirmed; ``expected`` is ``quantity`` less what the shop has sold since, as far as its orders tell.
+    ``stale`` is true while what the shop should offer may differ from what it does. ``drift`` is a quantity of the shop's that nobody here caused, None where there is none."""
 
     __tablename__ = "listing"
 
@@ -79,6 +85,8 @@ class Listing(db.Model):
     pushed: Mapped[int | None] = mapped_column()
     pushed_at: Mapped[datetime | None] = mapped_column(Moment)
     push_error: Mapped[str] = mapped_column(Text, default="")
+    expected: Mapped[int | None] = mapped_column()
+    stale: Mapped[bool] = mapped_column(default=False)
     drift: Mapped[int | None] = mapped_column()
     drift_seen_at: Mapped[datetime | None] = mapped_column(Moment)
 
@@ -87,6 +95,7 @@ class Listing(db.Model):
     __table_args__ = (
         Index("uq_listing_shop_external_id", "shop_id", "external_id", unique=True),
         Index("ix_listing_shop_sku", "shop_id", "sku"),
+        Index("ix_listing_stale", "shop_id", sqlite_where=text("stale"), postgresql_where=text("stale")),
     )
 
     @property

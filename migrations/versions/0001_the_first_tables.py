@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-23 16:06:10.549294
+Create Date: 2026-11-23 16:11:03.056065
 
 """
 from alembic import op
@@ -37,20 +37,6 @@ def upgrade():
     with op.batch_alter_table('shop', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_shop_address'), ['address'], unique=False)
 
-    op.create_table('stock_item',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('sku', sa.String(length=255), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('on_hand', sa.Integer(), nullable=False),
-    sa.Column('reserved', sa.Integer(), nullable=False),
-    sa.Column('buffer', sa.Integer(), nullable=False),
-    sa.Column('updated_at', models.types.Moment(timezone=True), nullable=False),
-    sa.CheckConstraint('buffer >= 0', name=op.f('ck_stock_item_buffer_not_negative')),
-    sa.CheckConstraint('on_hand >= 0', name=op.f('ck_stock_item_on_hand_not_negative')),
-    sa.CheckConstraint('reserved >= 0', name=op.f('ck_stock_item_reserved_not_negative')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_item')),
-    sa.UniqueConstraint('sku', name=op.f('uq_stock_item_sku'))
-    )
     op.create_table('integration',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('shop_id', sa.Integer(), nullable=False),
@@ -86,6 +72,7 @@ def upgrade():
     sa.Column('stock_every', sa.Integer(), nullable=False),
     sa.Column('listings_every', sa.Integer(), nullable=False),
     sa.Column('push_gate', sa.String(length=10), nullable=False),
+    sa.Column('waiting_run_id', sa.Integer(), nullable=True),
     sa.Column('approved_run_id', sa.Integer(), nullable=True),
     sa.Column('orders_due_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('stock_due_at', models.types.Moment(timezone=True), nullable=True),
@@ -128,6 +115,8 @@ def upgrade():
     sa.Column('pushed', sa.Integer(), nullable=True),
     sa.Column('pushed_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('push_error', sa.Text(), nullable=False),
+    sa.Column('expected', sa.Integer(), nullable=True),
+    sa.Column('stale', sa.Boolean(), nullable=False),
     sa.Column('drift', sa.Integer(), nullable=True),
     sa.Column('drift_seen_at', models.types.Moment(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['shop_id'], ['shop.id'], name=op.f('fk_listing_shop_id_shop')),
@@ -136,6 +125,7 @@ def upgrade():
     with op.batch_alter_table('listing', schema=None) as batch_op:
         batch_op.create_index('ix_listing_shop_sku', ['shop_id', 'sku'], unique=False)
         batch_op.create_index(batch_op.f('ix_listing_sku'), ['sku'], unique=False)
+        batch_op.create_index('ix_listing_stale', ['shop_id'], unique=False, sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
         batch_op.create_index('uq_listing_shop_external_id', ['shop_id', 'external_id'], unique=True)
 
     op.create_table('order',
@@ -159,7 +149,9 @@ def upgrade():
     sa.Column('payment_status', sa.String(length=40), nullable=False),
     sa.Column('shipping_status', sa.String(length=40), nullable=False),
     sa.Column('state', sa.String(length=20), nullable=False),
+    sa.Column('held_codes', sa.JSON(), nullable=False),
     sa.Column('held_reason', sa.Text(), nullable=False),
+    sa.Column('problems', sa.JSON(), nullable=False),
     sa.Column('note', sa.Text(), nullable=False),
     sa.Column('customer', sa.Text(), nullable=False),
     sa.Column('email', sa.Text(), nullable=False),
@@ -184,6 +176,23 @@ def upgrade():
         batch_op.create_index('ix_order_state_placed', ['state', 'placed_at'], unique=False)
         batch_op.create_index('uq_order_shop_external_id', ['shop_id', 'external_id'], unique=True)
 
+    op.create_table('stock_item',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('sku', sa.String(length=255), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('on_hand', sa.Integer(), nullable=False),
+    sa.Column('reserved', sa.Integer(), nullable=False),
+    sa.Column('buffer', sa.Integer(), nullable=False),
+    sa.Column('started_shop_id', sa.Integer(), nullable=True),
+    sa.Column('started_at', models.types.Moment(timezone=True), nullable=True),
+    sa.Column('updated_at', models.types.Moment(timezone=True), nullable=False),
+    sa.CheckConstraint('buffer >= 0', name=op.f('ck_stock_item_buffer_not_negative')),
+    sa.CheckConstraint('on_hand >= 0', name=op.f('ck_stock_item_on_hand_not_negative')),
+    sa.CheckConstraint('reserved >= 0', name=op.f('ck_stock_item_reserved_not_negative')),
+    sa.ForeignKeyConstraint(['started_shop_id'], ['shop.id'], name=op.f('fk_stock_item_started_shop_id_shop')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_item')),
+    sa.UniqueConstraint('sku', name=op.f('uq_stock_item_sku'))
+    )
     op.create_table('link',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('listing_id', sa.Integer(), nullable=False),
@@ -339,6 +348,7 @@ def downgrade():
         batch_op.drop_index(batch_op.f('ix_link_stock_item_id'))
 
     op.drop_table('link')
+    op.drop_table('stock_item')
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.drop_index('uq_order_shop_external_id')
         batch_op.drop_index('ix_order_state_placed')
@@ -348,6 +358,7 @@ def downgrade():
     op.drop_table('order')
     with op.batch_alter_table('listing', schema=None) as batch_op:
         batch_op.drop_index('uq_listing_shop_external_id')
+        batch_op.drop_index('ix_listing_stale', sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
         batch_op.drop_index(batch_op.f('ix_listing_sku'))
         batch_op.drop_index('ix_listing_shop_sku')
 
@@ -361,7 +372,6 @@ def downgrade():
         batch_op.drop_index('ix_integration_listings_due')
 
     op.drop_table('integration')
-    op.drop_table('stock_item')
     with op.batch_alter_table('shop', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_shop_address'))
 

@@ -1,0 +1,269 @@
+"""Integrations: added, shown, checked, switched on and off, removed. And the channel to an integration's shop, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+import channels
+from channels.base import Channel, Check, Credentials, Limits
+from config import VERSION, Config
+from errors import Conflict, InvalidInput, NameTaken, NotFound
+from extensions import db, writing
+from models import Integration, Shop, SyncRun
+from models.types import utcnow
+from services import vault
+
+MAX_NAME = 100
+
+
+@dataclass(frozen=True)
+class NewIntegration:
+    """What a person says of a new integration. ``since`` is the time from which placed orders are downloaded."""
+
+    kind: str
+    name: str
+    endpoint: str
+    api_key: str
+    use_tax: bool = False
+    use_shipping_tax: bool = False
+    surcharge_name: str = ""
+    since: datetime | None = None
+
+
+def add_integration(new: NewIntegration, check: Check, actor: str) -> Integration:
+    """Store an integration whose shop answered ``check`` well: enabled, its first runs due at once.
+
+    The same site added again after a removal takes its shop, and so its orders and links, up again.
+    Raises InvalidInput, NameTaken, or Conflict where the shop is connected already."""
+    name = clean_name(new.name)
+    key = new.api_key.strip()
+    address = address_of(check.endpoint)
+    now = utcnow()
+    try:
+        with writing() as session:
+            refuse_taken_name(name)
+            shop = session.scalar(select(Shop).where(Shop.kind == new.kind, Shop.address == address).order_by(Shop.id))
+            if shop is None:
+                shop = Shop(kind=new.kind, address=address)
+                session.add(shop)
+                session.flush()
+            taken = session.scalar(present().where(Integration.shop_id == shop.id))
+            if taken is not None:
+                raise Conflict(f"That shop is connected already, as {taken.name}.", "Open that integration instead.")
+            since = new.since or now - timedelta(days=30)
+            if shop.orders_read_to is not None:
+                # A shop that comes back is read from where it was left; from its own start where more is asked for.
+                shop.reading_since, shop.reading_position = min(since, shop.orders_read_to), 0
+            integration = Integration(
+                shop_id=shop.id, kind=new.kind, name=name, name_key=name.casefold(), endpoint=check.endpoint,
+                admin_script=check.admin_script, generation=check.generation, key_sealed=vault.seal(key), key_last4=last4(key),
+                use_tax=new.use_tax, use_shipping_tax=new.use_shipping_tax, surcharge_name=new.surcharge_name.strip()[:200],
+                orders_since=since, orders_every=_config().orders_every, stock_every=_config().stock_every,
+                listings_every=_config().listings_every, orders_due_at=now, stock_due_at=now, listings_due_at=now,
+                health="connected", health_since=now,
+            )  # fmt: skip
+            session.add(integration)
+            session.flush()
+            integration_id = integration.id
+    except IntegrityError:
+        raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
+    return get_integration(integration_id)
+
+
+def last4(key: str) -> str:
+    """What may be shown of a key: its last four characters, or nothing of one so short that four would give it away."""
+    return key[-4:] if len(key) >= 12 else ""
+
+
+def clean_name(name: str) -> str:
+    """Raises InvalidInput for a name that is empty, too long or holds control characters."""
+    name = " ".join(name.split())
+    if not name:
+        raise InvalidInput("Enter a name for this integration.", field="name")
+    if len(name) > MAX_NAME:
+        raise InvalidInput(f"The name is too long: {len(name)} characters, at most {MAX_NAME}.", field="name")
+    if not name.isprintable():
+        raise InvalidInput("The name holds characters that cannot be shown.", "Type it again.", field="name")
+    return name
+
+
+def refuse_taken_name(name: str) -> None:
+    """Raises NameTaken. Names are compared without regard to case."""
+    if db.session.scalar(present().where(Integration.name_key == name.casefold())) is not None:
+        raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.")
+
+
+def address_of(endpoint: str) -> str:
+    """By what a shop is known while it has no orders: host and path, without scheme and ``www.``."""
+    parts = urlsplit(endpoint)
+    host = (parts.hostname or "").lower().removeprefix("www.")
+    port = f":{parts.port}" if parts.port and parts.port not in (80, 443) else ""
+    return f"{host}{port}{parts.path.rstrip('/')}"
+
+
+def present():
+    """The select of integrations that are not removed."""
+    return select(Integration).where(Integration.removed_at.is_(None))
+
+
+def list_integrations() -> list[Integration]:
+    return list(db.session.scalars(present().order_by(Integration.name_key)))
+
+
+def get_integration(integration_id: int) -> Integration:
+    """Raises NotFound for one that never was or is removed."""
+    integration = db.session.get(Integration, integration_id)
+    if integration is None or integration.removed_at is not None:
+        raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+    return integration
+
+
+def find_integration(name: str) -> Integration:
+    """By name, without regard to case. Raises NotFound."""
+    integration = db.session.scalar(present().where(Integration.name_key == " ".join(name.split()).casefold()))
+    if integration is None:
+        raise NotFound(f"There is no integration called {name!r}.", "`flask integrations list` shows their names.")
+    return integration
+
+
+def set_enabled(integration_id: int, enabled: bool, actor: str) -> Integration:
+    """Switch an integration on or off; doing it twice is the same as once. Raises NotFound.
+
+    Off: queued runs end at once, running ones before their next request. On: everything is due at once."""
+    with writing() as session:
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        if integration is None or integration.removed_at is not None:
+            raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+        if integration.enabled != enabled:
+            integration.enabled = enabled
+            if enabled:
+                make_all_due(integration)
+            else:
+                end_queued_runs(integration_id)
+    return get_integration(integration_id)
+
+
+def remove_integration(integration_id: int, actor: str) -> None:
+    """Take an integration out of the list and forget its key. Its shop, orders and links stay, hidden. Raises NotFound."""
+    with writing() as session:
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        if integration is None or integration.removed_at is not None:
+            raise NotFound("That integration has been removed already.", "Go back to the list of integrations.")
+        integration.enabled = False
+        integration.removed_at = utcnow()
+        integration.key_sealed, integration.key_last4 = b"", ""
+        end_queued_runs(integration_id)
+
+
+def end_queued_runs(integration_id: int) -> None:
+    """End the runs that wait in the queue. Call it inside ``writing()``."""
+    db.session.execute(
+        update(SyncRun)
+        .where(SyncRun.integration_id == integration_id, SyncRun.state == "queued")
+        .values(state="finished", outcome="stopped", finished_at=utcnow(), error_code="switched_off", error="The integration was switched off.")
+    )  # fmt: skip
+
+
+def make_all_due(integration: Integration) -> None:
+    """Call it inside ``writing()``."""
+    now = utcnow()
+    integration.orders_due_at = integration.stock_due_at = integration.listings_due_at = now
+
+
+def check_shop(kind: str, endpoint: str, api_key: str) -> Check:
+    """Ask a shop whether address and key work, for reading and writing, changing nothing. Never raises ChannelError;
+    raises InvalidInput where the end point cannot be an address at all."""
+    endpoint, admin_script = normalise(kind, endpoint)
+    if not api_key.strip():
+        raise InvalidInput("Enter the API key.", "Copy the value of 'API key (read/write)' from the shop.", field="api_key")
+    credentials = Credentials(endpoint, api_key.strip(), admin_script=admin_script)
+    channel = channels.open_channel(kind, credentials, limits=channel_limits())
+    try:
+        return channel.check()
+    finally:
+        channel.close()
+
+
+def normalise(kind: str, endpoint: str) -> tuple[str, str]:
+    """What a person pasted, as (canonical end point, admin script). Raises InvalidInput."""
+    return channels.channel_class(kind).normalise(endpoint, allow_private=channel_limits().allow_private)
+
+
+def check_integration(integration_id: int) -> Check:
+    """Check a stored integration and remember what it says: a good answer clears what was wrong, a rejected key asks for a
+    person. Raises NotFound, or ConfigError where the keyring does not open the stored key."""
+    integration = get_integration(integration_id)
+    kind, endpoint, key = integration.kind, integration.endpoint, vault.unseal(integration.key_sealed)
+    db.session.rollback()
+    check = check_shop(kind, endpoint, key)
+    with writing() as session:
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        if integration is None or integration.removed_at is not None:
+            raise NotFound("That integration has been removed.")
+        if check.good:
+            note_good(integration)
+            integration.writes_refused = False
+            integration.generation, integration.admin_script = check.generation, check.admin_script
+            make_all_due(integration)
+        elif check.verdict == "read_only_key":
+            integration.writes_refused = True
+            note_trouble(integration, "connected", check.message)
+        else:
+            health = "needs_reauthorising" if check.verdict == "wrong_key" else "retrying"
+            note_trouble(integration, health, check.message)
+    return check
+
+
+def note_good(integration: Integration) -> None:
+    """The shop answered as it should. Call it inside ``writing()``."""
+    if integration.health != "connected" or integration.health_message:
+        integration.health, integration.health_since = "connected", utcnow()
+    integration.health_message = ""
+    integration.failures = 0
+
+
+def note_trouble(integration: Integration, health: str, message: str) -> None:
+    """Call it inside ``writing()``."""
+    if integration.health != health:
+        integration.health, integration.health_since = health, utcnow()
+    integration.health_message = message
+
+
+def open_channel(integration: Integration, gate: Callable[[], None] = lambda: None) -> Channel:
+    """The channel to an integration's shop; ``gate`` is asked before every request.
+    Raises ConfigError where the keyring does not open the stored key."""
+    credentials = Credentials(
+        integration.endpoint, vault.unseal(integration.key_sealed), integration.generation, integration.admin_script
+    )
+    return channels.open_channel(integration.kind, credentials, limits=channel_limits(), gate=gate)
+
+
+def channel_limits() -> Limits:
+    config = _config()
+    return Limits(
+        connect_timeout=config.connect_timeout, read_timeout=config.read_timeout, total_timeout=config.total_timeout,
+        max_bytes=config.max_answer_bytes, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}",
+    )  # fmt: skip
+
+
+def _config() -> Config:
+    return current_app.config["CARTLINK"]
+
+
+def parse_since(text: str) -> datetime:
+    """A date (2026-11-01) or time (2026-11-01T08:00, with or without a zone; UTC without). Raises InvalidInput."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInput(f"{text!r} is not a date.", "Write it as 2026-11-30.", field="since") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment > utcnow() + timedelta(days=1):
+        raise InvalidInput("The start date lies in the future.", "Choose today or an earlier day.", field="since")
+    return moment
