@@ -1,0 +1,176 @@
+"""What every test may ask for. The pieces are made in ``tests/support``; here they are put together.
+
+A test that asks for ``app`` (or ``database_url``) gets a fresh, migrated database. Under ``tests/services`` and ``tests/jobs``
+it runs twice, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from redis import Redis
+
+from app import create_app
+from config import Config, load
+from extensions import db as database
+from practice_shop import PracticeShop
+from tests.support.databases import PostgresServer, migrate, postgres_database
+from tests.support.processes import Processes, processes_in
+from tests.support.signed_in import FreshClient, sign_in
+from tests.support.valkey import valkey_server
+
+BOTH = ("services", "jobs")
+KEYRING = Fernet.generate_key().decode()
+
+pytest_plugins = ("tests.support.workers", "tests.support.browser")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    place = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
+    both = "both_databases" in marks or (place in BOTH and "one_database" not in marks)
+    metafunc.parametrize("database_kind", ["sqlite", "postgresql"] if both else ["sqlite"], scope="function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long suites to ``make deep`` (DEEP=1)."""
+    if os.environ.get("DEEP"):
+        return
+    deep = [item for item in items if item.get_closest_marker("deep")]
+    if deep:
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+        config.hook.pytest_deselected(items=deep)
+
+
+def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:
+    """The environment of a test installation; ``config.load`` reads it, and so do processes that a test starts."""
+    return {
+        "CARTLINK_INSTANCE": str(instance), "SECRET_KEY": "a secret of the tests", "SECRET_KEYS": KEYRING,
+        "DATABASE_URL": database_url, "REDIS_URL": redis_url, "ALLOW_PRIVATE_ENDPOINTS": "all",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, valkey: str) -> Path:
+    """A migrated SQLite file, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    path = folder / "template.sqlite"
+    migrate(load(settings(folder, f"sqlite:///{path}", valkey)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL server of this test run."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory, valkey: str) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    postgres.execute("CREATE DATABASE cartlink_template")
+    migrate(load(settings(tmp_path_factory.mktemp("template"), postgres.address("cartlink_template"), valkey)))
+    return "cartlink_template"
+
+
+@pytest.fixture
+def database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a fresh, migrated database."""
+    if database_kind == "sqlite":
+        path = tmp_path / "cartlink.sqlite"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        template = request.getfixturevalue("postgres_template")
+        with postgres_database(request.getfixturevalue("postgres"), template) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The REDIS_URL of this test run's own Valkey."""
+    with valkey_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """The REDIS_URL of a queue with nothing in it."""
+    with Redis.from_url(valkey) as queue:
+        queue.flushall()
+    return valkey
+
+
+@pytest.fixture
+def environment(tmp_path: Path, database_url: str, redis_url: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables for processes of this test's installation; ``@pytest.mark.config`` changes go in as well."""
+    given = settings(tmp_path / "instance", database_url, redis_url)
+    for name, value in config_changes(request).items():
+        given[name.upper()] = " ".join(value) if isinstance(value, tuple) else str(value)
+    return given
+
+
+@pytest.fixture
+def config(environment: dict[str, str], request: pytest.FixtureRequest) -> Config:
+    """Settings for a fresh installation. ``@pytest.mark.config(lease_seconds=2)`` changes some."""
+    return replace(load(environment), testing=True, **config_changes(request))
+
+
+def config_changes(request: pytest.FixtureRequest) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for mark in reversed(list(request.node.iter_markers("config"))):
+        changes.update(mark.kwargs)
+    return changes
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """The application on a fresh database, its context entered for the whole test."""
+    made = create_app(config)
+    made.config["WTF_CSRF_ENABLED"] = False
+    made.test_client_class = FreshClient
+    with made.app_context():
+        yield made
+        database.session.remove()
+        database.engine.dispose()
+
+
+@pytest.fixture
+def db(app: Flask) -> Any:
+    """``extensions.db`` inside the test's application."""
+    return database
+
+
+@pytest.fixture
+def client(app: Flask) -> FreshClient:
+    """A browser without JavaScript, signed in as the owner."""
+    made = app.test_client()
+    sign_in(made, "owner")
+    return made
+
+
+@pytest.fixture
+def practice() -> Iterator[PracticeShop]:
+    """A small practice shop on a port of its own."""
+    with PracticeShop() as shop:
+        yield shop
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts processes, all of them ended after the test."""
+    with processes_in(tmp_path) as all_of_them:
+        yield all_of_them

