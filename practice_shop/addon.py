@@ -38,18 +38,17 @@ class BadInput(Exception):
 class Addon:
     """One shop's add-on. `keys` are the full and the read-only key, None for an unset one."""
 
-    def __init__(self, store, key: str | None, read_key: str | None):
+    def __init__(self, store, mode, key: str | None, read_key: str | None):
         self.store = store
+        self.mode = mode
         self.key = key
         self.read_key = read_key
-        self.enabled = True
-        self.canonical_host: str | None = None
         self.pages = ListPages(store)
 
     def answer(self, request) -> Reply:
         """The reply to a request for `admin.php`."""
         query = php.parse(request.query_string)
-        if query.get("target") != "RESTAPI" or not self.enabled:
+        if query.get("target") != "RESTAPI" or not self.mode.addon:
             return self._php(redirect(302, "admin.php?target=login"))
         verb = self._verb(request, query)
         try:
@@ -61,11 +60,11 @@ class Addon:
         parameters = {**request.cookies, **query, **body}
         reply = self._refuse(parameters, verb) or self._run(request, query, parameters, verb, body)
         if reply.status in (403, 404) and self._foreign_host(request):
-            reply = redirect(302, f"http://{self.canonical_host}/admin.php?target=RESTAPI")
+            reply = redirect(302, f"http://{self.mode.canonical_host}/admin.php?target=RESTAPI")
         return self._php(self._session(request, reply))
 
     def _foreign_host(self, request) -> bool:
-        return self.canonical_host is not None and request.headers.get("host") != self.canonical_host
+        return self.mode.canonical_host is not None and request.headers.get("host") != self.mode.canonical_host
 
     @staticmethod
     def _php(reply: Reply) -> Reply:

@@ -96,9 +96,7 @@ def order(store, order: Order) -> dict:
             }
             for row in order.transactions
         ],
-        "details": [
-            {"code": detail.id, "label": detail.label, "value": detail.value} for detail in order.details
-        ],
+        "details": [{"code": detail.id, "label": detail.label, "value": detail.value} for detail in order.details],
     }
 
 

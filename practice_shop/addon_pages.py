@@ -59,10 +59,7 @@ class ListPages:
         if page is not None:
             self._pages.move_to_end(key)
             return page
-        if isinstance(cnd, dict):
-            found = addon_query.select(store, kind, cnd)
-        else:
-            found = addon_query.table(store, kind)
+        found = addon_query.select(store, kind, cnd) if isinstance(cnd, dict) else addon_query.table(store, kind)
         page = Page(b"[" + b",".join([self.row(kind, schema, row) for row in found]) + b"]", len(found))
         self._keep(key, page)
         return page

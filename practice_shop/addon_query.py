@@ -101,9 +101,7 @@ def _sort(found: list, kind: str, order_by) -> None:
     for field, direction in reversed(_sort_fields(kind, order_by)):
         alias, dot, column = field.partition(".")
         if not dot or alias != ALIASES.get(kind):
-            raise QueryFailed(
-                f"[Semantical Error] line 0, col 107 near '{field} {direction}': Error: '{alias}' is not defined."
-            )
+            raise QueryFailed(f"[Semantical Error] line 0, col 107 near '{field} {direction}': Error: '{alias}' is not defined.")
         key = SORTABLE.get(kind, {}).get(column)
         if key is None:
             model = MODEL_CLASSES.get(kind, "XLite\\Model\\AEntity")
@@ -232,9 +230,7 @@ def _order_id(store, value):
 def _date_range(store, value):
     """Only the shop's own format, `Oct 1, 2026 ~ Oct 3, 2026`, whole days in its zone; other texts find nothing."""
     try:
-        start, end = (
-            datetime.strptime(part.strip(), "%b %d, %Y").replace(tzinfo=UTC) for part in str(value).split("~")
-        )
+        start, end = (datetime.strptime(part.strip(), "%b %d, %Y").replace(tzinfo=UTC) for part in str(value).split("~"))
     except ValueError:
         return lambda order: False
     low = start.timestamp() - store.server_utc_offset
@@ -248,9 +244,7 @@ def _order_substring(store, value):
     if dash and start.isdigit() and end.isdigit():
         low, high = int(start), int(end)
         return lambda order: low <= php.to_int(order.number or "") <= high
-    return lambda order: order.number == text or (
-        order.profile is not None and text.casefold() in order.profile.login.casefold()
-    )
+    return lambda order: order.number == text or (order.profile is not None and text.casefold() in order.profile.login.casefold())
 
 
 def _order_sku(store, value):

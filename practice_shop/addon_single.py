@@ -16,24 +16,18 @@ def product(store, entity: Product) -> dict:
     row["variantsAttributes"] = [rows.attribute_columns(attribute) for attribute in attributes]
     row |= dict.fromkeys(("reviews", "upsellingProducts", "upsellingParentProducts"), ())
     row["categoryProducts"] = [
-        {"id": entity.id * 10 + index, "orderby": entity.id, "orderbyInProduct": 0}
-        for index in range(len(entity.categories))
+        {"id": entity.id * 10 + index, "orderby": entity.id, "orderbyInProduct": 0} for index in range(len(entity.categories))
     ]
-    row["order_items"] = [
-        rows.item_columns(store.items[item_id]) for item_id in sorted(store.items_of.get(entity.id, ()))
-    ]
+    row["order_items"] = [rows.item_columns(store.items[item_id]) for item_id in sorted(store.items_of.get(entity.id, ()))]
     row["images"] = [rows.image_columns(entity, index) for index in range(len(entity.images))]
     row["productClass"] = row["taxClass"] = None
     row["attributes"] = [rows.attribute_columns(attribute) for attribute in attributes]
     row |= dict.fromkeys(("attributeValueC", "attributeValueT"), ())
-    row["attributeValueS"] = [
-        rows.select_value_columns(variant, 10 * place) for place, variant in enumerate(variants, 1)
-    ]
+    row["attributeValueS"] = [rows.select_value_columns(variant, 10 * place) for place, variant in enumerate(variants, 1)]
     row["attributeValueH"] = ()
-    row["quickData"] = [] if entity.need_process else [
-        {"minPrice": number(entity.price), "maxPrice": number(entity.price), "id": entity.id * 2 + n, "price": number(entity.price)}
-        for n in (0, 1)
-    ]  # fmt: skip
+    price = number(entity.price)
+    quick = [{"minPrice": price, "maxPrice": price, "id": entity.id * 2 + index, "price": price} for index in (0, 1)]
+    row["quickData"] = [] if entity.need_process else quick
     row["memberships"] = ()
     row["cleanURLs"] = [{"id": entity.id, "cleanURL": f"product-{entity.id}.html"}] if entity.images else []
     row["translations"] = [rows.translation_columns(entity)]
@@ -41,7 +35,7 @@ def product(store, entity: Product) -> dict:
 
 
 def created_product(store, entity: Product) -> dict:
-    """What a POST answers: some relations of a entity just made are null, not empty."""
+    """What a POST answers: some relations of a product just made are null, not empty."""
     row = product(store, entity)
     return row | dict.fromkeys(("views_stats", "purchase_stats", "reviews", "attributeValueH"))
 
@@ -72,8 +66,7 @@ def order(store, entity: Order) -> dict:
     row["paymentStatus"] = rows.status_columns(store.status("payment", entity.payment_id))
     row["shippingStatus"] = rows.status_columns(store.status("shipping", entity.shipping_id))
     row["details"] = [
-        {"detail_id": detail.id, "name": detail.name, "label": detail.label, "value": detail.value}
-        for detail in entity.details
+        {"detail_id": detail.id, "name": detail.name, "label": detail.label, "value": detail.value} for detail in entity.details
     ]
     row["trackingNumbers"] = [rows.tracking_columns(tracking) for tracking in entity.trackings]
     row["events"] = [rows.event_columns(event) for event in entity.events]
@@ -87,9 +80,7 @@ def order(store, entity: Order) -> dict:
 
 def status(entity) -> dict:
     row = rows.status_columns(entity)
-    row["translations"] = [
-        {"name": entity.name, "customerName": entity.name, "label_id": entity.id, "code": "en"}
-    ]
+    row["translations"] = [{"name": entity.name, "customerName": entity.name, "label_id": entity.id, "code": "en"}]
     return row
 
 

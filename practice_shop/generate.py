@@ -22,9 +22,7 @@ def fill(store: Store, *, products: int, orders: int, days: float, seed: int) ->
         opened = store.now() - int((days + 30) * DAY)
         for place in range(1, products + 1):
             add_product(store, chance, place, opened)
-        doomed = [
-            add_product(store, chance, products + place, opened) for place in range(1, _doomed(products, orders) + 1)
-        ]
+        doomed = [add_product(store, chance, products + place, opened) for place in range(1, _doomed(products, orders) + 1)]
         start = store.now() - int(days * DAY)
         times = sorted(chance.randrange(start, store.now()) for _ in range(orders)) if days > 0 else [start] * orders
         seller = Seller(store, chance)

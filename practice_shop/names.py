@@ -36,7 +36,13 @@ PLACES = (
     ("Unit 7, Mill Lane", "Leeds", "LS1 4DY", "GB", "", "", "+44 113 555"),
     ("ul. Długa 9", "Kraków", "31-147", "PL", "", "", "+48 12 555"),
 )
-METHODS = ((1, "Courier"), (2, "Local shipping"), (4, "Local pickup"), (5, "Free shipping on orders over $50"), (96, "Fixed rate shipping"))  # fmt: skip
+METHODS = (
+    (1, "Courier"),
+    (2, "Local shipping"),
+    (4, "Local pickup"),
+    (5, "Free shipping on orders over $50"),
+    (96, "Fixed rate shipping"),
+)
 PAYMENTS = ("Phone Ordering", "Money Order", "Credit card", "PayPal")
 NOTES = ("Please ring twice — №2\nsecond line", "Gift: please no invoice", "Bitte beim Nachbarn abgeben (Tür 4) 🙂")
 

@@ -50,8 +50,7 @@ def _scripted(page: str) -> bytes:
     """X-Cart's error pages arrive inside a script that writes them."""
     text = json.dumps(page).replace("/", "\\/")
     return (
-        '<script>document.addEventListener("DOMContentLoaded", function(event) '
-        f"{{document.body.innerHTML={text};}});</script>"
+        f'<script>document.addEventListener("DOMContentLoaded", function(event) {{document.body.innerHTML={text};}});</script>'
     ).encode()
 
 
@@ -70,7 +69,7 @@ def maintenance_page() -> Reply:
 def server_page(status: int) -> Reply:
     """A page of the web server in front of the shop: 404 for a wrong directory, 502 when PHP is away."""
     title = f"{status} {REASONS[status]}"
-    body = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    body = f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body>\r\n</html>\r\n"
     return Reply(status, body.encode(), {"Content-Type": "text/html; charset=UTF-8"})
 
 

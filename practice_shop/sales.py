@@ -114,8 +114,7 @@ class Sales:
                 if kind == "payment":
                     self._stock_follows_payment(order, old.code if old else None, new.code, author)
             self.touch_order(order)
-            for kind in real:
-                self._mail(order, kind)
+            self._send_mails(order, {kind: self.status(kind, changes[kind]).code for kind in real}, author)
             return True
 
     def cancel_order(self, order_id: int) -> None:
@@ -201,9 +200,7 @@ class Sales:
 
     def _total(self, order: Order) -> None:
         order.subtotal = sum(item.total for item in order.items)
-        order.total = order.subtotal + sum(
-            row.value for row in order.surcharges if row.available and not row.include
-        )
+        order.total = order.subtotal + sum(row.value for row in order.surcharges if row.available and not row.include)
 
     def _attach_profiles(self, order, email, anonymous, customer_id, address, shipping_address) -> None:
         billing = address or Address("Ann", "Lee", "51 apt, 87 street", "Edmond", "73003", "US", "OK", "0123456789", "Oklahoma")
@@ -262,15 +259,27 @@ class Sales:
             product.sales = max(product.sales - sign * item.amount, 0)
             self.touch_product(product.id, face=False)
 
-    def _mail(self, order: Order, kind: str) -> None:
-        status = self.status(kind, getattr(order, f"{kind}_id"))
-        self.mails.append(
-            {
-                "order_id": order.id,
-                "to": order.profile.login if order.profile else None,
-                "mail": statuses.mail_for(kind, status.code),
-                "status": status.code,
-                "tracking": [tracking.value for tracking in order.trackings],
-                "at": self.now(),
-            }
-        )
+    def _send_mails(self, order: Order, changes: dict[str, str | None], author: str) -> None:
+        """Mail whoever is to know. A mail prints the tracking numbers known at this moment."""
+        for mail, readers in statuses.mails_for(changes):
+            for reader in readers:
+                outcome = "FAILED" if self.mail_fails else "SENT"
+                self._remember(
+                    order,
+                    f"EMAIL {reader.upper()} {outcome}",
+                    f"{'Failure sending email' if self.mail_fails else 'Email sent'} to the {reader}",
+                    {"orderId": order.id},
+                    author,
+                    "Send mail FAILED: no mail server." if self.mail_fails and reader == "admin" else "",
+                )
+                if reader == "customer" and not self.mail_fails:
+                    self.mails.append(
+                        {
+                            "order_id": order.id,
+                            "to": order.profile.login if order.profile else None,
+                            "mail": mail,
+                            "changes": changes,
+                            "tracking": [tracking.value for tracking in order.trackings],
+                            "at": self.now(),
+                        }
+                    )

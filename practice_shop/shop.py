@@ -4,6 +4,7 @@ import threading
 
 from .addon import Addon
 from .generate import fill
+from .modes import Mode
 from .replies import Reply, error_page, redirect, server_page
 from .seller import SellingThread
 from .server import LOGGED_REQUESTS, Connection, ShopServer, log_entry
@@ -41,7 +42,8 @@ class PracticeShop:
         self.page_latency = page_latency
         self.orders_per_minute = orders_per_minute
         self.seed = seed
-        self.addon = Addon(self.store, key, read_key)
+        self.mode = Mode()
+        self.addon = Addon(self.store, self.mode, key, read_key)
         self.requests: list[dict] = []
         self.failures: list[tuple[str, Exception]] = []
         self._log_lock = threading.Lock()
@@ -107,6 +109,12 @@ class PracticeShop:
     def __exit__(self, *exc) -> None:
         self.stop()
 
+    def replace_store(self, store: Store) -> None:
+        """Put another state behind the running shop, as restoring its database would."""
+        store.url = self.store.url
+        self.store = store
+        self.addon = Addon(store, self.mode, self.key, self.read_key)
+
     # Requests
 
     def clear_requests(self) -> None:
@@ -128,6 +136,9 @@ class PracticeShop:
             return error_page()
 
     def _route(self, request) -> Reply:
+        reply = self.mode.answer(request)
+        if reply is not None:
+            return reply
         if request.path == "/admin.php":
             return self.addon.answer(request)
         if request.path == "/cart.php":

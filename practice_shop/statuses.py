@@ -36,10 +36,16 @@ def table(rows) -> dict[int, Status]:
     return {row[0]: Status(*row) for row in rows}
 
 
-def mail_for(kind: str, code: str | None) -> str:
-    """The mail a real change to `code` sends; `kind` is "payment" or "shipping"."""
-    if kind == "shipping" and code == "S":
-        return "order shipped"
-    if kind == "payment":
-        return {"P": "order processed", "C": "order canceled", "D": "order failed"}.get(code or "", "order changed")
-    return "order changed"
+def mails_for(changes: dict[str, str | None]) -> list[tuple[str, tuple[str, ...]]]:
+    """The mails a real change sends: each its subject and who gets it.
+
+    `changes` maps "payment" or "shipping" to the new code. The general mail goes out only where none of the
+    particular ones does. X-Cart 5.4, observed: shipped goes to the customer alone, the others to the shop as well.
+    """
+    particular = {"P": "order processed", "C": "order canceled", "D": "order failed"}
+    mails = []
+    if changes.get("shipping") == "S":
+        mails.append(("order shipped", ("customer",)))
+    if changes.get("payment") in particular:
+        mails.append((particular[changes["payment"]], ("admin", "customer")))
+    return mails or [("order changed", ("admin", "customer"))]

@@ -207,6 +207,28 @@ class Store(Sales):
         with self.lock:
             return self.orders.get(order_id)
 
+    def adopt_order(self, order: Order) -> None:
+        """Put a ready-made order into the shop, with the ids it and its parts already have."""
+        with self.lock:
+            self.orders[order.id] = order
+            self.reserve_ids("order", order.id)
+            for item in order.items:
+                self.items[item.id] = item
+                self.reserve_ids("item", item.id)
+                if item.product_id is not None:
+                    self.items_of[item.product_id].add(item.id)
+            for tracking in order.trackings:
+                self.trackings[tracking.id] = tracking
+            for table, parts in (
+                ("surcharge", order.surcharges),
+                ("tracking", order.trackings),
+                ("transaction", order.transactions),
+                ("event", order.events),
+                ("profile", [profile for profile in (order.profile, order.customer) if profile]),
+            ):
+                self.reserve_ids(table, max((part.id for part in parts), default=0))
+            self.touch_order(order, renewed=False)
+
     def tracking(self, order_id: int) -> list[str]:
         """The tracking numbers of an order, in the order they were added, duplicates included."""
         with self.lock:
@@ -316,7 +338,6 @@ class Store(Sales):
                 "catalogue_version": self.catalogue_version,
                 "orders_version": self.orders_version,
                 "statuses": {
-                    kind: {row.code or f"#{row.id}": row.name for row in rows.values()}
-                    for kind, rows in self.statuses.items()
+                    kind: {row.code or f"#{row.id}": row.name for row in rows.values()} for kind, rows in self.statuses.items()
                 },
             }

@@ -1,0 +1,54 @@
+"""States a whole shop can be in, besides open: each changes the answer to every request."""
+
+from dataclasses import asdict, dataclass, fields
+
+from .replies import Reply, error_page, firewall_page, maintenance_page, plain_site_page, server_page
+
+
+@dataclass
+class Mode:
+    """Switches of one shop.
+
+    `addon`: the REST API add-on is enabled. `maintenance`: being redeployed. `database_down`, `php_down`: as said.
+    `plain_site`: no X-Cart here at all. `firewall`: something in front refuses. `canonical_host`: the host name
+    the shop was configured with; other names make refused calls redirect.
+    """
+
+    addon: bool = True
+    maintenance: bool = False
+    database_down: bool = False
+    php_down: bool = False
+    plain_site: bool = False
+    firewall: bool = False
+    canonical_host: str | None = None
+
+    def answer(self, request) -> Reply | None:
+        """The answer this state gives to any request, or None when the shop is open."""
+        if self.plain_site:
+            return plain_site_page()
+        if self.firewall:
+            return firewall_page()
+        if self.php_down:
+            return server_page(502)
+        if not request.path.endswith(".php") and not request.path.startswith("/api"):
+            return None
+        reply = maintenance_page() if self.maintenance else error_page() if self.database_down else None
+        if reply is not None:
+            reply.headers["X-Powered-By"] = "PHP/7.4.28"
+        return reply
+
+    def set(self, **switches) -> None:
+        """Set switches by name. Raises ValueError for one that does not exist or a value of the wrong kind."""
+        known = {field.name for field in fields(self)}
+        for name, value in switches.items():
+            if name not in known:
+                raise ValueError(f"There is no mode {name!r}. There are: {', '.join(sorted(known))}.")
+            if name == "canonical_host":
+                if value is not None and not isinstance(value, str):
+                    raise ValueError("canonical_host is a host name, or null.")
+            elif not isinstance(value, bool):
+                raise ValueError(f"{name} is true or false.")
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict:
+        return asdict(self)
