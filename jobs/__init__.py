@@ -6,6 +6,7 @@ not be able to run code here. Three queues: ``ticks`` (never behind long work), 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from flask import Flask, current_app
@@ -18,7 +19,7 @@ from rq.serializers import JSONSerializer
 from config import Config
 from errors import QueueAway
 from models import SyncRun
-from services import runs
+from services import runs, schedule
 
 QUEUES = ("ticks", "checks", "sync")
 RUN_TIMEOUT = 900
@@ -62,3 +63,19 @@ def enqueue_run(run_id: int) -> None:
 
 def _job_id(run: SyncRun) -> str:
     return f"run-{run.id}-{run.enqueues}"
+
+
+def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:
+    """Make a run and put it on the queue. Raises what ``services.runs.start_run`` does, and QueueAway after the run is stored."""
+    run = runs.start_run(integration_id, kind, actor)
+    enqueue_run(run.id)
+    return runs.find_run(run.id)
+
+
+def follow_up(run: SyncRun) -> None:
+    """After a run that may have moved stock: start the pushes it made due, without waiting for the next tick."""
+    if run.state != "finished" or run.kind == "stock":
+        return
+    with suppress(QueueAway):
+        for run_id in schedule.start_due_runs(f"run:{run.id}", ("stock",)):
+            enqueue_run(run_id)

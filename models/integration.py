@@ -17,7 +17,8 @@ DEFAULT_WORK_STATUSES = [["P", "*"], ["A", "*"]]
 class Shop(db.Model):
     """The site behind an end point. It outlives its integrations: orders, listings, links and cursors hang here.
 
-    ``orders_read_to`` is the time up to which placed and changed orders are known to be stored; ``reading_*`` remember how
+    Orders placed since ``orders_from`` are stored; ``orders_read_to`` is the time (shop's clock) up to which
+    their changes are; ``reading_*`` remember how
     far a download has come that has not reached its last page, so that the next run goes on from there."""
 
     __tablename__ = "shop"
@@ -26,6 +27,7 @@ class Shop(db.Model):
     kind: Mapped[str] = mapped_column(String(20))
     address: Mapped[str] = mapped_column(String(500), index=True)
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    orders_from: Mapped[datetime | None] = mapped_column(Moment)
     orders_read_to: Mapped[datetime | None] = mapped_column(Moment)
     reading_since: Mapped[datetime | None] = mapped_column(Moment)
     reading_position: Mapped[int] = mapped_column(default=0)

@@ -44,7 +44,7 @@ class StockItem(db.Model):
 class StockEntry(db.Model):
     """One line of a stock item's ledger: who or what changed it, when, by how much, and why.
 
-    ``cause`` is one of start, set, import, sale, edited, cancelled, shipped, allotted."""
+    ``cause`` is one of start, set, import, sale, edited, cancelled, reopened, shipped, allotted."""
 
     __tablename__ = "stock_entry"
 

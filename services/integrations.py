@@ -59,8 +59,10 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
                 raise Conflict(f"That shop is connected already, as {taken.name}.", "Open that integration instead.")
             since = new.since or now - timedelta(days=30)
             if shop.orders_read_to is not None:
-                # A shop that comes back is read from where it was left; from its own start where more is asked for.
-                shop.reading_since, shop.reading_position = min(since, shop.orders_read_to), 0
+                # A shop that comes back goes on where it was left, and is read from its start only where more is asked for.
+                if shop.orders_from is not None and since < shop.orders_from:
+                    shop.reading_since, shop.reading_position, shop.reading_started_at = since, 0, None
+                since = min(since, shop.orders_read_to)
             integration = Integration(
                 shop_id=shop.id, kind=new.kind, name=name, name_key=name.casefold(), endpoint=check.endpoint,
                 admin_script=check.admin_script, generation=check.generation, key_sealed=vault.seal(key), key_last4=last4(key),

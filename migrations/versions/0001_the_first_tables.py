@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-23 16:11:03.056065
+Create Date: 2026-11-23 16:23:11.461882
 
 """
 from alembic import op
@@ -25,6 +25,7 @@ def upgrade():
     sa.Column('kind', sa.String(length=20), nullable=False),
     sa.Column('address', sa.String(length=500), nullable=False),
     sa.Column('created_at', models.types.Moment(timezone=True), nullable=False),
+    sa.Column('orders_from', models.types.Moment(timezone=True), nullable=True),
     sa.Column('orders_read_to', models.types.Moment(timezone=True), nullable=True),
     sa.Column('reading_since', models.types.Moment(timezone=True), nullable=True),
     sa.Column('reading_position', sa.Integer(), nullable=False),

@@ -1,0 +1,27 @@
+"""The tick: releases dead runs, starts what is due, and puts on the queue what ought to be there."""
+
+from __future__ import annotations
+
+from errors import QueueAway
+from jobs import enqueue_run
+from services import runs, schedule
+
+
+def tick() -> None:
+    """Called by RQ's cron scheduler every few seconds. Any number may run at once: the database decides."""
+    runs.release_dead_runs()
+    schedule.start_due_runs()
+    for run_id in schedule.waiting_runs():
+        enqueue_run(run_id)
+
+
+def start_due_runs() -> list[int]:
+    """Start what is due now, without waiting for the next tick; answers with the runs' ids. A queue that is away does not
+    matter here: the rows are stored, and a tick enqueues them when it is back."""
+    started = schedule.start_due_runs()
+    try:
+        for run_id in started:
+            enqueue_run(run_id)
+    except QueueAway:
+        pass
+    return started

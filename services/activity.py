@@ -1,0 +1,106 @@
+"""What the activity page shows: sync runs, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from extensions import db
+from models import Integration, SyncRun
+from models.types import utcnow
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A sync run with its integration's name; as models.SyncRun otherwise."""
+
+    id: int
+    integration_id: int
+    integration_name: str
+    removed: bool
+    kind: str
+    state: str
+    outcome: str
+    actor: str
+    created_at: datetime
+    not_before: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    stop_requested: bool
+    done: int
+    total: int | None
+    counts: dict[str, Any]
+    requests: int
+    error: str
+    advice: str
+    warnings: list[str]
+
+    @property
+    def live(self) -> bool:
+        return self.state != "finished"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or has taken so far; None for a run that has not begun."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or utcnow()) - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """``older`` and ``newer`` are the run ids from which the neighbouring pages go on, None where there is none."""
+
+    runs: list[RunRow]
+    older: int | None
+    newer: int | None
+
+    @property
+    def live(self) -> bool:
+        return any(run.live for run in self.runs)
+
+
+COLUMNS = (
+    SyncRun.id, SyncRun.integration_id, Integration.name, Integration.removed_at.is_not(None), SyncRun.kind, SyncRun.state,
+    SyncRun.outcome, SyncRun.actor, SyncRun.created_at, SyncRun.not_before, SyncRun.started_at, SyncRun.finished_at,
+    SyncRun.stop_requested, SyncRun.done, SyncRun.total, SyncRun.counts, SyncRun.requests, SyncRun.error, SyncRun.advice,
+    SyncRun.warnings,
+)  # fmt: skip
+
+
+def list_page(
+    *, integration: str = "", kind: str = "", outcome: str = "", before: int | None = None, after: int | None = None
+) -> RunPage:
+    """Fifty runs. ``integration`` is a part of a name, ``outcome`` an outcome or ``live``; ``before`` and ``after`` are run
+    ids, so that a page stays as it is while new runs come in."""
+    query = _matching(integration, kind, outcome)
+    if after is not None:
+        found = db.session.execute(query.where(SyncRun.id > after).order_by(SyncRun.id).limit(PAGE_SIZE + 1)).all()
+        runs = [RunRow(*row) for row in reversed(found[:PAGE_SIZE])]
+        if not runs:
+            return list_page(integration=integration, kind=kind, outcome=outcome)
+        return RunPage(runs, runs[-1].id, runs[0].id if len(found) > PAGE_SIZE else None)
+    if before is not None:
+        query = query.where(SyncRun.id < before)
+    found = db.session.execute(query.order_by(SyncRun.id.desc()).limit(PAGE_SIZE + 1)).all()
+    runs = [RunRow(*row) for row in found[:PAGE_SIZE]]
+    older = runs[-1].id if len(found) > PAGE_SIZE else None
+    return RunPage(runs, older, runs[0].id if before is not None and runs else None)
+
+
+def _matching(integration: str, kind: str, outcome: str) -> Select[Any]:
+    query = select(*COLUMNS).join(Integration)
+    if integration:
+        query = query.where(Integration.name_key.contains(integration.casefold(), autoescape=True))
+    if kind:
+        query = query.where(SyncRun.kind == kind)
+    if outcome == "live":
+        query = query.where(SyncRun.state != "finished")
+    elif outcome:
+        query = query.where(SyncRun.outcome == outcome)
+    return query

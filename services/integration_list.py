@@ -1,0 +1,134 @@
+"""What the list of integrations shows: each row with its health, its last syncs and what is waiting, in a handful of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Row, func, select
+
+import channels
+from errors import NotFound
+from extensions import db
+from models import Integration, Listing, Order, SyncRun
+from models.types import utcnow
+
+PAGE_SIZE = 50
+STARTING = timedelta(seconds=30)
+"""How long a run that is due counts as about to start; afterwards the schedule is away, and asking again is no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """``total`` is None while it is not known."""
+
+    id: int
+    kind: str
+    state: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """``health`` is disabled, needs_reauthorising, syncing, retrying, never_checked or connected; ``live`` says whether the
+    row is about to change by itself."""
+
+    id: int
+    name: str
+    label: str
+    logo: str
+    endpoint: str
+    enabled: bool
+    health: str
+    health_message: str
+    orders_done_at: datetime | None
+    stock_done_at: datetime | None
+    held_orders: int
+    failed_listings: int
+    preview_waits: bool
+    runs: tuple[LiveRun, ...]
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationPage:
+    rows: list[IntegrationRow]
+    total: int
+    number: int
+    pages: int
+
+    @property
+    def live(self) -> bool:
+        return any(row.live for row in self.rows)
+
+
+COLUMNS = (
+    Integration.id, Integration.shop_id, Integration.kind, Integration.name, Integration.endpoint, Integration.enabled,
+    Integration.health, Integration.health_message, Integration.orders_done_at, Integration.stock_done_at,
+    Integration.orders_due_at, Integration.stock_due_at, Integration.listings_due_at, Integration.waiting_run_id,
+)  # fmt: skip
+PRESENT = Integration.removed_at.is_(None)
+
+
+def list_page(number: int = 1) -> IntegrationPage:
+    """Fifty integrations by name; a page that is not there is the nearest one that is."""
+    total = db.session.scalar(select(func.count()).select_from(Integration).where(PRESENT)) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(number, 1), pages)
+    query = select(*COLUMNS).where(PRESENT).order_by(Integration.name_key).limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
+    return IntegrationPage(_complete(db.session.execute(query).all()), total, number, pages)
+
+
+def get_row(integration_id: int) -> IntegrationRow:
+    """Raises NotFound for one that never was or is removed."""
+    found = db.session.execute(select(*COLUMNS).where(PRESENT, Integration.id == integration_id)).all()
+    if not found:
+        raise NotFound("That integration has been removed.", "Load the list again.")
+    return _complete(found)[0]
+
+
+def _complete(found: list[Row]) -> list[IntegrationRow]:
+    shops = [row.shop_id for row in found]
+    held = _count(Order.shop_id, Order.shop_id.in_(shops), Order.state == "on_hold")
+    failed = _count(Listing.shop_id, Listing.shop_id.in_(shops), Listing.push_error != "", Listing.gone_at.is_(None))
+    live = _live_runs([row.id for row in found])
+    return [_row(row, live.get(row.id, ()), held.get(row.shop_id, 0), failed.get(row.shop_id, 0)) for row in found]
+
+
+def _count(column: ColumnElement[int], *where: ColumnElement[bool]) -> dict[int, int]:
+    return dict(db.session.execute(select(column, func.count()).where(*where).group_by(column)).tuples().all())
+
+
+def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
+    query = (
+        select(SyncRun.integration_id, SyncRun.id, SyncRun.kind, SyncRun.state, SyncRun.done, SyncRun.total)
+        .where(SyncRun.state.in_(("queued", "running")), SyncRun.integration_id.in_(ids))
+        .order_by(SyncRun.id)
+    )
+    live: dict[int, tuple[LiveRun, ...]] = {}
+    for owner, *values in db.session.execute(query):
+        live[owner] = (*live.get(owner, ()), LiveRun(*values))
+    return live
+
+
+def _row(row: Row, runs: tuple[LiveRun, ...], held: int, failed: int) -> IntegrationRow:
+    kind = channels.channel_kind(row.kind)
+    now = utcnow()
+    due = (row.orders_due_at, row.stock_due_at, row.listings_due_at)
+    active = row.enabled and row.health != "needs_reauthorising"
+    starting = active and any(moment is not None and now - STARTING <= moment <= now for moment in due)
+    return IntegrationRow(
+        id=row.id, name=row.name, label=kind.label, logo=kind.logo, endpoint=row.endpoint, enabled=row.enabled,
+        health=_health(row, runs), health_message=row.health_message if row.enabled else "",
+        orders_done_at=row.orders_done_at, stock_done_at=row.stock_done_at, held_orders=held, failed_listings=failed,
+        preview_waits=row.waiting_run_id is not None, runs=runs, live=bool(runs) or starting,
+    )  # fmt: skip
+
+
+def _health(row: Row, runs: tuple[LiveRun, ...]) -> str:
+    if not row.enabled:
+        return "disabled"
+    if row.health == "needs_reauthorising":
+        return row.health
+    return "syncing" if any(run.state == "running" for run in runs) else row.health

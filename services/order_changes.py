@@ -1,0 +1,143 @@
+"""Changes the shop made to an order that is stored: taken over, booked in the stock ledger, and noted field by field."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from channels.base import Order as ShopOrder
+from channels.base import Surcharge
+from extensions import db
+from models import Order, OrderChange, OrderLine, StockItem
+from services import holds, ledger
+from services.money import break_down
+from services.order_columns import Storing, columns, line_columns, stored_surcharges
+
+NOTED = (
+    "number", "currency", "total", "payment_status", "shipping_status", "customer", "email", "billing_address", "shipping_address",
+    "payment_method", "shipping_method", "customer_notes", "admin_notes", "tracking_numbers",
+)  # fmt: skip
+"""The fields whose change is noted: what a person would want to know, not how we read it."""
+
+
+def take_over(
+    storing: Storing, row: Order, order: ShopOrder, surcharges: Sequence[Surcharge] | None,
+    item_of: dict[str, int], items: dict[int, StockItem], touched: set[int],
+) -> bool:  # fmt: skip
+    """Bring a stored order to what the shop says now; answers whether anything a person would notice has changed.
+
+    ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move."""
+    was_stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    unread_before = "unreadable" in row.held_codes and not row.lines
+    if surcharges is None:
+        surcharges = stored_surcharges(row.surcharge_rows) if row.total == order.total else None
+    money = break_down(order, storing.money, surcharges)
+    values = columns(storing, order, money, surcharges)
+    fields = {name: [_json(getattr(row, name)), _json(values[name])] for name in NOTED if getattr(row, name) != values[name]}
+    lines_before = _summary(row.lines)
+    if unread_before:
+        # It is as if it were seen for the first time: what has gone or was cancelled by then touches no stock.
+        was_stage = storing.holds.stage(order.payment_status, order.shipping_status)
+    for name, value in values.items():
+        setattr(row, name, value)
+    stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    sold: dict[tuple[int, datetime], int] = defaultdict(int)
+    _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold)
+    lines_after = _summary(row.lines)
+    if lines_before != lines_after:
+        fields["lines"] = [lines_before, lines_after]
+    _book(storing, row, items, was_stage, stage, touched, sold)
+    if sold:
+        ledger.expect_sale(storing.shop_id, sold)
+    holds.apply(row, holds.judge(row, row.lines, storing.holds))
+    if fields and not unread_before:
+        db.session.add(OrderChange(order_id=row.id, run_id=storing.run_id, fields=fields))
+    return bool(fields)
+
+
+def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold) -> None:
+    """Match new lines to stored ones by SKU and product, in order; what is left over on either side went or came."""
+    left: dict[tuple[str, str, str], list[OrderLine]] = defaultdict(list)
+    for line in row.lines:
+        left[(line.sku, line.product_id, line.variant_id)].append(line)
+    kept: list[OrderLine] = []
+    for position, (line, part) in enumerate(zip(order.lines, money.lines, strict=True)):
+        values = line_columns(storing, line, part)
+        same = left.get((values["sku"], line.product_id, line.variant_id))
+        if same:
+            known = same.pop(0)
+            _fit_quantity(storing, row, known, line.quantity, items, was_stage, touched, sold)
+            for name, value in values.items():
+                setattr(known, name, value)
+        else:
+            known = OrderLine(**values, order_id=row.id, reserved=0, shipped=0, stock_item_id=item_of.get(line.sku))
+            db.session.add(known)
+            if known.stock_item_id is not None and was_stage == "open":
+                sold[(known.stock_item_id, row.changed_at)] += known.quantity
+        known.position = position
+        kept.append(known)
+    for gone in (line for lines in left.values() for line in lines):
+        if gone.stock_item_id is not None:
+            item = items[gone.stock_item_id]
+            if ledger.release(gone, item, actor=storing.actor, cause="edited", run_id=storing.run_id):
+                touched.add(item.id)
+            if was_stage == "open":
+                sold[(item.id, row.changed_at)] -= gone.quantity
+        db.session.delete(gone)
+    db.session.flush()
+    db.session.expire(row, ["lines"])
+
+
+def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, was_stage: str, touched, sold) -> None:
+    """A line's quantity was edited: what is reserved beyond the new quantity goes back."""
+    if line.stock_item_id is None or quantity == line.quantity:
+        return
+    item = items[line.stock_item_id]
+    excess = line.reserved - max(0, quantity - line.shipped)
+    if excess > 0:
+        line.reserved -= excess
+        ledger.enter(item, actor=storing.actor, cause="edited", reserved=-excess, order_id=row.id, run_id=storing.run_id)
+    if was_stage == "open":
+        sold[(item.id, row.changed_at)] += quantity - line.quantity
+    touched.add(item.id)
+
+
+def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold) -> None:
+    """What the order's stage does to stock: open lines reserve, shipping takes off on hand and reserved, cancelling gives back."""
+    freed: set[int] = set()
+    for line in row.lines:
+        if stage == "shipped" and (was_stage != "open" or line.stock_item_id is None):
+            line.shipped = line.quantity
+            continue
+        if line.stock_item_id is None:
+            continue
+        item = items[line.stock_item_id]
+        if stage == "open":
+            if ledger.reserve(line, item, actor=storing.actor, cause="sale" if was_stage == "open" else "reopened", run_id=storing.run_id):
+                touched.add(item.id)
+            if was_stage == "cancelled":
+                sold[(item.id, row.changed_at)] += line.quantity
+        elif stage == "shipped":
+            if ledger.ship(line, item, actor=storing.actor, run_id=storing.run_id):
+                touched.add(item.id)
+        elif stage == "cancelled":
+            if ledger.release(line, item, actor=storing.actor, cause="cancelled", run_id=storing.run_id):
+                touched.add(item.id)
+                freed.add(item.id)
+            if was_stage == "open":
+                sold[(item.id, row.changed_at)] -= line.quantity
+    if freed or touched:
+        db.session.flush()
+        given = [order_id for item_id in sorted(touched) for order_id in ledger.allot(items[item_id], actor=storing.actor, run_id=storing.run_id)]
+        holds.judge_again(order_id for order_id in given if order_id != row.id)
+
+
+def _summary(lines: Sequence[OrderLine]) -> list[list[Any]]:
+    return [[line.sku, line.quantity] for line in lines]
+
+
+def _json(value: Any) -> Any:
+    return str(value) if isinstance(value, Decimal | datetime) else value

@@ -1,0 +1,76 @@
+"""How what a shop says of an order becomes the columns of its row and of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from channels.base import Order as ShopOrder
+from channels.base import OrderLine as ShopLine
+from channels.base import Surcharge
+from models import Integration
+from services import holds
+from services.money import Breakdown, LineMoney, MoneyRules
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """Whose orders are stored, under which settings, by what."""
+
+    shop_id: int
+    since: datetime
+    money: MoneyRules
+    holds: holds.Rules
+    with_options: bool
+    with_notes: bool
+    actor: str
+    run_id: int | None
+
+    @classmethod
+    def of(cls, integration: Integration, actor: str, run_id: int | None) -> Storing:
+        return cls(
+            integration.shop_id, integration.orders_since, MoneyRules.of(integration), holds.Rules.of(integration),
+            integration.with_options, integration.with_notes, actor, run_id,
+        )  # fmt: skip
+
+
+def columns(storing: Storing, order: ShopOrder, money: Breakdown, rows: Sequence[Surcharge] | None) -> dict[str, Any]:
+    """The columns of an order that come from the shop and the money rules, without its keys and its state."""
+    return {
+        "number": order.number, "placed_at": order.placed_at, "changed_at": order.changed_at, "currency": order.currency[:10],
+        "decimals": order.decimals, "total": order.total, "items": money.items, "shipping": money.shipping,
+        "items_tax": money.items_tax, "shipping_tax": money.shipping_tax, "discount": money.discount, "other": money.other,
+        "difference": money.difference,
+        "tax_lines": [[name, str(amount)] for name, amount in money.tax_lines] if money.tax_lines is not None else None,
+        "payment_status": order.payment_status, "shipping_status": order.shipping_status, "customer": order.customer,
+        "email": order.email,
+        "billing_address": asdict(order.billing_address) if order.billing_address else None,
+        "shipping_address": asdict(order.shipping_address) if order.shipping_address else None,
+        "payment_method": order.payment_method, "shipping_method": order.shipping_method,
+        "customer_notes": order.customer_notes if storing.with_notes else "",
+        "admin_notes": order.admin_notes if storing.with_notes else "",
+        "tracking_numbers": list(order.tracking_numbers), "problems": list(order.problems),
+        "surcharge_rows": [surcharge_columns(row) for row in rows] if rows is not None else None,
+    }  # fmt: skip
+
+
+def surcharge_columns(row: Surcharge) -> list[Any]:
+    return [row.type, row.code, row.name, str(row.amount), row.included, row.available]
+
+
+def stored_surcharges(rows: Sequence[Sequence[Any]] | None) -> tuple[Surcharge, ...] | None:
+    """What ``surcharge_columns`` wrote, read again."""
+    if rows is None:
+        return None
+    return tuple(Surcharge(kind, code, name, Decimal(amount), included, available) for kind, code, name, amount, included, available in rows)
+
+
+def line_columns(storing: Storing, line: ShopLine, money: LineMoney) -> dict[str, Any]:
+    return {
+        "sku": line.sku[:255], "name": line.name, "quantity": line.quantity, "price": money.price, "total": money.total,
+        "tax": money.tax, "options": [list(pair) for pair in line.options] if storing.with_options else [],
+        "product_id": line.product_id, "variant_id": line.variant_id,
+    }  # fmt: skip

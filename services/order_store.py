@@ -1,0 +1,247 @@
+"""Orders written down: each exactly once, whole, with its stock reserved; changes of the shop's taken over and noted.
+
+Everything here runs inside one page's transaction (``lease.page()``); nothing here asks a shop.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from sqlalchemy import insert, select
+from sqlalchemy.orm import selectinload
+
+from channels.base import BadRow, Surcharge
+from channels.base import Order as ShopOrder
+from extensions import db
+from models import Link, Listing, Order, OrderLine, StockItem
+from models.types import utcnow
+from services import holds, ledger, order_changes
+from services.money import break_down
+from services.order_columns import Storing, columns, line_columns
+
+Rows = dict[str, tuple[Surcharge, ...]]
+"""The single money rows of the orders that needed them, by external id."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """What storing did, in numbers of orders; ``touched`` are the stock items whose numbers moved."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    before_start: int = 0
+    held: int = 0
+    unreadable: int = 0
+    touched: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class NewLine:
+    """A line before it has a row; what services/holds.py and services/ledger.py read and write of one."""
+
+    sku: str
+    name: str
+    quantity: int
+    stock_item_id: int | None
+    order_id: int | None = None
+    reserved: int = 0
+    shipped: int = 0
+
+
+def digest_of(raw: dict[str, Any]) -> tuple[bytes, bytes]:
+    """A payload as JSON bytes, and what tells two of them apart."""
+    payload = msgspec.json.encode(raw)
+    return payload, blake2b(payload, digest_size=16).digest()
+
+
+def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes]:
+    """What is stored already of the orders named, by external id."""
+    rows = db.session.execute(
+        select(Order.external_id, Order.digest).where(Order.shop_id == shop_id, Order.external_id.in_(external_ids))
+    )
+    return {external_id: digest for external_id, digest in rows}
+
+
+def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
+    """Store one page of orders. An order that is stored already is updated where the shop has changed it."""
+    stored = Stored()
+    known = stored_digests(storing.shop_id, [order.external_id for order in orders])
+    fresh: dict[str, tuple[ShopOrder, bytes, bytes]] = {}
+    changed: dict[str, tuple[ShopOrder, bytes, bytes]] = {}
+    for order in orders:
+        payload, digest = digest_of(order.raw)
+        if order.external_id not in known:
+            if order.placed_at < storing.since:
+                stored.before_start += 1
+            else:
+                fresh[order.external_id] = (order, payload, digest)
+        elif known[order.external_id] == digest:
+            stored.unchanged += 1
+        else:
+            changed[order.external_id] = (order, payload, digest)
+    if fresh or changed:
+        lines = [line for order, _, _ in (*fresh.values(), *changed.values()) for line in order.lines]
+        item_of = resolve_skus(storing.shop_id, {line.sku for line in lines if line.sku})
+        items = ledger.load_items({*item_of.values(), *_items_of_lines(storing.shop_id, changed)})
+        with db.session.no_autoflush:
+            _insert(storing, fresh.values(), rows, item_of, items, stored)
+        if changed:
+            _update(storing, changed, rows, item_of, items, stored)
+    if stored.touched:
+        db.session.flush()
+        ledger.mark_stale(stored.touched)
+    return stored
+
+
+def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) -> None:
+    """Keep rows that could not be read, held for a person, under the shop's id where it is known."""
+    named = [row for row in bad if row.external_id]
+    known = stored_digests(storing.shop_id, [row.external_id for row in named])
+    now = utcnow()
+    for row in named:
+        if row.external_id in known:
+            continue
+        reason = f"The order could not be read: {row.reason}"
+        db.session.add(
+            Order(
+                shop_id=storing.shop_id, external_id=row.external_id, placed_at=now, changed_at=now, state="on_hold",
+                held_codes=["unreadable"], held_reason=reason, problems=[reason], raw=msgspec.json.encode(row.raw or {}),
+                tracking_numbers=[],
+            )
+        )  # fmt: skip
+    stored.unreadable += len(bad)
+
+
+def resolve_skus(shop_id: int, skus: set[str]) -> dict[str, int]:
+    """Stock item ids by the SKUs a shop uses: a link a person made goes before an equal SKU."""
+    found: dict[str, int] = {}
+    wanted = sorted(skus)
+    for start in range(0, len(wanted), 500):
+        chunk = wanted[start : start + 500]
+        for sku, item_id in db.session.execute(select(StockItem.sku, StockItem.id).where(StockItem.sku.in_(chunk))):
+            found[sku] = item_id
+        by_hand = (
+            select(Listing.sku, Link.stock_item_id)
+            .join(Link)
+            .where(Listing.shop_id == shop_id, Listing.sku.in_(chunk), Link.made_by == "hand")
+        )
+        for sku, item_id in db.session.execute(by_hand):
+            found[sku] = item_id
+    return found
+
+
+def _items_of_lines(shop_id: int, external_ids: Iterable[str]) -> set[int]:
+    """The stock items that lines of stored orders take from."""
+    ids = list(external_ids)
+    if not ids:
+        return set()
+    query = select(OrderLine.stock_item_id).join(Order).where(
+        Order.shop_id == shop_id, Order.external_id.in_(ids), OrderLine.stock_item_id.is_not(None)
+    )  # fmt: skip
+    return set(db.session.scalars(query))
+
+
+def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int, StockItem], stored: Stored) -> None:
+    """New orders in three statements, whatever their number: orders, lines, ledger entries."""
+    now = utcnow()
+    order_rows: list[dict[str, Any]] = []
+    line_rows: list[list[dict[str, Any]]] = []
+    entries: list[list[Any]] = []
+    sold: dict[tuple[int, datetime], int] = defaultdict(int)
+    for order, payload, digest in fresh:
+        money = break_down(order, storing.money, rows.get(order.external_id))
+        row = columns(storing, order, money, rows.get(order.external_id))
+        stage = storing.holds.stage(order.payment_status, order.shipping_status)
+        lines = [NewLine(line.sku, line.name, line.quantity, item_of.get(line.sku)) for line in order.lines]
+        booked = _book_new(storing, order, stage, lines, items, sold, stored)
+        judged = _Judged(**{name: row[name] for name in _Judged.__slots__})
+        verdict = holds.judge(judged, lines, storing.holds)
+        row.update(
+            shop_id=storing.shop_id, external_id=order.external_id, state=verdict.state, held_codes=verdict.codes,
+            held_reason=verdict.reasons, note=verdict.note, digest=digest, raw=payload, first_seen_at=now, updated_at=now,
+        )  # fmt: skip
+        order_rows.append(row)
+        entries.append(booked)
+        line_rows.append(
+            [
+                {**line_columns(storing, line, part), "position": position, "stock_item_id": new.stock_item_id,
+                 "reserved": new.reserved, "shipped": new.shipped}
+                for position, (line, part, new) in enumerate(zip(order.lines, money.lines, lines, strict=True))
+            ]
+        )  # fmt: skip
+        stored.new += 1
+        stored.held += verdict.state == "on_hold"
+    if not order_rows:
+        return
+    ids = db.session.execute(insert(Order.__table__).returning(Order.__table__.c.id, sort_by_parameter_order=True), order_rows).scalars()
+    flat: list[dict[str, Any]] = []
+    for order_id, lines_of, booked in zip(ids, line_rows, entries, strict=True):
+        for line in lines_of:
+            line["order_id"] = order_id
+        for entry in booked:
+            entry.order_id = order_id
+        flat.extend(lines_of)
+    if flat:
+        db.session.execute(insert(OrderLine.__table__), flat)
+    if sold:
+        ledger.expect_sale(storing.shop_id, sold)
+
+
+@dataclass(slots=True)
+class _Judged:
+    payment_status: str
+    shipping_status: str
+    currency: str
+    decimals: int
+    difference: Decimal
+    billing_address: dict[str, Any] | None
+    shipping_address: dict[str, Any] | None
+    problems: list[str]
+
+
+def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored: Stored) -> list[Any]:
+    """Reserve for a new order's lines; answers with the ledger entries, which get the order's id once it has one."""
+    entries: list[Any] = []
+    for line in lines:
+        if stage == "shipped":
+            line.shipped = line.quantity
+        if stage != "open" or line.stock_item_id is None or line.quantity <= 0:
+            continue
+        item = items[line.stock_item_id]
+        if item.started_shop_id == storing.shop_id and item.started_at is not None and order.placed_at <= item.started_at:
+            # The shop had taken these units off already when it stated the quantity this item started with.
+            entries.append(
+                ledger.enter(item, actor=storing.actor, cause="start", on_hand=line.quantity, run_id=storing.run_id,
+                             note="placed before the start was read")
+            )  # fmt: skip
+        units = min(line.quantity, max(0, item.on_hand - item.reserved))
+        line.reserved = units
+        entries.append(ledger.enter(item, actor=storing.actor, cause="sale", reserved=units, run_id=storing.run_id))
+        sold[(item.id, order.placed_at)] += line.quantity
+        stored.touched.add(item.id)
+    return [entry for entry in entries if entry is not None]
+
+
+def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], stored: Stored) -> None:
+    query = (
+        select(Order)
+        .where(Order.shop_id == storing.shop_id, Order.external_id.in_(changed))
+        .options(selectinload(Order.lines))
+        .with_for_update()
+    )
+    for row in db.session.scalars(query).all():
+        order, payload, digest = changed[row.external_id]
+        if order_changes.take_over(storing, row, order, rows.get(order.external_id), item_of, items, stored.touched):
+            stored.changed += 1
+        else:
+            stored.unchanged += 1
+        row.raw, row.digest, row.updated_at = payload, digest, utcnow()
+        stored.held += row.state == "on_hold"

@@ -1,0 +1,142 @@
+"""Order download: a shop's orders read page by page, each page committed with the cursor that leads to the next.
+
+Two ways of reading. *From a start date*, in ascending order, which takes up where a run before it stopped; it is how a shop's
+history comes in. Then *by change*, newest first, back to the time up to which everything is known: new orders and changed
+old ones in one request when little has happened. The cursor keeps the shop's own time, so a wrong clock loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from flask import current_app
+
+from channels.base import Channel, OrderPage
+from channels.base import Order as ShopOrder
+from errors import ChannelError
+from extensions import db
+from models import Integration, RunItem, Shop
+from models.types import utcnow
+from services import order_store
+from services.money import KnownRates, learn_rates, needs_rows
+from services.order_columns import Storing
+from services.order_store import Rows, Stored
+from services.runs import Lease
+
+OVERLAP = timedelta(minutes=10)
+"""How far every read reaches back behind the last one."""
+
+CHANGES_PAGE = 25
+"""Rows of the first page when reading by change: mostly nothing has happened, and complex rows are slow for the shop."""
+
+
+def download_orders(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> str:
+    """Bring a shop's orders up to date. Answers ``done``, ``partial`` (a row could not be read), or ``pause`` where
+    ``pause()`` asked to give way after a page; the run goes on from there when it is claimed again.
+
+    Raises ChannelError, or RunStopped from the lease; whole pages are committed by then."""
+    integration = db.session.get_one(Integration, lease.integration_id)
+    storing = Storing.of(integration, f"run:{lease.run_id}", lease.run_id)
+    shop = integration.shop
+    known = KnownRates()
+    if shop.orders_read_to is None or shop.reading_since is not None:
+        return _read_from_start(lease, channel, storing, known, pause)
+    since = shop.orders_read_to - OVERLAP
+    db.session.rollback()
+    return _read_changes(lease, channel, storing, known, since)
+
+
+def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, pause: Callable[[], bool]) -> str:
+    shop = db.session.get_one(Shop, storing.shop_id)
+    since, position = shop.reading_since or storing.since, shop.reading_position
+    page_size = _page_size()
+    db.session.rollback()
+    # A row deleted in the shop meanwhile moves the others up: go back a little behind the last saved page.
+    position = max(0, position - page_size // 2) if position else 0
+    bad = 0
+    for page in channel.iter_orders(placed_since=since, start=position, page_size=page_size):
+        rows = _read_rows(channel, storing, page.orders, known, lease)
+        with lease.page():
+            bad += _store_page(lease, channel, storing, page, rows)
+            shop = db.session.get_one(Shop, storing.shop_id)
+            if shop.reading_started_at is None or not shop.reading_position:
+                shop.reading_started_at = page.shop_time or utcnow()
+            shop.reading_since, shop.reading_position = since, page.position
+            if page.last:
+                # Where a shop that came back is read from an earlier date, changes since it left are still to be read.
+                shop.orders_read_to = shop.orders_read_to or shop.reading_started_at
+                shop.orders_from = since if shop.orders_from is None else min(since, shop.orders_from)
+                shop.reading_since, shop.reading_position, shop.reading_started_at = None, 0, None
+        if page.last:
+            return "partial" if bad else "done"
+        if pause():
+            return "pause"
+    lease.warn("The shop's list of orders ended before its last page.")
+    return "partial"
+
+
+def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, since: datetime) -> str:
+    bad = 0
+    read_to = None
+    for page in channel.iter_changed_orders(changed_since=since, page_size=CHANGES_PAGE):
+        rows = _read_rows(channel, storing, page.orders, known, lease)
+        with lease.page():
+            bad += _store_page(lease, channel, storing, page, rows)
+            read_to = read_to or page.shop_time or utcnow()
+            if page.last:
+                shop = db.session.get_one(Shop, storing.shop_id)
+                shop.orders_read_to = max(read_to, shop.orders_read_to or read_to)
+        if page.last:
+            return "partial" if bad else "done"
+    lease.warn("The shop's list of changed orders ended before its last page.")
+    return "partial"
+
+
+def _read_rows(channel: Channel, storing: Storing, orders: Sequence[ShopOrder], known: KnownRates, lease: Lease) -> Rows:
+    """The single money rows of those orders of a page that are new or changed and whose sums leave something open."""
+    asking = [order for order in orders if order.surcharges is None and needs_rows(order, storing.money, known)]
+    if not asking:
+        return {}
+    stored = order_store.stored_digests(storing.shop_id, [order.external_id for order in asking])
+    db.session.rollback()
+    rows: Rows = {}
+    for order in asking:
+        if stored.get(order.external_id) == order_store.digest_of(order.raw)[1] or not needs_rows(order, storing.money, known):
+            continue
+        try:
+            rows[order.external_id] = channel.read_surcharges(order.external_id)
+        except ChannelError as trouble:
+            if trouble.retryable or trouble.code in ("wrong_key", "addon_missing"):
+                raise
+            lease.warn(f"Order {order.number}: its surcharges could not be read. {trouble.message}")
+            continue
+        lease.count("extra_reads")
+        learn_rates(order, storing.money, rows[order.external_id], known)
+    return rows
+
+
+def _store_page(lease: Lease, channel: Channel, storing: Storing, page: OrderPage, rows: Rows) -> int:
+    """Store one page and report it on the lease; answers with the number of rows that could not be read.
+    Call it inside ``lease.page()``."""
+    stored = order_store.store_orders(storing, page.orders, rows)
+    order_store.store_unreadable(storing, page.bad, stored)
+    for row in page.bad:
+        db.session.add(
+            RunItem(run_id=lease.run_id, external_id=row.external_id, result="unreadable", reason=row.reason)
+        )  # fmt: skip
+    for warning in page.warnings:
+        lease.warn(warning)
+    _report(lease, channel, page, stored)
+    return len(page.bad)
+
+
+def _report(lease: Lease, channel: Channel, page: OrderPage, stored: Stored) -> None:
+    lease.done += len(page.orders) + len(page.bad)
+    lease.requests = channel.requests
+    for name in ("new", "changed", "unchanged", "before_start", "held", "unreadable"):
+        lease.count(name, getattr(stored, name))
+
+
+def _page_size() -> int:
+    return current_app.config["CARTLINK"].order_page_size

@@ -1,0 +1,161 @@
+"""Stock items: listed, set, imported from a file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from errors import InvalidInput, NotFound
+from extensions import db, writing
+from models import OrderLine, StockItem
+from services import holds, ledger
+
+MOST = 2_147_483_647
+"""The largest quantity X-Cart stores (5.4 and 5.5, observed: greater ones become this)."""
+
+
+@dataclass(frozen=True)
+class StockSet:
+    """What setting stock did: how many items changed and were as they should be, and which SKUs are new."""
+
+    changed: int
+    unchanged: int
+    added: tuple[str, ...] = ()
+
+
+def list_stock(search: str = "", limit: int | None = None, offset: int = 0) -> list[StockItem]:
+    """Stock items by SKU; ``search`` is a part of the SKU or name."""
+    query = select(StockItem).order_by(StockItem.sku)
+    if search:
+        query = query.where(StockItem.sku.icontains(search, autoescape=True) | StockItem.name.icontains(search, autoescape=True))
+    return list(db.session.scalars(query.limit(limit).offset(offset)))
+
+
+def find_stock_item(sku: str) -> StockItem:
+    """Raises NotFound."""
+    item = db.session.scalar(select(StockItem).where(StockItem.sku == sku.strip()))
+    if item is None:
+        raise NotFound(f"There is no stock item with the SKU {sku!r}.", "`flask stock list` shows them.")
+    return item
+
+
+def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
+    """Set what is on hand of one stock item. The push to the shops is due afterwards.
+
+    Raises NotFound, or InvalidInput for a quantity no shop could store."""
+    quantity = check_quantity(quantity)
+    item_id = find_stock_item(sku).id
+    with writing():
+        item = ledger.load_items([item_id])[item_id]
+        _set_on_hand(item, quantity, actor, "set")
+    return find_stock_item(sku)
+
+
+def check_quantity(quantity: int) -> int:
+    """Raises InvalidInput."""
+    if not 0 <= quantity <= MOST:
+        raise InvalidInput(f"{quantity} is not a possible quantity.", f"Use a whole number from 0 to {MOST}.", field="quantity")
+    return quantity
+
+
+def import_stock(lines: Iterable[str], actor: str, *, add_unknown: bool = False) -> StockSet:
+    """Set stock from CSV text with the columns ``sku`` and ``quantity`` (comma or semicolon), all rows or none.
+
+    Raises InvalidInput naming the first wrong lines; nothing is changed then."""
+    wanted = _read_csv(lines)
+    with writing() as session:
+        known: dict[str, int] = {}
+        skus = sorted(wanted)
+        for start in range(0, len(skus), 500):
+            for item_id, sku in session.execute(select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(skus[start : start + 500]))):
+                known[sku] = item_id
+        unknown = [sku for sku in skus if sku not in known]
+        if unknown and not add_unknown:
+            named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+            raise InvalidInput(f"The file names SKUs that are not stock items: {named}.", "Nothing was changed. Take them out, or add them.")
+        for sku in unknown:
+            session.add(StockItem(sku=sku, on_hand=0, reserved=0, buffer=0))
+        session.flush()
+        if unknown:
+            for start in range(0, len(unknown), 500):
+                for item_id, sku in session.execute(select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(unknown[start : start + 500]))):
+                    known[sku] = item_id
+        items = ledger.load_items(known.values())
+        changed = 0
+        for item in items.values():
+            changed += _set_on_hand(item, wanted[item.sku], actor, "import")
+    return StockSet(changed, len(wanted) - changed, tuple(unknown))
+
+
+def _set_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
+    """Set one item's on hand; what is reserved beyond it is given back, newest order first. Answers whether it changed."""
+    if item.on_hand == quantity:
+        return False
+    touched: list[int] = []
+    if quantity < item.reserved:
+        touched = _take_back(item, item.reserved - quantity, actor)
+    more = quantity > item.on_hand
+    ledger.enter(item, actor=actor, cause=cause, on_hand=quantity - item.on_hand)
+    if more:
+        touched = ledger.allot(item, actor=actor)
+    db.session.flush()
+    holds.judge_again(touched)
+    ledger.mark_stale([item.id])
+    return True
+
+
+def _take_back(item: StockItem, units: int, actor: str) -> list[int]:
+    """Nobody can reserve what is not there: the newest lines give theirs back and say that they are short."""
+    touched = []
+    lines = db.session.scalars(
+        select(OrderLine).where(OrderLine.stock_item_id == item.id, OrderLine.reserved > 0).order_by(OrderLine.id.desc())
+    )
+    for line in lines:
+        if units <= 0:
+            break
+        given = min(line.reserved, units)
+        line.reserved -= given
+        units -= given
+        ledger.enter(item, actor=actor, cause="set", reserved=-given, order_id=line.order_id, note="less on hand than reserved")
+        touched.append(line.order_id)
+    return touched
+
+
+def _read_csv(lines: Iterable[str]) -> dict[str, int]:
+    """SKU -> quantity. Raises InvalidInput."""
+    text = list(lines)
+    first = text[0].lstrip("\ufeff") if text else ""
+    if not first.strip():
+        raise InvalidInput("The file is empty.", "Give it the columns sku and quantity.")
+    text[0] = first
+    reader = csv.DictReader(text, delimiter=";" if first.count(";") > first.count(",") else ",")
+    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or []}
+    if "sku" not in columns or "quantity" not in columns:
+        raise InvalidInput("The file has no columns named sku and quantity.", "Put sku,quantity in its first line.")
+    wanted: dict[str, int] = {}
+    wrong: list[str] = []
+    try:
+        for row in reader:
+            sku = (row[columns["sku"]] or "").strip()
+            number = (row[columns["quantity"]] or "").strip()
+            if not sku and not number:
+                continue
+            if not sku:
+                wrong.append(f"line {reader.line_num}: no SKU")
+            elif not number.isascii() or not number.isdigit() or int(number) > MOST:
+                wrong.append(f"line {reader.line_num}: {number!r} is not a whole number from 0 to {MOST}")
+            elif sku in wanted:
+                wrong.append(f"line {reader.line_num}: {sku} stands in the file twice")
+            else:
+                wanted[sku] = int(number)
+    except csv.Error as cause:
+        raise InvalidInput(f"The file cannot be read as CSV: {cause}.") from None
+    if wrong:
+        more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise InvalidInput(f"Nothing was changed: {'; '.join(wrong[:5])}{more}.", "Mend the file and import it again.")
+    if not wanted:
+        raise InvalidInput("The file names no stock item.", "Nothing was changed.")
+    return wanted

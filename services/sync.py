@@ -1,0 +1,224 @@
+"""A sync run from claim to end: the lease and its heartbeat, the channel, the act, and what the outcome means for the shop."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import current_app
+
+from channels.base import Channel
+from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped, ShopBusy, SwitchedOff
+from extensions import db, writing
+from models import Integration, SyncRun
+from models.types import utcnow
+from services import integrations, listings, orders, push, runs
+from services.heartbeat import Heartbeat
+from services.runs import Lease
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[int, int | None], None]
+
+
+class GiveWay(Exception):
+    """Raised inside an act that cannot go on yet: the run goes back into the queue for ``seconds``."""
+
+    def __init__(self, seconds: float):
+        super().__init__(f"give way for {seconds} s")
+        self.seconds = seconds
+
+
+@dataclass
+class _Slice:
+    """One claim's worth of work on a run: ``pause()`` says when to give way."""
+
+    lease: Lease
+    channel: Channel
+    until: float | None
+    stopping: Callable[[], bool]
+    report: Report | None
+
+    def pause(self) -> bool:
+        if self.report:
+            self.report(self.lease.done, self.lease.total)
+        return self.stopping() or (self.until is not None and time.monotonic() > self.until)
+
+
+def work(run_id: int, *, slice_seconds: float | None = None, stopping: Callable[[], bool] = lambda: False, report: Report | None = None) -> SyncRun | None:  # fmt: skip
+    """Claim a queued run and work on it until it ends or has to give way. None where there was nothing to claim.
+
+    Every trouble a shop can make ends up on the run's row and in its integration's health; what is not ours
+    (a bug, the database away) is raised."""
+    lease = runs.claim(run_id)
+    if lease is None:
+        return None
+    with Heartbeat(lease):
+        try:
+            _work(lease, slice_seconds, stopping, report)
+        except LeaseLost as lost:
+            log.warning("run %s: %s", run_id, lost.message)
+    db.session.rollback()
+    return runs.find_run(run_id)
+
+
+def perform(run_id: int, *, report: Report | None = None) -> SyncRun | None:
+    """Work on a queued run here and now until it is finished; None where somebody else has claimed it."""
+    while True:
+        run = work(run_id, report=report)
+        if run is None or run.state == "finished":
+            return run
+        time.sleep(1)
+
+
+def _work(lease: Lease, slice_seconds: float | None, stopping: Callable[[], bool], report: Report | None) -> None:
+    integration = db.session.get_one(Integration, lease.integration_id)
+    try:
+        _refuse(integration, lease.kind)
+        channel = integrations.open_channel(integration, lease.gate)
+    except AppError as trouble:
+        db.session.rollback()
+        runs.finish(lease, runs.outcome_of(trouble), trouble)
+        return
+    _plan_next(lease)
+    until = time.monotonic() + slice_seconds if slice_seconds is not None else None
+    part = _Slice(lease, channel, until, stopping, report)
+    try:
+        outcome = ACTS[lease.kind](part)
+    except GiveWay as wait:
+        db.session.rollback()
+        lease.requests = channel.requests
+        runs.give_way(lease, wait.seconds)
+        return
+    except AppError as trouble:
+        db.session.rollback()
+        lease.requests = channel.requests
+        if isinstance(trouble, LeaseLost):
+            raise
+        runs.finish(lease, runs.outcome_of(trouble), trouble)
+        if isinstance(trouble, ChannelError):
+            note_failure(lease.integration_id, lease.kind, trouble)
+        return
+    except Exception:
+        db.session.rollback()
+        log.exception("run %s ended in an unexpected error", lease.run_id)
+        runs.finish(lease, "failed", AppError("Something went wrong inside Cartlink; it has been logged.", "Try again; if it lasts, tell the operator."))
+        raise
+    finally:
+        channel.close()
+    lease.requests = channel.requests
+    if outcome == "pause":
+        runs.give_way(lease)
+        return
+    runs.finish(lease, outcome)
+    note_success(lease.integration_id, lease.kind)
+    if report:
+        report(lease.done, lease.total)
+
+
+def _refuse(integration: Integration, kind: str) -> None:
+    """Raises RunStopped where this kind of run has nothing to do for an integration as it stands."""
+    if integration.removed_at is not None or not integration.enabled:
+        raise SwitchedOff("The integration was switched off.")
+    if kind == "stock" and integration.writes_refused:
+        raise RunStopped("The API key may only read, so stock is not sent.", "Reauthorise with the read/write key.")
+
+
+def _plan_next(lease: Lease) -> None:
+    """The next run of this kind is due an interval from now; what happens meanwhile may make it due sooner."""
+    with writing() as session:
+        integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+        every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
+        setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
+
+
+def _orders(part: _Slice) -> str:
+    return orders.download_orders(part.lease, part.channel, part.pause)
+
+
+def _listings(part: _Slice) -> str:
+    return listings.read_listings(part.lease, part.channel, part.pause)
+
+
+def _stock(part: _Slice) -> str:
+    """Orders before stock: the first order download and the first listing reading have to be complete, and orders are
+    downloaded anew wherever there is anything to push."""
+    lease = part.lease
+    integration = db.session.get_one(Integration, lease.integration_id)
+    shop, orders_on = integration.shop, integration.orders_on
+    first = (orders_on and shop.orders_read_to is None, shop.listings_read_at is None)
+    shop_id = shop.id
+    db.session.rollback()
+    if first[0]:
+        _inside(part, "orders")
+    if first[1]:
+        _inside(part, "listings")
+    if not push.anything_stale(shop_id):
+        db.session.rollback()
+        return push.push_nothing(lease)
+    db.session.rollback()
+    return push.push_stock(lease, part.channel, (lambda: _inside(part, "orders")) if orders_on else (lambda: None))
+
+
+def _inside(part: _Slice, kind: str) -> None:
+    """Do another kind of run to its end inside this one, as a run of its own. Gives way while another worker has it."""
+    try:
+        run_id = runs.start_run(part.lease.integration_id, kind, f"run:{part.lease.run_id}").id
+    except AlreadyRunning as live:
+        run_id = live.run_id
+    inner = runs.claim(run_id)
+    if inner is None:
+        raise GiveWay(2)
+    with Heartbeat(inner):
+        before = part.channel.requests
+        _work(inner, None, part.stopping, None)
+    db.session.rollback()
+    run = runs.find_run(run_id)
+    log.info("run %s: %s inside it took %s requests", part.lease.run_id, kind, part.channel.requests - before)
+    if run.state != "finished":
+        raise GiveWay(2)
+    if run.outcome not in ("done", "partial"):
+        raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
+
+
+ACTS: dict[str, Callable[[_Slice], str]] = {"orders": _orders, "stock": _stock, "listings": _listings}
+
+
+def note_success(integration_id: int, kind: str) -> None:
+    with writing() as session:
+        integration = session.get_one(Integration, integration_id, with_for_update=True)
+        setattr(integration, f"{kind}_done_at", utcnow())
+        integrations.note_good(integration)
+
+
+def note_failure(integration_id: int, kind: str, trouble: ChannelError) -> None:
+    """What a shop's refusal means (design.md, rule 9): a rejected key asks a person and stops the jobs, a key that may only
+    read stops stock, anything else is tried again later and later, with jitter."""
+    with writing() as session:
+        integration = session.get_one(Integration, integration_id, with_for_update=True)
+        if trouble.code == "wrong_key":
+            integrations.note_trouble(integration, "needs_reauthorising", trouble.message)
+            return
+        if trouble.code == "read_only_key":
+            integration.writes_refused = True
+            integration.health_message = trouble.message
+            return
+        integration.failures += 1
+        integrations.note_trouble(integration, "retrying", trouble.message)
+        wait = _wait(integration.failures, trouble)
+        setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
+
+
+def _wait(failures: int, trouble: ChannelError) -> float:
+    """Seconds until the next try: 15, 30, 60 … up to an hour, give or take a fifth; never less than the shop asked for."""
+    wait = min(3600.0, 15.0 * 2 ** min(failures - 1, 10)) * random.uniform(0.8, 1.2)
+    asked = trouble.retry_after if isinstance(trouble, ShopBusy) else None
+    return max(wait, asked or 0.0)
+
+
+def slice_seconds() -> float:
+    return float(current_app.config["CARTLINK"].slice_seconds)
