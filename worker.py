@@ -130,12 +130,17 @@ def work(app: Flask, queues: Sequence[str], burst: bool = False) -> None:
         worker = make_worker(jobs.redis_connection(), queues)
         gc.collect()
         gc.freeze()
-        worker.work(burst=burst, logging_level=app.config["CARTLINK"].log_level)
+        log.info("Listening on %s", ", ".join(queues))
+        # A tick every few seconds is no news.
+        level = "WARNING" if list(queues) == ["ticks"] else app.config["CARTLINK"].log_level
+        worker.work(burst=burst, logging_level=level)
 
 
 def schedule(app: Flask) -> None:
     """Put ticks on their queue until told to stop."""
     tick = import_module("jobs.schedule").tick
+    logging.getLogger("rq.cron").setLevel("WARNING")
+    log.info("Scheduling ticks")
     with app.app_context():
         make_scheduler(jobs.redis_connection(), tick, app.config["CARTLINK"].tick_seconds).start()
 

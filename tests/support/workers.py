@@ -37,7 +37,7 @@ def scheduler(processes: Processes, environment: dict[str, str]) -> Start:
 
     def start(**variables: str) -> Started:
         started = processes.start([sys.executable, "worker.py", "cron"], env=processes_environment({**environment, **variables}))
-        started.wait_for("registering birth")
+        started.wait_for("Scheduling ticks")
         return started
 
     return start

@@ -1,0 +1,46 @@
+# Everything runs from .venv, which is made when it is missing and filled anew when the requirements have changed.
+
+PY := .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test deep check bench lock
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/installed ## Start Cartlink with a practice shop on this machine (PORT, PRACTICE_PORT); Ctrl-C stops it
+	@exec $(PY) -m local_run
+
+test: .venv/installed-dev ## Run the tests (ARGS="tests/services -k money" for some)
+	@$(PY) -m pytest -n 2 --dist worksteal --durations 15 $(ARGS)
+
+deep: .venv/installed-dev ## Run the tests with the long suites whole
+	@DEEP=1 $(PY) -m pytest -n 2 --dist worksteal --durations 15 --timeout 1800 $(ARGS)
+
+check: .venv/installed-dev ## Look at style and at who imports whom
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports
+
+bench: .venv/installed-dev ## Measure the budgets (BENCH_JSON=file writes them as JSON too)
+	@$(PY) -m bench
+
+lock: .venv/installed-dev ## Write requirements*.txt anew from requirements*.in (wants the program uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links requirements.in -o requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	@echo "Installing what the tests need into .venv …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/installed: requirements.txt | .venv/bin/python
+	@echo "Installing Cartlink into .venv (once; about a minute) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/bin/python:
+	@sh tools/make-venv.sh

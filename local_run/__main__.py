@@ -1,0 +1,154 @@
+"""Look before leaping (ports, queue, a second run), then make what is missing, then supervise."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from config import ROOT
+from local_run.parts import read_procfile, supervisor_config
+from local_run.queue import server_program
+from local_run.settings import Plan, busy, make_plan, prepare_instance
+from local_run.supervisor import Terminal, supervise
+from local_run.trouble import CannotRun
+from practice_shop import FULL_KEY, READ_KEY
+
+LEFTOVER_SECONDS = 30
+HELLO_SECONDS = 60
+
+
+def main() -> int:
+    os.umask(0o077)
+    terminal = Terminal()
+    try:
+        plan = make_plan(os.environ)
+        only_run(plan)
+        look_at_ports(plan, terminal)
+        look_at_queue(plan)
+        prepare_instance(plan)
+        os.environ.update(environment_of_parts(plan))
+        migrate()
+        config_file = plan.run_folder / "supervisord.conf"
+        config_file.write_text(supervisor_config(plan, read_procfile(ROOT / "Procfile.dev")), encoding="utf-8")
+    except CannotRun as trouble:
+        print(trouble, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    hello = threading.Thread(target=say_hello, args=(plan, terminal), daemon=True)
+    # Under make, a make that was killed must not leave a run behind that nobody can reach with Ctrl-C.
+    parent = os.getppid() if os.environ.get("MAKELEVEL") else None
+    supervise(config_file, terminal, parent, hello.start)
+    return 0
+
+
+def only_run(plan: Plan) -> None:
+    """Two runs in one checkout would share a database and a queue. The lock ends with this process, whatever ends it."""
+    try:
+        plan.run_folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(plan.run_folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as cause:
+        raise CannotRun(f"{plan.run_folder} cannot be written: {cause.strerror}.") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        running = os.pread(handle, 200, 0).decode("utf-8", "replace").strip()
+        raise CannotRun(f"Cartlink is running from here already{f' ({running})' if running else ''}.") from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"process {os.getpid()}, http://127.0.0.1:{plan.port}".encode(), 0)
+
+
+def look_at_ports(plan: Plan, terminal: Terminal) -> None:
+    """Raises CannotRun where a port is taken. After a run that was killed its parts may need a moment to end."""
+    killed_before = (plan.run_folder / "supervisord.pid").exists()
+    deadline = time.monotonic() + (LEFTOVER_SECONDS if killed_before else 0)
+    waiting = False
+    for name, port in (("PORT", plan.port), ("PRACTICE_PORT", plan.practice_port)):
+        while why := busy(port):
+            if time.monotonic() >= deadline:
+                raise CannotRun(f"Port {port} {why}. Stop it, or choose another one: make run {name}={port + 100}")
+            if not waiting:
+                terminal.say("the last run was killed; waiting for its parts to end")
+                waiting = True
+            time.sleep(0.2)
+
+
+def look_at_queue(plan: Plan) -> None:
+    """Raises CannotRun where there is no queue to be had."""
+    if plan.own_queue:
+        server_program()
+        return
+    try:
+        with Redis.from_url(plan.redis_url, socket_connect_timeout=5, socket_timeout=5) as queue:
+            queue.ping()
+    except ValueError:
+        raise CannotRun("REDIS_URL has to start with redis://, rediss:// or unix://.") from None
+    except RedisError as cause:
+        raise CannotRun(f"The queue of REDIS_URL does not answer: {cause}") from None
+
+
+def environment_of_parts(plan: Plan) -> dict[str, str]:
+    programs = str(Path(sys.executable).parent)
+    return {
+        "CARTLINK_INSTANCE": str(plan.instance), "CARTLINK_SUPERVISOR": str(os.getpid()), "CARTLINK_QUEUE": plan.redis_url,
+        "PORT": str(plan.port), "PRACTICE_PORT": str(plan.practice_port), "PYTHONUNBUFFERED": "1",
+        "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
+    }  # fmt: skip
+
+
+def migrate() -> None:
+    """Raises CannotRun with the sentence of ``local_run.migrate``."""
+    done = subprocess.run([sys.executable, "-m", "local_run.migrate"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode:
+        raise CannotRun(done.stderr.decode("utf-8", "replace").strip() or "The database cannot be brought up to date.")
+
+
+def say_hello(plan: Plan, terminal: Terminal) -> None:
+    """Wait until the pages and the practice shop answer, then say where they are."""
+    deadline = time.monotonic() + HELLO_SECONDS
+    for port in (plan.port, plan.practice_port):
+        while not answers(port):
+            if time.monotonic() > deadline:
+                terminal.say(f"nothing answers on port {port} yet; the lines above say why")
+                return
+            time.sleep(0.1)
+    terminal.say(hello_text(plan))
+
+
+def answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def hello_text(plan: Plan) -> str:
+    flask = ".venv/bin/flask --app app"
+    if plan.instance != ROOT / "instance":
+        flask = f"CARTLINK_INSTANCE='{plan.instance}' {flask}"
+    return f"""
+Cartlink is running: open http://127.0.0.1:{plan.port}
+
+A practice shop runs beside it:
+    Website end point     http://127.0.0.1:{plan.practice_port}
+    API key (read/write)  {FULL_KEY}
+    API key (read-only)   {READ_KEY}
+To add it, in another terminal in this folder:
+    echo {FULL_KEY} | {flask} integrations add --name "Practice shop" --endpoint http://127.0.0.1:{plan.practice_port} --key-file -
+    {flask} orders list
+Ctrl-C stops everything.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
