@@ -36,13 +36,12 @@ class BadInput(Exception):
 
 
 class Addon:
-    """One shop's add-on. `keys` are the full and the read-only key, None for an unset one."""
+    """One shop's add-on, over its store, its modes and its keys."""
 
-    def __init__(self, store, mode, key: str | None, read_key: str | None):
+    def __init__(self, store, mode, keys):
         self.store = store
         self.mode = mode
-        self.key = key
-        self.read_key = read_key
+        self.keys = keys
         self.pages = ListPages(store)
 
     def answer(self, request) -> Reply:
@@ -109,7 +108,7 @@ class Addon:
 
     def _refuse(self, parameters: dict, verb: str) -> Reply | None:
         given = parameters.get("_key")
-        known = {self.key} if verb != "GET" else {self.key, self.read_key}
+        known = {self.keys.full} if verb != "GET" else {self.keys.full, self.keys.read}
         if not isinstance(given, str) or not given or given not in known - {None, ""}:
             return empty(403)
         return None
@@ -145,7 +144,7 @@ class Addon:
 
     def _read(self, request, query: dict, kind: str, schema: str, slash: str, identifier: str) -> Reply:
         if not slash:
-            page = self.pages.get(kind, schema, query.get("_cnd"))
+            page = self.pages.get(kind, schema, query.get("_cnd"), request.shift)
             return self._json(request, page.body, page.count, page=page)
         row = self._find(kind, identifier)
         return self._entity(request, None if row is None else self.pages.single(kind, schema, row))

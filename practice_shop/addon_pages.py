@@ -48,18 +48,18 @@ class ListPages:
         self._pages: OrderedDict[tuple, Page] = OrderedDict()
         self._kept = 0
 
-    def get(self, kind: str, schema: str, cnd) -> Page:
+    def get(self, kind: str, schema: str, cnd, shift: int = 0) -> Page:
         """The page a list request gets. Raises what `addon_query.select` raises, and `BrokenOrder`."""
         store = self.store
         key = (
             kind, schema, repr(cnd), store.catalogue_version, store.orders_version, store.natural_order,
-            store.supports_update_date,
+            store.supports_update_date, shift,
         )  # fmt: skip
         page = self._pages.get(key)
         if page is not None:
             self._pages.move_to_end(key)
             return page
-        found = addon_query.select(store, kind, cnd) if isinstance(cnd, dict) else addon_query.table(store, kind)
+        found = addon_query.select(store, kind, cnd, shift) if isinstance(cnd, dict) else addon_query.table(store, kind)
         page = Page(b"[" + b",".join([self.row(kind, schema, row) for row in found]) + b"]", len(found))
         self._keep(key, page)
         return page

@@ -69,8 +69,8 @@ class QueryFailed(Exception):
     """The database refused the query: status 400, `[]`, and this text in `X-REST-Error`."""
 
 
-def select(store, kind: str, cnd: dict) -> list:
-    """The rows of a list, searched, ordered and cut. Raises `ProgramFailed` or `QueryFailed`."""
+def select(store, kind: str, cnd: dict, shift: int = 0) -> list:
+    """The rows of a list, searched, ordered and cut, starting `shift` rows late. Raises `ProgramFailed` or `QueryFailed`."""
     found = _search(store, kind, cnd)
     order_by = _given(cnd, "orderBy")
     if order_by is not None:
@@ -78,7 +78,7 @@ def select(store, kind: str, cnd: dict) -> list:
     elif store.natural_order == "any":
         random.Random(repr(cnd)).shuffle(found)
     limit = _given(cnd, "limit")
-    return found if limit is None else _cut(found, limit)
+    return found if limit is None else _cut(found, limit, shift)
 
 
 def _given(cnd: dict, name: str):
@@ -86,12 +86,12 @@ def _given(cnd: dict, name: str):
     return next((value for key, value in cnd.items() if key.casefold() == wanted), None)
 
 
-def _cut(found: list, limit) -> list:
+def _cut(found: list, limit, shift: int) -> list:
     if not isinstance(limit, dict):
         raise ProgramFailed("limit is not an array")
     numbers = [php.to_int(value) for value in limit.values()]
     offset, count = (numbers + [0, 0])[:2]
-    offset = max(offset, 0)
+    offset = max(max(offset, 0) + shift, 0)
     return found[offset : offset + count] if count > 0 else found
 
 

@@ -138,8 +138,8 @@ class Connection:
         raise ConnectionResetError("cut on purpose")
 
 
-def log_entry(request, status: int) -> dict:
-    """One line of a shop's request log."""
+def log_entry(request) -> dict:
+    """One line of a shop's request log. Its status stays None until an answer is on its way."""
     return {
         "method": request.method,
         "target": request.target,
@@ -147,6 +147,6 @@ def log_entry(request, status: int) -> dict:
         "query": request.query,
         "headers": request.headers,
         "body": request.body[:LOGGED_BODY].decode("utf-8", "replace"),
-        "status": status,
+        "status": None,
         "at": time.time(),
     }

@@ -1,13 +1,17 @@
-"""One practice shop: a store, the program in front of it, its server and its faults."""
+"""One practice shop: a store, the programs in front of it, its server, its faults and its steering."""
 
+import random
 import threading
 
-from .addon import Addon
-from .generate import fill
+from . import faults, misbehave
+from .control import PREFIX, Control
+from .generate import Seller, fill
 from .modes import Mode
-from .replies import Reply, error_page, redirect, server_page
+from .page import page
+from .replies import Reply, error_page
 from .seller import SellingThread
 from .server import LOGGED_REQUESTS, Connection, ShopServer, log_entry
+from .site import Keys, Site
 from .store import Store
 
 FULL_KEY = "practice-full-key"
@@ -19,6 +23,7 @@ class PracticeShop:
 
     Without a `store` one is generated from `products`, `orders`, `days` and `seed`. `port` 0 takes a free one.
     `base_path` ("/shop") puts the shop into a sub-folder. `page_latency` is milliseconds added to each answer.
+    `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
     """
 
     def __init__(
@@ -26,7 +31,7 @@ class PracticeShop:
         *,
         products: int = 20,
         orders: int = 50,
-        days: int = 30,
+        days: float = 30,
         seed: int = 1,
         orders_per_minute: float = 0,
         port: int = 0,
@@ -43,32 +48,42 @@ class PracticeShop:
         self.orders_per_minute = orders_per_minute
         self.seed = seed
         self.mode = Mode()
-        self.addon = Addon(self.store, self.mode, key, read_key)
+        self.keys = Keys(key, read_key)
+        self.faults = faults.Faults(self._faults_changed)
         self.requests: list[dict] = []
         self.failures: list[tuple[str, Exception]] = []
-        self._log_lock = threading.Lock()
+        self.log_lock = threading.Lock()
         self._host = host
         self._port = port
         self._server: ShopServer | None = None
-        self._seller: SellingThread | None = None
+        self._selling: SellingThread | None = None
+        self._stopping = threading.Event()
+        self._last_pages: dict[str, Reply] = {}
+        self._stand_behind(self.store)
+
+    def _stand_behind(self, store: Store) -> None:
+        self.store = store
+        self.site = Site(store, self.mode, self.keys)
+        self._stale_site: Site | None = None
+        self.control = Control(self, Seller(store, random.Random(f"sell/{self.seed}")))
 
     # Keys
 
     @property
     def key(self) -> str | None:
-        return self.addon.key
+        return self.keys.full
 
     @key.setter
     def key(self, value: str | None) -> None:
-        self.addon.key = value
+        self.keys.full = value
 
     @property
     def read_key(self) -> str | None:
-        return self.addon.read_key
+        return self.keys.read
 
     @read_key.setter
     def read_key(self, value: str | None) -> None:
-        self.addon.read_key = value
+        self.keys.read = value
 
     # Running
 
@@ -82,20 +97,22 @@ class PracticeShop:
         return f"http://{self._host}:{self.port}{self.base_path}"
 
     def start(self) -> "PracticeShop":
-        """Listen, and return self. Raises OSError when the port is taken."""
+        """Listen, and return self. Raises OSError when the port is taken. A stopped shop comes back where it was."""
+        self._stopping.clear()
         self._server = ShopServer((self._host, self._port), self)
         self.store.url = self.url
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         if self.orders_per_minute > 0:
-            self._seller = SellingThread(self.store, self.orders_per_minute, self.seed)
-            self._seller.start()
+            self._selling = SellingThread(self.store, self.orders_per_minute, self.seed)
+            self._selling.start()
         return self
 
     def stop(self) -> None:
         """Stop listening and cut every connection; twice is the same as once."""
-        if self._seller is not None:
-            self._seller.stop()
-            self._seller = None
+        self._stopping.set()
+        if self._selling is not None:
+            self._selling.stop()
+            self._selling = None
         server, self._server = self._server, None
         if server is not None:
             self._port = server.server_address[1]
@@ -112,52 +129,73 @@ class PracticeShop:
     def replace_store(self, store: Store) -> None:
         """Put another state behind the running shop, as restoring its database would."""
         store.url = self.store.url
-        self.store = store
-        self.addon = Addon(store, self.mode, self.key, self.read_key)
+        self._stand_behind(store)
 
     # Requests
 
     def clear_requests(self) -> None:
-        with self._log_lock:
+        with self.log_lock:
             self.requests.clear()
 
     def serve(self, request, connection: Connection) -> None:
-        """Answer one request; called by the server's threads."""
-        reply = self.answer(request)
-        self._log(request, reply.status)
-        connection.send(reply)
+        """Answer one request; called by the server's threads. The log has it from its arrival on."""
+        path = request.target.partition("?")[0]
+        if path == PREFIX or path.startswith(PREFIX + "/"):
+            connection.send(self.control.answer(request, path[len(PREFIX) :]))
+            return
+        entry = self._log(request)
+        struck = self.faults.strike(request)
+        waiting = self.page_latency + (struck["latency_ms"].value if "latency_ms" in struck else 0)
+        if waiting:
+            self._pause(waiting / 1000)
+        if "reset" in struck and struck["reset"].value == "before":
+            connection.reset()
+        if "huge" in struck:
+            entry["status"] = 200
+            misbehave.send_huge(connection, struck["huge"].value)
+            return
+        reply = faults.instead(struck) or self._own_answer(request, struck)
+        entry["status"] = reply.status
+        misbehave.send(connection, reply, struck, self._pause)
 
-    def answer(self, request) -> Reply:
+    def answer(self, request, site: Site | None = None) -> Reply:
         """What this shop says to a request when nothing is wrong."""
         try:
-            return self._route(request)
+            if request.path == "/" and self.mode.answer(request) is None:
+                return Reply(200, page(self).encode(), {"Content-Type": "text/html; charset=utf-8"})
+            return (site or self.site).answer(request)
         except Exception as failure:
             self.failures.append((request.target, failure))
             return error_page()
 
-    def _route(self, request) -> Reply:
-        reply = self.mode.answer(request)
-        if reply is not None:
-            return reply
-        if request.path == "/admin.php":
-            return self.addon.answer(request)
-        if request.path == "/cart.php":
-            return self._storefront_redirect(request)
-        if request.path == "/":
-            return Reply(200, b"<!DOCTYPE html><title>Practice shop</title>", {"Content-Type": "text/html; charset=utf-8"})
-        return server_page(404)
+    def _own_answer(self, request, struck: dict) -> Reply:
+        if "shifted_page" in struck:
+            request.shift = struck["shifted_page"].value
+        stale = "old_data" in struck and request.method not in faults.WRITES
+        reply = self.answer(request, self._stale_site if stale else None)
+        path = dict(request.query).get("_path", request.path)
+        again = self._last_pages.get(path)
+        if reply.status == 200 and request.method == "GET" and "/" not in path.strip("/").removeprefix("api/"):
+            self._last_pages[path] = reply
+        return faults.changed(reply, struck, again)
 
-    def _storefront_redirect(self, request) -> Reply:
-        location = f"{self.store.url}/"
-        if request.query_string:
-            rest = [part for part in request.query_string.split("&") if not part.startswith("target=")]
-            location += "?target=page_not_found&" + "&".join(rest).replace("/", "%2F")
-        reply = redirect(301, location)
-        reply.headers["X-Powered-By"] = "PHP/7.4.28"
-        return reply
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the shop is being stopped."""
+        if self._stopping.wait(seconds):
+            raise misbehave.Stopped("the shop is stopping")
 
-    def _log(self, request, status: int) -> None:
-        with self._log_lock:
-            self.requests.append(log_entry(request, status))
+    def _faults_changed(self, active: dict) -> None:
+        skew = active.get("clock_skew")
+        self.store.clock_skew = skew.value if skew else 0.0
+        if "old_data" not in active:
+            self._stale_site = None
+        elif self._stale_site is None:
+            self._stale_site = Site(self.store.snapshot(), self.mode, self.keys)
+
+    def _log(self, request) -> dict:
+        entry = log_entry(request)
+        with self.log_lock:
+            self.requests.append(entry)
             if len(self.requests) > LOGGED_REQUESTS:
                 del self.requests[: LOGGED_REQUESTS // 10]
+        return entry

@@ -4,6 +4,8 @@ A store knows nothing of HTTP. Everything that reads or writes it over the wire 
 Each change raises `catalogue_version` or `orders_version`, so that rendered pages can be kept until then.
 """
 
+import copy
+import pickle
 import threading
 import time
 from collections import defaultdict
@@ -320,6 +322,37 @@ class Store(Sales):
                 if status.id in (order.payment_id, order.shipping_id):
                     order.revision += 1
             self.orders_version += 1
+
+    def set_switches(self, switches: dict) -> dict:
+        """Set the shop's own switches by name and return them all. Raises ValueError for what there is not."""
+        kinds = {
+            "natural_order": str,
+            "supports_update_date": bool,
+            "has_variants_module": bool,
+            "mail_fails": bool,
+            "server_utc_offset": int,
+            "currency": str,
+        }
+        for name, value in switches.items():
+            if name not in kinds:
+                raise ValueError(f"There is no switch {name!r}. There are: {', '.join(kinds)}.")
+            if type(value) is not kinds[name]:
+                raise ValueError(f"{name} is a {kinds[name].__name__}.")
+        with self.lock:
+            for name, value in switches.items():
+                setattr(self, name, value)
+            self.catalogue_version += 1
+            self.orders_version += 1
+        return {name: getattr(self, name) for name in kinds}
+
+    def snapshot(self) -> "Store":
+        """A copy of the shop as it is now, untouched by what happens later."""
+        with self.lock:
+            frozen = copy.copy(self)
+            tables = {name: value for name, value in vars(self).items() if isinstance(value, (dict, list, set))}
+            vars(frozen).update(pickle.loads(pickle.dumps(tables, pickle.HIGHEST_PROTOCOL)))
+            frozen.lock = threading.RLock()
+            return frozen
 
     def summary(self) -> dict:
         """Counts and sums of the shop, for a page or a test."""

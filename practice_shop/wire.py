@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, unquote
 class Request:
     """`target` is the raw path and query, `path` the decoded path below the shop's own folder.
 
-    `headers` have lower-case names. `cookies` are those sent, by name.
+    `headers` have lower-case names. `cookies` are those sent, by name. `shift` is a
+    fault: pages start that many rows late.
     """
 
     method: str
@@ -18,6 +19,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     cookies: dict[str, str] = field(default_factory=dict)
+    shift: int = 0
 
     @property
     def query(self) -> list[tuple[str, str]]:
