@@ -1,0 +1,147 @@
+"""A run has one owner at a time, and nothing is written by anybody else."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from errors import AlreadyRunning, Conflict, LeaseLost, StopRequested, SwitchedOff
+from extensions import db as database
+from extensions import writing
+from models import Integration, StockItem, SyncRun
+from models.types import utcnow
+from services import integrations, ledger, runs, schedule, stock
+from tests.support.rows import make_integration, make_item
+
+
+def started(kind: str = "orders") -> tuple[int, SyncRun]:
+    integration_id = make_integration().id
+    return integration_id, runs.start_run(integration_id, kind, "test")
+
+
+def test_only_one_run_of_a_kind_lives_at_a_time(app):
+    integration_id, run = started()
+    with pytest.raises(AlreadyRunning) as refused:
+        runs.start_run(integration_id, "orders", "test")
+    assert refused.value.run_id == run.id
+    assert runs.start_run(integration_id, "stock", "test").kind == "stock"
+    runs.finish(runs.claim(run.id), "done")
+    assert runs.start_run(integration_id, "orders", "test").id != run.id
+
+
+def test_a_disabled_integration_starts_nothing(app):
+    integration_id, run = started()
+    integrations.set_enabled(integration_id, False, "test")
+    assert runs.find_run(run.id).outcome == "stopped"
+    with pytest.raises(Conflict):
+        runs.start_run(integration_id, "orders", "test")
+
+
+def race(app, act, times: int = 8) -> list[object]:
+    """Call ``act`` in several threads at once; answers with what each returned or raised."""
+    barrier = threading.Barrier(times)
+    results: list[object] = []
+
+    def one() -> None:
+        with app.app_context():
+            barrier.wait(10)
+            try:
+                results.append(act())
+            except Exception as error:
+                results.append(error)
+            finally:
+                database.session.remove()
+
+    threads = [threading.Thread(target=one) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results
+
+
+def test_a_run_that_many_want_is_claimed_by_one(app):
+    _, run = started()
+    run_id = run.id
+    assert sum(result is not None for result in race(app, lambda: runs.claim(run_id))) == 1
+
+
+def test_many_schedulers_start_one_run_each_kind(app):
+    make_integration()
+    results = race(app, schedule.start_due_runs, times=5)
+    assert sorted(len(result) for result in results if isinstance(result, list))[-1] >= 1
+    assert database.session.query(SyncRun).count() == 3
+
+
+def test_a_stranger_commits_nothing(app):
+    """A worker that was taken for dead comes back: its page is refused whole."""
+    integration_id, run = started()
+    item_id = make_item("CUP").id
+    late = runs.claim(run.id)
+    with writing() as session:
+        session.get(SyncRun, run.id).lease_until = utcnow() - timedelta(seconds=1)
+    assert runs.release_dead_runs() == [run.id]
+    assert runs.find_run(run.id).outcome == "lost"
+    with pytest.raises(LeaseLost), late.page() as session:
+        session.get(StockItem, item_id).on_hand = 99
+    assert database.session.get(StockItem, item_id).on_hand == 10
+    with pytest.raises(LeaseLost):
+        late.gate()
+    with pytest.raises(LeaseLost):
+        runs.finish(late, "done")
+    assert database.session.get(Integration, integration_id).orders_due_at <= utcnow()
+
+
+def test_a_lease_that_is_kept_alive_is_not_released(app):
+    _, run = started()
+    lease = runs.claim(run.id)
+    lease.count("new", 3)
+    lease.extend()
+    assert runs.release_dead_runs() == []
+    assert runs.find_run(run.id).counts == {"new": 3}
+
+
+def test_the_gate_closes_when_the_integration_is_switched_off_or_the_run_is_stopped(app):
+    integration_id, run = started()
+    lease = runs.claim(run.id)
+    lease.gate()
+    runs.request_stop(run.id)
+    with pytest.raises(StopRequested):
+        lease.gate()
+    integrations.set_enabled(integration_id, False, "test")
+    with pytest.raises(SwitchedOff):
+        lease.gate()
+
+
+def test_giving_way_keeps_what_was_counted_and_lets_another_worker_go_on(app):
+    _, run = started()
+    lease = runs.claim(run.id)
+    lease.done, lease.requests = 100, 7
+    runs.give_way(lease)
+    assert schedule.waiting_runs() == [run.id]
+    again = runs.claim(run.id)
+    assert (again.done, again.requests_before) == (100, 7)
+    with pytest.raises(LeaseLost):
+        lease.extend()
+
+
+def test_a_run_that_waits_is_not_enqueued_before_its_time(app):
+    _, run = started()
+    runs.give_way(runs.claim(run.id), wait_seconds=60)
+    assert schedule.waiting_runs() == []
+
+
+def test_concurrent_writers_lose_nothing(app):
+    """Deferred transactions would lose this race on SQLite, and unlocked reads on PostgreSQL."""
+    item_id = make_item("CUP", on_hand=0).id
+
+    def add_one() -> None:
+        with writing():
+            item = ledger.load_items([item_id])[item_id]
+            ledger.enter(item, actor="test", cause="set", on_hand=1)
+
+    assert race(app, add_one, times=12) == [None] * 12
+    database.session.rollback()
+    assert stock.find_stock_item("CUP").on_hand == 12

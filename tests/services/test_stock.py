@@ -1,0 +1,136 @@
+"""Stock set by hand or from a file, and what it does to orders that reserve it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from errors import InvalidInput, NotFound
+from extensions import writing
+from models import Integration, Listing, OrderLine, StockEntry, StockItem
+from models.types import utcnow
+from services import holds, ledger, stock
+from tests.support.rows import PLACED, make_integration, make_item, make_listing, make_order
+
+
+def books_balance(db) -> None:
+    for item in db.session.scalars(select(StockItem)):
+        sums = db.session.execute(
+            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(StockEntry.stock_item_id == item.id)
+        ).one()
+        assert (item.on_hand, item.reserved) == (sums[0] or 0, sums[1] or 0)
+        reserved = db.session.scalar(select(func.sum(OrderLine.reserved)).where(OrderLine.stock_item_id == item.id)) or 0
+        assert reserved == item.reserved
+
+
+def stocked(sku: str, on_hand: int) -> StockItem:
+    make_item(sku, 0)
+    return stock.set_stock(sku, on_hand, "test")
+
+
+def reserve_all(item: StockItem) -> None:
+    item_id = item.id
+    with writing() as session:
+        locked = ledger.load_items([item_id])[item_id]
+        touched = ledger.allot(locked, actor="test")
+        session.flush()
+        holds.judge_again(touched)
+
+
+def test_setting_stock_makes_a_push_due_for_the_shops_that_list_it(app, db):
+    one, other = make_integration("One"), make_integration("Other")
+    item = stocked("CUP", 5)
+    listing_id = make_listing(one, "CUP", 5, item=item).id
+    with writing() as session:
+        for integration in session.scalars(select(Integration)):
+            integration.stock_due_at = utcnow() + timedelta(hours=1)
+    stock.set_stock("CUP", 7, "test")
+    assert db.session.get(Listing, listing_id).stale
+    due = {integration.name: integration.stock_due_at <= utcnow() for integration in db.session.scalars(select(Integration))}
+    assert due == {"One": True, "Other": False}
+    assert other.name == "Other"
+    books_balance(db)
+
+
+def test_setting_the_same_quantity_changes_nothing(app, db):
+    stocked("CUP", 5)
+    entries = db.session.scalar(select(func.count()).select_from(StockEntry))
+    stock.set_stock("CUP", 5, "test")
+    assert db.session.scalar(select(func.count()).select_from(StockEntry)) == entries
+
+
+@pytest.mark.parametrize("quantity", [-1, 2_147_483_648])
+def test_a_quantity_no_shop_could_store_is_refused(app, quantity):
+    stocked("CUP", 5)
+    with pytest.raises(InvalidInput):
+        stock.set_stock("CUP", quantity, "test")
+    with pytest.raises(NotFound):
+        stock.set_stock("cup", 5, "test")
+
+
+def test_less_on_hand_than_reserved_takes_back_from_the_newest_order(app, db):
+    shop = make_integration()
+    item = stocked("CUP", 5)
+    make_order(shop, "1", [(item, 3)], placed_at=PLACED)
+    make_order(shop, "2", [(item, 2)], placed_at=PLACED + timedelta(hours=1))
+    reserve_all(item)
+    stock.set_stock("CUP", 4, "test")
+    lines = db.session.scalars(select(OrderLine).order_by(OrderLine.id)).all()
+    assert [line.reserved for line in lines] == [3, 1]
+    assert lines[1].order.note == "CUP: 1 of 2 not in stock."
+    assert stock.find_stock_item("CUP").available == 0
+    books_balance(db)
+    stock.set_stock("CUP", 10, "test")
+    assert [line.reserved for line in db.session.scalars(select(OrderLine).order_by(OrderLine.id))] == [3, 2]
+    assert stock.find_stock_item("CUP").available == 5
+    books_balance(db)
+
+
+def test_a_shop_without_back_orders_holds_what_is_short_until_stock_comes(app, db):
+    shop = make_integration(with_back_orders=False)
+    item = stocked("CUP", 1)
+    order = make_order(shop, "1", [(item, 3)])
+    reserve_all(item)
+    db.session.refresh(order)
+    assert (order.state, order.held_codes) == ("on_hold", ["short"])
+    stock.set_stock("CUP", 3, "test")
+    db.session.refresh(order)
+    assert (order.state, order.held_reason) == ("ready", "")
+
+
+def test_import_sets_all_or_nothing(app, db):
+    stocked("CUP", 5)
+    stocked("PLATE", 1)
+    done = stock.import_stock(["\ufeffSKU;Quantity\n", "CUP;8\n", "PLATE;1\n", "\n"], "test")
+    assert (done.changed, done.unchanged, done.added) == (1, 1, ())
+    assert stock.find_stock_item("CUP").on_hand == 8
+    done = stock.import_stock(["sku,quantity\n", '"Tasse, groß",4\n'], "test", add_unknown=True)
+    assert done.added == ("Tasse, groß",)
+    assert stock.find_stock_item("Tasse, groß").on_hand == 4
+    books_balance(db)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("name,amount\nCUP,1\n", "no columns"),
+        ("sku,quantity\nCUP,-1\n", "line 2"),
+        ("sku,quantity\nCUP,1.5\n", "line 2"),
+        ("sku,quantity\nCUP,²\n", "line 2"),
+        ("sku,quantity\nCUP,99999999999999999999\n", "line 2"),
+        ("sku,quantity\nCUP,1\nCUP,2\n", "twice"),
+        ("sku,quantity\n,2\n", "no SKU"),
+        ("sku,quantity\nCUP\n", "line 2"),
+        ("sku,quantity\nCUP,9\nGHOST,2\n", "GHOST"),
+        ("sku,quantity\n", "names no stock item"),
+    ],
+)
+def test_a_wrong_file_changes_nothing_and_says_where(app, text, said):
+    stocked("CUP", 5)
+    with pytest.raises(InvalidInput) as refused:
+        stock.import_stock(text.splitlines(keepends=True), "test")
+    assert said in refused.value.sentence()
+    assert stock.find_stock_item("CUP").on_hand == 5

@@ -1,0 +1,71 @@
+"""Rows made by hand for tests that need no shop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from extensions import writing
+from models import Integration, Link, Listing, Order, OrderLine, Shop, StockItem
+from models.types import utcnow
+from services import vault
+
+PLACED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+def make_integration(name: str = "Shop", *, endpoint: str = "http://127.0.0.1:9", key: str = "key", **values: Any) -> Integration:
+    """An enabled integration with a shop of its own."""
+    now = utcnow()
+    with writing() as session:
+        shop = Shop(kind="xcart", address=f"{name}.example")
+        session.add(shop)
+        session.flush()
+        given = {
+            "shop_id": shop.id, "kind": "xcart", "name": name, "name_key": name.casefold(), "endpoint": endpoint, "generation": "addon",
+            "key_sealed": vault.seal(key), "orders_since": now - timedelta(days=30), "orders_due_at": now, "stock_due_at": now,
+            "listings_due_at": now, "health": "connected",
+        } | values  # fmt: skip
+        integration = Integration(**given)
+        session.add(integration)
+        session.flush()
+        return integration
+
+
+def make_item(sku: str, on_hand: int = 10, *, reserved: int = 0, buffer: int = 0) -> StockItem:
+    with writing() as session:
+        item = StockItem(sku=sku, on_hand=on_hand, reserved=reserved, buffer=buffer)
+        session.add(item)
+        session.flush()
+        return item
+
+
+def make_listing(integration: Integration, sku: str, quantity: int, *, item: StockItem | None = None, **values: Any) -> Listing:
+    """A product's listing, linked to ``item`` where one is given."""
+    shop_id, item_id = integration.shop_id, item.id if item else None
+    with writing() as session:
+        listing = Listing(shop_id=shop_id, external_id=f"product:{sku}", kind="product", sku=sku, quantity=quantity, expected=quantity,
+                          seen_at=PLACED, **values)  # fmt: skip
+        session.add(listing)
+        session.flush()
+        if item_id is not None:
+            session.add(Link(listing_id=listing.id, stock_item_id=item_id))
+        return listing
+
+
+def make_order(integration: Integration, number: str, lines: list[tuple[StockItem | str, int]], *, state: str = "ready",
+               placed_at: datetime = PLACED, **values: Any) -> Order:  # fmt: skip
+    """An order whose lines are (stock item or unknown SKU, quantity); nothing is reserved."""
+    shop_id = integration.shop_id
+    plain = [(one, one, None) if isinstance(one, str) else (one.sku, one.sku, one.id) for one, _ in lines]
+    with writing() as session:
+        order = Order(
+            shop_id=shop_id, external_id=number, number=number, placed_at=placed_at, changed_at=placed_at, state=state, currency="USD",
+            payment_status="P", shipping_status="N", shipping_address={"city": "Graz"}, total=Decimal(1), **values,
+        )  # fmt: skip
+        session.add(order)
+        session.flush()
+        for position, ((sku, name, item_id), (_, quantity)) in enumerate(zip(plain, lines, strict=True)):
+            session.add(OrderLine(order_id=order.id, position=position, sku=sku, name=name, quantity=quantity, price=Decimal(1),
+                                  total=Decimal(quantity), stock_item_id=item_id))  # fmt: skip
+        return order
