@@ -15,8 +15,9 @@ from extensions import csrf, db, htmx, migrate
 from services import vault
 
 
+@cli.ends_commands
 def create_app(config: Config | None = None) -> Flask:
-    """Make the application. Raises ConfigError where a setting is missing or not usable."""
+    """Make the application. Raises ConfigError where a setting is missing or not usable; a ``flask`` command ends then."""
     config = config or load()
     app = Flask(__name__, instance_path=str(config.instance))
     app.config.update(config.flask(), CARTLINK=config)

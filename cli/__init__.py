@@ -1,7 +1,20 @@
-"""The ``flask`` commands: thin over services and jobs. Exit codes: 0 done, 1 failed with one sentence, 2 wrong usage."""
+"""The ``flask`` commands: thin over services and jobs. Exit codes: 0 done, 1 failed with one sentence, 2 wrong usage.
+
+One file a group. ``output`` writes tables and JSON, ``inputs`` reads what was typed or lies in a file, ``failures`` turns
+every error into its sentence, ``progress`` shows a run that is done in place.
+"""
 
 from flask import Flask
+
+from cli import integrations, listings, orders, runs, stock, sync
+from cli.failures import ends_commands
+
+__all__ = ["ends_commands", "register"]
+
+GROUPS = (integrations.group, sync.group, orders.group, listings.group, stock.group, runs.group)
 
 
 def register(app: Flask) -> None:
     """Hook every group of commands into ``flask``."""
+    for group in GROUPS:
+        app.cli.add_command(group)

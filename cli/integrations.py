@@ -1,0 +1,198 @@
+"""``flask integrations``: shops connected, shown, checked, switched on and off, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from channels.base import Check
+from cli.failures import Failed, Group
+from cli.inputs import actor, read_key
+from cli.output import Column, Row, json_option, say, write_fields, write_object, write_rows
+from cli.starting import start_runs
+from models import Integration
+from models.order import OPEN_STATES
+from services import integration_list, integrations, order_list
+from services.batches import stamp
+from services.integration_list import IntegrationRow
+
+KIND = "xcart"
+FIRST_RUNS = ("listings", "orders", "stock")
+COLUMNS = (
+    Column("NAME", "name"),
+    Column("TYPE", "type"),
+    Column("STATUS", "status"),
+    Column("HEALTH", "health"),
+    Column("ORDERS DOWNLOADED", "orders_done_at"),
+    Column("STOCK UPDATED", "stock_done_at"),
+    Column("HELD", "held_orders", right=True),
+    Column("END POINT", "endpoint"),
+)
+
+group = Group("integrations", help="Connected shops: add, list, show, check, enable, disable, remove.")
+
+
+@group.command("add")
+@click.option("--name", required=True, help="What to call it; no two integrations share a name.")
+@click.option("--endpoint", required=True, metavar="URL", help="The shop's address, or its admin page's.")
+@click.option("--key-file", required=True, metavar="FILE", help="The file with the read/write API key; - reads standard input.")
+@click.option("--use-tax/--no-use-tax", default=False, help="Record item prices net, with the shop's tax beside them.")
+@click.option("--use-shipping-tax/--no-use-shipping-tax", default=False, help="The same for shipping costs.")
+@click.option("--surcharge", default="", metavar="NAME", help="The surcharge that counts as shipping.")
+@click.option(
+    "--since", default="", metavar="DATE", help="Download orders placed since then (2026-11-30); 30 days back by default."
+)
+def add(name: str, endpoint: str, key_file: str, use_tax: bool, use_shipping_tax: bool, surcharge: str, since: str) -> None:
+    """Connect an X-Cart shop: check address and key, store it, start its first runs."""
+    integrations.refuse_taken_name(integrations.clean_name(name))
+    start = integrations.parse_since(since) if since else None
+    address, _ = integrations.normalise(KIND, endpoint)
+    key = read_key(key_file)
+    check = integrations.check_shop(KIND, endpoint, key)
+    if not check.good:
+        raise Failed(verdict(check))
+    new = integrations.NewIntegration(KIND, name, endpoint, key, use_tax, use_shipping_tax, surcharge, start)
+    integration = integrations.add_integration(new, check, actor())
+    say(f"Added {integration.name}: {check.endpoint or address}, orders since {integration.orders_since:%Y-%m-%d}.")
+    if check.message:
+        say(verdict(check))
+    start_runs(integration.id, FIRST_RUNS)
+
+
+def verdict(check: Check) -> str:
+    """A check's message and advice, with the address a shop that has moved points to."""
+    words = f"{check.message} {check.advice}".strip()
+    return words if check.moved_to in words else f"{words} Use --endpoint {check.moved_to}"
+
+
+@group.command("list")
+@json_option
+def show_list(as_json: bool) -> None:
+    """List the integrations with their health."""
+    write_rows(_pages(), COLUMNS, as_json=as_json, nothing="There are no integrations. Add one with `flask integrations add`.")
+
+
+def _pages() -> Iterator[list[Row]]:
+    number, pages = 1, 1
+    while number <= pages:
+        page = integration_list.list_page(number)
+        pages = page.pages
+        yield [_object(row) for row in page.rows]
+        number += 1
+
+
+def _object(row: IntegrationRow) -> Row:
+    return {
+        "name": row.name,
+        "type": row.label,
+        "status": "enabled" if row.enabled else "disabled",
+        "health": row.health.replace("_", " "),
+        "health_message": row.health_message,
+        "endpoint": row.endpoint,
+        "orders_done_at": stamp(row.orders_done_at),
+        "stock_done_at": stamp(row.stock_done_at),
+        "held_orders": row.held_orders,
+        "failed_listings": row.failed_listings,
+        "preview_waits": row.preview_waits,
+        "runs": [{"id": run.id, "kind": run.kind, "state": run.state, "done": run.done, "total": run.total} for run in row.runs],
+    }
+
+
+@group.command("show")
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show one integration with its settings."""
+    integration = integrations.find_integration(name)
+    row = _object(integration_list.get_row(integration.id))
+    settings = _settings(integration)
+    orders = order_list.count_by_state(integration.shop_id)
+    if as_json:
+        write_object({**row, "settings": settings, "orders": orders})
+        return
+    runs = ", ".join(f"{run['kind']} (run {run['id']}, {run['state']})" for run in row.pop("runs"))
+    write_fields((key.replace("_", " "), value) for key, value in row.items())
+    write_fields((key.replace("_", " "), value) for key, value in settings.items())
+    counted = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(orders.items()))
+    write_fields([("orders", counted), ("at work", runs)])
+
+
+def _settings(integration: Integration) -> dict[str, Any]:
+    return {
+        "api_key": f"ends in {integration.key_last4}" if integration.key_last4 else "stored",
+        "generation": integration.generation,
+        "orders_since": stamp(integration.orders_since),
+        "use_tax": integration.use_tax,
+        "use_shipping_tax": integration.use_shipping_tax,
+        "surcharge": integration.surcharge_name,
+        "variants": integration.with_variants,
+        "options": integration.with_options,
+        "discounts": integration.with_discounts,
+        "tax_lines": integration.with_tax_lines,
+        "notes": integration.with_notes,
+        "back_orders": integration.with_back_orders,
+        "processed_status": integration.processed_status,
+        "take_shop_stock": integration.take_shop_stock,
+        "brake_percent": integration.brake_percent,
+        "created_at": stamp(integration.created_at),
+    }
+
+
+@group.command("check")
+@click.argument("name")
+def check(name: str) -> None:
+    """Ask the shop whether address and key still work, and remember what it says."""
+    found = integrations.check_integration(integrations.find_integration(name).id)
+    if not found.good:
+        raise Failed(verdict(found))
+    say(verdict(found) or f"{name}: address and key work.")
+
+
+@group.command("enable")
+@click.argument("name")
+def enable(name: str) -> None:
+    """Switch an integration on; everything is due at once."""
+    found = integrations.find_integration(name)
+    was_enabled = found.enabled
+    integration = integrations.set_enabled(found.id, True, actor())
+    say(f"{integration.name} is enabled.")
+    if not was_enabled:
+        start_runs(integration.id, FIRST_RUNS)
+
+
+@group.command("disable")
+@click.argument("name")
+def disable(name: str) -> None:
+    """Switch an integration off; nothing more is sent to its shop."""
+    integration = integrations.set_enabled(integrations.find_integration(name).id, False, actor())
+    say(f"{integration.name} is disabled.")
+
+
+@group.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, yes: bool) -> None:
+    """Remove an integration and forget its key. Its orders and links stay, for the day it comes back."""
+    integration = integrations.find_integration(name)
+    orders = order_list.count_by_state(integration.shop_id)
+    unsent = sum(number for state, number in orders.items() if state in OPEN_STATES)
+    held = orders.get("on_hold", 0)
+    say(f"{integration.name} ({integration.endpoint}): {_counted(unsent, 'order')} not shipped, {held} of them held.")
+    if not yes and not _agreed(integration.name):
+        raise Failed("Nothing was removed.")
+    integrations.remove_integration(integration.id, actor())
+    say(f"{integration.name} is removed.")
+
+
+def _agreed(name: str) -> bool:
+    try:
+        return click.confirm(f"Remove {name}?")
+    except click.Abort:
+        # Standard input that ends without an answer is a no.
+        return False
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

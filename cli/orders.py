@@ -1,0 +1,89 @@
+"""``flask orders``: downloaded orders, listed and shown."""
+
+from __future__ import annotations
+
+import click
+
+from cli.failures import Group
+from cli.output import Column, Row, json_option, write_fields, write_object, write_rows, write_table
+from services import integrations, order_list
+
+COLUMNS = (
+    Column("NUMBER", "number"),
+    Column("INTEGRATION", "integration", most=24),
+    Column("PLACED", "placed_at"),
+    Column("CUSTOMER", "customer", most=28),
+    Column("TOTAL", "total", right=True),
+    Column("", "currency"),
+    Column("PAYMENT", "payment_status"),
+    Column("SHIPPING", "shipping_status"),
+    Column("STATE", "state"),
+    Column("HELD BECAUSE", "held_reason", most=60),
+)
+LINES = (
+    Column("SKU", "sku"),
+    Column("NAME", "name", most=48),
+    Column("OPTIONS", "chosen", most=40),
+    Column("QUANTITY", "quantity", right=True),
+    Column("PRICE", "price", right=True),
+    Column("TOTAL", "total", right=True),
+    Column("RESERVED", "reserved", right=True),
+    Column("SHIPPED", "shipped", right=True),
+)
+MONEY = ("items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference", "total")
+APART = (*MONEY, "lines", "held_codes", "tax_lines", "billing_address")
+
+group = Group("orders", help="Downloaded orders: list, show.")
+
+
+@group.command("list")
+@click.argument("name", required=False)
+@click.option("--state", type=click.Choice(order_list.STATES), help="Only orders in this state.")
+@click.option("--since", metavar="DATE", help="Only orders placed since then (2026-11-30).")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@json_option
+def show_list(name: str | None, state: str | None, since: str | None, limit: int | None, as_json: bool) -> None:
+    """List orders, newest first; of one integration where NAME is given."""
+    batches = order_list.iter_orders(
+        integration_id=integrations.find_integration(name).id if name is not None else None,
+        state=state or "",
+        since=integrations.parse_since(since) if since is not None else None,
+        limit=limit,
+    )
+    write_rows(batches, COLUMNS, as_json=as_json, nothing="There are no such orders.")
+
+
+@group.command("show")
+@click.argument("number")
+@click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
+@json_option
+def show(number: str, integration: str | None, as_json: bool) -> None:
+    """Show one order, by its number or the shop's own id."""
+    order = order_list.find_order(number, integrations.find_integration(integration).id if integration is not None else None)
+    row = order_list.order_object(order)
+    changes = order_list.list_changes(order.id)
+    if as_json:
+        write_object({**row, "changes": changes})
+        return
+    _write_order(row)
+    for change in changes:
+        fields = "; ".join(f"{name}: {before} → {after}" for name, (before, after) in change["fields"].items())
+        write_fields([(f"changed {change['seen_at']}", fields)])
+
+
+def _write_order(row: Row) -> None:
+    shown = {key: value for key, value in row.items() if key not in APART}
+    shown["shipping_address"] = _address(row["shipping_address"])
+    write_fields((key.replace("_", " "), value) for key, value in shown.items())
+    money = [{"part": key.replace("_", " "), "amount": row[key]} for key in MONEY]
+    write_table([money], (Column("MONEY", "part"), Column(row["currency"], "amount", right=True)), "")
+    lines = [{**line, "chosen": _chosen(line["options"])} for line in row["lines"]]
+    write_table([lines], LINES, "The order has no lines.")
+
+
+def _chosen(options: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in options.items())
+
+
+def _address(address: Row | None) -> str:
+    return ", ".join(str(part) for key, part in (address or {}).items() if part and key != "extra")

@@ -1,0 +1,40 @@
+"""Runs that a command starts: stored first, then put on the queue; a queue that is away only delays them."""
+
+from __future__ import annotations
+
+import jobs
+from cli.failures import note
+from cli.inputs import actor
+from cli.output import say
+from errors import AlreadyRunning, QueueAway
+from services import schedule
+
+
+def start_runs(integration_id: int, kinds: tuple[str, ...]) -> None:
+    """Start a run of each kind, or name the one that is under way. Raises what ``services.runs.start_run`` does."""
+    started = []
+    away = ""
+    for kind in kinds:
+        try:
+            started.append(f"{kind} (run {jobs.start_run(integration_id, kind, actor()).id})")
+        except AlreadyRunning as under_way:
+            started.append(f"{kind} (run {under_way.run_id})")
+        except QueueAway as trouble:
+            away = trouble.sentence()
+    if started:
+        say(f"Started: {', '.join(started)}.")
+    if away:
+        note(away)
+
+
+def start_due_pushes() -> None:
+    """Start the stock runs that have become due. What cannot be enqueued now is enqueued by the next tick."""
+    started = schedule.start_due_runs(actor(), ("stock",))
+    try:
+        for run_id in started:
+            jobs.enqueue_run(run_id)
+    except QueueAway as trouble:
+        note(trouble.sentence())
+        return
+    if started:
+        say(f"Started: {', '.join(f'stock (run {run_id})' for run_id in started)}.")
