@@ -4,8 +4,8 @@
     python worker.py ticks           a worker of its own, so that ticks never wait behind long work
     python worker.py cron            puts a tick on its queue every TICK_SECONDS; several may run
 
-SIGTERM (or Ctrl-C) ends it in order: a job under way is asked to give way at its next page, and is killed after
-``STOP_SECONDS``. Where the queue is away it ends with exit code 1 and one sentence: a supervisor starts it again.
+SIGTERM (or Ctrl-C) ends it in order: a job under way is asked to give way at its next page, and is killed where it does not
+within ``--patience`` seconds. Where the queue is away it ends with exit code 1 and one sentence: a supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.cron import CronJob, CronScheduler
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
@@ -39,9 +40,9 @@ from errors import AppError
 from extensions import db
 from jobs import signals
 
-STOP_SECONDS = 20
-"""How long a job may take to give way. Whatever stops the worker should wait a little longer than this."""
-ORPHAN_SECONDS = 5
+PATIENCE = 20
+"""Seconds a job may take to give way. Whatever stops the worker should wait a little longer than this."""
+ORPHAN_PATIENCE = 5
 """The same for a job whose worker was killed: nobody is there any more to wait for it."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -52,6 +53,7 @@ class Worker(rq.Worker):
     """RQ's forking worker. Its work horse can be asked to give way, and does not outlive it."""
 
     max_connection_wait_time = 5.0
+    patience = PATIENCE
 
     def fork_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """A stop signal that arrives between fork and the horse's own handlers waits for them."""
@@ -76,13 +78,13 @@ class Worker(rq.Worker):
         if self.horse_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-            timer = threading.Timer(STOP_SECONDS, self._kill_late_horse, (self.horse_pid,))
+            timer = threading.Timer(self.patience, self._kill_late_horse, (self.horse_pid,))
             timer.daemon = True
             timer.start()
 
     def _kill_late_horse(self, pid: int) -> None:
         if self.horse_pid == pid:
-            self.log.warning("The job did not give way within %d s and is ended; its run goes on later.", STOP_SECONDS)
+            self.log.warning("The job did not give way within %d s and is ended; its run goes on later.", self.patience)
             self.kill_horse()
 
 
@@ -90,7 +92,7 @@ def _give_way_without_parent(parent: int | None) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     signals.stop()
-    time.sleep(ORPHAN_SECONDS)
+    time.sleep(ORPHAN_PATIENCE)
     os._exit(1)
 
 
@@ -120,14 +122,15 @@ def make_scheduler(connection: Redis, func: Any, every: int) -> CronScheduler:
     return scheduler
 
 
-def work(app: Flask, queues: Sequence[str], burst: bool = False) -> None:
-    """Work until told to stop; with ``burst`` until the queues are empty."""
+def work(app: Flask, queues: Sequence[str], patience: int = PATIENCE, burst: bool = False) -> None:
+    """Work until told to stop; with ``burst`` until the queues are empty. ``patience`` is in seconds."""
     # Whatever a job imports is imported before the fork, once, and shared by all work horses.
     for module in pkgutil.iter_modules(jobs.__path__, "jobs."):
         import_module(module.name)
     configure_mappers()
     with app.app_context():
         worker = make_worker(jobs.redis_connection(), queues)
+        worker.patience = patience
         gc.collect()
         gc.freeze()
         log.info("Listening on %s", ", ".join(queues))
@@ -141,13 +144,15 @@ def schedule(app: Flask) -> None:
     tick = import_module("jobs.schedule").tick
     logging.getLogger("rq.cron").setLevel("WARNING")
     log.info("Scheduling ticks")
-    with app.app_context():
+    # RQ raises this where it is told to stop before its loop has begun.
+    with app.app_context(), suppress(StopRequested):
         make_scheduler(jobs.redis_connection(), tick, app.config["CARTLINK"].tick_seconds).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="worker.py", description="Run a worker, or with 'cron' the scheduler.")
     parser.add_argument("queues", nargs="+", choices=(*jobs.QUEUES, "cron"), metavar="|".join((*jobs.QUEUES, "cron")))
+    parser.add_argument("--patience", type=int, default=PATIENCE, help=f"seconds a job may take to give way (default: {PATIENCE})")
     parser.add_argument("--burst", action="store_true", help="end when the queues are empty")
     given = parser.parse_args(arguments)
     if "cron" in given.queues and len(given.queues) > 1:
@@ -157,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.queues == ["cron"]:
             schedule(app)
         else:
-            work(app, given.queues, given.burst)
+            work(app, given.queues, given.patience, given.burst)
     except AppError as error:
         print(error.sentence(), file=sys.stderr)
         return 1

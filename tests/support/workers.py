@@ -17,13 +17,13 @@ Start = Callable[..., Started]
 @pytest.fixture
 def worker(processes: Processes, environment: dict[str, str]) -> Start:
     """``worker("sync", "checks", LEASE_SECONDS="2")`` starts ``worker.py`` on these queues (default: all) and answers when
-    it listens. ``.kill()`` is kill -9, ``.stop()`` an orderly end; whatever runs is stopped after the test."""
+    it listens; an ``--option=value`` may stand among them. ``.kill()`` is kill -9, ``.stop()`` an orderly end; whatever runs
+    is stopped after the test."""
 
     def start(*queues: str, wait: bool = True, **variables: str) -> Started:
         names = queues or ("ticks", "checks", "sync")
-        started = processes.start(
-            [sys.executable, "worker.py", *names], env=processes_environment({**environment, **variables})
-        )
+        command = [sys.executable, "worker.py", *names]
+        started = processes.start(command, env=processes_environment({**environment, **variables}))
         if wait:
             started.wait_for("Listening on")
         return started

