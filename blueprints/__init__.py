@@ -2,6 +2,12 @@
 
 from flask import Flask
 
+from blueprints import activity, assets, errors, headers, sales_channels, settings, times, words
+
 
 def register(app: Flask) -> None:
-    """Hook every area and the error pages into the application."""
+    """Hook every area, the error pages and what templates use into the application."""
+    for helper in (assets, errors, headers, times, words):
+        helper.init_app(app)
+    for area in (settings, sales_channels, activity):
+        app.register_blueprint(area.bp)

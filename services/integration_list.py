@@ -97,7 +97,7 @@ def _complete(found: list[Row]) -> list[IntegrationRow]:
 
 
 def _count(column: ColumnElement[int], *where: ColumnElement[bool]) -> dict[int, int]:
-    return dict(db.session.execute(select(column, func.count()).where(*where).group_by(column)).tuples().all())
+    return dict(db.session.execute(select(column, func.count()).where(*where).group_by(column)).all())
 
 
 def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:

@@ -1,0 +1,32 @@
+"""The filters of the activity page."""
+
+from __future__ import annotations
+
+from wtforms import Form, SearchField, SelectChoice, SelectField
+
+from blueprints.words import OUTCOMES, RUN_KINDS
+
+KINDS = {"": "Every kind", **RUN_KINDS}
+RESULTS = {"": "Every outcome", "live": "Under way", **{code: words for code, (words, _) in OUTCOMES.items()}}
+
+
+def choices(words: dict[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in words.items()]
+
+
+class RunFilter(Form):
+    """A filter that is not one of the choices counts as none."""
+
+    integration = SearchField("Integration")
+    kind = SelectField("Kind", choices=choices(KINDS), default="")
+    outcome = SelectField("Outcome", choices=choices(RESULTS), default="")
+
+    def __init__(self, *args: object, **kwargs: object):
+        super().__init__(*args, **kwargs)
+        self.integration.data = (self.integration.data or "").strip()[:100]
+        self.kind.data = self.kind.data if self.kind.data in KINDS else ""
+        self.outcome.data = self.outcome.data if self.outcome.data in RESULTS else ""
+
+    def chosen(self) -> dict[str, str]:
+        """What is set, as arguments of the page's URL."""
+        return {name: value for name, value in self.data.items() if value}

@@ -1,0 +1,30 @@
+"""The page of sync runs."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from blueprints.activity.forms import RunFilter
+from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
+from services import activity, runs
+
+bp = Blueprint("activity", __name__, url_prefix="/activity")
+
+
+@bp.get("")
+def list_runs() -> str | Response:
+    wanted = RunFilter(request.args)
+    page = activity.list_page(
+        integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data,
+        before=request.args.get("before", type=int), after=request.args.get("after", type=int),
+    )  # fmt: skip
+    if wants_fragment("runs"):
+        return fragment("activity/_runs.html", page=page, filters=wanted.chosen())
+    return render_template("activity/list.html", page=page, filters=wanted.chosen(), form=wanted)
+
+
+@bp.post("/<int:run_id>/stop")
+def request_stop(run_id: int) -> Response:
+    runs.request_stop(run_id)
+    toast("The run stops before its next request to the shop.", "info")
+    return go_to(back_to(url_for(".list_runs")))

@@ -1,0 +1,44 @@
+"""Page or fragment: the one place that looks at htmx's headers."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Response, flash, get_flashed_messages, make_response, redirect, render_template
+from htmx_flask import request
+
+
+def wants_fragment(*ids: str) -> bool:
+    """Whether htmx asks for one of these elements. Plain, boosted and history-restoring requests want the page."""
+    return bool(request.htmx) and not request.htmx.history_restore_request and request.htmx.target in ids
+
+
+def fragment(template: str, status: int = 200, **context: object) -> Response:
+    """A fragment, with what there is to say (``toast``) beside it."""
+    parts = [render_template(template, **context)]
+    toasts = get_flashed_messages(with_categories=True)
+    if toasts:
+        parts.append(render_template("partials/_toasts_beside.html", toasts=toasts))
+    return make_response("".join(parts), status)
+
+
+def toast(message: str, kind: str = "success") -> None:
+    """Say something with the next page or fragment. ``kind`` is success, info, warning or danger."""
+    flash(message, kind)
+
+
+def go_to(url: str) -> Response:
+    """Leave for another page of ours: a real page load with htmx, 303 without JavaScript."""
+    if request.htmx:
+        response = make_response("", 200)
+        response.headers["HX-Redirect"] = url
+        return response
+    return redirect(url, code=303)
+
+
+def back_to(default: str) -> str:
+    """The page of ours that a form names in ``back``, or ``default``. Anything that leads elsewhere is ignored."""
+    wanted = request.form.get("back", "")
+    parts = urlsplit(wanted)
+    ours = wanted.startswith("/") and not parts.scheme and not parts.netloc and "\\" not in wanted and wanted.isprintable()
+    return wanted if ours else default

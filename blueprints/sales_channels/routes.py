@@ -1,0 +1,41 @@
+"""The list of integrations and its switches."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.htmx import back_to, fragment, wants_fragment
+from errors import InvalidInput
+from services import integration_list, integrations
+
+bp = Blueprint("sales_channels", __name__, url_prefix="/settings/sales-channels")
+
+
+@bp.get("")
+def list_integrations() -> str:
+    page = integration_list.list_page(request.args.get("page", 1, type=int))
+    return render_template("sales_channels/list.html", page=page, link=page_link, back=request.full_path.rstrip("?"))
+
+
+def page_link(number: int) -> str:
+    return url_for(".list_integrations", page=number)
+
+
+@bp.get("/<int:integration_id>/row")
+def show_row(integration_id: int) -> Response | AnyResponse:
+    if not wants_fragment(f"integration-{integration_id}"):
+        return redirect(url_for(".list_integrations"), code=303)
+    return fragment("sales_channels/_row.html", row=integration_list.get_row(integration_id))
+
+
+@bp.post("/<int:integration_id>/status")
+def set_enabled(integration_id: int) -> Response | AnyResponse:
+    wanted = request.form.get("enabled")
+    if wanted not in ("yes", "no"):
+        raise InvalidInput("The switch was sent without Yes or No.", "Load the page again.")
+    integrations.set_enabled(integration_id, wanted == "yes", current_actor())
+    if wants_fragment(f"integration-{integration_id}"):
+        return fragment("sales_channels/_row.html", row=integration_list.get_row(integration_id))
+    return redirect(back_to(url_for(".list_integrations")), code=303)

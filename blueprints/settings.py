@@ -1,0 +1,18 @@
+"""The front door, and the page that leads to each area of the settings."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+bp = Blueprint("settings", __name__)
+
+
+@bp.get("/")
+def open_front_door() -> Response:
+    return redirect(url_for("sales_channels.list_integrations"))
+
+
+@bp.get("/settings")
+def show_settings() -> str:
+    return render_template("settings/settings.html")

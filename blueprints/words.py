@@ -1,0 +1,41 @@
+"""What things are called on a page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+RUN_KINDS = {"orders": "Order download", "stock": "Stock update", "listings": "Listing download"}
+DOING = {"orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings"}
+OUTCOMES = {
+    "done": ("Done", "good"), "partial": ("Partly done", "warn"), "waiting": ("Waiting for you", "warn"),
+    "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
+}  # fmt: skip
+"""Outcome of a finished run -> word and tone."""
+HEALTH = {
+    "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
+    "retrying": ("Waiting to retry", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
+}  # fmt: skip
+"""Health of an integration as services.integration_list tells it -> word and tone."""
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH)
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
+
+
+def actor_words(actor: str) -> str:
+    """``schedule`` -> the schedule, ``cli:ann`` -> ann (command line), ``user:ann`` -> ann, ``run:7`` -> run 7."""
+    kind, separator, name = actor.partition(":")
+    if not separator:
+        return "the schedule" if kind == "schedule" else kind
+    return {"cli": f"{name} (command line)", "run": f"run {name}"}.get(kind, name)
+
+
+def count_words(counts: dict[str, int]) -> str:
+    """A run's counts on one line: ``3 new, 1 changed``."""
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """``1 held order``, ``3 held orders``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

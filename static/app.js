@@ -1,0 +1,53 @@
+"use strict";
+// Pages work without this file. It adds what a browser alone cannot: optimistic switches, messages, quiet hidden tabs.
+(() => {
+  const year = 365 * 24 * 3600;
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  document.documentElement.classList.add("js");
+
+  // The server shows times in this zone.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  document.cookie = `zone=${zone}; path=/; max-age=${year}; samesite=lax`;
+
+  // The second click of a double click is not a second wish.
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.closest("[type=submit]")) event.preventDefault();
+    const dismiss = event.target.closest("[data-dismiss]");
+    if (dismiss) dismiss.parentElement.remove();
+  }, true);
+
+  // Messages that came with the page are put in again, because only what changes is read out.
+  const toasts = document.getElementById("toasts");
+  const early = all(".toast-note", toasts);
+  setTimeout(() => early.filter((note) => note.isConnected).forEach((note) => toasts.append(note)), 200);
+
+  const summary = document.querySelector("[data-error-summary]");
+  if (summary) summary.focus();
+
+  // A switch shows the wanted state at once, and the old one again where the server says no.
+  const flip = (event) => {
+    const button = event.target.querySelector?.(":scope > [role=switch]");
+    if (button) button.setAttribute("aria-checked", String(button.getAttribute("aria-checked") !== "true"));
+  };
+  const listen = (name, act) => document.addEventListener(name, act);
+  listen("htmx:beforeSend", flip);
+  listen("htmx:responseError", (event) => {
+    flip(event);
+    if (!event.detail.xhr.responseText.includes("toast-note")) sayOffline(event);
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) listen(name, (event) => { flip(event); sayOffline(event); });
+
+  function sayOffline(event) {
+    // A poll tries again by itself; only an act of a person is worth a message.
+    if (event.target.matches("[data-poll]") || toasts.querySelector("[data-fallback]")) return;
+    toasts.append(document.getElementById("offline").content.cloneNode(true));
+  }
+
+  listen("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+  });
+  listen("htmx:afterSwap", (event) => {
+    const failed = event.target.querySelector?.("[data-error-summary]");
+    if (failed) failed.focus();
+  });
+})();

@@ -1,0 +1,89 @@
+"""Reading pages in tests: what a person, a browser or htmx would find in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+
+class Element:
+    def __init__(self, tag: str, attributes: dict[str, str]):
+        self.tag = tag
+        self.attributes = attributes
+        self.text = ""
+
+    def __getitem__(self, name: str) -> str:
+        return self.attributes[name]
+
+    def get(self, name: str) -> str | None:
+        return self.attributes.get(name)
+
+
+class _Reader(HTMLParser):
+    EMPTY = {"area", "br", "hr", "img", "input", "link", "meta", "path", "rect", "circle", "line", "polyline", "col", "use"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self.open: list[Element] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.elements.append(element)
+        if tag not in self.EMPTY:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop().tag != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        for element in self.open:
+            element.text += data
+
+
+def elements(html: str, tag: str = "", **attributes: str) -> list[Element]:
+    """All elements of a tag that carry these attributes; ``_`` in a name stands for ``-``, a leading ``_`` is dropped."""
+    reader = _Reader()
+    reader.feed(html)
+    wanted = {name.lstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    return [
+        element for element in reader.elements
+        if (not tag or element.tag == tag) and all(element.get(name) == value for name, value in wanted.items())
+    ]  # fmt: skip
+
+
+def element(html: str, tag: str = "", **attributes: str) -> Element:
+    """The one element of a tag with these attributes."""
+    found = elements(html, tag, **attributes)
+    assert len(found) == 1, f"{len(found)} of <{tag}> with {attributes} in:\n{html}"
+    return found[0]
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def htmx(target: str) -> dict[str, str]:
+    """The headers htmx sends when this element is to be replaced."""
+    return {"HX-Request": "true", "HX-Target": target}
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    """The SELECT statements sent to the database meanwhile."""
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

@@ -1,0 +1,74 @@
+"""Rows for the page tests, written straight into the tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from extensions import db, writing
+from models import Integration, Listing, Order, Shop, SyncRun
+from models.types import utcnow
+
+
+def add_integration(name: str = "Garden shop", **given: Any) -> int:
+    """An enabled integration with a shop of its own, nothing due; answers with its id."""
+    with writing() as session:
+        shop = Shop(kind="xcart", address=f"{name.casefold()}.example")
+        session.add(shop)
+        session.flush()
+        values = {
+            "kind": "xcart", "name": name, "name_key": name.casefold(), "endpoint": "https://shop.example",
+            "key_sealed": b"sealed", "key_last4": "wxyz", "orders_since": utcnow() - timedelta(days=30), "health": "connected",
+        }  # fmt: skip
+        integration = Integration(shop_id=shop.id, **{**values, **given})
+        session.add(integration)
+        session.flush()
+        return integration.id
+
+
+def add_run(integration_id: int, **given: Any) -> int:
+    with writing() as session:
+        run = SyncRun(
+            **{"integration_id": integration_id, "kind": "orders", "actor": "schedule", "counts": {}, "warnings": [], **given}
+        )
+        session.add(run)
+        session.flush()
+        return run.id
+
+
+def add_finished_run(integration_id: int, **given: Any) -> int:
+    now = utcnow()
+    values = {"state": "finished", "outcome": "done", "started_at": now - timedelta(seconds=12), "finished_at": now}
+    return add_run(integration_id, **{**values, **given})
+
+
+def add_held_order(integration_id: int, number: str) -> None:
+    with writing() as session:
+        shop_id = session.get_one(Integration, integration_id).shop_id
+        now = utcnow()
+        session.add(Order(shop_id=shop_id, external_id=number, number=number, placed_at=now, changed_at=now, state="on_hold"))
+
+
+def add_failed_listing(integration_id: int, sku: str) -> None:
+    with writing() as session:
+        shop_id = session.get_one(Integration, integration_id).shop_id
+        session.add(Listing(shop_id=shop_id, external_id=sku, kind="product", sku=sku, push_error="The shop refused it."))
+
+
+def change_run(run_id: int, **given: Any) -> None:
+    with writing() as session:
+        run = session.get_one(SyncRun, run_id)
+        for name, value in given.items():
+            setattr(run, name, value)
+
+
+def change_integration(integration_id: int, **given: Any) -> None:
+    with writing() as session:
+        integration = session.get_one(Integration, integration_id)
+        for name, value in given.items():
+            setattr(integration, name, value)
+
+
+def read_integration(integration_id: int) -> Integration:
+    db.session.rollback()
+    return db.session.get_one(Integration, integration_id)

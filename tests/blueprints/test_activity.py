@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from extensions import db
+from models import SyncRun
+from models.types import utcnow
+from tests.blueprints.pages import counted_queries, element, elements, htmx, words
+from tests.blueprints.rows import add_finished_run, add_integration, add_run, change_run
+from tests.support.signed_in import FreshClient
+
+ACTIVITY = "/activity"
+
+
+def texts(html: str) -> dict[int, str]:
+    return {int(item["id"].removeprefix("run-")): words(item.text) for item in elements(html, "li") if item.get("class") == "run"}
+
+
+def test_without_runs_the_page_says_so(client: FreshClient) -> None:
+    assert "Nothing has run yet" in client.get(ACTIVITY).text
+
+
+def test_a_run_says_what_whose_by_whom_how_long_and_what_came_of_it(client: FreshClient) -> None:
+    run_id = add_finished_run(add_integration(), actor="cli:ann", counts={"new": 3, "changed": 1, "unchanged": 0}, requests=2)
+    text = texts(client.get(ACTIVITY).text)[run_id]
+    for part in ("Order download", "Garden shop", "Done", "by ann (command line)", "12 s", "3 new, 1 changed", "2 requests"):
+        assert part in text
+    assert "unchanged" not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("partial", "Partly done"),
+        ("waiting", "Waiting for you"),
+        ("failed", "Failed"),
+        ("stopped", "Stopped"),
+        ("lost", "Interrupted"),
+    ],
+)
+def test_outcomes_in_words(client: FreshClient, outcome: str, said: str) -> None:
+    run_id = add_finished_run(add_integration(), outcome=outcome)
+    assert said in texts(client.get(ACTIVITY).text)[run_id]
+
+
+def test_an_error_comes_with_its_advice_and_remarks_can_be_opened(client: FreshClient) -> None:
+    run_id = add_finished_run(
+        add_integration(),
+        outcome="failed",
+        error="The API key is wrong.",
+        advice="Reauthorise.",
+        warnings=["One came twice.", "<b>"],
+    )
+    page = client.get(ACTIVITY).text
+    assert "The API key is wrong. Reauthorise." in texts(page)[run_id]
+    assert words(element(page, "summary").text) == "2 remarks"
+    assert "&lt;b&gt;" in page
+
+
+class TestProgress:
+    def test_the_fragment_asks_again_until_the_last_run_is_over(self, client: FreshClient) -> None:
+        run_id = add_run(add_integration(), state="running", started_at=utcnow(), done=5, total=20)
+        part = client.get(ACTIVITY, headers=htmx("runs")).text
+        assert part.lstrip().startswith('<div id="runs"')
+        assert element(part, id="runs")["hx-trigger"] == "every 2s"
+        assert element(part, "progress")["value"] == "5"
+        change_run(run_id, state="finished", outcome="done", finished_at=utcnow())
+        part = client.get(ACTIVITY, headers=htmx("runs")).text
+        assert element(part, id="runs").get("hx-trigger") is None
+        assert not elements(part, "progress")
+
+    def test_without_a_total_the_bar_only_shows_that_it_goes_on(self, client: FreshClient) -> None:
+        add_run(add_integration(), state="running", started_at=utcnow())
+        assert element(client.get(ACTIVITY).text, "progress").get("value") is None
+
+    def test_it_asks_for_the_page_it_is_on(self, client: FreshClient) -> None:
+        add_run(add_integration())
+        part = client.get(f"{ACTIVITY}?kind=orders&outcome=live").text
+        assert element(part, id="runs")["hx-get"] == f"{ACTIVITY}?kind=orders&outcome=live"
+
+    def test_without_javascript_the_page_loads_itself_again(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        add_finished_run(integration_id)
+        assert 'http-equiv="refresh"' not in client.get(ACTIVITY).text
+        add_run(integration_id)
+        assert 'http-equiv="refresh"' in client.get(ACTIVITY).text
+
+    def test_htmx_restoring_history_gets_the_page(self, client: FreshClient) -> None:
+        headers = {**htmx("runs"), "HX-History-Restore-Request": "true"}
+        assert client.get(ACTIVITY, headers=headers).text.startswith("<!doctype html>")
+
+
+def test_a_run_can_be_stopped(client: FreshClient) -> None:
+    run_id = add_run(add_integration(), state="running", started_at=utcnow())
+    answer = client.post(f"{ACTIVITY}/{run_id}/stop", data={"back": f"{ACTIVITY}?kind=orders"})
+    assert (answer.status_code, answer.location) == (303, f"{ACTIVITY}?kind=orders")
+    assert db.session.get_one(SyncRun, run_id).stop_requested
+    page = client.get(ACTIVITY).text
+    assert "The run stops before its next request" in page
+    assert "Stopping" in texts(page)[run_id]
+
+
+class TestFilters:
+    @pytest.fixture
+    def runs(self, client: FreshClient) -> dict[str, int]:
+        garden, kitchen = add_integration("Garden shop"), add_integration("KÜCHE 100%")
+        return {
+            "garden orders": add_finished_run(garden),
+            "garden stock": add_finished_run(garden, kind="stock", outcome="failed"),
+            "kitchen listings": add_run(kitchen, kind="listings"),
+        }
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("", {"garden orders", "garden stock", "kitchen listings"}),
+            ("?integration=garden", {"garden orders", "garden stock"}),
+            ("?integration=k%C3%BCche", {"kitchen listings"}),
+            ("?integration=100%25", {"kitchen listings"}),
+            ("?integration=_", set()),
+            ("?kind=stock", {"garden stock"}),
+            ("?outcome=failed", {"garden stock"}),
+            ("?outcome=live", {"kitchen listings"}),
+            ("?kind=orders&outcome=failed", set()),
+            ("?kind=nonsense&outcome=%27", {"garden orders", "garden stock", "kitchen listings"}),
+        ],
+    )
+    def test_by_integration_kind_and_outcome(
+        self, client: FreshClient, runs: dict[str, int], query: str, expected: set[str]
+    ) -> None:
+        shown = set(texts(client.get(ACTIVITY + query).text))
+        assert shown == {runs[name] for name in expected}
+
+    def test_the_form_keeps_what_was_chosen(self, client: FreshClient, runs: dict[str, int]) -> None:
+        page = client.get(f"{ACTIVITY}?integration=garden&kind=stock").text
+        assert element(page, "input", name="integration")["value"] == "garden"
+        assert words(element(page, "option", value="stock", selected="").text) == "Stock update"
+
+
+def test_fifty_runs_a_page_in_one_query(client: FreshClient) -> None:
+    integration_id = add_integration()
+    ids = [add_finished_run(integration_id, created_at=utcnow() - timedelta(minutes=number)) for number in range(120)]
+    with counted_queries() as queries:
+        first = client.get(ACTIVITY).text
+    assert len(queries) <= 2
+    assert list(texts(first)) == ids[:-51:-1]
+    second = client.get(element(first, "a", rel="next")["href"]).text
+    assert list(texts(second)) == ids[-51:-101:-1]
+    third = client.get(element(second, "a", rel="next")["href"]).text
+    assert list(texts(third)) == ids[19::-1]
+    assert not elements(third, "a", rel="next")
+    again = client.get(element(third, "a", rel="prev")["href"]).text
+    assert list(texts(again)) == list(texts(second))
+    assert list(texts(client.get(element(again, "a", rel="prev")["href"]).text)) == list(texts(first))
+
+
+def test_runs_of_a_removed_integration_stay(client: FreshClient) -> None:
+    run_id = add_finished_run(add_integration(removed_at=utcnow()))
+    assert "Garden shop (removed)" in texts(client.get(ACTIVITY).text)[run_id]

@@ -1,0 +1,159 @@
+"""The pages in a real browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from playwright.sync_api import Browser, Page, expect
+
+from models.types import utcnow
+from tests.blueprints.looks import assert_accessible_in_every_look, watch
+from tests.blueprints.rows import (
+    add_failed_listing,
+    add_finished_run,
+    add_held_order,
+    add_integration,
+    add_run,
+    change_integration,
+    change_run,
+    read_integration,
+)
+
+LIST = "/settings/sales-channels"
+
+
+def a_lived_in_installation() -> None:
+    """Integrations in every state, with names that are long or in other scripts, and runs that ended in every way."""
+    now = utcnow()
+    garden = add_integration("Garden shop", orders_done_at=now - timedelta(minutes=2), stock_done_at=now - timedelta(hours=3))
+    add_integration(
+        "Δοκιμή 店舗 متجر " + "verylongnamewithoutanyblank" * 3, health="needs_reauthorising",
+        health_message="The shop refused the API key.",
+        endpoint="https://a-very-long-address.of-a-shop.example/" + "sub-folder/" * 6,
+    )  # fmt: skip
+    add_integration("Disabled shop", enabled=False)
+    waiting = add_integration(
+        "Waiting shop", health="retrying", health_message="The shop does not answer in time.", waiting_run_id=1
+    )
+    add_held_order(waiting, "1")
+    add_failed_listing(waiting, "A")
+    add_run(garden, state="running", started_at=now, done=120, total=500)
+    add_run(garden, kind="listings", actor="user:owner")
+    add_finished_run(garden, kind="stock", counts={"sent": 12, "failed": 1}, warnings=["One row came twice."], outcome="partial")
+    for outcome in ("done", "waiting", "stopped", "lost"):
+        add_finished_run(waiting, outcome=outcome)
+    add_finished_run(waiting, outcome="failed", error="The shop refused the API key.", advice="Copy it again and reauthorise.")
+
+
+def test_the_list_is_accessible_in_every_look(page: Page) -> None:
+    wrong = watch(page)
+    page.goto(LIST)
+    assert_accessible_in_every_look(page)
+    a_lived_in_installation()
+    page.goto(LIST)
+    assert_accessible_in_every_look(page)
+    assert not wrong
+
+
+def test_activity_settings_and_errors_are_accessible_in_every_look(page: Page) -> None:
+    wrong = watch(page)
+    a_lived_in_installation()
+    for path in ("/activity", "/activity?outcome=failed&integration=nobody", "/settings"):
+        page.goto(path)
+        assert_accessible_in_every_look(page)
+    assert not wrong
+    page.goto("/nowhere")
+    assert_accessible_in_every_look(page)
+
+
+def test_one_click_disables_without_a_reload(page: Page) -> None:
+    integration_id = add_integration()
+    wrong = watch(page)
+    page.goto(LIST)
+    page.evaluate("window.stillTheSamePage = true")
+    switch = page.get_by_role("switch", name="Status of Garden shop")
+    expect(switch).to_be_checked()
+    colour = switch.locator(".switch-track").evaluate("track => getComputedStyle(track).backgroundColor")
+    with page.expect_response(re.compile("/status$")) as answer:
+        switch.click()
+    assert answer.value.status == 200
+    expect(switch).not_to_be_checked()
+    expect(switch).to_be_focused()
+    assert page.evaluate("window.stillTheSamePage")
+    page.wait_for_timeout(250)
+    assert switch.locator(".switch-track").evaluate("track => getComputedStyle(track).backgroundColor") != colour
+    assert read_integration(integration_id).enabled is False
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    assert read_integration(integration_id).enabled is True
+    assert not wrong
+
+
+def test_a_double_click_is_one_wish(page: Page) -> None:
+    integration_id = add_integration()
+    page.goto(LIST)
+    page.get_by_role("switch").dblclick(delay=60)
+    expect(page.get_by_role("switch")).not_to_be_checked()
+    page.wait_for_timeout(300)
+    assert read_integration(integration_id).enabled is False
+
+
+def test_a_switch_goes_back_and_says_why_when_the_server_refuses(page: Page) -> None:
+    integration_id = add_integration()
+    page.goto(LIST)
+    change_integration(integration_id, removed_at=utcnow())
+    switch = page.get_by_role("switch")
+    switch.click()
+    expect(page.locator("#toasts")).to_contain_text("That integration has been removed.")
+    expect(switch).to_be_checked()
+    page.get_by_role("button", name="Dismiss this message").click()
+    expect(page.locator("#toasts")).not_to_contain_text("removed")
+
+
+def test_a_switch_goes_back_when_nobody_answers(page: Page) -> None:
+    add_integration()
+    page.goto(LIST)
+    page.context.set_offline(True)
+    page.get_by_role("switch").click()
+    expect(page.locator("#toasts")).to_contain_text("Cartlink does not answer.")
+    expect(page.get_by_role("switch")).to_be_checked()
+
+
+def test_progress_moves_by_itself_and_stops_asking(page: Page) -> None:
+    integration_id = add_integration()
+    run_id = add_run(integration_id, state="running", started_at=utcnow(), done=1, total=4)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/activity") else None)
+    page.goto("/activity")
+    expect(page.locator("progress")).to_have_attribute("value", "1")
+    change_run(run_id, done=3)
+    expect(page.locator("progress")).to_have_attribute("value", "3")
+    change_run(run_id, state="finished", outcome="done", finished_at=utcnow())
+    expect(page.locator("progress")).to_have_count(0)
+    asked.clear()
+    page.wait_for_timeout(2500)
+    assert asked == []
+
+
+def test_everything_on_the_list_works_without_javascript(browser: Browser, page: Page, server: str) -> None:
+    integration_id = add_integration()
+    context = browser.new_context(base_url=server, java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto("/")
+    plain.get_by_role("switch").click()
+    expect(plain.get_by_role("switch")).not_to_be_checked()
+    assert read_integration(integration_id).enabled is False
+    plain.get_by_role("link", name="Activity").click()
+    expect(plain.get_by_role("heading", name="Activity")).to_be_visible()
+    context.close()
+
+
+def test_times_follow_the_browsers_zone(browser: Browser, server: str, page: Page) -> None:
+    add_integration(orders_done_at=utcnow())
+    context = browser.new_context(base_url=server, timezone_id="Asia/Kolkata")
+    zoned = context.new_page()
+    zoned.goto(LIST)
+    zoned.reload()
+    expect(zoned.locator("time").first).to_have_attribute("title", re.compile("IST$"))
+    context.close()
