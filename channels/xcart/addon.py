@@ -1,0 +1,164 @@
+"""The add-on generation (X-Cart 5.0–5.4): its one URL, its key, and what its answers mean.
+
+Everything goes to ``admin.php?target=RESTAPI``: ``_path`` names an entity or one of its rows, ``_schema`` the form of the
+answer, ``_cnd`` the search. X-Cart 5.4, observed; what an answer means stands in ``Addon.judged``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote, quote_plus, urljoin, urlsplit
+
+import msgspec
+
+from channels.base import Credentials
+from channels.session import Answer, ShopSession, http_trouble
+from channels.xcart.values import rows_of, value_of
+from errors import (
+    AddonMissing,
+    ChannelError,
+    KeyRejected,
+    NotAShop,
+    ReadOnlyKey,
+    ShopBroken,
+    ShopMoved,
+    ShopRefused,
+    ShopTooOld,
+)
+
+Condition = tuple[str, str | int]
+"""One search condition: the inside of ``_cnd[…]`` with its further brackets (``date][0``), and its value."""
+
+SHIPPING_STATUSES = "order-status-shipping"
+PAYMENT_STATUSES = "order-status-payment"
+PRODUCTS = "product"
+VARIANTS = "xc-productvariants-productvariant"
+ORDERS = "order"
+
+
+def limit(offset: int, count: int) -> list[Condition]:
+    return [("limit][0", offset), ("limit][1", count)]
+
+
+def order_by(field: str, direction: str = "ASC") -> list[Condition]:
+    """The shop has no default order, and every sort field needs its alias."""
+    return [("orderBy][0", field), ("orderBy][1", direction)]
+
+
+class Addon:
+    """One shop's add-on. Every method may raise a leaf of ``errors.ChannelError``."""
+
+    def __init__(self, session: ShopSession, credentials: Credentials):
+        self.session = session
+        self.host = session.host
+        self._script = "/" + quote(credentials.admin_script or "admin.php")
+        self._start = f"{self._script}?target=RESTAPI&_key={quote_plus(credentials.api_key)}&_path="
+
+    def target(self, path: str, conditions: Iterable[Condition] = (), schema: str = "") -> str:
+        """Path and query of a request. ``path`` is ``entity`` or ``entity/id``."""
+        entity, slash, row = path.partition("/")
+        if not entity or (slash and not row):
+            # The shop takes ``product/`` for one row without an id, and a write there is silently lost.
+            raise ValueError(f"{path!r} names neither a list nor a row.")
+        parts = [self._start, quote(path, safe="")]
+        if schema:
+            parts.append(f"&_schema={schema}")
+        parts += [f"&_cnd%5B{name.replace('][', '%5D%5B')}%5D={quote_plus(str(value))}" for name, value in conditions]
+        return "".join(parts)
+
+    def read(
+        self,
+        path: str,
+        conditions: Iterable[Condition] = (),
+        *,
+        schema: str = "",
+        insist: bool = True,
+        tries: int | None = None,
+        within: float | None = None,
+    ) -> Answer:
+        answer = self.session.read(self.target(path, conditions, schema), insist=insist, tries=tries, within=within)
+        return self.judged(answer)
+
+    def rows(
+        self, path: str, conditions: Iterable[Condition] = (), *, schema: str = "", insist: bool = True
+    ) -> list[msgspec.Raw]:
+        """A list, its rows still as text."""
+        return rows_of(self.read(path, conditions, schema=schema, insist=insist).body, self.host)
+
+    def one(self, path: str, *, schema: str = "", insist: bool = True) -> dict[str, Any] | None:
+        """One row as plain values; None where the shop has none of that id."""
+        value = value_of(self.read(path, schema=schema, insist=insist).body, self.host)
+        if value is None or isinstance(value, dict):
+            return value
+        raise ShopBroken(f"{self.host} did not answer with one row.")
+
+    def put(self, path: str, payload: Any) -> Any:
+        """A write; returns the shop's answer as plain values. A 403 is looked into, because the shop refuses a wrong key
+        and a read-only one in the same words."""
+        answer = self.session.write("PUT", self.target(path), payload)
+        if answer.status == 403 and not answer.body.strip():
+            self.read(SHIPPING_STATUSES)
+            raise ReadOnlyKey("The API key may read but not write.", None, 403)
+        return value_of(self.judged(answer).body, self.host)
+
+    def is_alive(self) -> bool:
+        """Whether the shop answers the cheapest of reads."""
+        try:
+            self.read(SHIPPING_STATUSES, insist=False)
+        except ChannelError as exc:
+            if not exc.retryable:
+                raise
+            return False
+        return True
+
+    def judged(self, answer: Answer) -> Answer:
+        """The answer itself where it carries data, else the leaf that says what it is."""
+        status = answer.status
+        if status == 200 and answer.body[:1] in (b"[", b"{", b"n", b'"'):
+            return answer
+        trouble = http_trouble(self.session, answer)
+        if trouble is not None:
+            raise trouble
+        if status == 403 or status == 401:
+            raise KeyRejected(f"{self.host} does not accept the API key.", None, status)
+        if status in (301, 302, 303, 307, 308):
+            raise self._redirected(answer)
+        if status == 404 and answer.body.strip():
+            raise NotAShop(f"There is no X-Cart admin script at {self.host}{self._script}.", None, status)
+        if status == 404:
+            raise ShopTooOld(f"The REST API of {self.host} does not know what Cartlink asks for.", None, status)
+        if status == 200:
+            what = "a web page" if answer.is_page else "nothing readable"
+            raise ShopBroken(f"{self.host} answered with {what} where data was expected.", None, status)
+        reason = self.session.scrub(answer.headers.get("x-rest-error", ""))
+        raise ShopRefused(f"{self.host} refused the request: {reason or f'error {status}'}.", None, status)
+
+    def _redirected(self, answer: Answer) -> ChannelError:
+        """What a redirect says; it is not followed. X-Cart's own keep nothing of the query but ``target``."""
+        here = urlsplit(self.session.endpoint + self._script)
+        try:
+            there = urlsplit(urljoin(here.geturl(), answer.headers.get("location", "")))
+            host, login = there.netloc.rpartition("@")[2].lower(), "login" in parse_qs(there.query).get("target", ())
+        except ValueError:
+            return NotAShop(f"{self.host} redirects to something that is no address.", None, answer.status)
+        if there.scheme == here.scheme and host == here.netloc.lower():
+            if login:
+                return AddonMissing(
+                    f"{self.host} is an X-Cart shop, but its REST API is not installed or is off.", None, answer.status
+                )
+            if there.path == here.path:
+                return KeyRejected(f"{self.host} does not accept the API key.", None, answer.status)
+            if not there.path.endswith(self._script):
+                return NotAShop(
+                    f"{self.host} redirects Cartlink away: there is no X-Cart admin script here.", None, answer.status
+                )
+        if there.scheme not in ("http", "https") or not host:
+            return NotAShop(f"{self.host} redirects to something that is no web address.", None, answer.status)
+        if here.scheme == "https" and there.scheme == "http":
+            advice = "Ask the shop's host to serve the admin area over https: plain http would send the API key in the clear."
+            return ShopMoved(f"{self.host} redirects to plain http, which Cartlink does not follow.", advice, answer.status)
+        folder = there.path[: -len(self._script)] if there.path.endswith(self._script) else here.path[: -len(self._script)]
+        to = f"{there.scheme}://{host}{quote(folder, safe='/%').rstrip('/')}"
+        to = self.session.scrub(to, 500)
+        return ShopMoved(f"The shop answers at {to}.", f"Use {to} as the website end point.", answer.status, to)

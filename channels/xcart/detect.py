@@ -1,0 +1,316 @@
+"""What people paste → a shop's canonical address; and the check of an address and a key.
+
+The check reads, never follows a redirect, and writes only what changes nothing (a status and an order with the id 0, which no
+shop has). It makes at most five requests and takes at most fifteen seconds.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+import idna
+import msgspec
+
+from channels.base import Check, Credentials, Gate, Limits
+from channels.guard import Resolver, is_permitted, is_public, system_resolver
+from channels.session import Answer, ShopSession
+from channels.xcart.addon import ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
+from channels.xcart.values import rows_of
+from errors import (
+    AddressRefused,
+    ChannelError,
+    InvalidInput,
+    KeyRejected,
+    NotAShop,
+    ReadOnlyKey,
+    ShopBroken,
+    ShopMoved,
+    ShopRefused,
+    ShopTimeout,
+    ShopTooOld,
+    ShopUnreachable,
+    TlsTrouble,
+)
+
+MOST_REQUESTS = 5
+MOST_SECONDS = 15.0
+SKEW_WORTH_TELLING = 120.0
+
+_NOT_A_PLACE = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\"'<>`]+")
+_TAILS = re.compile(r"/(?:(?:admin|cart|index)\.php(?:/.*)?|admin(?:/.*)?|api(?:/.*)?|[^/]*\.html?|)$", re.IGNORECASE)
+_SCRIPT = re.compile(r"/([\w.-]+\.php)$", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")
+
+
+class Site(NamedTuple):
+    """A canonical address (no trailing slash) and the name of the shop's admin script."""
+
+    endpoint: str
+    admin_script: str
+
+
+def normalise(pasted: str, allow_private: Sequence[str] = ()) -> Site:
+    """The shop's address out of what a person pasted: an address bar, an admin link, a bare name.
+
+    Without a scheme it is https, or http for a private host that the operator permits (``allow_private``). A sub-folder is
+    kept, and so is the name of a renamed admin script. Raises InvalidInput with a sentence on what to do."""
+    line = _NOT_A_PLACE.sub("", pasted).replace("\\", "/")
+    if not line:
+        raise InvalidInput("Enter the address of your shop, for example https://shop.example.", field="endpoint")
+    scheme, rest = _scheme(line)
+    try:
+        parts = urlsplit(f"{scheme or 'https'}://{rest}")
+        port = parts.port
+    except ValueError:
+        raise _no_address() from None
+    host = _host(parts.hostname or "")
+    if not scheme:
+        scheme = "http" if _at_home(host, port or 80, allow_private) else "https"
+    if port == {"http": 80, "https": 443}[scheme]:
+        port = None
+    path, script = _folder(re.sub(r"/{2,}", "/", unquote(parts.path)))
+    return Site(f"{scheme}://{host}{f':{port}' if port else ''}{quote(path)}", script)
+
+
+def check(credentials: Credentials, limits: Limits, gate: Gate, resolver: Resolver = system_resolver) -> Check:
+    """Say whether an address and a key work, and which generation answers. Raises only what the gate raises."""
+    return _Inspection(credentials, limits, gate, resolver).verdict()
+
+
+class _Inspection:
+    """One check under way, with its budget of requests and seconds."""
+
+    def __init__(self, credentials: Credentials, limits: Limits, gate: Gate, resolver: Resolver):
+        self.credentials = credentials
+        self.gate = gate
+        self.resolver = resolver
+        self.until = time.monotonic() + MOST_SECONDS
+        self.spent = 0
+        self.skew: float | None = None
+        self.limits = replace(limits, tries=1, connect_timeout=min(5.0, limits.connect_timeout))
+
+    def verdict(self) -> Check:
+        try:
+            site = self.credentials
+            trouble = self._asked(site)
+            if isinstance(trouble, NotAShop) and (root := _root(site.endpoint)):
+                at_root = self._asked(replace(site, endpoint=root))
+                if at_root is None or isinstance(at_root, KeyRejected):
+                    trouble = ShopMoved(f"The shop answers at {root}.", f"Use {root} as the website end point.", None, root)
+            if trouble is None:
+                return self._good()
+        except ChannelError as exc:
+            trouble = exc
+        return self._bad(trouble)
+
+    def _asked(self, site: Credentials) -> ChannelError | None:
+        """None where address and key are good, else the leaf that says most."""
+        found: list[ChannelError] = []
+        for generation, probe in self._probes():
+            try:
+                self._with_session(site, probe)
+            except (TlsTrouble, AddressRefused, ShopUnreachable, ReadOnlyKey, KeyRejected) as exc:
+                self.credentials = replace(self.credentials, generation=generation)
+                return exc
+            except ChannelError as exc:
+                found.append(exc)
+            else:
+                self.credentials = replace(self.credentials, generation=generation)
+                return None
+        return min(found, key=_weight)
+
+    def _probes(self) -> list[tuple[str, Callable[[ShopSession, Credentials, _Inspection], None]]]:
+        known = self.credentials.generation
+        return sorted(PROBES.items(), key=lambda entry: entry[0] != known)
+
+    def _with_session(self, site: Credentials, probe: Callable[[ShopSession, Credentials, _Inspection], None]) -> None:
+        session = ShopSession(
+            site.endpoint, limits=self.limits, gate=self._counted, secrets=[site.api_key], resolver=self.resolver
+        )
+        try:
+            probe(session, site, self)
+        finally:
+            session.close()
+
+    def _counted(self) -> None:
+        if self.spent >= MOST_REQUESTS:
+            raise ShopBroken("The shop gives no clear answer.")
+        self.gate()
+        self.spent += 1
+
+    @property
+    def within(self) -> float:
+        left = self.until - time.monotonic()
+        if left <= 0.05:
+            raise ShopTimeout("The shop did not answer all questions of the check in time.")
+        return min(left, 8.0)
+
+    def clock(self, answer: Answer) -> None:
+        """Note how far the shop's clock is off, by its Date header, or by Last-Modified, which the add-on always sets to now."""
+        for name in ("date", "last-modified"):
+            try:
+                shown = parsedate_to_datetime(answer.headers.get(name, ""))
+                self.skew = round((shown - answer.at).total_seconds(), 1)
+                return
+            except (ValueError, TypeError, OverflowError):
+                continue
+
+    def _good(self) -> Check:
+        found = self.credentials
+        name = GENERATIONS[found.generation]
+        advice, moved_to = [], ""
+        if self.skew is not None and abs(self.skew) > SKEW_WORTH_TELLING:
+            way = "ahead" if self.skew > 0 else "behind"
+            advice.append(f"The shop's clock is {abs(self.skew) / 60:.0f} minutes {way}: have it set right.")
+        if found.endpoint.startswith("http:"):
+            advice.append("Plain http sends the API key in the clear.")
+            moved_to = self._secure_address()
+            if moved_to:
+                advice.append(f"The shop answers at {moved_to} as well: use that.")
+        return Check(
+            "good",
+            f"{name} answers, and the API key may read and write.",
+            " ".join(advice),
+            found.endpoint,
+            found.generation,
+            found.admin_script,
+            moved_to,
+            self.spent,
+            self.skew,
+        )
+
+    def _bad(self, trouble: ChannelError) -> Check:
+        return Check(
+            NotAShop.code if isinstance(trouble, ShopRefused) else trouble.code,
+            trouble.message,
+            trouble.advice,
+            self.credentials.endpoint,
+            self.credentials.generation,
+            self.credentials.admin_script,
+            trouble.to if isinstance(trouble, ShopMoved) else "",
+            self.spent,
+            self.skew,
+        )
+
+    def _secure_address(self) -> str:
+        """The https address, where the same shop answers at it. Asked without the key."""
+        parts = urlsplit(self.credentials.endpoint)
+        if self.spent >= MOST_REQUESTS or parts.port is not None:
+            return ""
+        there = replace(self.credentials, endpoint=f"https://{parts.netloc}{parts.path}", api_key="")
+        try:
+            self._with_session(there, PROBES[there.generation])
+        except KeyRejected:
+            return there.endpoint
+        except ChannelError:
+            return ""
+        return ""
+
+
+def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspection) -> None:
+    """Return where the add-on answers and the key may read and write; else raise the leaf that says why not."""
+    shop = Addon(session, site)
+    answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
+    inspection.clock(answer)
+    if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
+        raise NotAShop(f"{shop.host} answers, but not as an X-Cart shop does.")
+    _probe_paging(shop, inspection.within)
+    written = session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {"x": 1}, within=inspection.within)
+    if written.status == 403 and not written.body.strip():
+        raise ReadOnlyKey("The API key may read but not write.", None, 403)
+    shop.judged(written)
+
+
+def _probe_paging(shop: Addon, within: float) -> None:
+    """Make sure that this add-on has the complex schema and gives as many rows as it is asked for."""
+    try:
+        answer = shop.read(ORDERS, [*order_by("o.order_id"), *limit(0, 1)], schema="complex", insist=False, within=within)
+    except ShopBroken:
+        # One order at fault makes this fail; it says nothing about the shop.
+        return
+    if len(rows_of(answer.body, shop.host)) > 1:
+        raise ShopTooOld(f"The REST API of {shop.host} gives all orders at once: it is too old.")
+
+
+PROBES: dict[str, Callable[[ShopSession, Credentials, _Inspection], None]] = {"addon": _probe_addon}
+GENERATIONS = {"addon": "X-Cart 5.0–5.4 with the REST API add-on", "api": "X-Cart 5.5 or later"}
+
+_WEIGHTS = ("addon_missing", "moved", "maintenance", "busy", "too_old", "firewall", "broken", "refused", "not_xcart")
+
+
+def _weight(exc: ChannelError) -> int:
+    """How much a verdict says: of two probes' verdicts the one with the smaller number is told."""
+    return _WEIGHTS.index(exc.code) if exc.code in _WEIGHTS else -1
+
+
+def _has(row: msgspec.Raw, *names: str) -> bool:
+    try:
+        value = msgspec.json.decode(row)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return isinstance(value, dict) and all(name in value for name in names)
+
+
+def _root(endpoint: str) -> str:
+    """The address without its folder; empty where there is none."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}" if parts.path.strip("/") else ""
+
+
+def _scheme(line: str) -> tuple[str, str]:
+    """The scheme, empty where none was typed, and the rest without its slashes."""
+    found = re.match(r"(?:([a-z][a-z0-9+.-]*):)?/{1,3}", line, re.IGNORECASE)
+    if found is None:
+        if re.match(r"(mailto|javascript|data|file|tel):", line, re.IGNORECASE):
+            raise _no_address()
+        return "", line
+    scheme = (found.group(1) or "").lower()
+    if scheme not in ("", "http", "https"):
+        raise InvalidInput("The website end point has to begin with https:// or http://.", field="endpoint")
+    return scheme, line[found.end() :]
+
+
+def _host(name: str) -> str:
+    """A host as it goes over the wire: lower case, other scripts as IDNA, IPv6 in brackets."""
+    if ":" in name:
+        return f"[{name}]"
+    plain = name.rstrip(".").lower()
+    if not plain.isascii():
+        try:
+            plain = idna.encode(plain, uts46=True).decode()
+        except idna.IDNAError:
+            raise _no_address() from None
+    if not _HOST.fullmatch(plain) or ".." in plain:
+        raise _no_address()
+    return plain
+
+
+def _at_home(host: str, port: int, allow_private: Sequence[str]) -> bool:
+    """Whether a host is one of the operator's own, where plain http is usual."""
+    listed = [entry for entry in allow_private if entry.strip().lower() != "all"]
+    if is_permitted(host, port, listed):
+        return True
+    literal = host.strip("[]")
+    home = host == "localhost" or (re.fullmatch(r"[\d.]+|.*:.*", literal) is not None and not is_public(literal))
+    return home and is_permitted(host, port, allow_private)
+
+
+def _folder(path: str) -> tuple[str, str]:
+    """The shop's folder, empty for the root, and its admin script."""
+    script = "admin.php"
+    if (found := _SCRIPT.search(path)) and found.group(1).lower() not in ("cart.php", "index.php", "admin.php"):
+        script = found.group(1)
+        path = path[: found.start()]
+    while found := _TAILS.search(path):
+        path = path[: found.start()]
+    return path, script
+
+
+def _no_address() -> InvalidInput:
+    return InvalidInput("That is no web address. Enter the shop's address, for example https://shop.example.", field="endpoint")

@@ -1,0 +1,167 @@
+"""Reading a shop's list by offsets without missing a row.
+
+An offset is a poor bookmark: rows that come or go before it move everything behind it. So each stretch begins with the last
+row of the one before, and where that row is not the same any more the reading goes back. A stretch that the shop cannot give
+in one is read in halves, down to the single row at fault, which its caller rescues in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from errors import ChannelError, ShopBroken, ShopTimeout, ShopTooOld
+
+STUBBORN = 3
+"""How often a stretch is asked for again before the shop is taken to be out of order."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One row: its id (0 where not known) and what was read of it, None for a row that is of no interest."""
+
+    id: int
+    value: Any
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Rows of a list as the shop gave them. ``split``: it took pieces; ``faulty``: rows that had to be rescued; ``surplus``:
+    the shop gave more than was asked, which is all it has."""
+
+    rows: list[Row]
+    split: bool = False
+    faulty: int = 0
+    surplus: bool = False
+
+
+@dataclass(slots=True)
+class Step:
+    """What one turn of a walk brought: rows not seen before, where to go on, and sentences on what was odd."""
+
+    rows: list[Row]
+    position: int
+    last: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+Read = Callable[[int, int], Stretch]
+"""Reads ``count`` rows from an offset."""
+
+ReadPage = Callable[[int, int], list[Row]]
+"""Reads ``count`` rows from an offset in one request, or raises."""
+
+Survey = Callable[[int, int], Sequence[str]]
+"""The ids of a stretch ("" where not known), by a plainer way; raises where the shop itself is down."""
+
+Rescue = Callable[[str, ChannelError, bool], Any]
+"""Gets one row in another way: its id, the error, and whether nothing at all has worked so far."""
+
+
+def whole_or_pieces(page: ReadPage, survey: Survey, rescue: Rescue, offset: int, count: int) -> Stretch:
+    """A stretch in one request where that works, else in halves. Raises the shop's error where the shop is down."""
+    try:
+        rows = page(offset, count)
+    except (ShopBroken, ShopTimeout) as exc:
+        error: ChannelError = exc
+    else:
+        return Stretch(rows, surplus=len(rows) > count)
+    pieces = _Pieces(page, rescue, offset, survey(offset, count), error)
+    total = len(pieces.ids)
+    half = (total + 1) // 2
+    rows = pieces.read(offset, half) + pieces.read(offset + half, total - half)
+    return Stretch(rows, True, pieces.faulty)
+
+
+@dataclass(slots=True)
+class _Pieces:
+    page: ReadPage
+    rescue: Rescue
+    first: int
+    ids: Sequence[str]
+    error: ChannelError
+    worked: int = 0
+    faulty: int = 0
+
+    @property
+    def hopeless(self) -> bool:
+        """Three single rows failed and nothing worked: it is not the rows. No more halves are tried."""
+        return not self.worked and self.faulty >= 3
+
+    def read(self, offset: int, count: int) -> list[Row]:
+        if count <= 0:
+            return []
+        if not self.hopeless:
+            try:
+                rows = self.page(offset, count)
+            except ShopBroken as exc:
+                self.error = exc
+            else:
+                self.worked += 1
+                return rows
+        if count > 1:
+            half = (count + 1) // 2
+            return self.read(offset, half) + self.read(offset + half, count - half)
+        self.faulty += 1
+        known = self.ids[offset - self.first]
+        return [Row(int(known or 0), self.rescue(known, self.error, self.hopeless))]
+
+
+def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Iterator[Step]:
+    """A whole list from an offset, in an order to which only new rows are appended. ``rows`` is their name in sentences.
+
+    Raises ShopTooOld where the shop does not keep to the order, ShopBroken where it gives the same rows for ever."""
+    position, last_id, idle = start, 0, 0
+    while True:
+        warnings: list[str] = []
+        overlap = 1 if last_id and position else 0
+        offset, asked = position - overlap, size + overlap
+        stretch = _in_order(read, offset, asked, last_id, rows, host, warnings)
+        if overlap and offset and (not stretch.rows or stretch.rows[0].id > last_id):
+            warnings.append(f"The shop removed {rows} during the download; Cartlink went back to miss none.")
+            offset, stretch = _back(read, offset, size, last_id)
+            asked = size
+        fresh: list[Row] = []
+        newest = last_id
+        for row in stretch.rows:
+            if row.id == 0 or row.id > newest:
+                fresh.append(row)
+                newest = max(newest, row.id)
+        # A short stretch need not be the end: a shop that joins tables gives fewer rows than asked. The end is where nothing new is.
+        last = stretch.surplus or (not fresh and len(stretch.rows) < asked)
+        position, last_id = offset + len(stretch.rows), newest
+        idle = 0 if fresh else idle + 1
+        if idle >= STUBBORN and not last:
+            raise ShopBroken(f"{host} keeps answering with the same page of {rows}.")
+        yield Step(fresh, position, last, warnings)
+        if last:
+            return
+        if stretch.split and not stretch.faulty:
+            size = max(1, size // 2)
+
+
+def _in_order(read: Read, offset: int, count: int, last_id: int, rows: str, host: str, warnings: list[str]) -> Stretch:
+    """A stretch whose ids ascend and go beyond ``last_id``. What comes twice, or in disorder, is asked for again."""
+    for _ in range(STUBBORN):
+        stretch = read(offset, count)
+        ids = [row.id for row in stretch.rows if row.id]
+        disorder = any(left > right for left, right in zip(ids, ids[1:], strict=False))
+        repeated = len(ids) > 1 and ids[-1] <= last_id
+        if not disorder and not repeated:
+            return stretch
+        warnings[:] = ["The shop sent a page that does not follow the one before; it was read again."]
+    if disorder:
+        raise ShopTooOld(f"{host} ignores the order in which Cartlink asks for its {rows}.")
+    return stretch
+
+
+def _back(read: Read, offset: int, size: int, last_id: int) -> tuple[int, Stretch]:
+    """The first stretch, going back ever further, that begins at or before the last row read."""
+    stride = size
+    while True:
+        offset = max(0, offset - stride)
+        stretch = read(offset, size)
+        if not offset or (stretch.rows and stretch.rows[0].id <= last_id):
+            return offset, stretch
+        stride *= 2
