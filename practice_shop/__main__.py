@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from .shop import FULL_KEY, READ_KEY, PracticeShop
+from .shop import FULL_KEY, GENERATIONS, READ_KEY, PracticeShop
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -19,6 +19,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--orders-per-minute", type=float, default=0, help="how fast the shop goes on selling")
     parser.add_argument("--key", default=FULL_KEY, help=f"the full key (default: {FULL_KEY})")
     parser.add_argument("--read-key", default=READ_KEY, help=f"the read-only key (default: {READ_KEY})")
+    parser.add_argument("--generation", choices=GENERATIONS, default="addon", help="which API it speaks (default: addon)")
     parser.add_argument("--base-path", default="", help="the folder the shop lives in, such as /shop")
     parser.add_argument("--page-latency", type=float, default=0, metavar="MS", help="milliseconds added to each answer")
     return parser.parse_args(arguments)

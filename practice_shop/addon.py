@@ -6,14 +6,14 @@ Takes a request, gives a reply; knows nothing of sockets, faults or modes.
 import gzip
 import hashlib
 import json
-import secrets
 from email.utils import parsedate_to_datetime
 from time import gmtime, strftime
 
 from . import addon_entities, addon_query, addon_single, addon_write, php
 from .addon_complex import BrokenOrder
-from .addon_pages import ListPages
+from .addon_pages import AddonPages
 from .replies import Reply, empty, error_page, php_json, redirect
+from .sessions import keep_session
 
 RESERVED = frozenset({"target", "action", "_key", "_path", "_method", "callback", "_schema", "_cnd"})
 PATHS = {
@@ -42,7 +42,7 @@ class Addon:
         self.store = store
         self.mode = mode
         self.keys = keys
-        self.pages = ListPages(store)
+        self.pages = AddonPages(store)
 
     def answer(self, request) -> Reply:
         """The reply to a request for `admin.php`."""
@@ -60,7 +60,7 @@ class Addon:
         reply = self._refuse(parameters, verb) or self._run(request, query, parameters, verb, body)
         if reply.status in (403, 404) and self._foreign_host(request):
             reply = redirect(302, f"http://{self.mode.canonical_host}/admin.php?target=RESTAPI")
-        return self._php(self._session(request, reply))
+        return self._php(keep_session(self.store, request, reply))
 
     def _foreign_host(self, request) -> bool:
         return self.mode.canonical_host is not None and request.headers.get("host") != self.mode.canonical_host
@@ -68,14 +68,6 @@ class Addon:
     @staticmethod
     def _php(reply: Reply) -> Reply:
         reply.headers.setdefault("X-Powered-By", "PHP/7.4.28")
-        return reply
-
-    def _session(self, request, reply: Reply) -> Reply:
-        """Without its cookie each call starts a session, and leaves a row of it in the shop."""
-        if request.cookies.get("xid") not in self.store.sessions:
-            session = secrets.token_hex(16)
-            self.store.sessions.add(session)
-            reply.headers["Set-Cookie"] = f"xid={session}; path=/; HttpOnly"
         return reply
 
     @staticmethod

@@ -172,7 +172,7 @@ def item_columns(item: Item) -> dict:
         "sku": item.sku,
         "price": number(item.price),
         "itemNetPrice": number(item.net_price),
-        "discountedSubtotal": number(item.total),
+        "discountedSubtotal": number(item.discounted_subtotal),
         "amount": item.amount,
         "backorderedAmount": item.backordered,
         "total": number(item.total),

@@ -150,7 +150,7 @@ def _search(store, kind: str, cnd: dict) -> list:
     if kind == "product":
         tests.extend(_product_texts(store, cnd))
     if kind == "order":
-        tests.append(lambda order: order.shipping_id is not None)
+        tests.append(lambda order: order.shipping_id is not None and not order.is_cart)
     if not tests:
         return list(rows)
     return [row for row in rows if all(test(row) for test in tests)]

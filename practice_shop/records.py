@@ -84,10 +84,16 @@ class Item:
     amount: int
     attributes: tuple[tuple[str, str], ...] = ()
     backordered: int = 0
+    discounted: float | None = None
 
     @property
     def total(self) -> float:
         return self.net_price * self.amount
+
+    @property
+    def discounted_subtotal(self) -> float:
+        """The line's total with its share of the order's discounts taken off."""
+        return self.total if self.discounted is None else self.discounted
 
 
 @dataclass(slots=True)
@@ -113,7 +119,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class Event:
-    """One line of an order's history."""
+    """One line of an order's history. `codes` are the old and the new status code of a change."""
 
     id: int
     at: int
@@ -122,6 +128,7 @@ class Event:
     data: dict | list | None
     comment: str = ""
     author: str | None = "REST API"
+    codes: tuple[str | None, str | None] | None = None
 
 
 @dataclass(slots=True)
@@ -135,6 +142,7 @@ class Address:
     state: str
     phone: str
     state_name: str = ""
+    title: str = ""
 
 
 @dataclass(slots=True)
@@ -190,4 +198,5 @@ class Order:
     stock_status: str | None = ""
     recent: bool = True
     demo: bool = False
+    is_cart: bool = False
     revision: int = 0

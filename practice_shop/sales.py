@@ -111,6 +111,7 @@ class Sales:
                     {"orderId": order.id, "newStatus": new.name, "oldStatus": old.name if old else ""},
                     author,
                 )
+                order.events[-1].codes = (old.code if old else None, new.code)
                 if kind == "payment":
                     self._stock_follows_payment(order, old.code if old else None, new.code, author)
             self.touch_order(order)
@@ -201,6 +202,9 @@ class Sales:
     def _total(self, order: Order) -> None:
         order.subtotal = sum(item.total for item in order.items)
         order.total = order.subtotal + sum(row.value for row in order.surcharges if row.available and not row.include)
+        discount = sum(row.value for row in order.surcharges if row.type == "discount" and not row.include)
+        for item in order.items:
+            item.discounted = item.total + discount * item.total / order.subtotal if discount and order.subtotal else None
 
     def _attach_profiles(self, order, email, anonymous, customer_id, address, shipping_address) -> None:
         billing = address or Address("Ann", "Lee", "51 apt, 87 street", "Edmond", "73003", "US", "OK", "0123456789", "Oklahoma")

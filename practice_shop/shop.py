@@ -16,12 +16,14 @@ from .store import Store
 
 FULL_KEY = "practice-full-key"
 READ_KEY = "practice-read-key"
+GENERATIONS = ("addon", "api", "both")
 
 
 class PracticeShop:
     """A shop on a port of its own. Use it as a context manager, or call `start` and `stop`.
 
     Without a `store` one is generated from `products`, `orders`, `days` and `seed`. `port` 0 takes a free one.
+    `generation` is which API it speaks: "addon" (5.0 to 5.4), "api" (5.5) or "both", over one store.
     `base_path` ("/shop") puts the shop into a sub-folder. `page_latency` is milliseconds added to each answer.
     `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
     """
@@ -41,10 +43,14 @@ class PracticeShop:
         store: Store | None = None,
         base_path: str = "",
         page_latency: float = 0,
+        generation: str = "addon",
     ):
+        if generation not in GENERATIONS:
+            raise ValueError(f"A practice shop is of generation {', '.join(GENERATIONS)}, not {generation!r}.")
         self.store = store if store is not None else fill(Store(), products=products, orders=orders, days=days, seed=seed)
         self.base_path = "/" + base_path.strip("/") if base_path.strip("/") else ""
         self.page_latency = page_latency
+        self.generation = generation
         self.orders_per_minute = orders_per_minute
         self.seed = seed
         self.mode = Mode()
@@ -63,9 +69,12 @@ class PracticeShop:
 
     def _stand_behind(self, store: Store) -> None:
         self.store = store
-        self.site = Site(store, self.mode, self.keys)
+        self.site = self._site(store)
         self._stale_site: Site | None = None
         self.control = Control(self, Seller(store, random.Random(f"sell/{self.seed}")))
+
+    def _site(self, store: Store) -> Site:
+        return Site(store, self.mode, self.keys, self.generation, in_sub_folder=bool(self.base_path))
 
     # Keys
 
@@ -190,7 +199,7 @@ class PracticeShop:
         if "old_data" not in active:
             self._stale_site = None
         elif self._stale_site is None:
-            self._stale_site = Site(self.store.snapshot(), self.mode, self.keys)
+            self._stale_site = self._site(self.store.snapshot())
 
     def _log(self, request) -> dict:
         entry = log_entry(request)

@@ -1,8 +1,9 @@
-"""What stands at a practice shop's address: the add-on, its storefront, and the pages around them."""
+"""What stands at a practice shop's address: one generation of the API or both, and the pages around them."""
 
 from dataclasses import dataclass
 
 from .addon import Addon
+from .api import Api
 from .modes import Mode
 from .replies import Reply, redirect, server_page
 
@@ -18,10 +19,11 @@ class Keys:
 class Site:
     """One shop's programs over one store."""
 
-    def __init__(self, store, mode: Mode, keys: Keys):
+    def __init__(self, store, mode: Mode, keys: Keys, generation: str, in_sub_folder: bool):
         self.store = store
         self.mode = mode
-        self.addon = Addon(store, mode, keys)
+        self.addon = Addon(store, mode, keys) if generation in ("addon", "both") else None
+        self.api = Api(store, keys, in_sub_folder) if generation in ("api", "both") else None
 
     def answer(self, request) -> Reply:
         """The reply to any request of a client."""
@@ -29,7 +31,9 @@ class Site:
         if reply is not None:
             return reply
         if request.path == "/admin.php":
-            return self.addon.answer(request)
+            return self.addon.answer(request) if self.addon else redirect(302, "admin.php?target=login")
+        if self.api and (request.path == "/api" or request.path.startswith("/api/")):
+            return self.api.answer(request)
         if request.path == "/cart.php":
             return self._storefront_redirect(request)
         return server_page(404)

@@ -8,10 +8,10 @@ from .records import Status
 PAYMENT = (
     (1, "Q", 10, "Awaiting payment"),
     (2, "A", 20, "Authorized"),
-    (3, "PP", 30, "Partially paid"),
+    (3, "PP", 30, "Partially Paid"),
     (4, "P", 40, "Paid"),
     (5, "D", 50, "Declined"),
-    (6, "C", 60, "Canceled"),
+    (6, "C", 60, "Cancelled"),
     (7, "R", 70, "Refunded"),
 )
 SHIPPING = (

@@ -23,7 +23,8 @@ class Store(Sales):
     `currency` is the ISO code new orders get, `natural_order` is "id" (what MySQL happens to do) or "any":
     lists without an explicit order then come in an order of their own on each page, as the real shop may.
     `supports_update_date` is whether `_cnd[updateDate]` filters (only where a marketing add-on is enabled).
-    `has_variants_module` switched off makes the variants' path unknown.
+    `has_variants_module` switched off makes the variants' path unknown. `newer_api` turns the `api` generation into
+    what a version after the observed one may do: a readable description, more filters, a path for tracking numbers.
     """
 
     def __init__(self, *, clock=time.time, currency: str = "USD"):
@@ -34,6 +35,7 @@ class Store(Sales):
         self.natural_order = "id"
         self.supports_update_date = False
         self.has_variants_module = True
+        self.newer_api = False
         self.server_utc_offset = 0
         self.url = "http://shop.example"
         self.products: dict[int, Product] = {}
@@ -329,6 +331,7 @@ class Store(Sales):
             "natural_order": str,
             "supports_update_date": bool,
             "has_variants_module": bool,
+            "newer_api": bool,
             "mail_fails": bool,
             "server_utc_offset": int,
             "currency": str,

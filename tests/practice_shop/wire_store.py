@@ -218,7 +218,7 @@ def _order(store: Store, facts: Facts, order_id: int, trackings: list[Tracking])
 def _renewed(facts: Facts, order_id: int, date: int) -> int:
     """When the order had last changed: a time within the recording is a change made by it, not before it."""
     renewed = facts.renewed.get(order_id, RECORDED_FROM)
-    return renewed if renewed < RECORDED_FROM or order_id <= DEMO_ORDERS else date + 86400
+    return renewed if renewed < RECORDED_FROM or order_id <= DEMO_ORDERS else date + 2 * 86400
 
 
 def _statuses(store, facts: Facts, order_id: int, single: dict, full: dict) -> tuple[int, int]:
@@ -229,7 +229,7 @@ def _statuses(store, facts: Facts, order_id: int, single: dict, full: dict) -> t
         code = row["code"] if row else full.get(f"{kind}Status") or None
         moves = [e["data"]["oldStatus"] for e in single.get("events", ()) if e["code"] == f"CHANGE {kind.upper()} STATUS ORDER"]
         if moves:
-            code = next(s.code for s in store.statuses[kind].values() if s.name.replace("Canceled", "Cancelled") == moves[0])
+            code = next(s.code for s in store.statuses[kind].values() if s.name == moves[0])
         found[kind] = store.status_by_code(kind, code) if code else None
     if order_id in facts.searched["paymentStatus"][1]:
         codes = ("P", "N")
