@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any, Literal
@@ -128,6 +128,7 @@ class ShopSession:
         secure = self.endpoint.lower().startswith("https:")
         self._adapter = GuardedAdapter(self._guard, secure=secure, connections=connections)
         self._xid = ""
+        self.clock_offset: timedelta | None = None
 
     def read(
         self,
@@ -233,6 +234,7 @@ class ShopSession:
     def _received(self, status: int, raw: Any) -> Answer:
         headers = {name.lower(): value for name, value in raw.headers.items()}
         self._remember_xid(headers.get("set-cookie", ""))
+        self._remember_clock(headers.get("date", ""))
         cap = self.limits.max_bytes if status == 200 else ERROR_BODY
         pieces: list[bytes] = []
         size = 0
@@ -244,6 +246,14 @@ class ShopSession:
                 break
             pieces.append(piece)
         return Answer(status, headers, b"".join(pieces), datetime.now(UTC))
+
+    def _remember_clock(self, date: str) -> None:
+        try:
+            moment = parsedate_to_datetime(date)
+        except (ValueError, TypeError, OverflowError):
+            return
+        if moment.tzinfo is not None:
+            self.clock_offset = moment - datetime.now(UTC)
 
     def _remember_xid(self, cookies: str) -> None:
         if found := _XID.search(cookies):

@@ -6,8 +6,8 @@ answer, ``_cnd`` the search. X-Cart 5.4, observed; what an answer means stands i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qs, quote, quote_plus, urljoin, urlsplit
 
 import msgspec

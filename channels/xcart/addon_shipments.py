@@ -15,7 +15,7 @@ import msgspec
 from channels.base import ShipmentResult, Status
 from channels.xcart.addon import ORDERS, PAYMENT_STATUSES, SHIPPING_STATUSES, Addon
 from channels.xcart.parse import DefaultOrder
-from channels.xcart.statuses import CALLED_OFF, chosen, stays, status_name
+from channels.xcart.statuses import CALLED_OFF, chosen, status_name, stays
 from channels.xcart.values import read_as
 from errors import ChannelError, ShopBroken, ShopRefused
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from channels.base import (
     Check,
@@ -30,6 +31,8 @@ from channels.xcart.addon_shipments import AddonShipments
 from channels.xcart.addon_stock import AddonStock
 from channels.xcart.parse import stored_order
 from errors import ChannelError
+
+P = TypeVar("P", OrderPage, ListingPage)
 
 
 class _AddonGeneration:
@@ -75,10 +78,10 @@ class XCart:
         return self._shop.shipments.statuses()
 
     def iter_orders(self, *, placed_since: datetime, start: int = 0, page_size: int | None = None) -> Iterator[OrderPage]:
-        return self._shop.orders.iter_orders(placed_since=placed_since, start=start, page_size=page_size)
+        return self._timed(self._shop.orders.iter_orders(placed_since=placed_since, start=start, page_size=page_size))
 
     def iter_changed_orders(self, *, changed_since: datetime, page_size: int | None = None) -> Iterator[OrderPage]:
-        return self._shop.orders.iter_changed_orders(changed_since=changed_since, page_size=page_size)
+        return self._timed(self._shop.orders.iter_changed_orders(changed_since=changed_since, page_size=page_size))
 
     def read_order(self, external_id: str) -> Order | None:
         return self._shop.orders.read_order(external_id)
@@ -97,7 +100,7 @@ class XCart:
     ) -> Iterator[ListingPage]:
         """``names`` False saves one request a page and calls listings by their SKU; ``known`` maps the external ids of
         variants to their products' ids, which saves asking the shop for them again."""
-        return self._shop.listings.iter_listings(start=start, page_size=page_size, names=names, known=known)
+        return self._timed(self._shop.listings.iter_listings(start=start, page_size=page_size, names=names, known=known))
 
     def read_quantities(self, external_ids: Sequence[str]) -> dict[str, int]:
         return self._shop.listings.read_quantities(external_ids)
@@ -117,6 +120,16 @@ class XCart:
         if self._opened is None:
             self._opened = self._open()
         return self._opened
+
+    def _timed(self, pages: Iterator[P]) -> Iterator[P]:
+        """The pages with the shop's time at which each was asked for: what happened there before that is in it."""
+        while True:
+            asked = datetime.now(UTC)
+            page = next(pages, None)
+            if page is None:
+                return
+            offset = self._session.clock_offset if self._session is not None else None
+            yield replace(page, shop_time=asked + offset if offset is not None else None)
 
     def _open(self) -> _AddonGeneration:
         found = self.credentials

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
@@ -19,7 +18,7 @@ import msgspec
 
 from channels.base import Check, Credentials, Gate, Limits
 from channels.guard import Resolver, is_permitted, is_public, system_resolver
-from channels.session import Answer, ShopSession
+from channels.session import ShopSession
 from channels.xcart.addon import ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
 from channels.xcart.values import rows_of
 from errors import (
@@ -136,6 +135,8 @@ class _Inspection:
         try:
             probe(session, site, self)
         finally:
+            if session.clock_offset is not None:
+                self.skew = round(session.clock_offset.total_seconds(), 1)
             session.close()
 
     def _counted(self) -> None:
@@ -150,16 +151,6 @@ class _Inspection:
         if left <= 0.05:
             raise ShopTimeout("The shop did not answer all questions of the check in time.")
         return min(left, 8.0)
-
-    def clock(self, answer: Answer) -> None:
-        """Note how far the shop's clock is off, by its Date header, or by Last-Modified, which the add-on always sets to now."""
-        for name in ("date", "last-modified"):
-            try:
-                shown = parsedate_to_datetime(answer.headers.get(name, ""))
-                self.skew = round((shown - answer.at).total_seconds(), 1)
-                return
-            except (ValueError, TypeError, OverflowError):
-                continue
 
     def _good(self) -> Check:
         found = self.credentials
@@ -217,7 +208,6 @@ def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspectio
     """Return where the add-on answers and the key may read and write; else raise the leaf that says why not."""
     shop = Addon(session, site)
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
-    inspection.clock(answer)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
         raise NotAShop(f"{shop.host} answers, but not as an X-Cart shop does.")
     _probe_paging(shop, inspection.within)

@@ -128,7 +128,7 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
             if row.id == 0 or row.id > newest:
                 fresh.append(row)
                 newest = max(newest, row.id)
-        # A short stretch need not be the end: a shop that joins tables gives fewer rows than asked. The end is where nothing new is.
+        # A short stretch need not be the end, for a shop that joins tables gives fewer rows than asked: nothing new is the end.
         last = stretch.surplus or (not fresh and len(stretch.rows) < asked)
         position, last_id = offset + len(stretch.rows), newest
         idle = 0 if fresh else idle + 1
