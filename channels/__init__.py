@@ -1,5 +1,5 @@
 """The registry of sales channels: a kind, its label and logo, the class that speaks to such shops,
-and the function that reads its statuses.
+the function that reads its statuses, and the names of those every such shop has.
 
 A new kind is a folder beside ``xcart`` and one line in ``CHANNELS``.
 """
@@ -12,24 +12,28 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from channels.base import Channel, Credentials, Gate, Limits
+from channels.base import Channel, Credentials, Gate, Limits, Status
 from errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
-    """``logo`` is a path under ``static/``; ``opener`` and ``stages`` are dotted names, imported on first use."""
+    """``logo`` is a path under ``static/``; ``opener``, ``stages`` and ``statuses`` are dotted names, imported on first use."""
 
     kind: str
     label: str
     logo: str
     opener: str
     stages: str
+    statuses: str
 
 
 CHANNELS: dict[str, ChannelKind] = {
-    "xcart": ChannelKind("xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.stages.stage_of"),
-}
+    "xcart": ChannelKind(
+        "xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.stages.stage_of",
+        "channels.xcart.statuses.NAMES",
+    ),
+}  # fmt: skip
 
 
 def channel_class(kind: str) -> Any:
@@ -49,6 +53,12 @@ def channel_kind(kind: str) -> ChannelKind:
 def stage_reader(kind: str) -> Callable[[str, str], str]:
     """A function (payment status code, shipping status code) -> ``open``, ``shipped`` or ``cancelled``."""
     return _load(channel_kind(kind).stages)
+
+
+def usual_statuses(kind: str) -> list[Status]:
+    """The statuses that every shop of a kind has, for one that has not been asked for its own."""
+    names = _load(channel_kind(kind).statuses)
+    return [Status(what, "", code, name) for what, named in names.items() for code, name in named.items()]
 
 
 def _load(dotted: str) -> Any:

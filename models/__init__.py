@@ -1,8 +1,22 @@
 """The tables, one file a noun: columns, constraints, small properties, no I/O."""
 
+from models.draft import Draft
 from models.integration import Integration, Shop
 from models.order import Order, OrderChange, OrderLine
 from models.stock import Link, Listing, StockEntry, StockItem
 from models.sync_run import RunItem, SyncRun
 
-__all__ = ["Integration", "Link", "Listing", "Order", "OrderChange", "OrderLine", "RunItem", "Shop", "StockEntry", "StockItem", "SyncRun"]
+__all__ = [
+    "Draft",
+    "Integration",
+    "Link",
+    "Listing",
+    "Order",
+    "OrderChange",
+    "OrderLine",
+    "RunItem",
+    "Shop",
+    "StockEntry",
+    "StockItem",
+    "SyncRun",
+]

@@ -42,7 +42,9 @@ class Integration(db.Model):
 
     The key is Fernet ciphertext; ``key_last4`` is what may be shown. ``push_gate`` is ``first`` until the first stock push
     has been confirmed (by itself, where it changes nothing), then ``open``. ``waiting_run_id`` is the run whose preview waits
-    for a person, ``approved_run_id`` the last one a person said yes to. ``*_due_at`` is when the schedule starts a run next."""
+    for a person, ``approved_run_id`` the last one a person said yes to. ``*_due_at`` is when the schedule starts a run next.
+    ``statuses`` are the shop's own as (kind, external id, code, name); ``evaluate_due_at`` is set while stored orders still
+    have to be read again under changed settings."""
 
     __tablename__ = "integration"
 
@@ -82,6 +84,8 @@ class Integration(db.Model):
     listings_every: Mapped[int] = mapped_column(default=86400)
 
     push_gate: Mapped[str] = mapped_column(String(10), default="first")
+    statuses: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
+    evaluate_due_at: Mapped[datetime | None] = mapped_column(Moment)
     waiting_run_id: Mapped[int | None] = mapped_column()
     approved_run_id: Mapped[int | None] = mapped_column()
 

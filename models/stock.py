@@ -96,6 +96,7 @@ class Listing(db.Model):
         Index("uq_listing_shop_external_id", "shop_id", "external_id", unique=True),
         Index("ix_listing_shop_sku", "shop_id", "sku"),
         Index("ix_listing_stale", "shop_id", sqlite_where=text("stale"), postgresql_where=text("stale")),
+        Index("ix_listing_failed", "shop_id", sqlite_where=text("push_error != ''"), postgresql_where=text("push_error != ''")),
     )
 
     @property
