@@ -15,11 +15,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config import ROOT
+from errors import ConfigError
 from local_run.parts import read_procfile, supervisor_config
 from local_run.queue import server_program
 from local_run.settings import Plan, busy, make_plan, prepare_instance
 from local_run.supervisor import Terminal, supervise
-from local_run.trouble import CannotRun
 from practice_shop import FULL_KEY, READ_KEY
 
 LEFTOVER_SECONDS = 30
@@ -39,8 +39,8 @@ def main() -> int:
         migrate()
         config_file = plan.run_folder / "supervisord.conf"
         config_file.write_text(supervisor_config(plan, read_procfile(ROOT / "Procfile.dev")), encoding="utf-8")
-    except CannotRun as trouble:
-        print(trouble, file=sys.stderr)
+    except ConfigError as trouble:
+        print(trouble.sentence(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -57,25 +57,25 @@ def only_run(plan: Plan) -> None:
         plan.run_folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(plan.run_folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as cause:
-        raise CannotRun(f"{plan.run_folder} cannot be written: {cause.strerror}.") from None
+        raise ConfigError(f"{plan.run_folder} cannot be written: {cause.strerror}.") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         running = os.pread(handle, 200, 0).decode("utf-8", "replace").strip()
-        raise CannotRun(f"Cartlink is running from here already{f' ({running})' if running else ''}.") from None
+        raise ConfigError(f"Cartlink is running from here already{f' ({running})' if running else ''}.") from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"process {os.getpid()}, http://127.0.0.1:{plan.port}".encode(), 0)
 
 
 def look_at_ports(plan: Plan, terminal: Terminal) -> None:
-    """Raises CannotRun where a port is taken. After a run that was killed its parts may need a moment to end."""
+    """Raises ConfigError where a port is taken. After a run that was killed its parts may need a moment to end."""
     killed_before = (plan.run_folder / "supervisord.pid").exists()
     deadline = time.monotonic() + (LEFTOVER_SECONDS if killed_before else 0)
     waiting = False
     for name, port in (("PORT", plan.port), ("PRACTICE_PORT", plan.practice_port)):
         while why := busy(port):
             if time.monotonic() >= deadline:
-                raise CannotRun(f"Port {port} {why}. Stop it, or choose another one: make run {name}={port + 100}")
+                raise ConfigError(f"Port {port} {why}. Stop it, or choose another one: make run {name}={port + 100}")
             if not waiting:
                 terminal.say("the last run was killed; waiting for its parts to end")
                 waiting = True
@@ -83,7 +83,7 @@ def look_at_ports(plan: Plan, terminal: Terminal) -> None:
 
 
 def look_at_queue(plan: Plan) -> None:
-    """Raises CannotRun where there is no queue to be had."""
+    """Raises ConfigError where there is no queue to be had."""
     if plan.own_queue:
         server_program()
         return
@@ -91,9 +91,9 @@ def look_at_queue(plan: Plan) -> None:
         with Redis.from_url(plan.redis_url, socket_connect_timeout=5, socket_timeout=5) as queue:
             queue.ping()
     except ValueError:
-        raise CannotRun("REDIS_URL has to start with redis://, rediss:// or unix://.") from None
+        raise ConfigError("REDIS_URL has to start with redis://, rediss:// or unix://.") from None
     except RedisError as cause:
-        raise CannotRun(f"The queue of REDIS_URL does not answer: {cause}") from None
+        raise ConfigError(f"The queue of REDIS_URL does not answer: {cause}") from None
 
 
 def environment_of_parts(plan: Plan) -> dict[str, str]:
@@ -106,10 +106,10 @@ def environment_of_parts(plan: Plan) -> dict[str, str]:
 
 
 def migrate() -> None:
-    """Raises CannotRun with the sentence of ``local_run.migrate``."""
+    """Raises ConfigError with the sentence of ``local_run.migrate``."""
     done = subprocess.run([sys.executable, "-m", "local_run.migrate"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
-        raise CannotRun(done.stderr.decode("utf-8", "replace").strip() or "The database cannot be brought up to date.")
+        raise ConfigError(done.stderr.decode("utf-8", "replace").strip() or "The database cannot be brought up to date.")
 
 
 def say_hello(plan: Plan, terminal: Terminal) -> None:

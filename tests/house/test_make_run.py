@@ -1,0 +1,148 @@
+"""``make run`` in a copy of this checkout: it starts, heals, refuses to start twice, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from config import read_settings_file
+from tests.support.checkout import Checkout, ctrl_c, family, parts_of, supervisor_of, wait_gone
+from tests.support.processes import Started, wait_until
+
+ALL_PARTS = ["queue", "scheduler", "shop", "ticks", "web", "worker", "worker"]
+
+
+@pytest.fixture
+def checkout(tmp_path, processes) -> Checkout:
+    return Checkout(tmp_path / "c", processes)
+
+
+def names(started: Started) -> list[str]:
+    return sorted(name for name, _ in parts_of(started))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_run_from_its_start_to_its_end(checkout):
+    started = checkout.make_run()
+    checkout.ready(started)
+    says = started.output()
+    assert f"open http://127.0.0.1:{checkout.port}\n" in says
+    assert f"http://127.0.0.1:{checkout.practice_port}\n" in says
+    assert "practice-full-key" in says
+    assert "integrations add" in says
+    assert checkout.answers(checkout.port)
+    assert checkout.answers(checkout.practice_port)
+    assert names(started) == ALL_PARTS
+
+    settings = read_settings_file(checkout.instance / "settings.env")
+    keyring = Path(settings["SECRET_KEYS_FILE"])
+    assert mode(checkout.instance) == 0o700
+    assert mode(checkout.instance / "settings.env") == 0o600
+    assert mode(keyring) == 0o600
+    assert mode(checkout.instance / "run" / "queue.sock") == 0o700
+    first_key = keyring.read_text()
+
+    # Commands in another shell are in the same installation.
+    done = checkout_command(checkout, "flask", "--app", "app", "db", "current")
+    assert "(head)" in done.stdout
+    # A second run in the same place is refused and harms nothing.
+    second = checkout.make_run()
+    assert second.process.wait(20) != 0
+    assert f"Cartlink is running from here already (process {supervisor_of(started).pid}, " in second.output()
+    assert "Traceback" not in second.output()
+
+    # Whatever is killed comes back.
+    before = {process for _, process in parts_of(started)}
+    for process in before:
+        process.kill()
+    wait_until(lambda: started.output().count("is running again") == len(ALL_PARTS), 30, "the return of every part")
+    assert names(started) == ALL_PARTS
+    assert not before & {process for _, process in parts_of(started)}
+    wait_until(lambda: checkout.answers(checkout.port), 10, "an answer of the page server")
+
+    # Ctrl-C ends all of it.
+    everything = family(started)
+    ctrl_c(started)
+    wait_gone(everything, 5)
+    assert "everything has stopped" in started.output()
+
+    # A second start is quick, and nothing that matters was made anew.
+    again = checkout.make_run()
+    assert checkout.ready(again) < 10
+    assert keyring.read_text() == first_key
+    assert read_settings_file(checkout.instance / "settings.env") == settings
+
+    # A supervisor that is killed takes its parts with it, and the next run starts all the same.
+    everything = family(again)
+    supervisor_of(again).kill()
+    third = checkout.make_run()
+    checkout.ready(third)
+    wait_gone(everything)
+    everything = family(third)
+    os.kill(supervisor_of(third).pid, signal.SIGTERM)
+    wait_gone(everything)
+
+
+def checkout_command(checkout: Checkout, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [str(checkout.folder / ".venv" / "bin" / words[0]), *words[1:]]
+    return subprocess.run(
+        command, cwd=checkout.folder, env=checkout.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_checkout_deep_down_with_odd_names(tmp_path, processes):
+    folder = tmp_path / ("a folder 100% deep ".strip() + "/and deeper" * 12)
+    folder.parent.mkdir(parents=True)
+    checkout = Checkout(folder, processes)
+    started = checkout.make_run(WORKERS="1")
+    checkout.ready(started)
+    assert names(started) == ALL_PARTS[:-1]
+    sock = Path(read_settings_file(checkout.instance / "settings.env")["REDIS_URL"].removeprefix("unix://"))
+    assert len(os.fsencode(sock)) < 100
+    assert mode(sock.parent) == 0o700
+    everything = family(started)
+    # A make that is killed cannot pass Ctrl-C on any more; the rest ends by itself.
+    started.kill()
+    wait_gone(everything)
+
+
+@pytest.mark.parametrize("name", ["PORT", "PRACTICE_PORT"])
+def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout, name):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        started = checkout.make_run(**{name: str(port)})
+        assert started.process.wait(20) != 0
+    assert f"Port {port} is in use by another program. Stop it, or choose another one: make run {name}={port + 100}\n" in started.output()
+    assert "Traceback" not in started.output()
+    assert not (checkout.instance / "settings.env").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"PORT": "eighty"}, "PORT has to be a whole number from 1 to 65535, not 'eighty'."),
+        ({"PORT": "70000"}, "PORT has to be a whole number from 1 to 65535, not '70000'."),
+        ({"PORT": "8081", "PRACTICE_PORT": "8081"}, "PORT and PRACTICE_PORT are both 8081; they have to differ."),
+        ({"REDIS_URL": "unix:///nowhere/at/all"}, "The queue of REDIS_URL does not answer: "),
+        ({"REDIS_URL": "nonsense"}, "REDIS_URL has to start with redis://, rediss:// or unix://."),
+        ({"DATABASE_URL": "mysql://somewhere"}, "DATABASE_URL has to start with sqlite:/// or postgresql://."),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite"}, "The database of DATABASE_URL cannot be brought up to date: "),
+        ({"TICK_SECONDS": "often"}, "TICK_SECONDS has to be a whole number, not 'often'."),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_sentence(checkout, variables, sentence):
+    started = checkout.make_run(**variables)
+    assert started.process.wait(30) != 0
+    assert sentence in started.output()
+    assert "Traceback" not in started.output()
