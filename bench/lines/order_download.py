@@ -1,0 +1,199 @@
+"""Downloading 10,000 orders, against the least that any program could do; and the requests it takes.
+
+*Ours* is the whole of ``services.sync.perform`` on a queued run, as a worker does it: claim, lease and heartbeat, the gate
+before each request, address guard and size cap, every row checked against what was asked, the money broken down, holds
+judged, digests compared, each page committed with its cursor and the proof of the lease.
+
+*Theirs* is a bare script: one ``requests`` session asks for the very same addresses (taken from the shop's log of a warm-up by
+ours, so both get the same prebuilt pages), decodes them with ``json`` and writes the same rows with core SQL on the same
+migrated schema: every column of ``order`` and ``order_line`` that ours fills, the raw payload included, ids counted by
+itself, one executemany a table and one commit a page, on the same SQLite settings. It checks nothing, keeps no lease, and
+knows the rules for this one shop only. The two databases are compared afterwards.
+
+Both run in forked children of the same process, in turn; opening the database and the connection is part of the time.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import requests
+from flask import Flask
+from sqlalchemy import Engine, MetaData, Table, create_engine, insert, text
+
+from bench.frame import Measured
+from bench.pairs import alternate, in_child, ratio, samples
+from bench.place import Place, PracticeShop, connect, do
+from extensions import db
+from services import runs, sync
+
+PAGE = 100
+SUMS = """
+    SELECT (SELECT count(*) FROM "order"), (SELECT count(*) FROM order_line),
+           (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason)
+              FROM (SELECT * FROM "order" ORDER BY external_id)),
+           (SELECT sum(length(raw)) FROM "order"), (SELECT sum(quantity * product_id) FROM order_line),
+           (SELECT group_concat(placed_at || customer || email || shipping_address) FROM (SELECT * FROM "order" ORDER BY external_id))
+"""
+"""What has to be equal in both databases."""
+
+
+def measure_ratio(place: Place) -> Measured:
+    orders = place.full_or_quick(10_000, 1_000)
+    shop = place.shop(products=400, orders=orders)
+    since = shop.before_first_order
+    with place.installation() as app:
+        connect(shop, since)
+        # The shop renders each page at the first request for it and keeps it.
+        in_child(_download, app)
+        targets = shop.asked().targets
+    pairs: list[tuple[Any, Any]] = []
+
+    def ours() -> float:
+        with place.installation() as app:
+            connect(shop, since)
+            seconds, cpu, sums = in_child(_download, app)
+        pairs.append((sums, cpu))
+        return seconds
+
+    def theirs() -> float:
+        with place.installation() as app:
+            connect(shop, since)
+            seconds, cpu, sums = in_child(_bare_download, app, shop.url, targets)
+        if sums != pairs[-1][0]:
+            raise RuntimeError(f"The bare script wrote other rows: {_first_difference(sums, pairs[-1][0])}")
+        pairs[-1] = (pairs[-1][1], cpu)
+        return seconds
+
+    mine, peer = alternate(ours, theirs, place.full_or_quick(7, 1))
+    details = samples(mine, peer)
+    return Measured(
+        ratio(mine, peer),
+        {
+            "orders": orders, "page": PAGE, "requests": len(targets), **details,
+            "ours_orders_per_s": round(orders / details["ours_median_s"]),
+            "baseline_orders_per_s": round(orders / details["baseline_median_s"]),
+            "cpu_ratios": [round(one / other, 4) for one, other in pairs],
+        },
+    )  # fmt: skip
+
+
+def _download(app: Flask) -> tuple[float, float, Any]:
+    """Seconds, processor seconds, and what is stored."""
+    run = runs.start_run(1, "orders", "bench")
+    db.session.remove()
+    db.engine.dispose()
+    started, cpu = time.perf_counter(), time.process_time()
+    done = sync.perform(run.id)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    if done is None or done.outcome != "done":
+        raise RuntimeError(f"The run did not end well: {done and done.error}")
+    return seconds, cpu, _sums(db.engine)
+
+
+def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float, float, Any]:
+    database = db.engine.url
+    db.engine.dispose()
+    started, cpu = time.perf_counter(), time.process_time()
+    engine = create_engine(database)
+    tables = MetaData()
+    order_table, line_table = (Table(name, tables, autoload_with=engine) for name in ("order", "order_line"))
+    seen: set[int] = set()
+    with requests.Session() as session:
+        for target in targets:
+            page = session.get(f"{url}{target}").json()
+            orders: list[dict[str, Any]] = []
+            lines: list[dict[str, Any]] = []
+            for raw in page:
+                if raw["orderId"] not in seen:
+                    seen.add(raw["orderId"])
+                    orders.append(_order(raw, len(seen)))
+                    lines += [_line(item, position, len(seen)) for position, item in enumerate(raw["items"])]
+            if orders:
+                with engine.begin() as connection:
+                    connection.execute(insert(order_table), orders)
+                    connection.execute(insert(line_table), lines)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return seconds, cpu, _sums(engine)
+
+
+def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
+    """The columns, by the shortest way that gives the same values for this shop's orders."""
+    for name in ("profile", "orig_profile", "events"):
+        raw.pop(name, None)
+    for item in raw["items"]:
+        item.pop("description", None)
+        item.pop("shortDescription", None)
+    payload = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+    customer, fees = raw["customerInfo"], raw["otherSurcharges"]
+    other = sum(_money(fee["value"]) for fee in fees.values()) if fees else 0
+    total, shipping, discount = _money(raw["total"]), _money(raw["shippingCost"]), _money(raw["discountValue"])
+    now = datetime.now(UTC).replace(tzinfo=None)
+    reasons = [f"SKU {item['sku']} is not one of our stock items." for item in raw["items"]]
+    return {
+        "id": number, "shop_id": 1, "external_id": str(raw["orderId"]), "number": raw["orderNumber"],
+        "placed_at": _moment(raw["orderDate"]), "changed_at": _moment(raw["updateDate"]), "currency": raw["currency"],
+        "decimals": 2, "total": total, "items": total - shipping - discount - other, "shipping": shipping, "items_tax": 0,
+        "shipping_tax": 0, "discount": discount, "other": other, "difference": 0, "tax_lines": None,
+        "payment_status": raw["paymentStatus"], "shipping_status": raw["shippingStatus"], "state": _state(raw),
+        "held_codes": ["unknown_sku"], "held_reason": "\n".join(dict.fromkeys(reasons)), "problems": [], "note": "",
+        "customer": f"{customer['firstname']} {customer['lastname']}", "email": customer["email"],
+        "billing_address": _address(raw["billingInfo"]), "shipping_address": _address(raw["shippingInfo"]),
+        "payment_method": raw["paymentMethod"], "shipping_method": raw["shippingMethod"],
+        "customer_notes": raw["customerNotes"], "admin_notes": raw["adminNotes"],
+        "tracking_numbers": [raw["trackingNumber"]] if raw["trackingNumber"] else [],
+        "digest": blake2b(payload, digest_size=16).digest(), "raw": payload, "surcharge_rows": None,
+        "first_seen_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def _line(item: dict[str, Any], position: int, order: int) -> dict[str, Any]:
+    return {
+        "order_id": order, "position": position, "sku": item["sku"], "name": item["name"], "quantity": item["quantity"],
+        "price": _money(item["price"]), "total": _money(item["subtotal"]), "tax": 0,
+        "options": [list(pair) for pair in item["attributes"].items()] if item["attributes"] else [],
+        "product_id": str(item["productId"] or ""), "variant_id": "", "stock_item_id": None, "reserved": 0, "shipped": 0,
+    }  # fmt: skip
+
+
+def _money(value: float) -> int:
+    return round(value * 100) * 100
+
+
+def _moment(value: str) -> datetime:
+    return datetime.fromisoformat(value).replace(tzinfo=None)
+
+
+def _state(raw: dict[str, Any]) -> str:
+    if raw["shippingStatus"] in ("S", "D", "R"):
+        return "shipped"
+    return "cancelled" if raw["paymentStatus"] in ("C", "D", "R") or raw["shippingStatus"] == "WND" else "on_hold"
+
+
+def _address(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": f"{fields['firstname']} {fields['lastname']}", "company": fields.get("company", ""),
+        "street": fields["address"], "city": fields["city"], "state": fields["state"], "postcode": fields["zipcode"],
+        "country": fields["country"], "phone": fields["phone"], "extra": [],
+    }  # fmt: skip
+
+
+def _sums(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(SUMS)).one())
+
+
+def _first_difference(left: Sequence[Any], right: Sequence[Any]) -> str:
+    for one, other in zip(left, right, strict=True):
+        if one != other:
+            one, other = str(one), str(other)
+            place = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+            return f"…{one[max(0, place - 40) : place + 60]!r} and …{other[max(0, place - 40) : place + 60]!r}"
+    return "none"
