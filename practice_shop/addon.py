@@ -9,7 +9,7 @@ import json
 from email.utils import parsedate_to_datetime
 from time import gmtime, strftime
 
-from . import addon_entities, addon_query, addon_single, addon_write, php
+from . import addon_entities, addon_old, addon_query, addon_single, addon_write, php
 from .addon_complex import BrokenOrder
 from .addon_pages import AddonPages
 from .replies import Reply, empty, error_page, php_json, redirect
@@ -78,16 +78,17 @@ class Addon:
         verb = str(named).upper()
         return verb if verb in ("POST", "PUT", "DELETE") else "GET"
 
-    @staticmethod
-    def _body(request, verb: str) -> dict:
+    def _body(self, request, verb: str) -> dict:
         """The body's variables. Only the two content types PHP and the add-on know are read at all."""
         text = request.body.decode("utf-8", "replace")
         if request.content_type == "application/x-www-form-urlencoded":
             return php.parse(text)
         if request.content_type != "application/json" or verb == "GET" or not text:
             return {}
+        if not addon_old.reads_json(self.mode.addon_age):
+            return {}
         try:
-            data = json.loads(text)
+            data = json.loads(text, parse_constant=php.no_number)
         except (ValueError, RecursionError):
             raise BadInput from None
         if not php.to_bool(data):
@@ -100,13 +101,15 @@ class Addon:
 
     def _refuse(self, parameters: dict, verb: str) -> Reply | None:
         given = parameters.get("_key")
-        known = {self.keys.full} if verb != "GET" else {self.keys.full, self.keys.read}
+        one_key = verb != "GET" or addon_old.is_oldest(self.mode.addon_age)
+        known = {self.keys.full} if one_key else {self.keys.full, self.keys.read}
         if not isinstance(given, str) or not given or given not in known - {None, ""}:
             return empty(403)
         return None
 
     def _run(self, request, query: dict, parameters: dict, verb: str, body: dict) -> Reply:
-        schema = parameters.get("_schema", "default")
+        oldest = addon_old.is_oldest(self.mode.addon_age)
+        schema = "default" if oldest else parameters.get("_schema", "default")
         if schema not in ("default", "complex"):
             return empty(404)
         if schema == "complex" and verb != "GET":
@@ -135,14 +138,26 @@ class Addon:
     # Reading
 
     def _read(self, request, query: dict, kind: str, schema: str, slash: str, identifier: str) -> Reply:
+        oldest = addon_old.is_oldest(self.mode.addon_age)
+        if not slash and oldest and kind == "product":
+            columns = [addon_entities.product_columns(row) for row in addon_query.table(self.store, kind)]
+            rows = [addon_old.nest_inventory(row, single=False) for row in columns]
+            return self._json(request, php_json(rows), len(rows))
         if not slash:
-            page = self.pages.get(kind, schema, query.get("_cnd"), request.shift)
+            page = self.pages.get(kind, schema, None if oldest else query.get("_cnd"), request.shift)
             return self._json(request, page.body, page.count, page=page)
         row = self._find(kind, identifier)
-        return self._entity(request, None if row is None else self.pages.single(kind, schema, row))
+        return self._entity(request, None if row is None else self._single(kind, schema, row))
+
+    def _single(self, kind: str, schema: str, row) -> dict:
+        shown = self.pages.single(kind, schema, row)
+        if kind == "product" and addon_old.is_oldest(self.mode.addon_age):
+            return addon_old.nest_inventory(shown, single=True)
+        return shown
 
     def _find(self, kind: str, identifier: str):
-        return addon_query.find(self.store, kind, int(identifier)) if identifier.isascii() and identifier.isdigit() else None
+        row_id = php.digits(identifier)
+        return None if row_id is None else addon_query.find(self.store, kind, row_id)
 
     def _other(self, request, name: str, slash: str, identifier: str) -> Reply:
         if name in EMPTY_PATHS:
@@ -189,13 +204,15 @@ class Addon:
             return self._delete(request, kind, slash, identifier)
         if not slash:
             return self._write_many(request, verb, kind, data)
+        if kind == "product" and addon_old.is_oldest(self.mode.addon_age):
+            data = addon_old.unnest_inventory(data)
         row = self._find(kind, identifier) if verb == "PUT" else addon_write.create(self.store, kind, data)
         if row is None:
             return self._entity(request, None)
         shown = addon_write.change(self.store, kind, row, data) if verb == "PUT" else {}
         if kind == "product" and verb == "POST":
             return self._entity(request, addon_single.created_product(self.store, row))
-        return self._entity(request, _as_shown(self.pages.single(kind, "default", row), shown))
+        return self._entity(request, _as_shown(self._single(kind, "default", row), shown))
 
     def _write_many(self, request, verb: str, kind: str, data: dict) -> Reply:
         """Rows the shop does not know are dropped; gaps in the numbering turn the answer into an object."""

@@ -3,7 +3,7 @@
 import json
 import re
 
-from . import api_docs, api_entities, api_query, api_write
+from . import api_docs, api_entities, api_query, api_write, php
 from .api_entities import TypedOutputCrash
 from .api_query import BadRequest
 from .pages import KeptPages, Page
@@ -186,17 +186,17 @@ class Api:
         return row
 
     def list_transactions(self, request, order_id: str) -> Reply:
-        order = self.store.orders.get(int(order_id))
+        order = self.store.orders.get(php.digits(order_id))
         rows = [api_entities.transaction(row, order) for row in order.transactions] if order else []
         return self._rows(request, rows)
 
     def list_details(self, request, order_id: str) -> Reply:
-        order = self.store.orders.get(int(order_id))
+        order = self.store.orders.get(php.digits(order_id))
         rows = [{"id": row.id, "name": row.name, "value": row.value} for row in order.details] if order else []
         return self._rows(request, rows)
 
     def list_history(self, request, order_id: str) -> Reply:
-        order = self.store.orders.get(int(order_id))
+        order = self.store.orders.get(php.digits(order_id))
         events = [row for row in order.events if not row.code.startswith("EMAIL")] if order else []
         return self._rows(request, [api_entities.event(row) for row in events])
 
@@ -216,13 +216,13 @@ class Api:
         return self._ok(request, api_entities.tracking(row), status=201)
 
     def _order(self, order_id: str):
-        order = self.store.orders.get(int(order_id))
+        order = self.store.orders.get(php.digits(order_id))
         if order is None or order.is_cart:
             raise NotFound
         return order
 
     def _order_on_path(self, order_id: str):
-        order = self.store.orders.get(int(order_id))
+        order = self.store.orders.get(php.digits(order_id))
         if order is None or order.is_cart:
             raise BadRequest(f"Order with ID {order_id} not found")
         return order
@@ -252,17 +252,16 @@ class Api:
         return Reply(204)
 
     def _product(self, product_id: str):
-        known = product_id.isascii() and product_id.isdigit()
-        product = self.store.products.get(int(product_id)) if known else None
+        product = self.store.products.get(php.digits(product_id))
         if product is None or (self.in_sub_folder and not product.enabled):
             raise NotFound
         return product
 
     def list_variants(self, request, product_id: str) -> Reply:
-        if int(product_id) not in self.store.products:
+        if php.digits(product_id) not in self.store.products:
             raise BadRequest(f"Product with ID {product_id} not found")
         offset, count = api_query.paging(request.query)
-        found = self.store.variants_of.get(int(product_id), [])[offset : offset + count]
+        found = self.store.variants_of.get(php.digits(product_id), [])[offset : offset + count]
         return self._rows(request, [api_entities.variant(self.store.variants[variant_id]) for variant_id in found])
 
     def get_variant(self, request, product_id: str, variant_id: str) -> Reply:
@@ -274,8 +273,8 @@ class Api:
         return self._ok(request, api_entities.variant(variant))
 
     def _variant(self, product_id: str, variant_id: str):
-        variant = self.store.variants.get(int(variant_id))
-        if variant is None or variant.product_id != int(product_id):
+        variant = self.store.variants.get(php.digits(variant_id))
+        if variant is None or variant.product_id != php.digits(product_id):
             raise NotFound
         return variant
 
@@ -326,7 +325,7 @@ def _body(request):
     if content_type not in MEDIA_TYPES:
         raise Refused(415, f'The content-type "{content_type}" is not supported. Supported MIME types are {SUPPORTED}.')
     try:
-        return json.loads(request.body)
+        return json.loads(request.body, parse_constant=php.no_number)
     except (ValueError, RecursionError):
         raise BadRequest("Syntax error") from None
 

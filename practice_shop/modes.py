@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
+from .addon_old import AGES
 from .replies import Reply, error_page, firewall_page, maintenance_page, plain_site_page, server_page
 
 
@@ -11,7 +12,8 @@ class Mode:
 
     `addon`: the REST API add-on is enabled. `maintenance`: being redeployed. `database_down`, `php_down`: as said.
     `plain_site`: no X-Cart here at all. `firewall`: something in front refuses. `canonical_host`: the host name
-    the shop was configured with; other names make refused calls redirect.
+    the shop was configured with; other names make refused calls redirect. `addon_age`: which add-on it is, "5.4",
+    "5.3" (no JSON bodies) or "5.1" (no search conditions either, and quantities in an entity of their own).
     """
 
     addon: bool = True
@@ -21,6 +23,7 @@ class Mode:
     plain_site: bool = False
     firewall: bool = False
     canonical_host: str | None = None
+    addon_age: str = AGES[0]
 
     def answer(self, request) -> Reply | None:
         """The answer this state gives to any request, or None when the shop is open."""
@@ -46,6 +49,9 @@ class Mode:
             if name == "canonical_host":
                 if value is not None and not isinstance(value, str):
                     raise ValueError("canonical_host is a host name, or null.")
+            elif name == "addon_age":
+                if value not in AGES:
+                    raise ValueError(f"addon_age is one of {', '.join(AGES)}.")
             elif not isinstance(value, bool):
                 raise ValueError(f"{name} is true or false.")
             setattr(self, name, value)

@@ -52,14 +52,22 @@ def to_int(value) -> int:
 
 def to_float(value) -> float:
     """PHP's (float): "12,34" is 12, "abc" is 0."""
-    if isinstance(value, bool):
-        return float(value)
-    if isinstance(value, (int, float)):
-        return float(value)
     if isinstance(value, str):
         found = _NUMBER.match(value)
-        return float(found.group()) if found else 0.0
-    return 0.0 if not value else 1.0
+        value = float(found.group()) if found else 0.0
+    if isinstance(value, (int, float)):
+        return float(value) if math.isfinite(value) and abs(value) < 1e300 else 0.0
+    return 1.0 if value else 0.0
+
+
+def digits(text: str) -> int | None:
+    """A plain id, or None for anything else; longer ones than a database has are none either."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def no_number(name: str):
+    """For `json.loads`: PHP knows no NaN and no Infinity in JSON."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def to_bool(value) -> bool:
