@@ -148,7 +148,7 @@ class PracticeShop:
 
     def serve(self, request, connection: Connection) -> None:
         """Answer one request; called by the server's threads. The log has it from its arrival on."""
-        path = request.target.partition("?")[0]
+        path = request.target.partition("?")[0].removeprefix(self.base_path)
         if path == PREFIX or path.startswith(PREFIX + "/"):
             connection.send(self.control.answer(request, path[len(PREFIX) :]))
             return

@@ -203,6 +203,7 @@ def test_form_bodies_are_cut_after_a_thousand_variables(client, store):
 def test_a_shop_can_live_in_a_sub_folder(store):
     with PracticeShop(store=store, base_path="/my/shop") as shop:
         assert Client(shop).get("product/1")["sku"] == "MUG"
+        assert Client(shop).control("GET", "state").json()["products"] == 2
         outside = shop.url.removesuffix("/my/shop")
         assert Client(shop).session.get(f"{outside}/admin.php", timeout=10).status_code == 404
 
