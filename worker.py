@@ -152,7 +152,9 @@ def schedule(app: Flask) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="worker.py", description="Run a worker, or with 'cron' the scheduler.")
     parser.add_argument("queues", nargs="+", choices=(*jobs.QUEUES, "cron"), metavar="|".join((*jobs.QUEUES, "cron")))
-    parser.add_argument("--patience", type=int, default=PATIENCE, help=f"seconds a job may take to give way (default: {PATIENCE})")
+    parser.add_argument(
+        "--patience", type=int, default=PATIENCE, help=f"seconds a job may take to give way (default: {PATIENCE})"
+    )
     parser.add_argument("--burst", action="store_true", help="end when the queues are empty")
     given = parser.parse_args(arguments)
     if "cron" in given.queues and len(given.queues) > 1:

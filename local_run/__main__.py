@@ -121,7 +121,7 @@ def say_hello(plan: Plan, terminal: Terminal) -> None:
                 terminal.say(f"nothing answers on port {port} yet; the lines above say why")
                 return
             time.sleep(0.1)
-    terminal.say(hello_text(plan))
+    terminal.greet(hello_text(plan))
 
 
 def answers(port: int) -> bool:
@@ -136,15 +136,16 @@ def hello_text(plan: Plan) -> str:
     flask = ".venv/bin/flask --app app"
     if plan.instance != ROOT / "instance":
         flask = f"CARTLINK_INSTANCE='{plan.instance}' {flask}"
+    shop = f"http://127.0.0.1:{plan.practice_port}"
     return f"""
 Cartlink is running: open http://127.0.0.1:{plan.port}
 
 A practice shop runs beside it:
-    Website end point     http://127.0.0.1:{plan.practice_port}
+    Website end point     {shop}
     API key (read/write)  {FULL_KEY}
     API key (read-only)   {READ_KEY}
 To add it, in another terminal in this folder:
-    echo {FULL_KEY} | {flask} integrations add --name "Practice shop" --endpoint http://127.0.0.1:{plan.practice_port} --key-file -
+    echo {FULL_KEY} | {flask} integrations add --name "Practice shop" --endpoint {shop} --key-file -
     {flask} orders list
 Ctrl-C stops everything.
 """

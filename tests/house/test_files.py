@@ -66,7 +66,10 @@ def test_make_says_what_there_is():
     [
         ({}, "Cartlink needs Python 3.11 or later, and there is none on this machine"),
         ({"python3": "exit 1"}, "Cartlink needs Python 3.11 or later, and there is none on this machine"),
-        ({"python3.13": 'case "$2" in *ensurepip*) exit 1;; esac'}, "python3.13 cannot make virtual environments: install its venv"),
+        (
+            {"python3.13": 'case "$2" in *ensurepip*) exit 1;; esac'},
+            "python3.13 cannot make virtual environments: install its venv",
+        ),
     ],
 )
 def test_without_a_usable_python_there_is_one_clear_sentence(tmp_path, pythons, sentence):

@@ -95,7 +95,13 @@ def test_a_run_from_its_start_to_its_end(checkout):
 def checkout_command(checkout: Checkout, *words: str) -> subprocess.CompletedProcess[str]:
     command = [str(checkout.folder / ".venv" / "bin" / words[0]), *words[1:]]
     return subprocess.run(
-        command, cwd=checkout.folder, env=checkout.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        command,
+        cwd=checkout.folder,
+        env=checkout.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -123,7 +129,10 @@ def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout
         port = taken.getsockname()[1]
         started = checkout.make_run(**{name: str(port)})
         assert started.process.wait(20) != 0
-    assert f"Port {port} is in use by another program. Stop it, or choose another one: make run {name}={port + 100}\n" in started.output()
+    assert (
+        f"Port {port} is in use by another program. Stop it, or choose another one: make run {name}={port + 100}\n"
+        in started.output()
+    )
     assert "Traceback" not in started.output()
     assert not (checkout.instance / "settings.env").exists()
 

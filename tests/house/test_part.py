@@ -32,7 +32,7 @@ def start(request, processes):
 
 def test_it_ends_with_its_supervisor(start, tmp_path: Path):
     note = tmp_path / "note"
-    supervisor = start(f"{sys.executable} -c 'import time; open(\"{note}\", \"w\").close(); time.sleep(60)'")
+    supervisor = start(f'{sys.executable} -c \'import time; open("{note}", "w").close(); time.sleep(60)\'')
     wait_until(note.exists, 10, "the part's start")
     parts = psutil.Process(supervisor.pid).children(recursive=True)
     assert parts

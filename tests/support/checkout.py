@@ -51,9 +51,7 @@ class Checkout:
 
     def make_run(self, **variables: str) -> Started:
         """Start it as a terminal would: in a process group of its own, which Ctrl-C goes to."""
-        return self.processes.start(
-            ["make", "run"], cwd=self.folder, env=self.environment(**variables), process_group=0
-        )
+        return self.processes.start(["make", "run"], cwd=self.folder, env=self.environment(**variables), process_group=0)
 
     def ready(self, started: Started, seconds: float = 60) -> float:
         """Wait for the greeting; answers with the seconds it took."""

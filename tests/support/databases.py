@@ -63,7 +63,9 @@ class PostgresServer:
         wait_until(self._answers, 30, "PostgreSQL's answer")
 
     def _reachable(self, programs: Path) -> Path:
-        probe = subprocess.run([programs / "postgres", "--version"], capture_output=True, **self._user) if programs.exists() else None
+        probe = (
+            subprocess.run([programs / "postgres", "--version"], capture_output=True, **self._user) if programs.exists() else None
+        )
         if probe is not None and probe.returncode == 0:
             return programs
         copy = self.folder / "programs"
