@@ -220,14 +220,13 @@ class Addon:
             raise addon_query.ProgramFailed("a row is not an array")
         changed = {}
         for index, row in data.items():
-            if verb == "POST":
-                entity = addon_write.create(self.store, kind, row)
-            else:
-                entity = self._find(kind, str(row.get(addon_write.key_of(kind), "")))
-            if entity is not None:
-                if verb == "PUT":
-                    addon_write.change(self.store, kind, entity, row)
-                changed[index] = entity
+            key = str(row.get(addon_write.key_of(kind), ""))
+            entity = self._find(kind, key) if verb == "PUT" else addon_write.create(self.store, kind, row)
+            if entity is None:
+                continue
+            if verb == "PUT":
+                addon_write.change(self.store, kind, entity, row)
+            changed[index] = entity
         rows = {index: json.loads(self.pages.row(kind, "default", entity)) for index, entity in changed.items()}
         is_list = list(rows) == [str(index) for index in range(len(rows))]
         return self._json(request, php_json(list(rows.values()) if is_list else rows), len(rows))

@@ -207,10 +207,9 @@ def _status(kind: str):
         wanted = [str(part) for part in php.values(value)]
         if not any(wanted):
             return None
-        if all(part.isdigit() for part in wanted):
-            ids = {int(part) for part in wanted}
-        else:
-            ids = {status.id for part in wanted if (status := store.status_by_code(kind, part))}
+        by_id = all(part.isdigit() for part in wanted)
+        found = [store.status(kind, php.digits(part)) if by_id else store.status_by_code(kind, part) for part in wanted]
+        ids = {status.id for status in found if status}
         return lambda order: getattr(order, f"{kind}_id") in ids
 
     return make
