@@ -32,7 +32,7 @@ def read_key(path: str) -> str:
     """The API key in a file, or from standard input for ``-``. A terminal asks for it without showing it.
 
     Raises InvalidInput where there is none, or more than one line."""
-    if path == "-" and sys.stdin.isatty():
+    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
         return str(click.prompt("API key", hide_input=True, err=True))
     key = _decoded(path, _read(path, MOST_KEY_BYTES)).lstrip("\ufeff").strip()
     if not key:
@@ -63,7 +63,7 @@ def _read(path: str, most: int) -> bytes:
     """Raises InvalidInput for what cannot be read or is too large."""
     try:
         if path == "-":
-            content = click.get_binary_stream("stdin").read(most + 1)
+            content = sys.stdin.buffer.read(most + 1) if sys.stdin is not None else b""
         else:
             with Path(path).open("rb") as file:
                 content = file.read(most + 1)

@@ -113,10 +113,9 @@ def show(name: str, as_json: bool) -> None:
         write_object({**row, "settings": settings, "orders": orders})
         return
     runs = ", ".join(f"{run['kind']} (run {run['id']}, {run['state']})" for run in row.pop("runs"))
-    write_fields((key.replace("_", " "), value) for key, value in row.items())
-    write_fields((key.replace("_", " "), value) for key, value in settings.items())
     counted = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(orders.items()))
-    write_fields([("orders", counted), ("at work", runs)])
+    fields = {**row, "orders": counted, "at_work": runs, **settings}
+    write_fields((key.replace("_", " "), value) for key, value in fields.items())
 
 
 def _settings(integration: Integration) -> dict[str, Any]:

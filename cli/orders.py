@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cli.failures import Group
-from cli.output import Column, Row, json_option, write_fields, write_object, write_rows, write_table
+from cli.failures import Failed, Group
+from cli.output import Column, Row, json_option, write, write_fields, write_object, write_rows, write_table
+from errors import Conflict
 from services import integrations, order_list
 
 COLUMNS = (
@@ -59,7 +60,11 @@ def show_list(name: str | None, state: str | None, since: str | None, limit: int
 @json_option
 def show(number: str, integration: str | None, as_json: bool) -> None:
     """Show one order, by its number or the shop's own id."""
-    order = order_list.find_order(number, integrations.find_integration(integration).id if integration is not None else None)
+    integration_id = integrations.find_integration(integration).id if integration is not None else None
+    try:
+        order = order_list.find_order(number, integration_id)
+    except Conflict as several:
+        raise Failed(f"{several.message} Choose one with --integration.") from None
     row = order_list.order_object(order)
     changes = order_list.list_changes(order.id)
     if as_json:
@@ -75,8 +80,10 @@ def _write_order(row: Row) -> None:
     shown = {key: value for key, value in row.items() if key not in APART}
     shown["shipping_address"] = _address(row["shipping_address"])
     write_fields((key.replace("_", " "), value) for key, value in shown.items())
+    write("\n")
     money = [{"part": key.replace("_", " "), "amount": row[key]} for key in MONEY]
     write_table([money], (Column("MONEY", "part"), Column(row["currency"], "amount", right=True)), "")
+    write("\n")
     lines = [{**line, "chosen": _chosen(line["options"])} for line in row["lines"]]
     write_table([lines], LINES, "The order has no lines.")
 

@@ -75,9 +75,12 @@ def say(sentence: str) -> None:
 
 def write(words: str, encoding: str = "") -> None:
     """Write to standard output whatever the terminal's encoding can show of it, at once."""
-    stream = click.get_binary_stream("stdout")
-    stream.write(words.encode(encoding or sys.stdout.encoding or "utf-8", "replace"))
-    stream.flush()
+    if sys.stdout is None:
+        # The command was started with its standard output closed.
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(words.encode(encoding or sys.stdout.encoding, "replace"))
+    sys.stdout.buffer.flush()
 
 
 def text(value: object) -> str:
@@ -99,7 +102,7 @@ def printable(words: str) -> str:
 def _cell(row: Row, column: Column) -> str:
     words = text(row[column.key])
     if column.most and width(words) > column.most:
-        return clip(words, 0, column.most - 1) + "…"
+        return clip(words, 0, column.most - 1).rstrip() + "…"
     return words
 
 

@@ -31,6 +31,7 @@ ITEMS = (
     Column("REASON", "reason", most=80),
 )
 SHOWN_ITEMS = 50
+RUN_ID = click.IntRange(1, 2**31 - 1)
 
 group = Group("runs", help="Sync runs: list, show, stop.")
 
@@ -49,7 +50,7 @@ def show_list(name: str | None, kind: str | None, state: str | None, limit: int,
 
 
 @group.command("show")
-@click.argument("run_id", metavar="ID", type=int)
+@click.argument("run_id", metavar="ID", type=RUN_ID)
 @json_option
 def show(run_id: int, as_json: bool) -> None:
     """Show one run, with the rows that went wrong in it."""
@@ -68,7 +69,7 @@ def show(run_id: int, as_json: bool) -> None:
 
 
 @group.command("stop")
-@click.argument("run_id", metavar="ID", type=int)
+@click.argument("run_id", metavar="ID", type=RUN_ID)
 def stop(run_id: int) -> None:
     """Stop a run: at once where it waits in the queue, before its next request to the shop where it works."""
     if runs.find_run(run_id).state == "finished":

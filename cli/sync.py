@@ -65,7 +65,9 @@ def sync_now(integration_id: int, name: str, kind: str) -> None:
 def summary(run: SyncRun) -> str:
     """One line: what the run came to and what it counted."""
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in run.counts.items())
-    return f"Run {run.id} ({run.kind}): {run.outcome}{f'; {counts}' if counts else ''}; {run.requests} requests."
+    counts = f"; {counts}" if counts else ""
+    requests = "1 request" if run.requests == 1 else f"{run.requests} requests"
+    return f"Run {run.id} ({run.kind}): {run.outcome}{counts}; {requests}."
 
 
 def blame(run: SyncRun) -> str:

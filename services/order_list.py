@@ -53,7 +53,7 @@ def _load(ids: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 def _names() -> dict[int, str]:
     query = select(Integration.shop_id, Integration.name).where(Integration.removed_at.is_(None))
-    return dict(db.session.execute(query).tuples().all())
+    return dict(db.session.execute(query).all())
 
 
 def find_order(number: str, integration_id: int | None = None) -> Order:
@@ -61,11 +61,11 @@ def find_order(number: str, integration_id: int | None = None) -> Order:
     wanted = number.strip()
     query = select(Order).where(Order.shop_id.in_(_shops(integration_id))).options(selectinload(Order.lines), *WITHOUT_PAYLOAD)
     for column in (Order.number, Order.external_id):
-        found = db.session.scalars(query.where(column == wanted).limit(10)).all()
+        found = db.session.scalars(query.where(column == wanted).limit(10)).all() if wanted else []
         if len(found) > 1:
             names = _names()
-            places = ", ".join(sorted({names[order.shop_id] for order in found}))
-            raise Conflict(f"There are several orders with the number {wanted}: in {places}.", "Say which integration you mean.")
+            places = ", ".join(sorted(f"{names[order.shop_id]} (id {order.external_id})" for order in found))
+            raise Conflict(f"There are several orders with the number {wanted}: in {places}.", "Choose one of them.")
         if found:
             return found[0]
     raise NotFound(f"There is no order with the number {number!r}.", "Orders are stored once they have been downloaded.")
@@ -86,7 +86,7 @@ def list_changes(order_id: int) -> list[dict[str, Any]]:
 def count_by_state(shop_id: int) -> dict[str, int]:
     """How many orders of a shop are in each state."""
     query = select(Order.state, func.count()).where(Order.shop_id == shop_id).group_by(Order.state)
-    return dict(db.session.execute(query).tuples().all())
+    return dict(db.session.execute(query).all())
 
 
 def order_object(order: Order, integration: str | None = None) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def line_object(line: OrderLine, decimals: int) -> dict[str, Any]:
 
 
 def unit_price(price: Decimal, decimals: int) -> str:
-    return plain(price, decimals if price == round(price, decimals) else 4)
+    return plain(price, decimals) if price == round(price, decimals) else plain(price, 4).rstrip("0")
 
 
 def options_object(options: Sequence[Sequence[str]]) -> dict[str, str]:

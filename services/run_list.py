@@ -60,7 +60,7 @@ def run_object(run: SyncRun) -> dict[str, Any]:
 def count_items(run_id: int) -> dict[str, int]:
     """How many rows of a run came to each result."""
     query = select(RunItem.result, func.count()).where(RunItem.run_id == run_id).group_by(RunItem.result)
-    return dict(db.session.execute(query).tuples().all())
+    return dict(db.session.execute(query).all())
 
 
 def list_items(run_id: int, *, results: Sequence[str] = TROUBLE, limit: int | None = None) -> list[dict[str, Any]]:

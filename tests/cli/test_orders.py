@@ -1,0 +1,168 @@
+"""Orders: listed as tables and as JSON, filtered, shown, and streamed however many there are."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import event, insert
+
+from extensions import writing
+from models import Order, OrderLine
+from services import order_list
+from tests.support.rows import PLACED, make_integration, make_order
+
+PARTS = ("items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference")
+KEYS = {
+    "integration", "external_id", "number", "placed_at", "currency", "total", "items", "shipping", "items_tax", "shipping_tax",
+    "discount", "other", "difference", "payment_status", "shipping_status", "state", "held_reason", "customer", "email",
+    "shipping_address", "lines",
+}  # fmt: skip
+
+
+@pytest.mark.both_databases
+def test_every_downloaded_order_is_listed_with_money_that_adds_up(connected, practice):
+    rows = connected.rows("orders", "list")
+    assert len(rows) == len(practice.store.orders) == 50
+    placed = [row["placed_at"] for row in rows]
+    assert placed == sorted(placed, reverse=True)
+    for row in rows:
+        there = practice.store.orders[int(row["external_id"])]
+        assert row.keys() >= KEYS
+        assert row["integration"] == "Practice"
+        assert row["placed_at"] == datetime.fromtimestamp(there.date, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert Decimal(row["total"]) == round(Decimal(str(there.total)), 2)
+        assert sum(Decimal(row[part]) for part in PARTS) == Decimal(row["total"])
+        assert all(row[part][-3] == "." for part in (*PARTS, "total"))
+        assert row["discount"] == "0.00" or row["discount"].startswith("-")
+        assert [(line["sku"], line["quantity"]) for line in row["lines"]] == [(item.sku, item.amount) for item in there.items]
+        assert sum(Decimal(line["total"]) for line in row["lines"]) == Decimal(row["items"])
+
+
+def test_options_are_names_and_values(commands):
+    integration = make_integration()
+    order = make_order(integration, "1", [("A", 1)])
+    with writing() as session:
+        session.query(OrderLine).update({"options": [["Größe", "XL"], ["Gift", "card"], ["Gift", "paper"]]})
+    assert commands.rows("orders", "list")[0]["lines"][0]["options"] == {"Größe": "XL", "Gift": "card, paper"}
+    assert "Größe: XL" in commands.done("orders", "show", order.number)
+
+
+def test_a_list_is_filtered_by_integration_state_time_and_number_of_rows(commands):
+    one, two = make_integration("One"), make_integration("Two")
+    for day, (integration, state) in enumerate([(one, "ready"), (one, "on_hold"), (two, "ready"), (two, "shipped")]):
+        make_order(integration, str(day), [], state=state, placed_at=PLACED + timedelta(days=day))
+
+    def numbers(*args: str) -> list[str]:
+        return [row["number"] for row in commands.rows("orders", "list", *args)]
+
+    assert numbers() == ["3", "2", "1", "0"]
+    assert numbers("one") == ["1", "0"]
+    assert numbers("--state", "ready") == ["2", "0"]
+    assert numbers("TWO", "--state", "ready") == ["2"]
+    assert numbers("--since", "2026-11-03") == ["3", "2"]
+    assert numbers("--since", "2026-11-04T13:00+01:00") == ["3"]
+    assert numbers("--limit", "1") == ["3"]
+    assert numbers("one", "--state", "shipped") == []
+    assert commands.done("orders", "list", "one", "--state", "shipped") == "There are no such orders.\n"
+
+
+def test_a_table_shows_wide_names_in_line(commands):
+    integration = make_integration("ショップ")
+    make_order(integration, "1", [], customer="田中 美咲", held_reason="a\nb", state="on_hold")
+    make_order(integration, "2", [], customer="Ann")
+    lines = commands.done("orders", "list").splitlines()
+    assert len(lines) == 4
+    assert "a b" in "".join(lines)
+
+
+def test_an_order_is_shown_with_its_lines_money_and_changes(connected, practice):
+    row = connected.rows("orders", "list", "--limit", "1")[0]
+    order_id = int(row["external_id"])
+    practice.store.edit_order(order_id, [(practice.store.orders[order_id].items[0].product_id, 3)])
+    connected.done("sync", "orders", "Practice", "--now")
+    shown = connected.done("orders", "show", row["number"])
+    for words in (row["number"], row["customer"], row["lines"][0]["sku"], "items tax", "changed 2"):
+        assert words in shown
+    whole = connected.rows("orders", "show", row["external_id"])[0]
+    assert whole["lines"][0]["quantity"] == 3
+    assert whole["changes"]
+
+
+def test_currencies_without_decimals_and_with_three(commands):
+    integration = make_integration()
+    with writing() as session:
+        for number, currency, decimals, total in (("1", "JPY", 0, "1234"), ("2", "KWD", 3, "12.345"), ("3", "USD", 2, "-0.00")):
+            session.add(Order(shop_id=integration.shop_id, external_id=number, number=number, placed_at=PLACED, changed_at=PLACED,
+                              currency=currency, decimals=decimals, total=Decimal(total), items=Decimal(total)))  # fmt: skip
+    assert [(row["total"], row["shipping"]) for row in commands.rows("orders", "list")] == [
+        ("0.00", "0.00"),
+        ("12.345", "0.000"),
+        ("1234", "0"),
+    ]
+
+
+def many_orders(shop_id: int, number: int) -> None:
+    with writing() as session:
+        session.execute(
+            insert(Order.__table__),
+            [
+                {"id": index + 1, "shop_id": shop_id, "external_id": str(index), "number": str(index), "currency": "USD",
+                 "placed_at": PLACED + timedelta(seconds=index % 977), "changed_at": PLACED, "raw": b"x" * 2000, "customer": "Jörg"}
+                for index in range(number)
+            ],
+        )  # fmt: skip
+        session.execute(
+            insert(OrderLine.__table__),
+            [
+                {"order_id": index + 1, "position": 0, "sku": "A", "quantity": 1, "price": 1, "total": 1}
+                for index in range(number)
+            ],
+        )
+
+
+@pytest.mark.both_databases
+def test_a_long_list_is_complete_and_costs_three_statements_a_batch(app, db):
+    many_orders(make_integration().shop_id, 2600)
+    statements: list[str] = []
+
+    def count(connection, cursor, statement, *rest):
+        statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", count)
+    numbers = [row["number"] for batch in order_list.iter_orders() for row in batch if len(row["lines"]) == 1]
+    event.remove(db.engine, "before_cursor_execute", count)
+    assert len(numbers) == len(set(numbers)) == 2600
+    batches = 6
+    assert len([statement for statement in statements if "SELECT" in statement]) <= 1 + 3 * batches
+    assert not any('"order".raw' in statement for statement in statements)
+
+
+def test_a_long_list_does_not_fill_the_memory(app):
+    many_orders(make_integration().shop_id, 3000)
+    tracemalloc.start()
+    try:
+        for batch in order_list.iter_orders():
+            json.dumps(batch)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 12 * 2**20
+
+
+def test_orders_that_come_in_while_a_list_is_read_change_nothing_in_it(app):
+    shop_id = make_integration().shop_id
+    many_orders(shop_id, 1200)
+    batches = order_list.iter_orders()
+    seen = [row["number"] for row in next(batches)]
+    with writing() as session:
+        session.add(
+            Order(
+                id=5000, shop_id=shop_id, external_id="new", number="new", placed_at=PLACED + timedelta(days=1), changed_at=PLACED
+            )
+        )
+    seen += [row["number"] for batch in batches for row in batch]
+    assert len(seen) == len(set(seen)) == 1200
