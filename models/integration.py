@@ -19,7 +19,8 @@ class Shop(db.Model):
 
     Orders placed since ``orders_from`` are stored; ``orders_read_to`` is the time (shop's clock) up to which
     their changes are; ``reading_*`` remember how
-    far a download has come that has not reached its last page, so that the next run goes on from there."""
+    far a download has come that has not reached its last page, so that the next run goes on from there. ``listings_pass``
+    numbers the readings of listings: what carries an older number after the last page is gone from the shop."""
 
     __tablename__ = "shop"
 
@@ -34,7 +35,7 @@ class Shop(db.Model):
     reading_started_at: Mapped[datetime | None] = mapped_column(Moment)
     listings_read_at: Mapped[datetime | None] = mapped_column(Moment)
     listings_position: Mapped[str] = mapped_column(String(200), default="")
-    listings_started_at: Mapped[datetime | None] = mapped_column(Moment)
+    listings_pass: Mapped[int] = mapped_column(default=0)
 
 
 class Integration(db.Model):

@@ -12,10 +12,7 @@ from models.types import Moment, utcnow
 
 
 class StockItem(db.Model):
-    """Our SKU. ``reserved`` is the sum of its order lines' ``reserved``; the ledger's sums equal ``on_hand`` and ``reserved``.
-
-    ``started_at`` is when (shop's clock) the shop ``started_shop_id`` stated the quantity this item started with: an order
-    placed there before that was already off it."""
+    """Our SKU. ``reserved`` is the sum of its order lines' ``reserved``; the ledger's sums equal ``on_hand`` and ``reserved``."""
 
     __tablename__ = "stock_item"
 
@@ -25,8 +22,6 @@ class StockItem(db.Model):
     on_hand: Mapped[int] = mapped_column(default=0)
     reserved: Mapped[int] = mapped_column(default=0)
     buffer: Mapped[int] = mapped_column(default=0)
-    started_shop_id: Mapped[int | None] = mapped_column(ForeignKey("shop.id"))
-    started_at: Mapped[datetime | None] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
 
     __table_args__ = (
@@ -61,7 +56,7 @@ class StockEntry(db.Model):
 
 
 class Listing(db.Model):
-    """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at`` (shop's clock); ``pushed`` the last one we set
+    """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at``; ``pushed`` the last one we set
     and the shop confirmed; ``expected`` is ``quantity`` less what the shop has sold since, as far as its orders tell.
     ``stale`` is true while what the shop should offer may differ from what it does. ``drift`` is a quantity of the shop's that nobody here caused, None where there is none."""
 
@@ -81,6 +76,7 @@ class Listing(db.Model):
     enabled: Mapped[bool] = mapped_column(default=True)
     do_not_push: Mapped[bool] = mapped_column(default=False)
     seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    seen_pass: Mapped[int] = mapped_column(default=0)
     gone_at: Mapped[datetime | None] = mapped_column(Moment)
     pushed: Mapped[int | None] = mapped_column()
     pushed_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -67,7 +67,10 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
         hold("address", "The order has no address.")
     for line in lines:
         if line.stock_item_id is None:
-            hold("unknown_sku", f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.")
+            hold(
+                "unknown_sku",
+                f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.",
+            )
     if not lines:
         hold("no_lines", "The order has no lines.")
     if stage == "open":
@@ -79,7 +82,9 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
                     notes.append(sentence)
                 else:
                     hold("short", sentence)
-    return Verdict(_state(stage, order, lines, rules, bool(codes)), sorted(set(codes)), "\n".join(dict.fromkeys(reasons)), "\n".join(notes))
+    return Verdict(
+        _state(stage, order, lines, rules, bool(codes)), sorted(set(codes)), "\n".join(dict.fromkeys(reasons)), "\n".join(notes)
+    )
 
 
 def _state(stage: str, order: Order, lines: Sequence[OrderLine], rules: Rules, held: bool) -> str:

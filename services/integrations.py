@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 import channels
@@ -25,7 +26,10 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class NewIntegration:
-    """What a person says of a new integration. ``since`` is the time from which placed orders are downloaded."""
+    """What a person says of a new integration. ``since`` is the time from which placed orders are downloaded.
+
+    ``shop_id`` is the shop, known from before, whose history is taken up; without it, and with ``by_address``, the one at
+    the same address is. ``settings`` are further columns of models.Integration, by name."""
 
     kind: str
     name: str
@@ -35,6 +39,9 @@ class NewIntegration:
     use_shipping_tax: bool = False
     surcharge_name: str = ""
     since: datetime | None = None
+    shop_id: int | None = None
+    by_address: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def add_integration(new: NewIntegration, check: Check, actor: str) -> Integration:
@@ -49,14 +56,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
     try:
         with writing() as session:
             refuse_taken_name(name)
-            shop = session.scalar(select(Shop).where(Shop.kind == new.kind, Shop.address == address).order_by(Shop.id))
-            if shop is None:
-                shop = Shop(kind=new.kind, address=address)
-                session.add(shop)
-                session.flush()
-            taken = session.scalar(present().where(Integration.shop_id == shop.id))
-            if taken is not None:
-                raise Conflict(f"That shop is connected already, as {taken.name}.", "Open that integration instead.")
+            shop = _shop_of(new, address)
             since = new.since or now - timedelta(days=30)
             if shop.orders_read_to is not None:
                 # A shop that comes back goes on where it was left, and is read from its start only where more is asked for.
@@ -69,7 +69,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
                 use_tax=new.use_tax, use_shipping_tax=new.use_shipping_tax, surcharge_name=new.surcharge_name.strip()[:200],
                 orders_since=since, orders_every=_config().orders_every, stock_every=_config().stock_every,
                 listings_every=_config().listings_every, orders_due_at=now, stock_due_at=now, listings_due_at=now,
-                health="connected", health_since=now,
+                health="connected", health_since=now, **new.settings,
             )  # fmt: skip
             session.add(integration)
             session.flush()
@@ -77,6 +77,26 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
     return get_integration(integration_id)
+
+
+def _shop_of(new: NewIntegration, address: str) -> Shop:
+    """The shop that is taken up again, or a new one. Raises Conflict where it is connected already."""
+    here = select(Shop).where(Shop.kind == new.kind, Shop.address == address).order_by(Shop.id.desc())
+    shop = None
+    if new.shop_id is not None:
+        shop = db.session.get(Shop, new.shop_id, with_for_update=True)
+    elif new.by_address:
+        shop = db.session.scalar(here)
+    same = or_(Shop.address == address, Shop.id == new.shop_id)
+    taken = db.session.scalar(present().join(Shop).where(Shop.kind == new.kind, same))
+    if taken is not None:
+        raise Conflict(f"That shop is connected already, as {taken.name}.", "Open that integration instead.")
+    if shop is None:
+        shop = Shop(kind=new.kind, address=address)
+        db.session.add(shop)
+        db.session.flush()
+    shop.address = address
+    return shop
 
 
 def last4(key: str) -> str:

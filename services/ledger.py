@@ -5,8 +5,7 @@ Everything here is called inside ``writing()`` (or a lease's page), with the sto
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import case, select, update
 
@@ -104,15 +103,34 @@ def allot(item: StockItem, *, actor: str, run_id: int | None = None) -> list[int
     return touched
 
 
-def expect_sale(shop_id: int, sold: dict[tuple[int, datetime], int]) -> None:
-    """Note what a shop's own sales do to the quantity we expect to find there: ``sold`` is units by (stock item, time placed),
-    negative where the shop has put them back. A quantity read after the order was placed knows of it already."""
-    for (item_id, placed_at), units in sold.items():
+def expect_sale(shop_id: int, sold: dict[int, int]) -> None:
+    """Note what a shop's own sales do to the quantity we expect to find there: ``sold`` is units by stock item, negative
+    where the shop has put them back. What the shop had sold before its quantity was last read is known by then."""
+    for item_id, units in sorted(sold.items()):
+        if not units:
+            continue
         linked = select(Link.listing_id).where(Link.stock_item_id == item_id)
         db.session.execute(
             update(Listing)
-            .where(Listing.shop_id == shop_id, Listing.id.in_(linked), Listing.expected.is_not(None), Listing.seen_at < placed_at)
+            .where(Listing.shop_id == shop_id, Listing.id.in_(linked), Listing.expected.is_not(None))
             .values(expected=case((Listing.expected > units, Listing.expected - units), else_=0))
+            .execution_options(synchronize_session=False)
+        )
+
+
+def mark_stale_skus(skus: Sequence[str]) -> None:
+    """Stock items with these SKUs are new: listings that carry them are to be linked, and stock pushes are due."""
+    now = utcnow()
+    for start in range(0, len(skus), 500):
+        chunk = skus[start : start + 500]
+        db.session.execute(
+            update(Listing).where(Listing.sku.in_(chunk)).values(stale=True).execution_options(synchronize_session=False)
+        )
+        shops = select(Listing.shop_id).where(Listing.sku.in_(chunk))
+        db.session.execute(
+            update(Integration)
+            .where(Integration.shop_id.in_(shops), Integration.removed_at.is_(None), Integration.stock_due_at > now)
+            .values(stock_due_at=now)
             .execution_options(synchronize_session=False)
         )
 

@@ -234,7 +234,9 @@ def _facts_from_rows(order: Order, rules: MoneyRules, rows: Sequence[Surcharge])
             added, contained = (added, contained + row.amount) if row.included else (added + row.amount, contained)
         elif row.included:
             continue
-        elif row.type == "shipping" or (rules.surcharge_name and row.type != "discount" and fold(row.name) == rules.surcharge_name):
+        elif row.type == "shipping" or (
+            rules.surcharge_name and row.type != "discount" and fold(row.name) == rules.surcharge_name
+        ):
             shipping += row.amount
         elif row.type == "discount":
             discount += row.amount

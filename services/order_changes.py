@@ -25,11 +25,12 @@ NOTED = (
 
 def take_over(
     storing: Storing, row: Order, order: ShopOrder, surcharges: Sequence[Surcharge] | None,
-    item_of: dict[str, int], items: dict[int, StockItem], touched: set[int],
+    item_of: dict[str, int], items: dict[int, StockItem], touched: set[int], *, note: bool = True,
 ) -> bool:  # fmt: skip
     """Bring a stored order to what the shop says now; answers whether anything a person would notice has changed.
 
-    ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move."""
+    ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move.
+    ``note`` is False where it is not the shop that changed but our settings."""
     was_stage = storing.holds.stage(row.payment_status, row.shipping_status)
     unread_before = "unreadable" in row.held_codes and not row.lines
     if surcharges is None:
@@ -44,7 +45,7 @@ def take_over(
     for name, value in values.items():
         setattr(row, name, value)
     stage = storing.holds.stage(row.payment_status, row.shipping_status)
-    sold: dict[tuple[int, datetime], int] = defaultdict(int)
+    sold: dict[int, int] = defaultdict(int)
     _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold)
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
@@ -53,7 +54,17 @@ def take_over(
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
     holds.apply(row, holds.judge(row, row.lines, storing.holds))
-    if fields and not unread_before:
+    if touched:
+        # What this order gave back goes to those that lack it, and not to this one: its state says so by now.
+        db.session.flush()
+        holds.judge_again(
+            order_id
+            for item_id in sorted(touched)
+            for order_id in ledger.allot(items[item_id], actor=storing.actor, run_id=storing.run_id)
+        )
+    if unread_before:
+        fields["readable"] = [False, True]
+    if note and fields:
         db.session.add(OrderChange(order_id=row.id, run_id=storing.run_id, fields=fields))
     return bool(fields)
 
@@ -76,7 +87,7 @@ def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, item
             known = OrderLine(**values, order_id=row.id, reserved=0, shipped=0, stock_item_id=item_of.get(line.sku))
             db.session.add(known)
             if known.stock_item_id is not None and was_stage == "open":
-                sold[(known.stock_item_id, row.changed_at)] += known.quantity
+                sold[known.stock_item_id] += known.quantity
         known.position = position
         kept.append(known)
     for gone in (line for lines in left.values() for line in lines):
@@ -85,7 +96,7 @@ def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, item
             if ledger.release(gone, item, actor=storing.actor, cause="edited", run_id=storing.run_id):
                 touched.add(item.id)
             if was_stage == "open":
-                sold[(item.id, row.changed_at)] -= gone.quantity
+                sold[item.id] -= gone.quantity
         db.session.delete(gone)
     db.session.flush()
     db.session.expire(row, ["lines"])
@@ -101,13 +112,12 @@ def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, wa
         line.reserved -= excess
         ledger.enter(item, actor=storing.actor, cause="edited", reserved=-excess, order_id=row.id, run_id=storing.run_id)
     if was_stage == "open":
-        sold[(item.id, row.changed_at)] += quantity - line.quantity
+        sold[item.id] += quantity - line.quantity
     touched.add(item.id)
 
 
 def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold) -> None:
     """What the order's stage does to stock: open lines reserve, shipping takes off on hand and reserved, cancelling gives back."""
-    freed: set[int] = set()
     for line in row.lines:
         if stage == "shipped" and (was_stage != "open" or line.stock_item_id is None):
             line.shipped = line.quantity
@@ -116,23 +126,20 @@ def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold)
             continue
         item = items[line.stock_item_id]
         if stage == "open":
-            if ledger.reserve(line, item, actor=storing.actor, cause="sale" if was_stage == "open" else "reopened", run_id=storing.run_id):
+            if ledger.reserve(
+                line, item, actor=storing.actor, cause="sale" if was_stage == "open" else "reopened", run_id=storing.run_id
+            ):
                 touched.add(item.id)
             if was_stage == "cancelled":
-                sold[(item.id, row.changed_at)] += line.quantity
+                sold[item.id] += line.quantity
         elif stage == "shipped":
             if ledger.ship(line, item, actor=storing.actor, run_id=storing.run_id):
                 touched.add(item.id)
         elif stage == "cancelled":
             if ledger.release(line, item, actor=storing.actor, cause="cancelled", run_id=storing.run_id):
                 touched.add(item.id)
-                freed.add(item.id)
             if was_stage == "open":
-                sold[(item.id, row.changed_at)] -= line.quantity
-    if freed or touched:
-        db.session.flush()
-        given = [order_id for item_id in sorted(touched) for order_id in ledger.allot(items[item_id], actor=storing.actor, run_id=storing.run_id)]
-        holds.judge_again(order_id for order_id in given if order_id != row.id)
+                sold[item.id] -= line.quantity
 
 
 def _summary(lines: Sequence[OrderLine]) -> list[list[Any]]:

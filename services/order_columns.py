@@ -65,7 +65,10 @@ def stored_surcharges(rows: Sequence[Sequence[Any]] | None) -> tuple[Surcharge, 
     """What ``surcharge_columns`` wrote, read again."""
     if rows is None:
         return None
-    return tuple(Surcharge(kind, code, name, Decimal(amount), included, available) for kind, code, name, amount, included, available in rows)
+    return tuple(
+        Surcharge(kind, code, name, Decimal(amount), included, available)
+        for kind, code, name, amount, included, available in rows
+    )
 
 
 def line_columns(storing: Storing, line: ShopLine, money: LineMoney) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -67,7 +66,7 @@ def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes
     rows = db.session.execute(
         select(Order.external_id, Order.digest).where(Order.shop_id == shop_id, Order.external_id.in_(external_ids))
     )
-    return {external_id: digest for external_id, digest in rows}
+    return {row.external_id: row.digest for row in rows}
 
 
 def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
@@ -155,7 +154,7 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
     order_rows: list[dict[str, Any]] = []
     line_rows: list[list[dict[str, Any]]] = []
     entries: list[list[Any]] = []
-    sold: dict[tuple[int, datetime], int] = defaultdict(int)
+    sold: dict[int, int] = defaultdict(int)
     for order, payload, digest in fresh:
         money = break_down(order, storing.money, rows.get(order.external_id))
         row = columns(storing, order, money, rows.get(order.external_id))
@@ -181,7 +180,9 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
         stored.held += verdict.state == "on_hold"
     if not order_rows:
         return
-    ids = db.session.execute(insert(Order.__table__).returning(Order.__table__.c.id, sort_by_parameter_order=True), order_rows).scalars()
+    ids = db.session.execute(
+        insert(Order.__table__).returning(Order.__table__.c.id, sort_by_parameter_order=True), order_rows
+    ).scalars()
     flat: list[dict[str, Any]] = []
     for order_id, lines_of, booked in zip(ids, line_rows, entries, strict=True):
         for line in lines_of:
@@ -216,16 +217,10 @@ def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored:
         if stage != "open" or line.stock_item_id is None or line.quantity <= 0:
             continue
         item = items[line.stock_item_id]
-        if item.started_shop_id == storing.shop_id and item.started_at is not None and order.placed_at <= item.started_at:
-            # The shop had taken these units off already when it stated the quantity this item started with.
-            entries.append(
-                ledger.enter(item, actor=storing.actor, cause="start", on_hand=line.quantity, run_id=storing.run_id,
-                             note="placed before the start was read")
-            )  # fmt: skip
         units = min(line.quantity, max(0, item.on_hand - item.reserved))
         line.reserved = units
         entries.append(ledger.enter(item, actor=storing.actor, cause="sale", reserved=units, run_id=storing.run_id))
-        sold[(item.id, order.placed_at)] += line.quantity
+        sold[item.id] += line.quantity
         stored.touched.add(item.id)
     return [entry for entry in entries if entry is not None]
 

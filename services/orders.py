@@ -65,7 +65,9 @@ def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: Kn
             shop.reading_since, shop.reading_position = since, page.position
             if page.last:
                 # Where a shop that came back is read from an earlier date, changes since it left are still to be read.
-                shop.orders_read_to = shop.orders_read_to or shop.reading_started_at
+                if shop.orders_read_to is None:
+                    shop.orders_read_to = shop.reading_started_at
+                    _link_without_stock_run(lease.integration_id)
                 shop.orders_from = since if shop.orders_from is None else min(since, shop.orders_from)
                 shop.reading_since, shop.reading_position, shop.reading_started_at = None, 0, None
         if page.last:
@@ -74,6 +76,13 @@ def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: Kn
             return "pause"
     lease.warn("The shop's list of orders ended before its last page.")
     return "partial"
+
+
+def _link_without_stock_run(integration_id: int) -> None:
+    """Linking waits for the first order download; where no stock run comes to do it, the next reading of listings does."""
+    integration = db.session.get_one(Integration, integration_id)
+    if not integration.stock_on:
+        integration.listings_due_at = utcnow()
 
 
 def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, since: datetime) -> str:

@@ -1,7 +1,8 @@
 """The stock push: what each listing should offer, compared with what the shop has, braked where it would change much, sent.
 
 A listing is looked at when it is ``stale``: its stock item has changed, or the shop shows another quantity than expected.
-The order of things is fixed: orders first, then the shop's present quantities, then the brake, then what differs.
+The shop's present quantities are read, then its orders, so that the books know of everything sold before (services/bracket.py);
+then comes the brake, then what differs is sent.
 """
 
 from __future__ import annotations
@@ -17,10 +18,17 @@ from errors import Conflict
 from extensions import db, writing
 from models import Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
+from services import bracket
 from services.runs import Lease
 
 CHUNK = 100
-"""Listings a request: bulk writes of a hundred rows took 0.46 s on a small shop (X-Cart 5.4, observed)."""
+"""Listings a write: bulk writes of a hundred rows took 0.46 s on a small shop (X-Cart 5.4, observed)."""
+
+READ_CHUNK = 200
+"""Listings a reading: their ids have to fit into one address."""
+
+ROUNDS = 3
+"""How often listings that are being sold at this very moment are compared again before they are left for the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +72,24 @@ def anything_stale(shop_id: int) -> bool:
 
 
 def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None]) -> str:
-    """Send the shop the quantities that differ. ``fresh_orders()`` downloads the shop's orders; it is called before the first
-    comparison, and again where a quantity looks changed by somebody else, which a sale just made would explain.
+    """Send the shop the quantities that differ. ``fresh_orders()`` downloads the shop's orders.
 
     Answers ``done``, ``partial`` (a listing was refused) or ``waiting`` (a preview waits for a person).
     Raises ChannelError, or RunStopped from the lease; each chunk's results are committed by then."""
-    integration = db.session.get_one(Integration, lease.integration_id)
-    shop_id = integration.shop_id
-    db.session.rollback()
-    fresh_orders()
-    compared = _compare(lease, channel, shop_id)
-    if compared.strange:
-        before = {listing_id: expected for listing_id, (expected, _) in compared.strange.items()}
-        fresh_orders()
-        _note_drift(lease, compared.strange, before)
-    changes = _changes(shop_id, compared.present)
-    lease.count("compared", len(compared.present))
-    if not _may_send(lease, shop_id, changes):
-        return "waiting"
     failed = 0
-    lease.total = len(changes)
-    for start in range(0, len(changes), CHUNK):
-        failed += _send(lease, channel, changes[start : start + CHUNK])
+    for _ in range(ROUNDS):
+        read = _read_present(lease, channel)
+        mark = read.mark
+        fresh_orders()
+        moved = bracket.moved_since(mark)
+        changes = _judge(lease, read.present, moved)
+        if not _may_send(lease, lease.shop_id, changes):
+            return "waiting"
+        lease.total = lease.done + len(changes)
+        for start in range(0, len(changes), CHUNK):
+            failed += _send(lease, channel, changes[start : start + CHUNK])
+        if not moved:
+            break
     return "partial" if failed else "done"
 
 
@@ -94,12 +98,12 @@ def push_nothing(lease: Lease) -> str:
     return "done" if _may_send(lease, lease.shop_id, ()) else "waiting"
 
 
-@dataclass
-class _Compared:
-    """``present`` is the shop's quantity by listing id, ``strange`` (expected, present) of those nobody here explains yet."""
+@dataclass(frozen=True)
+class _Read:
+    """The shop's quantities by listing id, and how far its orders had come before they were read."""
 
+    mark: bracket.Mark
     present: dict[int, int]
-    strange: dict[int, tuple[int, int]]
 
 
 def _stale(shop_id: int) -> Sequence[Listing]:
@@ -112,79 +116,72 @@ def _stale(shop_id: int) -> Sequence[Listing]:
     return db.session.scalars(query).all()
 
 
-def _compare(lease: Lease, channel: Channel, shop_id: int) -> _Compared:
+def _read_present(lease: Lease, channel: Channel) -> _Read:
     """Read the shop's present quantities of stale listings. Those that may not be pushed are settled without asking."""
-    asking: list[tuple[int, str, int | None]] = []
+    mark = bracket.mark(lease.shop_id)
+    asking: list[tuple[int, str]] = []
     settled: list[int] = []
-    for listing in _stale(shop_id):
+    for listing in _stale(lease.shop_id):
         if listing.pushable and listing.links:
-            asking.append((listing.id, listing.external_id, listing.expected))
+            asking.append((listing.id, listing.external_id))
         else:
             settled.append(listing.id)
     db.session.rollback()
-    if settled:
-        with lease.page():
-            _settle(settled)
-    compared = _Compared({}, {})
-    for start in range(0, len(asking), CHUNK):
-        chunk = asking[start : start + CHUNK]
-        present = channel.read_quantities([external_id for _, external_id, _ in chunk])
+    present: dict[int, int] = {}
+    gone: list[int] = []
+    for start in range(0, len(asking), READ_CHUNK):
+        chunk = asking[start : start + READ_CHUNK]
+        found = channel.read_quantities([external_id for _, external_id in chunk])
         lease.requests = channel.requests
-        gone = []
-        for listing_id, external_id, expected in chunk:
-            if external_id not in present:
-                gone.append(listing_id)
-                continue
-            compared.present[listing_id] = present[external_id]
-            if expected is not None and expected != present[external_id]:
-                compared.strange[listing_id] = (expected, present[external_id])
-        with lease.page():
-            for listing_id in gone:
-                listing = db.session.get_one(Listing, listing_id)
-                listing.push_error, listing.stale = "The shop has this listing no more.", False
-            lease.count("missing", len(gone))
-    return compared
+        present |= {listing_id: found[external_id] for listing_id, external_id in chunk if external_id in found}
+        gone.extend(listing_id for listing_id, external_id in chunk if external_id not in found)
+    with lease.page():
+        _settle(settled, "")
+        _settle(gone, "The shop has this listing no more.")
+        lease.count("missing", len(gone))
+        lease.count("compared", len(present))
+    return _Read(mark, present)
 
 
-def _settle(ids: Sequence[int]) -> None:
+def _settle(ids: Sequence[int], push_error: str) -> None:
     for start in range(0, len(ids), 500):
         db.session.execute(
-            update(Listing).where(Listing.id.in_(ids[start : start + 500])).values(stale=False)
+            update(Listing)
+            .where(Listing.id.in_(ids[start : start + 500]))
+            .values(stale=False, **({"push_error": push_error} if push_error else {}))
             .execution_options(synchronize_session=False)
-        )  # fmt: skip
+        )
 
 
-def _note_drift(lease: Lease, strange: dict[int, tuple[int, int]], before: dict[int, int]) -> None:
-    """A quantity that neither the orders known before nor those known now explain was changed by somebody else: say so."""
-    with lease.page():
-        for listing_id, (_, present) in strange.items():
-            listing = db.session.get_one(Listing, listing_id)
-            expected = listing.expected if listing.expected is not None else present
-            low, high = sorted((before[listing_id], expected))
-            if not low <= present <= high:
-                listing.drift, listing.drift_seen_at = present, utcnow()
-                lease.count("drift")
-                lease.warn(f"{listing.sku}: the shop has {present}, {expected} was expected; somebody changed it there.")
-
-
-def _changes(shop_id: int, present: dict[int, int]) -> list[_Change]:
-    """What would be sent, judged anew from the books after the last reading of orders."""
+def _judge(lease: Lease, present: dict[int, int], moved: set[str]) -> list[_Change]:
+    """What is to be sent, from the books after orders were read. What is as it should be is confirmed; a listing whose SKU was
+    sold meanwhile is left for the next round; a quantity that no order explains was changed by somebody else: it is said."""
     changes = []
-    for listing in _stale(shop_id):
-        wanted = wanted_quantity(listing) if listing.pushable else None
-        if wanted is None or listing.id not in present:
-            continue
-        now = present[listing.id]
-        if now != wanted:
-            changes.append(_Change(listing.id, listing.external_id, listing.sku, now, wanted, _why(listing)))
-    # Those that are as they should be are confirmed with the page that follows; reading ends here.
-    db.session.rollback()
-    confirmed = [listing_id for listing_id in present if listing_id not in {change.listing_id for change in changes}]
-    with writing():
-        for start in range(0, len(confirmed), 500):
-            for listing in db.session.scalars(select(Listing).where(Listing.id.in_(confirmed[start : start + 500]))):
-                _confirm(listing, present[listing.id])
+    with lease.page():
+        for listing in _stale(lease.shop_id):
+            if listing.id not in present or not listing.pushable or _skus_of(listing) & moved:
+                continue
+            now, wanted = present[listing.id], wanted_quantity(listing)
+            if wanted is None:
+                continue
+            if listing.expected is not None and now not in (listing.expected, listing.pushed):
+                _note_drift(lease, listing, now)
+            listing.quantity = listing.expected = now
+            if now == wanted:
+                _confirm(listing, now)
+            else:
+                changes.append(_Change(listing.id, listing.external_id, listing.sku, now, wanted, _why(listing)))
     return changes
+
+
+def _skus_of(listing: Listing) -> set[str]:
+    return {listing.sku, *(link.stock_item.sku for link in listing.links)}
+
+
+def _note_drift(lease: Lease, listing: Listing, now: int) -> None:
+    listing.drift, listing.drift_seen_at = now, utcnow()
+    lease.count("drift")
+    lease.warn(f"{listing.sku}: the shop has {now}, {listing.expected} was expected; somebody changed it there.")
 
 
 def _why(listing: Listing) -> str:
@@ -200,7 +197,7 @@ def _why(listing: Listing) -> str:
 def _confirm(listing: Listing, quantity: int) -> None:
     """The shop has this quantity now. The listing stays stale where the books have moved on meanwhile."""
     listing.quantity = listing.pushed = listing.expected = quantity
-    listing.pushed_at = listing.seen_at = utcnow()
+    listing.pushed_at = utcnow()
     listing.push_error = ""
     listing.stale = wanted_quantity(listing) != quantity
 
@@ -233,7 +230,9 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
 def _approved(run_id: int | None) -> set[tuple[int | None, int | None]]:
     if run_id is None:
         return set()
-    rows = db.session.execute(select(RunItem.listing_id, RunItem.wanted).where(RunItem.run_id == run_id, RunItem.result == "preview"))
+    rows = db.session.execute(
+        select(RunItem.listing_id, RunItem.wanted).where(RunItem.run_id == run_id, RunItem.result == "preview")
+    )
     return {(listing_id, wanted) for listing_id, wanted in rows}
 
 
@@ -242,7 +241,9 @@ def _too_much(integration: Integration, shop_id: int, changes: Sequence[_Change]
     if len(changes) < integration.brake_least:
         return False
     whole = db.session.scalar(
-        select(func.count(func.distinct(Link.listing_id))).join(Listing).where(Listing.shop_id == shop_id, Listing.gone_at.is_(None))
+        select(func.count(func.distinct(Link.listing_id)))
+        .join(Listing)
+        .where(Listing.shop_id == shop_id, Listing.gone_at.is_(None))
     )
     return len(changes) * 100 > integration.brake_percent * (whole or 0)
 

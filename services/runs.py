@@ -91,6 +91,11 @@ class Lease:
     requests_before: int = 0
     requests: int = 0
 
+    @property
+    def run_actor(self) -> str:
+        """Who changed something, where a run did."""
+        return f"run:{self.run_id}"
+
     def count(self, name: str, by: int = 1) -> None:
         if by:
             self.counts[name] = self.counts.get(name, 0) + by
@@ -134,8 +139,12 @@ class Lease:
             update(SyncRun)
             .where(SyncRun.id == self.run_id, SyncRun.lease_token == self.token, SyncRun.state == "running")
             .values(
-                lease_until=utcnow() + timedelta(seconds=self.seconds), done=self.done, total=self.total, counts=dict(self.counts),
-                warnings=list(self.warnings), requests=self.requests_before + self.requests,
+                lease_until=utcnow() + timedelta(seconds=self.seconds),
+                done=self.done,
+                total=self.total,
+                counts=dict(self.counts),
+                warnings=list(self.warnings),
+                requests=self.requests_before + self.requests,
             )  # fmt: skip
             .execution_options(synchronize_session=False)
         )
@@ -153,7 +162,10 @@ def claim(run_id: int) -> Lease | None:
             update(SyncRun)
             .where(SyncRun.id == run_id, SyncRun.state == "queued")
             .values(
-                state="running", lease_token=token, lease_until=now + timedelta(seconds=seconds), not_before=None,
+                state="running",
+                lease_token=token,
+                lease_until=now + timedelta(seconds=seconds),
+                not_before=None,
                 started_at=db.func.coalesce(SyncRun.started_at, now),
             )  # fmt: skip
             .execution_options(synchronize_session=False)
@@ -178,7 +190,10 @@ def give_way(lease: Lease, wait_seconds: float = 0) -> None:
             update(SyncRun)
             .where(SyncRun.id == lease.run_id)
             .values(
-                state="queued", lease_token="", lease_until=None, enqueued_at=None,
+                state="queued",
+                lease_token="",
+                lease_until=None,
+                enqueued_at=None,
                 not_before=utcnow() + timedelta(seconds=wait_seconds) if wait_seconds else None,
             )  # fmt: skip
             .execution_options(synchronize_session=False)
@@ -193,8 +208,14 @@ def finish(lease: Lease, outcome: str, error: AppError | None = None) -> None:
             update(SyncRun)
             .where(SyncRun.id == lease.run_id)
             .values(
-                state="finished", outcome=outcome, finished_at=utcnow(), lease_token="", lease_until=None,
-                error_code=error.code if error else "", error=error.message if error else "", advice=error.advice if error else "",
+                state="finished",
+                outcome=outcome,
+                finished_at=utcnow(),
+                lease_token="",
+                lease_until=None,
+                error_code=error.code if error else "",
+                error=error.message if error else "",
+                advice=error.advice if error else "",
             )  # fmt: skip
             .execution_options(synchronize_session=False)
         )

@@ -70,19 +70,26 @@ def import_stock(lines: Iterable[str], actor: str, *, add_unknown: bool = False)
         known: dict[str, int] = {}
         skus = sorted(wanted)
         for start in range(0, len(skus), 500):
-            for item_id, sku in session.execute(select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(skus[start : start + 500]))):
+            for item_id, sku in session.execute(
+                select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(skus[start : start + 500]))
+            ):
                 known[sku] = item_id
         unknown = [sku for sku in skus if sku not in known]
         if unknown and not add_unknown:
             named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-            raise InvalidInput(f"The file names SKUs that are not stock items: {named}.", "Nothing was changed. Take them out, or add them.")
+            raise InvalidInput(
+                f"The file names SKUs that are not stock items: {named}.", "Nothing was changed. Take them out, or add them."
+            )
         for sku in unknown:
             session.add(StockItem(sku=sku, on_hand=0, reserved=0, buffer=0))
         session.flush()
         if unknown:
             for start in range(0, len(unknown), 500):
-                for item_id, sku in session.execute(select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(unknown[start : start + 500]))):
+                for item_id, sku in session.execute(
+                    select(StockItem.id, StockItem.sku).where(StockItem.sku.in_(unknown[start : start + 500]))
+                ):
                     known[sku] = item_id
+            ledger.mark_stale_skus(unknown)
         items = ledger.load_items(known.values())
         changed = 0
         for item in items.values():
@@ -145,8 +152,8 @@ def _read_csv(lines: Iterable[str]) -> dict[str, int]:
                 continue
             if not sku:
                 wrong.append(f"line {reader.line_num}: no SKU")
-            elif not number.isascii() or not number.isdigit() or int(number) > MOST:
-                wrong.append(f"line {reader.line_num}: {number!r} is not a whole number from 0 to {MOST}")
+            elif not number.isascii() or not number.isdigit() or len(number) > 20 or int(number) > MOST:
+                wrong.append(f"line {reader.line_num}: {number[:40]!r} is not a whole number from 0 to {MOST}")
             elif sku in wanted:
                 wrong.append(f"line {reader.line_num}: {sku} stands in the file twice")
             else:

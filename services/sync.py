@@ -16,7 +16,7 @@ from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import integrations, listings, orders, push, runs
+from services import integrations, linking, listings, orders, push, runs
 from services.heartbeat import Heartbeat
 from services.runs import Lease
 
@@ -106,7 +106,11 @@ def _work(lease: Lease, slice_seconds: float | None, stopping: Callable[[], bool
     except Exception:
         db.session.rollback()
         log.exception("run %s ended in an unexpected error", lease.run_id)
-        runs.finish(lease, "failed", AppError("Something went wrong inside Cartlink; it has been logged.", "Try again; if it lasts, tell the operator."))
+        runs.finish(
+            lease,
+            "failed",
+            AppError("Something went wrong inside Cartlink; it has been logged.", "Try again; if it lasts, tell the operator."),
+        )
         raise
     finally:
         channel.close()
@@ -141,47 +145,62 @@ def _orders(part: _Slice) -> str:
 
 
 def _listings(part: _Slice) -> str:
-    return listings.read_listings(part.lease, part.channel, part.pause)
+    """Listings, and where the shop's orders are complete, which stock items they take their quantity from."""
+    outcome = listings.read_listings(part.lease, part.channel, part.pause)
+    if outcome != "pause":
+        integration = db.session.get_one(Integration, part.lease.integration_id)
+        orders_on, take_stock = integration.orders_on, integration.take_shop_stock
+        complete = integration.shop.orders_read_to is not None
+        db.session.rollback()
+        if complete or not orders_on:
+            linking.link_listings(part.lease, part.channel, take_stock, _fresh_orders(part, orders_on))
+    return outcome
 
 
 def _stock(part: _Slice) -> str:
-    """Orders before stock: the first order download and the first listing reading have to be complete, and orders are
+    """Orders before stock: the first order download and the first reading of listings have to be complete, and orders are
     downloaded anew wherever there is anything to push."""
     lease = part.lease
     integration = db.session.get_one(Integration, lease.integration_id)
-    shop, orders_on = integration.shop, integration.orders_on
-    first = (orders_on and shop.orders_read_to is None, shop.listings_read_at is None)
-    shop_id = shop.id
+    orders_on, take_stock, shop = integration.orders_on, integration.take_shop_stock, integration.shop
+    first_orders, first_listings = orders_on and shop.orders_read_to is None, shop.listings_read_at is None
     db.session.rollback()
-    if first[0]:
+    if first_orders:
         _inside(part, "orders")
-    if first[1]:
+    if first_listings:
         _inside(part, "listings")
-    if not push.anything_stale(shop_id):
-        db.session.rollback()
+    if not push.anything_stale(lease.shop_id):
         return push.push_nothing(lease)
-    db.session.rollback()
-    return push.push_stock(lease, part.channel, (lambda: _inside(part, "orders")) if orders_on else (lambda: None))
+    fresh_orders = _fresh_orders(part, orders_on)
+    linking.link_listings(lease, part.channel, take_stock, fresh_orders)
+    return push.push_stock(lease, part.channel, fresh_orders)
+
+
+def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
+    """How a run has the shop's orders downloaded before it decides on quantities; nothing where orders are switched off."""
+    return (lambda: _inside(part, "orders")) if orders_on else (lambda: None)
 
 
 def _inside(part: _Slice, kind: str) -> None:
-    """Do another kind of run to its end inside this one, as a run of its own. Gives way while another worker has it."""
+    """Do another kind of run to its end inside this one, as a run of its own. Gives way while another worker has it, or
+    where it has to give way itself."""
+    part.lease.gate()
     try:
-        run_id = runs.start_run(part.lease.integration_id, kind, f"run:{part.lease.run_id}").id
+        run_id = runs.start_run(part.lease.integration_id, kind, part.lease.run_actor).id
     except AlreadyRunning as live:
         run_id = live.run_id
     inner = runs.claim(run_id)
     if inner is None:
         raise GiveWay(2)
+    left = None if part.until is None else max(0.0, part.until - time.monotonic())
     with Heartbeat(inner):
-        before = part.channel.requests
-        _work(inner, None, part.stopping, None)
+        _work(inner, left, part.stopping, None)
     db.session.rollback()
     run = runs.find_run(run_id)
-    log.info("run %s: %s inside it took %s requests", part.lease.run_id, kind, part.channel.requests - before)
     if run.state != "finished":
         raise GiveWay(2)
     if run.outcome not in ("done", "partial"):
+        part.lease.gate()
         raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
 
 

@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-23 16:23:11.461882
+Create Date: 2026-11-23 16:40:47.735288
 
 """
 from alembic import op
@@ -32,12 +32,26 @@ def upgrade():
     sa.Column('reading_started_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('listings_read_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('listings_position', sa.String(length=200), nullable=False),
-    sa.Column('listings_started_at', models.types.Moment(timezone=True), nullable=True),
+    sa.Column('listings_pass', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_shop'))
     )
     with op.batch_alter_table('shop', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_shop_address'), ['address'], unique=False)
 
+    op.create_table('stock_item',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('sku', sa.String(length=255), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('on_hand', sa.Integer(), nullable=False),
+    sa.Column('reserved', sa.Integer(), nullable=False),
+    sa.Column('buffer', sa.Integer(), nullable=False),
+    sa.Column('updated_at', models.types.Moment(timezone=True), nullable=False),
+    sa.CheckConstraint('buffer >= 0', name=op.f('ck_stock_item_buffer_not_negative')),
+    sa.CheckConstraint('on_hand >= 0', name=op.f('ck_stock_item_on_hand_not_negative')),
+    sa.CheckConstraint('reserved >= 0', name=op.f('ck_stock_item_reserved_not_negative')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_item')),
+    sa.UniqueConstraint('sku', name=op.f('uq_stock_item_sku'))
+    )
     op.create_table('integration',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('shop_id', sa.Integer(), nullable=False),
@@ -73,6 +87,8 @@ def upgrade():
     sa.Column('stock_every', sa.Integer(), nullable=False),
     sa.Column('listings_every', sa.Integer(), nullable=False),
     sa.Column('push_gate', sa.String(length=10), nullable=False),
+    sa.Column('statuses', sa.JSON(), nullable=False),
+    sa.Column('evaluate_due_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('waiting_run_id', sa.Integer(), nullable=True),
     sa.Column('approved_run_id', sa.Integer(), nullable=True),
     sa.Column('orders_due_at', models.types.Moment(timezone=True), nullable=True),
@@ -112,6 +128,7 @@ def upgrade():
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('do_not_push', sa.Boolean(), nullable=False),
     sa.Column('seen_at', models.types.Moment(timezone=True), nullable=False),
+    sa.Column('seen_pass', sa.Integer(), nullable=False),
     sa.Column('gone_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('pushed', sa.Integer(), nullable=True),
     sa.Column('pushed_at', models.types.Moment(timezone=True), nullable=True),
@@ -124,6 +141,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_listing'))
     )
     with op.batch_alter_table('listing', schema=None) as batch_op:
+        batch_op.create_index('ix_listing_failed', ['shop_id'], unique=False, sqlite_where=sa.text("push_error != ''"), postgresql_where=sa.text("push_error != ''"))
         batch_op.create_index('ix_listing_shop_sku', ['shop_id', 'sku'], unique=False)
         batch_op.create_index(batch_op.f('ix_listing_sku'), ['sku'], unique=False)
         batch_op.create_index('ix_listing_stale', ['shop_id'], unique=False, sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
@@ -177,23 +195,29 @@ def upgrade():
         batch_op.create_index('ix_order_state_placed', ['state', 'placed_at'], unique=False)
         batch_op.create_index('uq_order_shop_external_id', ['shop_id', 'external_id'], unique=True)
 
-    op.create_table('stock_item',
+    op.create_table('draft',
     sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('sku', sa.String(length=255), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('on_hand', sa.Integer(), nullable=False),
-    sa.Column('reserved', sa.Integer(), nullable=False),
-    sa.Column('buffer', sa.Integer(), nullable=False),
-    sa.Column('started_shop_id', sa.Integer(), nullable=True),
-    sa.Column('started_at', models.types.Moment(timezone=True), nullable=True),
-    sa.Column('updated_at', models.types.Moment(timezone=True), nullable=False),
-    sa.CheckConstraint('buffer >= 0', name=op.f('ck_stock_item_buffer_not_negative')),
-    sa.CheckConstraint('on_hand >= 0', name=op.f('ck_stock_item_on_hand_not_negative')),
-    sa.CheckConstraint('reserved >= 0', name=op.f('ck_stock_item_reserved_not_negative')),
-    sa.ForeignKeyConstraint(['started_shop_id'], ['shop.id'], name=op.f('fk_stock_item_started_shop_id_shop')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_item')),
-    sa.UniqueConstraint('sku', name=op.f('uq_stock_item_sku'))
+    sa.Column('token', sa.String(length=43), nullable=False),
+    sa.Column('purpose', sa.String(length=12), nullable=False),
+    sa.Column('kind', sa.String(length=20), nullable=False),
+    sa.Column('integration_id', sa.Integer(), nullable=True),
+    sa.Column('actor', sa.String(length=100), nullable=False),
+    sa.Column('created_at', models.types.Moment(timezone=True), nullable=False),
+    sa.Column('expires_at', models.types.Moment(timezone=True), nullable=False),
+    sa.Column('answers_sealed', sa.LargeBinary(), nullable=False),
+    sa.Column('found_sealed', sa.LargeBinary(), nullable=True),
+    sa.Column('check_state', sa.String(length=10), nullable=False),
+    sa.Column('check_ticket', sa.String(length=32), nullable=False),
+    sa.Column('check_asked_at', models.types.Moment(timezone=True), nullable=True),
+    sa.Column('phase', sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], name=op.f('fk_draft_integration_id_integration')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_draft')),
+    sa.UniqueConstraint('token', name=op.f('uq_draft_token'))
     )
+    with op.batch_alter_table('draft', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_draft_actor'), ['actor'], unique=False)
+        batch_op.create_index(batch_op.f('ix_draft_expires_at'), ['expires_at'], unique=False)
+
     op.create_table('link',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('listing_id', sa.Integer(), nullable=False),
@@ -349,7 +373,11 @@ def downgrade():
         batch_op.drop_index(batch_op.f('ix_link_stock_item_id'))
 
     op.drop_table('link')
-    op.drop_table('stock_item')
+    with op.batch_alter_table('draft', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_draft_expires_at'))
+        batch_op.drop_index(batch_op.f('ix_draft_actor'))
+
+    op.drop_table('draft')
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.drop_index('uq_order_shop_external_id')
         batch_op.drop_index('ix_order_state_placed')
@@ -362,6 +390,7 @@ def downgrade():
         batch_op.drop_index('ix_listing_stale', sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
         batch_op.drop_index(batch_op.f('ix_listing_sku'))
         batch_op.drop_index('ix_listing_shop_sku')
+        batch_op.drop_index('ix_listing_failed', sqlite_where=sa.text("push_error != ''"), postgresql_where=sa.text("push_error != ''"))
 
     op.drop_table('listing')
     with op.batch_alter_table('integration', schema=None) as batch_op:
@@ -373,6 +402,7 @@ def downgrade():
         batch_op.drop_index('ix_integration_listings_due')
 
     op.drop_table('integration')
+    op.drop_table('stock_item')
     with op.batch_alter_table('shop', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_shop_address'))
 

@@ -110,7 +110,10 @@ def test_a_rate_seen_contained_once_saves_the_request_for_the_next_order():
 def test_each_tax_is_kept_by_name_when_asked_for():
     rows = [row("tax", "4", name="State"), row("tax", "3.33", name="City"), row("tax", "9", name="None", available=False)]
     one = order(lines=[(1, "100")], tax="7.33", total="107.33")
-    assert break_down(one, MoneyRules(use_tax=True, with_tax_lines=True), rows).tax_lines == (("State", D("4")), ("City", D("3.33")))
+    assert break_down(one, MoneyRules(use_tax=True, with_tax_lines=True), rows).tax_lines == (
+        ("State", D("4")),
+        ("City", D("3.33")),
+    )
 
 
 def test_amounts_are_written_with_their_currencys_decimals():
@@ -131,7 +134,11 @@ def test_the_parts_always_add_up_to_the_total(subtotals, shipping, tax, discount
     total = items + shipping - discount + (tax if added else 0)
     one = order(lines=[(1, str(s)) for s in subtotals], shipping=str(shipping), tax=str(tax if added else contained),
                 discount=str(-discount), total=str(total))  # fmt: skip
-    rows = [row("tax", str(tax if added else contained), included=not added), row("shipping", str(shipping)), row("discount", str(-discount))]
+    rows = [
+        row("tax", str(tax if added else contained), included=not added),
+        row("shipping", str(shipping)),
+        row("discount", str(-discount)),
+    ]
     for given_rows in (rows, None) if added else (rows,):
         made = break_down(one, rules, given_rows)
         assert made.difference == 0

@@ -18,7 +18,9 @@ from tests.support.rows import PLACED, make_integration, make_item, make_listing
 def books_balance(db) -> None:
     for item in db.session.scalars(select(StockItem)):
         sums = db.session.execute(
-            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(StockEntry.stock_item_id == item.id)
+            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(
+                StockEntry.stock_item_id == item.id
+            )
         ).one()
         assert (item.on_hand, item.reserved) == (sums[0] or 0, sums[1] or 0)
         reserved = db.session.scalar(select(func.sum(OrderLine.reserved)).where(OrderLine.stock_item_id == item.id)) or 0

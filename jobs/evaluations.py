@@ -1,0 +1,29 @@
+"""Stored orders read again after a change of settings, as a job."""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError
+
+from errors import QueueAway
+from jobs import RUN_TIMEOUT, queue
+from services import integration_settings
+
+
+def enqueue_evaluation(integration_id: int) -> None:
+    """Put it on the queue, once however often it is asked for. Raises QueueAway; the database keeps that it is due."""
+    try:
+        queue("checks").enqueue(
+            "jobs.evaluations.run", kwargs={"integration_id": integration_id}, job_id=f"evaluation-{integration_id}", unique=True,
+            job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=0,
+        )  # fmt: skip
+    except RedisError:
+        raise QueueAway("The queue does not answer; the stored orders are read again when it is back.") from None
+
+
+def enqueue_due_evaluations() -> None:
+    for integration_id in integration_settings.due_evaluations():
+        enqueue_evaluation(integration_id)
+
+
+def run(integration_id: int) -> None:
+    integration_settings.evaluate_if_due(integration_id)
