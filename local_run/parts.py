@@ -14,7 +14,7 @@ from local_run.settings import Plan
 PATIENCE = {"queue": 10, "shop": 5, "web": 20, "worker": 25, "ticks": 25, "scheduler": 5}
 """Seconds a part may take to end in order, before it is killed."""
 ORDER = ("queue", "shop", "web", "ticks", "worker", "scheduler")
-"""Started in this order, stopped in the opposite one."""
+"""Started in this order."""
 
 
 def read_procfile(path: Path) -> dict[str, str]:
@@ -53,6 +53,9 @@ def supervisor_config(plan: Plan, commands: dict[str, str]) -> str:
                 stdout_events_enabled="true",
             )
         )  # fmt: skip
+    # A group's parts are asked to stop all at once; the queue, a group of its own, when they have.
+    others = ",".join(name for name in commands if name != "queue")
+    sections.append(section("group:cartlink", programs=others, priority=ORDER.index("shop")))
     return "\n".join(sections)
 
 
