@@ -105,7 +105,8 @@ class ShopSession:
     """The HTTP of one shop.
 
     ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what must never be told. ``requests`` counts
-    what was sent. ``connections`` connections are kept alive. Raises AddressRefused for an end point that is no web address."""
+    what was sent; ``clock_offset`` is how far the shop's clock is ahead of ours, None while it has not told its time.
+    ``connections`` connections are kept alive. Raises AddressRefused for an end point that is no web address."""
 
     def __init__(
         self,
@@ -189,6 +190,15 @@ class ShopSession:
         text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
         return text if len(text) <= length else text[: length - 1] + "…"
 
+    def notice_clock(self, date: str) -> None:
+        """Take the shop's clock from the text of a header; anything but a date is passed over."""
+        try:
+            moment = parsedate_to_datetime(date)
+        except (ValueError, TypeError, OverflowError):
+            return
+        if moment.tzinfo is not None:
+            self.clock_offset = moment - datetime.now(UTC)
+
     def close(self) -> None:
         self._adapter.close()
 
@@ -234,7 +244,7 @@ class ShopSession:
     def _received(self, status: int, raw: Any) -> Answer:
         headers = {name.lower(): value for name, value in raw.headers.items()}
         self._remember_xid(headers.get("set-cookie", ""))
-        self._remember_clock(headers.get("date", ""))
+        self.notice_clock(headers.get("date", ""))
         cap = self.limits.max_bytes if status == 200 else ERROR_BODY
         pieces: list[bytes] = []
         size = 0
@@ -246,14 +256,6 @@ class ShopSession:
                 break
             pieces.append(piece)
         return Answer(status, headers, b"".join(pieces), datetime.now(UTC))
-
-    def _remember_clock(self, date: str) -> None:
-        try:
-            moment = parsedate_to_datetime(date)
-        except (ValueError, TypeError, OverflowError):
-            return
-        if moment.tzinfo is not None:
-            self.clock_offset = moment - datetime.now(UTC)
 
     def _remember_xid(self, cookies: str) -> None:
         if found := _XID.search(cookies):

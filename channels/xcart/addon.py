@@ -116,6 +116,8 @@ class Addon:
         """The answer itself where it carries data, else the leaf that says what it is."""
         status = answer.status
         if status == 200 and answer.body[:1] in (b"[", b"{", b"n", b'"'):
+            # Orders carry the time of the shop's program, which sets this header to now; Date may be a proxy's.
+            self.session.notice_clock(answer.headers.get("last-modified", ""))
             return answer
         trouble = http_trouble(self.session, answer)
         if trouble is not None:

@@ -52,7 +52,7 @@ class AddonShipments:
         present = self._present(before)
         kept = stays(present, target)
         missing = [number for number in _clean(tracking_numbers) if number not in before.tracking]
-        if present is not None and present.code == CALLED_OFF and kept:
+        if present is not None and present.code.upper() == CALLED_OFF and kept:
             return ShipmentResult(False, present.code, before.tracking, kept)
         if kept and not missing:
             return ShipmentResult(False, _shown(present), before.tracking, kept)
@@ -75,7 +75,9 @@ class AddonShipments:
             # It may have been saved before something failed, a mail for one: the order itself knows.
             error = exc
         else:
-            after = self._read(external_id, answer)
+            # A status that the shop does not know it answers with the id sent and the old code: with a merchant's own status,
+            # which has no code, only the order itself tells (X-Cart 5.4, observed).
+            after = self._read(external_id, answer) if target is None or target.code else self._order(external_id)
             complaint = self._undone(after, target, numbers)
             if complaint:
                 raise ShopRefused(complaint)
@@ -87,9 +89,9 @@ class AddonShipments:
 
     def _undone(self, order: DefaultOrder, target: Status | None, numbers: Sequence[str]) -> str:
         """What of a change is not to be seen in the order; empty where all of it is."""
-        present = self._present(order)
-        if target is not None and (present is None or present.external_id != target.external_id):
-            return f"The shop left the order at the status {present.name if present else 'none'}."
+        shown = order.shippingStatus
+        if target is not None and (shown is None or str(shown.id) != target.external_id or (shown.code or "") != target.code):
+            return f"The shop left the order at the status {(shown.code if shown else '') or 'it had'}."
         lost = [number for number in numbers if number not in order.tracking]
         return f"The shop did not keep the tracking number {lost[0]}." if lost else ""
 

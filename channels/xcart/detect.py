@@ -117,6 +117,9 @@ class _Inspection:
             except (TlsTrouble, AddressRefused, ShopUnreachable, ReadOnlyKey, KeyRejected) as exc:
                 self.credentials = replace(self.credentials, generation=generation)
                 return exc
+            except ShopBroken as exc:
+                # What answers 200 with something else than data is no shop, or another program's page.
+                found.append(_no_shop(site) if exc.status_code == 200 else exc)
             except ChannelError as exc:
                 found.append(exc)
             else:
@@ -209,7 +212,7 @@ def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspectio
     shop = Addon(session, site)
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
-        raise NotAShop(f"{shop.host} answers, but not as an X-Cart shop does.")
+        raise _no_shop(site)
     _probe_paging(shop, inspection.within)
     written = session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {"x": 1}, within=inspection.within)
     if written.status == 403 and not written.body.strip():
@@ -245,6 +248,10 @@ def _has(row: msgspec.Raw, *names: str) -> bool:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return False
     return isinstance(value, dict) and all(name in value for name in names)
+
+
+def _no_shop(site: Credentials) -> NotAShop:
+    return NotAShop(f"{urlsplit(site.endpoint).netloc} answers, but not as an X-Cart shop does.")
 
 
 def _root(endpoint: str) -> str:

@@ -59,14 +59,16 @@ def stays(present: Status | None, target: Status) -> str:
     """Why an order must not be moved from one shipping status to another: a sentence, empty where it may be moved.
 
     A merchant's own status as target counts as shipped, because that is what the setting is for. One that the order has at
-    present says nothing about how far it is, so it may be left."""
+    present says nothing about how far it is, so it may be left. Codes are compared without regard to case, because a careless
+    write of another program rewrites S to s for the whole shop (X-Cart 5.4, observed)."""
     if present is None:
         return ""
-    if present.external_id == target.external_id or (present.code and present.code == target.code):
+    code = present.code.upper()
+    if present.external_id == target.external_id or (code and code == target.code.upper()):
         return f"The order is already marked {present.name}."
-    if present.code == CALLED_OFF:
+    if code == CALLED_OFF:
         return f"The shop has marked the order {present.name}; it was left so."
-    reached, aimed = _PROGRESS.get(present.code), _PROGRESS.get(target.code, _SHIPPED)
+    reached, aimed = _PROGRESS.get(code), _PROGRESS.get(target.code.upper(), _SHIPPED)
     if reached is not None and reached >= aimed:
         return f"The order is already further along: {present.name}."
     return ""

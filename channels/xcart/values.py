@@ -41,11 +41,10 @@ def money(value: Decimal | None, decimals: int) -> Decimal:
         rounded = value.quantize(_STEPS[decimals], ROUND_HALF_UP)
     except InvalidOperation:
         raise ValueError("no amount") from None
-    if not rounded:
-        if rounded.is_nan():
-            raise ValueError("no amount")
-        return _ZEROS[decimals]
-    return rounded
+    if rounded.is_nan():
+        raise ValueError("no amount")
+    # The shop's −0.0 is a plain zero.
+    return rounded or _ZEROS[decimals]
 
 
 def utc(moment: datetime | None) -> datetime | None:

@@ -86,13 +86,13 @@ class _Pieces:
 
     @property
     def hopeless(self) -> bool:
-        """Three single rows failed and nothing worked: it is not the rows. No more halves are tried."""
+        """Three single rows failed and nothing worked: it is hardly the rows. Only single rows are tried from now on."""
         return not self.worked and self.faulty >= 3
 
     def read(self, offset: int, count: int) -> list[Row]:
         if count <= 0:
             return []
-        if not self.hopeless:
+        if count == 1 or not self.hopeless:
             try:
                 rows = self.page(offset, count)
             except ShopBroken as exc:
@@ -116,20 +116,21 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
     while True:
         warnings: list[str] = []
         overlap = 1 if last_id and position else 0
-        offset, asked = position - overlap, size + overlap
-        stretch = _in_order(read, offset, asked, last_id, rows, host, warnings)
+        offset, end = position - overlap, overlap
+        stretch = _in_order(read, offset, size + overlap, last_id, rows, host, warnings)
         if overlap and offset and (not stretch.rows or stretch.rows[0].id > last_id):
             warnings.append(f"The shop removed {rows} during the download; Cartlink went back to miss none.")
             offset, stretch = _back(read, offset, size, last_id)
-            asked = size
+            end = size - 1
         fresh: list[Row] = []
         newest = last_id
         for row in stretch.rows:
             if row.id == 0 or row.id > newest:
                 fresh.append(row)
                 newest = max(newest, row.id)
-        # A short stretch need not be the end, for a shop that joins tables gives fewer rows than asked: nothing new is the end.
-        last = stretch.surplus or (not fresh and len(stretch.rows) < asked)
+        # A short stretch need not be the end, for a shop that joins tables gives fewer rows than asked. The end is where
+        # nothing follows the row that is known.
+        last = stretch.surplus or (not fresh and len(stretch.rows) <= end)
         position, last_id = offset + len(stretch.rows), newest
         idle = 0 if fresh else idle + 1
         if idle >= STUBBORN and not last:
