@@ -172,4 +172,4 @@ def _health(row: Row, runs: tuple[LiveRun, ...]) -> str:
         return "disabled"
     if row.health == "needs_reauthorising":
         return row.health
-    return "syncing" if any(run.state == "running" for run in runs) else row.health
+    return "syncing" if runs else row.health
