@@ -144,6 +144,7 @@ def test_it_asks_again_only_while_something_runs(client: FreshClient) -> None:
     assert 'http-equiv="refresh"' in page
 
 
+@pytest.mark.both_databases
 class TestTheChart:
     def test_a_bar_for_each_day_with_orders_and_a_mark_where_a_run_failed(self, client: FreshClient) -> None:
         integration_id = add_integration()
@@ -181,6 +182,7 @@ def test_the_page_costs_the_same_with_many_orders_and_runs(client: FreshClient) 
     assert len(many) == len(few) <= 12
 
 
+@pytest.mark.both_databases
 class TestSearching:
     @pytest.fixture
     def shops(self, client: FreshClient) -> dict[str, int]:
