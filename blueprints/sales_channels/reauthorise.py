@@ -98,7 +98,7 @@ def watch_check(integration_id: int, token: str) -> Response:
         "integration": integrations.get_integration(integration_id),
     }  # fmt: skip
     if wants_fragment("check"):
-        return fragment("sales_channels/_check.html", **context)
+        return fragment("sales_channels/_check.html", announce=draft.phase, **context)
     return make_response(render_template("sales_channels/reauthorise_check.html", **context))
 
 

@@ -167,7 +167,7 @@ def watch_check(token: str) -> Answer:
     context = {"draft": draft, "late": late, "step": 2, "kind": catalogue.get_kind(draft.kind), "token": token}
     context["here"], context["back"] = url_for(".watch_check", token=token), url_for(".ask_shop", token=token)
     if wants_fragment("check"):
-        return fragment("sales_channels/_check.html", **context)
+        return fragment("sales_channels/_check.html", announce=draft.phase, **context)
     return render_template("sales_channels/wizard_check.html", **context)
 
 
