@@ -169,7 +169,13 @@ class TestVerdicts:
 
     def test_no_x_cart(self, shop):
         shop.mode.plain_site = True
-        assert check(shop).verdict == "not_xcart"
+        found = check(shop)
+        assert found.verdict == "not_xcart" and "not as an X-Cart shop does" in found.message
+
+    def test_an_x_cart_whose_api_answers_with_pages(self, shop):
+        shop.faults.add("html", True, match="RESTAPI")
+        found = check(shop)
+        assert found.verdict == "broken" and "is an X-Cart shop, but its API answers with a web page" in found.message
 
     def test_a_folder_that_is_none(self, shop):
         found = check(f"{shop.url}/nosuch", shop.key)
