@@ -100,6 +100,8 @@ class _Inspection:
         self.lightly = False
         """Whether the first read is enough: to find where a shop is, not how well the key does there."""
         self.shows_pages: ChannelError | None = None
+        self.recognised = False
+        """Whether the generation asked has answered as only it does: what goes wrong after that is the verdict."""
         self.limits = replace(limits, tries=1, connect_timeout=min(5.0, limits.connect_timeout))
 
     def verdict(self) -> Check:
@@ -121,16 +123,19 @@ class _Inspection:
         """None where address and key are good, else the leaf that says most."""
         found: list[ChannelError] = []
         for generation, probe in self._probes():
+            self.recognised = False
             try:
                 self._with_session(site, probe)
             except (TlsTrouble, AddressRefused, ShopUnreachable, ReadOnlyKey, KeyRejected) as exc:
                 self.credentials = replace(self.credentials, generation=generation)
                 return exc
-            except ShopBroken as exc:
-                # What answers 200 with something else than data is no shop, or another program's page in a shop's place.
-                found.append(self._page_instead(site) if exc.status_code == 200 else exc)
             except ChannelError as exc:
-                found.append(exc)
+                if self.recognised:
+                    self.credentials = replace(self.credentials, generation=generation)
+                    return exc
+                # What answers 200 with something else than data is no shop, or another program's page in a shop's place.
+                paged = isinstance(exc, ShopBroken) and exc.status_code == 200
+                found.append(self._page_instead(site) if paged else exc)
             else:
                 self.credentials = replace(self.credentials, generation=generation)
                 return None
@@ -257,6 +262,7 @@ def _probe_api(session: ShopSession, site: Credentials, inspection: _Inspection)
         rows = rows_of(shop.judged(answer, path).body, shop.host)
         if not all(_has(row, "id", "order_number") for row in rows):
             raise _no_shop(site)
+    inspection.recognised = True
     if inspection.lightly:
         return
     written = session.write(
@@ -272,6 +278,7 @@ def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspectio
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
         raise _no_shop(site)
+    inspection.recognised = True
     if inspection.lightly:
         return
     _probe_paging(shop, inspection.within)
