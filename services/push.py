@@ -94,13 +94,17 @@ def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None],
             failed += _send(lease, channel, changes[start : start + CHUNK])
             tell()
         if not moved:
+            _close_approval(lease)
             break
     return "partial" if failed else "done"
 
 
 def push_nothing(lease: Lease) -> str:
     """Nothing is stale, so nothing is asked of the shop; a first push that changes nothing confirms itself."""
-    return "done" if _may_send(lease, lease.shop_id, ()) else "waiting"
+    if not _may_send(lease, lease.shop_id, ()):
+        return "waiting"
+    _close_approval(lease)
+    return "done"
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ def _judge_one(lease: Lease, listing: Listing, now: int) -> Iterator[_Change]:
     wanted = wanted_quantity(listing)
     if wanted is None:
         return
-    if listing.expected is not None and now not in (listing.expected, listing.pushed):
+    if listing.expected is not None and now not in (listing.expected, listing.pushed, wanted):
         _note_drift(lease, listing, now)
     listing.quantity = listing.expected = now
     if now == wanted:
@@ -240,7 +244,9 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
     with lease.page() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
         if not changes:
-            integration.push_gate, integration.waiting_run_id = "open", None
+            integration.waiting_run_id = None
+            if _anything_linked(shop_id):
+                integration.push_gate = "open"
             return True
         approved = _approved(integration.approved_run_id)
         new = [change for change in changes if (change.listing_id, change.wanted) not in approved]
@@ -258,6 +264,24 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
             )  # fmt: skip
         lease.count("preview", len(changes))
         return False
+
+
+def _anything_linked(shop_id: int) -> bool:
+    """Whether a push compares anything: one that compares nothing confirms nothing either."""
+    linked = select(Link.id).join(Listing).where(Listing.shop_id == shop_id, Listing.gone_at.is_(None)).limit(1)
+    return db.session.scalar(linked) is not None
+
+
+def _close_approval(lease: Lease) -> None:
+    """What a person has said yes to has been sent. The same changes on another day are asked about anew."""
+    integration = db.session.get_one(Integration, lease.integration_id)
+    given = integration.approved_run_id
+    db.session.rollback()
+    if given is not None:
+        with lease.page() as session:
+            integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+            if integration.approved_run_id == given:
+                integration.approved_run_id = None
 
 
 def _approved(run_id: int | None) -> set[tuple[int | None, int | None]]:
