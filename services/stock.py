@@ -12,6 +12,7 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
 from services import holds, ledger
+from services.binding import bind_lines
 from services.clashes import done_again
 
 MOST = 2_147_483_647
@@ -103,6 +104,9 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
         items = ledger.load_items(known.values())
         changed = [item.id for item in items.values() if _set_on_hand(item, wanted[item.sku], actor, "import")]
         ledger.mark_stale(changed)
+        if unknown:
+            session.flush()
+            bind_lines({item.sku: item for item in items.values() if item.sku in set(unknown)}, actor=actor)
     return StockSet(len(changed), len(wanted) - len(changed), tuple(unknown))
 
 
