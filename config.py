@@ -88,7 +88,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         connect_timeout=float(reader.integer("CONNECT_TIMEOUT", 10, 1, 120)),
         read_timeout=float(reader.integer("READ_TIMEOUT", 120, 1, 600)),
         total_timeout=float(reader.integer("TOTAL_TIMEOUT", 180, 1, 900)),
-        max_answer_bytes=reader.integer("MAX_ANSWER_MB", 64, 1, 1024) * 1024 * 1024,
+        max_answer_bytes=reader.integer("MAX_ANSWER_MB", 8, 1, 1024) * 1024 * 1024,
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     )
 

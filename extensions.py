@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import msgspec
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
@@ -33,7 +34,12 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-db = SQLAlchemy(model_class=Base)
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# Several columns of each order and of each of its lines are JSON: the standard library's took a tenth of a download.
+db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "json_deserializer": msgspec.json.decode})
 migrate = Migrate()
 csrf = CSRFProtect()
 htmx = Htmx()

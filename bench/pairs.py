@@ -13,10 +13,12 @@ FORK = multiprocessing.get_context("fork")
 
 def in_child(act: Callable[..., Any], *arguments: Any, seconds: float = 120) -> Any:
     """What ``act`` answers, computed in a forked child: like a work horse it starts with everything imported and nothing
-    used yet, and what it leaves behind goes with it. Raises RuntimeError where it fails or takes too long."""
+    used yet, looks for garbage only in what is new (as ``worker.py`` sees to), and what it leaves behind goes with it.
+    Raises RuntimeError where it fails or takes too long."""
     receiver, sender = FORK.Pipe(duplex=False)
     child = FORK.Process(target=_report, args=(sender, act, arguments), daemon=True)
     gc.collect()
+    gc.freeze()
     child.start()
     sender.close()
     try:
@@ -31,6 +33,7 @@ def in_child(act: Callable[..., Any], *arguments: Any, seconds: float = 120) -> 
             child.kill()
             child.join(5)
         receiver.close()
+        gc.unfreeze()
     if not good:
         raise RuntimeError(answer)
     return answer

@@ -178,7 +178,14 @@ def connect(shop: PracticeShop, since: datetime | None = None, **settings: Any) 
             for name, value in settings.items():
                 setattr(integration, name, value)
     shop.forget_requests()
+    let_go()
     return integration_id
+
+
+def let_go() -> None:
+    """Keep no connection: a forked child must not inherit one, and one that reads would keep SQLite from tidying up."""
+    db.session.remove()
+    db.engine.dispose()
 
 
 def do(integration_id: int, kind: str) -> SyncRun:

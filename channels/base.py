@@ -38,7 +38,7 @@ class Limits:
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
     total_timeout: float = 180.0
-    max_bytes: int = 64 * 1024 * 1024
+    max_bytes: int = 8 * 1024 * 1024
     tries: int = 3
     backoff: float = 0.5
     allow_private: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class BadRow:
 class OrderPage:
     """One page of orders. ``position`` is the ``start`` from which the next page is read; ``last`` ends the reading.
     ``requests`` counts what the page cost. ``warnings`` are sentences (rows outside what was asked, a page that came twice).
-    ``shop_time`` is the shop's own clock when it answered (its Date header), None where it did not say."""
+    ``shop_time`` is the shop's own clock when the page was asked for, None where it does not tell its time."""
 
     orders: tuple[Order, ...]
     bad: tuple[BadRow, ...]

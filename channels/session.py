@@ -53,12 +53,13 @@ _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPExcept
 
 
 class _KeylessLog(logging.Filter):
-    """Takes the key out of the addresses which urllib3 writes to its logs."""
+    """Takes the key out of what urllib3 writes to its logs: out of addresses, and with the headers that it could not read,
+    where a shop may have echoed it."""
 
     key_in_url = re.compile(r"(_key=)[^&\s\"')]+")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self.key_in_url.sub(r"\1***", record.getMessage())
+        record.msg = self.key_in_url.sub(r"\1***", record.getMessage().partition("unparsed data")[0])
         record.args = ()
         record.exc_info = None
         return True

@@ -19,6 +19,7 @@ from services.batches import stamp
 from services.integration_list import IntegrationRow
 
 KIND = "xcart"
+PASSING = ("unreachable", "timeout", "busy", "maintenance", "broken")
 FIRST_RUNS = ("listings", "orders", "stock")
 COLUMNS = (
     Column("NAME", "name"),
@@ -52,13 +53,20 @@ def add(name: str, endpoint: str, key_file: str, use_tax: bool, use_shipping_tax
     key = read_key(key_file)
     check = integrations.check_shop(KIND, endpoint, key)
     if not check.good:
-        raise Failed(verdict(check))
+        raise Failed(refusal(check))
     new = integrations.NewIntegration(KIND, name, endpoint, key, use_tax, use_shipping_tax, surcharge, start)
     integration = integrations.add_integration(new, check, actor())
     say(f"Added {integration.name}: {check.endpoint or address}, orders since {integration.orders_since:%Y-%m-%d}.")
     if check.message:
         say(verdict(check))
     start_runs(integration.id, FIRST_RUNS)
+
+
+def refusal(check: Check) -> str:
+    """Why nothing was stored. What passes by itself is not tried again here, as it is for a shop that is stored."""
+    if check.verdict in PASSING:
+        return f"{check.message} Nothing was stored. Check the website end point, or try again later."
+    return verdict(check)
 
 
 def verdict(check: Check) -> str:

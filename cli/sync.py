@@ -52,6 +52,9 @@ def sync_now(integration_id: int, name: str, kind: str) -> None:
     try:
         run_id = runs.start_run(integration_id, kind, actor()).id
     except AlreadyRunning as under_way:
+        if not under_way.run_id:
+            # It was started and ended while we asked.
+            raise
         run_id = under_way.run_id
     run = progress.perform(run_id, f"{name}: {kind}")
     say(summary(run))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from channels.base import Address
 from channels.base import Order as ShopOrder
 from channels.base import OrderLine as ShopLine
 from channels.base import Surcharge
@@ -47,14 +50,22 @@ def columns(storing: Storing, order: ShopOrder, money: Breakdown, rows: Sequence
         "tax_lines": [[name, str(amount)] for name, amount in money.tax_lines] if money.tax_lines is not None else None,
         "payment_status": order.payment_status, "shipping_status": order.shipping_status, "customer": order.customer,
         "email": order.email,
-        "billing_address": asdict(order.billing_address) if order.billing_address else None,
-        "shipping_address": asdict(order.shipping_address) if order.shipping_address else None,
+        "billing_address": address_columns(order.billing_address), "shipping_address": address_columns(order.shipping_address),
         "payment_method": order.payment_method, "shipping_method": order.shipping_method,
         "customer_notes": order.customer_notes if storing.with_notes else "",
         "admin_notes": order.admin_notes if storing.with_notes else "",
         "tracking_numbers": list(order.tracking_numbers), "problems": list(order.problems),
         "surcharge_rows": [surcharge_columns(row) for row in rows] if rows is not None else None,
     }  # fmt: skip
+
+
+def address_columns(address: Address | None) -> dict[str, Any] | None:
+    """As it comes out of the database again, so that the two can be compared: JSON has lists, no tuples."""
+    if address is None:
+        return None
+    fields = msgspec.to_builtins(address)
+    fields["extra"] = [list(pair) for pair in address.extra]
+    return fields
 
 
 def surcharge_columns(row: Surcharge) -> list[Any]:

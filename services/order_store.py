@@ -103,6 +103,9 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
 def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) -> None:
     """Keep rows that could not be read, held for a person, under the shop's id where it is known."""
     named = [row for row in bad if row.external_id]
+    if not named:
+        stored.unreadable += len(bad)
+        return
     known = stored_digests(storing.shop_id, [row.external_id for row in named])
     now = utcnow()
     for row in named:
@@ -180,11 +183,12 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
         stored.held += verdict.state == "on_hold"
     if not order_rows:
         return
-    ids = db.session.execute(
-        insert(Order.__table__).returning(Order.__table__.c.id, sort_by_parameter_order=True), order_rows
-    ).scalars()
+    # SQLite answers RETURNING with a statement a row; plain inserts go in one, and the ids are read afterwards.
+    db.session.execute(insert(Order.__table__), order_rows)
+    id_of = _stored_ids(storing.shop_id, [row["external_id"] for row in order_rows])
     flat: list[dict[str, Any]] = []
-    for order_id, lines_of, booked in zip(ids, line_rows, entries, strict=True):
+    for row, lines_of, booked in zip(order_rows, line_rows, entries, strict=True):
+        order_id = id_of[row["external_id"]]
         for line in lines_of:
             line["order_id"] = order_id
         for entry in booked:
@@ -194,6 +198,11 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
         db.session.execute(insert(OrderLine.__table__), flat)
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
+
+
+def _stored_ids(shop_id: int, external_ids: Sequence[str]) -> dict[str, int]:
+    query = select(Order.external_id, Order.id).where(Order.shop_id == shop_id, Order.external_id.in_(external_ids))
+    return {row.external_id: row.id for row in db.session.execute(query)}
 
 
 @dataclass(slots=True)

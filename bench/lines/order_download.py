@@ -30,11 +30,12 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, insert, text
 
 from bench.frame import Measured
 from bench.pairs import alternate, in_child, ratio, samples
-from bench.place import Place, PracticeShop, connect, do
+from bench.place import Place, connect, let_go
 from extensions import db
 from services import runs, sync
 
 PAGE = 100
+ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SUMS = """
     SELECT (SELECT count(*) FROM "order"), (SELECT count(*) FROM order_line),
            (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason)
@@ -87,11 +88,10 @@ def measure_ratio(place: Place) -> Measured:
 
 def _download(app: Flask) -> tuple[float, float, Any]:
     """Seconds, processor seconds, and what is stored."""
-    run = runs.start_run(1, "orders", "bench")
-    db.session.remove()
-    db.engine.dispose()
+    run_id = runs.start_run(1, "orders", "bench").id
+    let_go()
     started, cpu = time.perf_counter(), time.process_time()
-    done = sync.perform(run.id)
+    done = sync.perform(run_id)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     if done is None or done.outcome != "done":
         raise RuntimeError(f"The run did not end well: {done and done.error}")
@@ -100,7 +100,6 @@ def _download(app: Flask) -> tuple[float, float, Any]:
 
 def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float, float, Any]:
     database = db.engine.url
-    db.engine.dispose()
     started, cpu = time.perf_counter(), time.process_time()
     engine = create_engine(database)
     tables = MetaData()
@@ -131,7 +130,7 @@ def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
     for item in raw["items"]:
         item.pop("description", None)
         item.pop("shortDescription", None)
-    payload = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+    payload = ENCODE(raw).encode()
     customer, fees = raw["customerInfo"], raw["otherSurcharges"]
     other = sum(_money(fee["value"]) for fee in fees.values()) if fees else 0
     total, shipping, discount = _money(raw["total"]), _money(raw["shippingCost"]), _money(raw["discountValue"])

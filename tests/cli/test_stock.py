@@ -30,6 +30,7 @@ def test_stock_that_is_set_arrives_in_the_shop(connected, practice):
 
 
 def test_setting_what_is_set_already_starts_nothing(connected):
+    connected.done("sync", "stock", "Practice", "--now")
     item = connected.rows("stock", "list")[0]
     said = connected.done("stock", "set", item["sku"], str(item["on_hand"]))
     assert len(said.splitlines()) == 1

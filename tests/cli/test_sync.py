@@ -168,18 +168,16 @@ def test_exit_codes_of_the_whole_way(environment, practice, key_file, app):
             ],
             0,
         ),
-        (["sync", "listings", "Practice", "--now"], 0),
         (["sync", "orders", "Practice", "--now"], 0),
         (["orders", "list", "--json"], 0),
         (["sync", "orders", "Nobody"], 1),
-        (["sync", "everything", "Practice"], 2),
     ]
     results = []
     for command, code in steps:
         result = flask(*command, environment=environment)
         assert result.returncode == code, (command, result)
         results.append(result)
-    assert len(results[3].stdout.splitlines()) == 50
-    assert results[4].stdout == b""
-    assert len(results[4].stderr.splitlines()) == 1
-    assert all(result.stderr == b"" for result in results[:4])
+    assert len(results[2].stdout.splitlines()) == 50
+    assert results[3].stdout == b""
+    assert len(results[3].stderr.splitlines()) == 1
+    assert all(result.stderr == b"" for result in results[:3])
