@@ -9,5 +9,5 @@ def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
     for helper in (assets, errors, headers, times, words):
         helper.init_app(app)
-    for area in (settings, sales_channels, activity):
-        app.register_blueprint(area.bp)
+    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp):
+        app.register_blueprint(blueprint)

@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from blueprints.expired import shows_input_again
 from errors import AppError
 
 TITLES = {
@@ -38,6 +39,9 @@ def show_app_error(error: AppError) -> Response:
 
 
 def show_expired(error: CSRFError) -> Response:
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is not None and shows_input_again(view):
+        return current_app.make_response(view(**(request.view_args or {})))
     return answer(400, *EXPIRED, title="The page has expired")
 
 

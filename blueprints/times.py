@@ -20,7 +20,7 @@ STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (30 * 8
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update(when=when, exact=exact, duration=duration)
+    app.jinja_env.filters.update(when=when, exact=exact, duration=duration, day=day)
 
 
 def reader_zone() -> tzinfo:
@@ -50,6 +50,12 @@ def exact(moment: datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M:%S %Z}"
 
 
+def day(moment: datetime) -> str:
+    """``23 Nov 2026``, in the reader's zone."""
+    local = moment.astimezone(reader_zone())
+    return f"{local.day} {local:%b %Y}"
+
+
 def relative(moment: datetime, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     size = abs(seconds)
@@ -60,8 +66,7 @@ def relative(moment: datetime, now: datetime) -> str:
             number = int(size // divisor)
             amount = f"{number} {word}{'' if number == 1 else 's'}"
             return f"{amount} ago" if seconds > 0 else f"in {amount}"
-    local = moment.astimezone(reader_zone())
-    return f"{local.day} {local:%b %Y}"
+    return day(moment)
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,8 @@ from rq.serializers import JSONSerializer
 from config import Config
 from errors import QueueAway
 from models import SyncRun
-from services import runs, schedule
+from services import runs
+from services.schedule import start_due_runs as make_due_runs
 
 QUEUES = ("ticks", "checks", "sync")
 RUN_TIMEOUT = 900
@@ -84,5 +85,5 @@ def follow_up(run: SyncRun) -> None:
     if run.state != "finished" or run.kind == "stock":
         return
     with suppress(QueueAway):
-        for run_id in schedule.start_due_runs(f"run:{run.id}", ("stock",)):
+        for run_id in make_due_runs(f"run:{run.id}", ("stock",)):
             enqueue_run(run_id)

@@ -23,7 +23,9 @@ def start_check(token: str, actor: str) -> None:
             failure_ttl=3600,
         )  # fmt: skip
     except RedisError:
-        raise QueueAway("The connection cannot be tested now, because the queue does not answer.", "Try again in a minute.") from None
+        raise QueueAway(
+            "The connection cannot be tested now, because the queue does not answer.", "Try again in a minute."
+        ) from None
 
 
 def run(draft_id: int, ticket: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from redis.exceptions import RedisError
+from rq.exceptions import DuplicateJobError
 
 from errors import QueueAway
 from jobs import RUN_TIMEOUT, queue
@@ -12,10 +15,11 @@ from services import integration_settings
 def enqueue_evaluation(integration_id: int) -> None:
     """Put it on the queue, once however often it is asked for. Raises QueueAway; the database keeps that it is due."""
     try:
-        queue("checks").enqueue(
-            "jobs.evaluations.run", kwargs={"integration_id": integration_id}, job_id=f"evaluation-{integration_id}", unique=True,
-            job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=0,
-        )  # fmt: skip
+        with suppress(DuplicateJobError):
+            queue("checks").enqueue(
+                "jobs.evaluations.run", kwargs={"integration_id": integration_id}, job_id=f"evaluation-{integration_id}",
+                unique=True, job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=60,
+            )  # fmt: skip
     except RedisError:
         raise QueueAway("The queue does not answer; the stored orders are read again when it is back.") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from errors import QueueAway
 from jobs import enqueue_run
+from jobs.evaluations import enqueue_due_evaluations
 from services import runs, schedule
 
 
@@ -13,6 +14,7 @@ def tick() -> None:
     schedule.start_due_runs()
     for run_id in schedule.waiting_runs():
         enqueue_run(run_id)
+    enqueue_due_evaluations()
 
 
 def start_due_runs() -> list[int]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from redis import Redis
@@ -113,10 +114,10 @@ def migrate() -> None:
 
 
 def say_hello(plan: Plan, terminal: Terminal) -> None:
-    """Wait until the pages and the practice shop answer, then say where they are."""
+    """Wait until the pages answer and the practice shop listens, then say where they are."""
     deadline = time.monotonic() + HELLO_SECONDS
-    for port in (plan.port, plan.practice_port):
-        while not answers(port):
+    for port, ready in ((plan.practice_port, listens), (plan.port, answers)):
+        while not ready(port):
             if time.monotonic() > deadline:
                 terminal.say(f"nothing answers on port {port} yet; the lines above say why")
                 return
@@ -124,12 +125,25 @@ def say_hello(plan: Plan, terminal: Terminal) -> None:
     terminal.greet(hello_text(plan))
 
 
-def answers(port: int) -> bool:
+def listens(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2):
             return True
     except OSError:
         return False
+
+
+def answers(port: int) -> bool:
+    """Whether a page comes, whatever it says: gunicorn listens before the application is there."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=HELLO_SECONDS)
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def hello_text(plan: Plan) -> str:

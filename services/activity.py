@@ -93,6 +93,12 @@ def list_page(
     return RunPage(runs, older, runs[0].id if before is not None and runs else None)
 
 
+def last_runs(integration_id: int, number: int) -> list[RunRow]:
+    """An integration's newest runs, newest first."""
+    query = select(*COLUMNS).join(Integration).where(SyncRun.integration_id == integration_id)
+    return [RunRow(*row) for row in db.session.execute(query.order_by(SyncRun.id.desc()).limit(number))]
+
+
 def _matching(integration: str, kind: str, outcome: str) -> Select[Any]:
     query = select(*COLUMNS).join(Integration)
     if integration:

@@ -92,13 +92,15 @@ def _plain_rows(rows: Sequence[Surcharge] | None) -> list[list[Any]] | None:
 
 def _count_variants(channel: Channel, notes: list[str]) -> tuple[int | None, bool]:
     """How many variants the shop has, and whether there are more than were counted; None where it does not tell."""
+    counted = 0
     try:
-        page = next(iter(channel.iter_listings(start="variant:0", page_size=VARIANTS_COUNTED)), None)
+        for page in channel.iter_listings(start="variant:0", page_size=VARIANTS_COUNTED):
+            counted += sum(listing.kind == "variant" for listing in page.listings)
+            if page.last or counted >= VARIANTS_COUNTED:
+                return counted, not page.last
     except ChannelError:
         return None, False
-    if page is None:
-        return 0, False
-    return sum(listing.kind == "variant" for listing in page.listings), not page.last
+    return counted, False
 
 
 def _count_signs(orders: Sequence[Order], rows: dict[str, tuple[Surcharge, ...]]) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def _propose_variants(facts: dict[str, Any]) -> Proposal:
     if not variants:
         return Proposal(False, "Found no variants.")
     if facts.get("more_variants"):
-        return Proposal(True, f"Found more than {variants} variants.")
+        return Proposal(True, f"Found {variants} variants and more.")
     return Proposal(True, f"Found {variants} variant{'' if variants == 1 else 's'}.")
 
 

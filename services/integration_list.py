@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, case, func, or_, select
 
 import channels
 from errors import NotFound
@@ -71,13 +71,54 @@ COLUMNS = (
 PRESENT = Integration.removed_at.is_(None)
 
 
-def list_page(number: int = 1) -> IntegrationPage:
-    """Fifty integrations by name; a page that is not there is the nearest one that is."""
-    total = db.session.scalar(select(func.count()).select_from(Integration).where(PRESENT)) or 0
+SORTS = {
+    "name": (Integration.name_key,),
+    "health": (
+        Integration.enabled.desc(),
+        case({"needs_reauthorising": 0, "retrying": 1, "never_checked": 2}, value=Integration.health, else_=3),
+        Integration.name_key,
+    ),
+    "oldest": (Integration.orders_done_at.is_not(None), Integration.orders_done_at, Integration.name_key),
+}
+"""What the list can be sorted by: name, worst health first, longest without orders first."""
+
+
+def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str = "name") -> IntegrationPage:
+    """Fifty integrations; a page that is not there is the nearest one that is. ``search`` is a part of the name or the end
+    point, ``status`` is enabled, disabled or attention, ``sort`` one of SORTS."""
+    where = [PRESENT, *_matching(search, status)]
+    total = db.session.scalar(select(func.count()).select_from(Integration).where(*where)) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(number, 1), pages)
-    query = select(*COLUMNS).where(PRESENT).order_by(Integration.name_key).limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
+    query = select(*COLUMNS).where(*where).order_by(*SORTS[sort]).limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
     return IntegrationPage(_complete(db.session.execute(query).all()), total, number, pages)
+
+
+def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if search:
+        word = search.casefold()
+        where.append(
+            or_(Integration.name_key.contains(word, autoescape=True), Integration.endpoint.contains(word, autoescape=True))
+        )
+    if status in ("enabled", "disabled"):
+        where.append(Integration.enabled.is_(status == "enabled"))
+    if status == "attention":
+        held = select(Order.id).where(Order.shop_id == Integration.shop_id, Order.state == "on_hold").exists()
+        failed = select(Listing.id).where(
+            Listing.shop_id == Integration.shop_id, Listing.push_error != "", Listing.gone_at.is_(None)
+        )
+        trouble = Integration.health.in_(("needs_reauthorising", "retrying"))
+        where.append(
+            or_(
+                trouble & Integration.enabled,
+                Integration.waiting_run_id.is_not(None),
+                Integration.writes_refused,
+                held,
+                failed.exists(),
+            )
+        )
+    return where
 
 
 def get_row(integration_id: int) -> IntegrationRow:
@@ -131,4 +172,4 @@ def _health(row: Row, runs: tuple[LiveRun, ...]) -> str:
         return "disabled"
     if row.health == "needs_reauthorising":
         return row.health
-    return "syncing" if any(run.state == "running" for run in runs) else row.health
+    return "syncing" if runs else row.health

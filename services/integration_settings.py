@@ -23,9 +23,7 @@ OF_ORDERS = frozenset(
 )  # fmt: skip
 """Settings that stored orders are read under."""
 OF_LISTINGS = frozenset({"with_variants", "take_shop_stock"})
-OTHERS = frozenset(
-    {"processed_status", "brake_percent", "brake_least", "orders_every", "stock_every", "listings_every"}
-)
+OTHERS = frozenset({"processed_status", "brake_percent", "brake_least", "orders_every", "stock_every", "listings_every"})
 FLOWS = ("orders", "stock")
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from channels.base import Address
+from channels.base import Address, Surcharge
 from channels.base import Order as ShopOrder
 from channels.base import OrderLine as ShopLine
-from channels.base import Surcharge
 from models import Integration
 from services import holds
 from services.money import Breakdown, LineMoney, MoneyRules

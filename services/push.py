@@ -71,8 +71,9 @@ def anything_stale(shop_id: int) -> bool:
     return db.session.scalar(select(Listing.id).where(Listing.shop_id == shop_id, Listing.stale).limit(1)) is not None
 
 
-def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None]) -> str:
-    """Send the shop the quantities that differ. ``fresh_orders()`` downloads the shop's orders.
+def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None], tell: Callable[[], None] = lambda: None) -> str:
+    """Send the shop the quantities that differ. ``fresh_orders()`` downloads the shop's orders; ``tell()`` is called after
+    each chunk.
 
     Answers ``done``, ``partial`` (a listing was refused) or ``waiting`` (a preview waits for a person).
     Raises ChannelError, or RunStopped from the lease; each chunk's results are committed by then."""
@@ -88,6 +89,7 @@ def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None])
         lease.total = lease.done + len(changes)
         for start in range(0, len(changes), CHUNK):
             failed += _send(lease, channel, changes[start : start + CHUNK])
+            tell()
         if not moved:
             break
     return "partial" if failed else "done"

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from flask import current_app
 
-from channels.base import Channel
+from channels.base import Channel, Gate
 from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped, ShopBusy, SwitchedOff
 from extensions import db, writing
 from models import Integration, SyncRun
@@ -35,17 +35,21 @@ class GiveWay(Exception):
 
 @dataclass
 class _Slice:
-    """One claim's worth of work on a run: ``pause()`` says when to give way."""
+    """One claim's worth of work on a run: ``pause()`` says when to give way, ``tell()`` reports how far it has come."""
 
     lease: Lease
+    gate: Gate
     channel: Channel
     until: float | None
     stopping: Callable[[], bool]
     report: Report | None
 
-    def pause(self) -> bool:
+    def tell(self) -> None:
         if self.report:
             self.report(self.lease.done, self.lease.total)
+
+    def pause(self) -> bool:
+        self.tell()
         return self.stopping() or (self.until is not None and time.monotonic() > self.until)
 
 
@@ -59,7 +63,7 @@ def work(run_id: int, *, slice_seconds: float | None = None, stopping: Callable[
         return None
     with Heartbeat(lease):
         try:
-            _work(lease, slice_seconds, stopping, report)
+            _work(lease, lease.gate, slice_seconds, stopping, report)
         except LeaseLost as lost:
             log.warning("run %s: %s", run_id, lost.message)
     db.session.rollback()
@@ -75,18 +79,20 @@ def perform(run_id: int, *, report: Report | None = None) -> SyncRun | None:
         time.sleep(1)
 
 
-def _work(lease: Lease, slice_seconds: float | None, stopping: Callable[[], bool], report: Report | None) -> None:
+def _work(
+    lease: Lease, gate: Gate, slice_seconds: float | None, stopping: Callable[[], bool], report: Report | None
+) -> None:  # fmt: skip
     integration = db.session.get_one(Integration, lease.integration_id)
     try:
         _refuse(integration, lease.kind)
-        channel = integrations.open_channel(integration, lease.gate)
+        channel = integrations.open_channel(integration, gate)
     except AppError as trouble:
         db.session.rollback()
         runs.finish(lease, runs.outcome_of(trouble), trouble)
         return
     _plan_next(lease)
     until = time.monotonic() + slice_seconds if slice_seconds is not None else None
-    part = _Slice(lease, channel, until, stopping, report)
+    part = _Slice(lease, gate, channel, until, stopping, report)
     try:
         outcome = ACTS[lease.kind](part)
     except GiveWay as wait:
@@ -173,7 +179,7 @@ def _stock(part: _Slice) -> str:
         return push.push_nothing(lease)
     fresh_orders = _fresh_orders(part, orders_on)
     linking.link_listings(lease, part.channel, take_stock, fresh_orders)
-    return push.push_stock(lease, part.channel, fresh_orders)
+    return push.push_stock(lease, part.channel, fresh_orders, part.tell)
 
 
 def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
@@ -184,7 +190,7 @@ def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
 def _inside(part: _Slice, kind: str) -> None:
     """Do another kind of run to its end inside this one, as a run of its own. Gives way while another worker has it, or
     where it has to give way itself."""
-    part.lease.gate()
+    part.gate()
     try:
         run_id = runs.start_run(part.lease.integration_id, kind, part.lease.run_actor).id
     except AlreadyRunning as live:
@@ -193,14 +199,19 @@ def _inside(part: _Slice, kind: str) -> None:
     if inner is None:
         raise GiveWay(2)
     left = None if part.until is None else max(0.0, part.until - time.monotonic())
+
+    def both() -> None:
+        part.gate()
+        inner.gate()
+
     with Heartbeat(inner):
-        _work(inner, left, part.stopping, None)
+        _work(inner, both, left, part.stopping, part.report)
     db.session.rollback()
     run = runs.find_run(run_id)
     if run.state != "finished":
         raise GiveWay(2)
     if run.outcome not in ("done", "partial"):
-        part.lease.gate()
+        part.gate()
         raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
 
 

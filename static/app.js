@@ -37,6 +37,11 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) listen(name, (event) => { flip(event); sayOffline(event); });
 
+  // What opens a window of its own may change this page: look again when it is back in front.
+  let away = false;
+  document.addEventListener("click", (event) => { away ||= Boolean(event.target.closest("[data-refresh-on-return]")); });
+  window.addEventListener("focus", () => { if (away) location.reload(); });
+
   function sayOffline(event) {
     // A poll tries again by itself; only an act of a person is worth a message.
     if (event.target.matches("[data-poll]") || toasts.querySelector("[data-fallback]")) return;
@@ -46,7 +51,10 @@
   listen("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
   });
+  // A question comes up in a dialog; without this file its link leads to a page that asks the same.
+  const dialog = document.getElementById("dialog");
   listen("htmx:afterSwap", (event) => {
+    if (event.target === dialog) dialog.showModal();
     const failed = event.target.querySelector?.("[data-error-summary]");
     if (failed) failed.focus();
   });

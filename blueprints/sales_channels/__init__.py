@@ -1,5 +1,7 @@
 """Settings → Sales channel integration."""
 
-from blueprints.sales_channels.routes import bp
+from blueprints.sales_channels import integration, preview, reauthorise, removal, routes, settings, wizard
 
-__all__ = ["bp"]
+blueprints = [each.bp for each in (routes, wizard, integration, settings, reauthorise, removal, preview)]
+
+__all__ = ["blueprints"]

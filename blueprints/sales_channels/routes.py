@@ -7,20 +7,27 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, wants_fragment
+from blueprints.sales_channels.forms import ListFilter
 from errors import InvalidInput
-from services import integration_list, integrations
+from services import drafts, integration_list, integration_page, integrations
 
 bp = Blueprint("sales_channels", __name__, url_prefix="/settings/sales-channels")
 
 
 @bp.get("")
-def list_integrations() -> str:
-    page = integration_list.list_page(request.args.get("page", 1, type=int))
-    return render_template("sales_channels/list.html", page=page, link=page_link, back=request.full_path.rstrip("?"))
-
-
-def page_link(number: int) -> str:
-    return url_for(".list_integrations", page=number)
+def list_integrations() -> str | Response:
+    form = ListFilter(request.args)
+    number = request.args.get("page", 1, type=int)
+    page = integration_list.list_page(number, search=form.search.data, status=form.status.data, sort=form.sort.data)
+    filters = form.chosen()
+    context = {
+        "page": page, "filters": filters, "back": request.full_path.rstrip("?"),
+        "link": lambda wanted: url_for(".list_integrations", page=wanted, **filters),
+    }  # fmt: skip
+    if wants_fragment("integrations"):
+        return fragment("sales_channels/_list.html", **context)
+    unfinished = drafts.list_drafts(current_actor())
+    return render_template("sales_channels/list.html", form=form, drafts=unfinished, **context)
 
 
 @bp.get("/<int:integration_id>/row")
@@ -38,4 +45,6 @@ def set_enabled(integration_id: int) -> Response | AnyResponse:
     integrations.set_enabled(integration_id, wanted == "yes", current_actor())
     if wants_fragment(f"integration-{integration_id}"):
         return fragment("sales_channels/_row.html", row=integration_list.get_row(integration_id))
+    if wants_fragment("live"):
+        return fragment("sales_channels/_live.html", seen=integration_page.overview(integration_id))
     return redirect(back_to(url_for(".list_integrations")), code=303)

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert "integrations add" in says
     assert checkout.answers(checkout.port)
     assert checkout.answers(checkout.practice_port)
-    assert names(started) == ALL_PARTS
+    wait_until(lambda: names(started) == ALL_PARTS, 20, "the start of every part")
 
     settings = read_settings_file(checkout.instance / "settings.env")
     keyring = Path(settings["SECRET_KEYS_FILE"])
@@ -65,9 +66,9 @@ def test_a_run_from_its_start_to_its_end(checkout):
     for process in before:
         process.kill()
     wait_until(lambda: started.output().count("is running again") == len(ALL_PARTS), 30, "the return of every part")
-    assert names(started) == ALL_PARTS
+    wait_until(lambda: names(started) == ALL_PARTS, 20, "the return of every part as what it was")
     assert not before & {process for _, process in parts_of(started)}
-    wait_until(lambda: checkout.answers(checkout.port), 10, "an answer of the page server")
+    wait_until(lambda: checkout.answers(checkout.port), 30, "an answer of the page server")
 
     # Ctrl-C ends all of it.
     everything = family(started)
@@ -77,7 +78,7 @@ def test_a_run_from_its_start_to_its_end(checkout):
 
     # A second start is quick, and nothing that matters was made anew.
     again = checkout.make_run()
-    assert checkout.ready(again) < 10
+    assert checkout.ready(again) < max(10, 12 * seconds_to_import(checkout))
     assert keyring.read_text() == first_key
     assert read_settings_file(checkout.instance / "settings.env") == settings
 
@@ -105,13 +106,20 @@ def checkout_command(checkout: Checkout, *words: str) -> subprocess.CompletedPro
     )
 
 
+def seconds_to_import(checkout: Checkout) -> float:
+    """How long this machine takes, as busy as it is now, to read the application in: a quarter of a second start."""
+    before = time.monotonic()
+    checkout_command(checkout, "python", "-c", "import app")
+    return time.monotonic() - before
+
+
 def test_a_checkout_deep_down_with_odd_names(tmp_path, processes):
     folder = tmp_path / ("a folder 100% deep ".strip() + "/and deeper" * 12)
     folder.parent.mkdir(parents=True)
     checkout = Checkout(folder, processes)
     started = checkout.make_run(WORKERS="1")
     checkout.ready(started)
-    assert names(started) == ALL_PARTS[:-1]
+    wait_until(lambda: names(started) == ALL_PARTS[:-1], 20, "the start of every part")
     sock = Path(read_settings_file(checkout.instance / "settings.env")["REDIS_URL"].removeprefix("unix://"))
     assert len(os.fsencode(sock)) < 100
     assert mode(sock.parent) == 0o700

@@ -1,0 +1,110 @@
+"""‘Reauthorise’: a new end point or key, tried before it is saved. It opens in a window of its own, and works as a plain page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template, request, url_for
+
+from blueprints.actors import current_actor
+from blueprints.expired import keeps_input
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.sales_channels import options
+from blueprints.sales_channels.forms import ReauthoriseForm
+from blueprints.sales_channels.wizard import PATIENCE, complaint_of
+from errors import InvalidInput, QueueAway
+from jobs.checks import start_check
+from models import Integration
+from models.types import utcnow
+from services import drafts, integrations
+from services.catalogue import get_kind
+from services.drafts import DraftGone, OpenDraft
+
+bp = Blueprint("reauthorise", __name__, url_prefix="/settings/sales-channels/<int:integration_id>/reauthorise")
+
+
+@bp.errorhandler(DraftGone)
+def leave_for_list(error: DraftGone) -> Response:
+    toast("Nothing was changed: that page was finished or cancelled, or lay untouched for more than a day.", "info")
+    return go_to(url_for("sales_channels.list_integrations"))
+
+
+@bp.route("", methods=["GET", "POST"])
+@bp.route("/<token>", methods=["GET", "POST"])
+@keeps_input
+def reauthorise(integration_id: int, token: str = "") -> Response:
+    integration = integrations.get_integration(integration_id)
+    draft = drafts.open_draft(token, current_actor(), "reauthorise") if token else None
+    form = ReauthoriseForm(data={"endpoint": draft.answers["endpoint"] if draft else integration.endpoint})
+    if form.validate_on_submit():
+        token = _keep(form, integration, draft)
+        if not form.complaints():
+            try:
+                start_check(token, current_actor())
+                return go_to(url_for(".watch_check", integration_id=integration_id, token=token))
+            except QueueAway as error:
+                form.refuse(error)
+    elif draft and not form.is_submitted():
+        _show_failure(form, draft)
+    return _page(form, integration, draft, 422 if form.is_submitted() else 200)
+
+
+def _keep(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None) -> str:
+    """Keep what was typed with a draft and check that it can be an address; answers with the draft's token."""
+    endpoint = (form.endpoint.data or "").strip()
+    if draft and request.form.get("use") == "moved_to":
+        endpoint = draft.found.get("check", {}).get("moved_to") or endpoint
+        form.endpoint.data = endpoint
+    key = (form.api_key.data or "").strip() or (draft.answers["api_key"] if draft else "")
+    answers = {"endpoint": endpoint, "api_key": key}
+    try:
+        integrations.normalise(integration.kind, endpoint)
+    except InvalidInput as error:
+        form.refuse(error)
+    if draft:
+        return drafts.answer(draft.token, current_actor(), **answers).token
+    return drafts.create("reauthorise", integration.kind, current_actor(), answers, integration.id)
+
+
+def _show_failure(form: ReauthoriseForm, draft: OpenDraft) -> None:
+    check = draft.found.get("check", {})
+    if check and not draft.good:
+        form.refuse(complaint_of(check))
+
+
+def _page(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None, status: int) -> Response:
+    typed = draft.answers["endpoint"] if draft else integration.endpoint
+    last4 = integrations.last4(draft.answers["api_key"]) if draft and draft.answers["api_key"] else integration.key_last4
+    page = render_template(
+        "sales_channels/reauthorise.html", form=form, integration=integration, token=draft.token if draft else "",
+        kind=get_kind(integration.kind), site=options.site_of(integration.kind, typed), key_last4=last4,
+        check=(draft.found.get("check") if draft else None) or {"generation": integration.generation},
+    )  # fmt: skip
+    return make_response(page, status)
+
+
+@bp.get("/<token>/check")
+def watch_check(integration_id: int, token: str) -> Response:
+    draft = drafts.open_draft(token, current_actor(), "reauthorise")
+    back = url_for(".reauthorise", integration_id=integration_id, token=token)
+    if draft.good:
+        drafts.discard(token, current_actor())
+        toast(f"{integrations.get_integration(integration_id).name} is reauthorised.")
+        return go_to(url_for("sales_channels.list_integrations"))
+    if draft.state == "done" or not draft.state:
+        return go_to(back)
+    late = draft.asked_at is not None and utcnow() - draft.asked_at > PATIENCE
+    context = {
+        "draft": draft, "late": late, "here": url_for(".watch_check", integration_id=integration_id, token=token), "back": back,
+        "cancel": url_for(".cancel", integration_id=integration_id, token=token),
+        "integration": integrations.get_integration(integration_id),
+    }  # fmt: skip
+    if wants_fragment("check"):
+        return fragment("sales_channels/_check.html", **context)
+    return make_response(render_template("sales_channels/reauthorise_check.html", **context))
+
+
+@bp.post("/cancel")
+@bp.post("/<token>/cancel")
+def cancel(integration_id: int, token: str = "") -> Response:
+    if token:
+        drafts.discard(token, current_actor())
+    return go_to(url_for("sales_channels.list_integrations"))

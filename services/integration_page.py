@@ -1,0 +1,93 @@
+"""What the page of one integration shows, and what is still open where one is to be removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+
+from sqlalchemy import case, func, select
+
+from extensions import db
+from models import Integration, Listing, Order, SyncRun
+from models.order import OPEN_STATES
+from models.types import utcnow
+from services import activity
+from services.activity import RunRow
+from services.integration_list import IntegrationRow, get_row
+from services.integrations import get_integration
+
+DAYS = 30
+LAST_RUNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day in the reader's zone: orders placed, runs that failed."""
+
+    day: date
+    orders: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """``row`` is as in the list; ``runs`` are the newest."""
+
+    row: IntegrationRow
+    integration: Integration
+    runs: list[RunRow]
+
+
+def overview(integration_id: int) -> Overview:
+    """Raises NotFound."""
+    row = get_row(integration_id)
+    return Overview(row, get_integration(integration_id), activity.last_runs(integration_id, LAST_RUNS))
+
+
+def last_days(integration: Integration, zone: tzinfo) -> list[Day]:
+    """The last thirty days, oldest first. Two queries, whatever the number of orders."""
+    today = utcnow().astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    starts = [datetime.combine(day, time.min, zone) for day in (*days, today + timedelta(days=1))]
+    orders = _by_day(Order.placed_at, starts, Order.shop_id == integration.shop_id)
+    failures = _by_day(SyncRun.finished_at, starts, SyncRun.integration_id == integration.id, SyncRun.outcome == "failed")
+    return [Day(*each) for each in zip(days, orders, failures, strict=True)]
+
+
+def _by_day(column, starts: list[datetime], *where) -> list[int]:
+    """How many rows fall between each two neighbouring moments. Days are cut in the reader's zone, which SQL does not know."""
+    counts = [
+        func.coalesce(func.sum(case(((column >= start) & (column < end), 1), else_=0)), 0)
+        for start, end in zip(starts, starts[1:], strict=False)
+    ]
+    row = db.session.execute(select(*counts).where(column >= starts[0], column < starts[-1], *where)).one()
+    return [int(count) for count in row]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits."""
+
+    held: int
+    unshipped: int
+    failed_listings: int
+    preview_waits: bool
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits)
+
+
+def open_work(integration: Integration) -> OpenWork:
+    states = dict(
+        db.session.execute(
+            select(Order.state, func.count())
+            .where(Order.shop_id == integration.shop_id, Order.state.in_(OPEN_STATES))
+            .group_by(Order.state)
+        ).all()
+    )
+    failed = db.session.scalar(
+        select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_error != "", Listing.gone_at.is_(None))
+    )
+    held = states.pop("on_hold", 0)
+    return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None)

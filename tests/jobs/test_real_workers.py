@@ -1,0 +1,135 @@
+"""The main job with real workers, the real queue and a real shop over HTTP, killed and cut off on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select
+
+import jobs
+from models import Integration, Listing, Order, SyncRun
+from practice_shop import PracticeShop, Store
+from services import integrations, stock
+from tests.support.processes import Started, wait_until
+from tests.support.shops import connect, products
+
+pytestmark = pytest.mark.timeout(150)
+
+
+def finished(db, kind: str, count: int = 1) -> list[SyncRun]:
+    """The finished runs of a kind, once there are ``count`` of them."""
+    db.session.rollback()
+    runs = db.session.scalars(select(SyncRun).where(SyncRun.kind == kind, SyncRun.state == "finished").order_by(SyncRun.id)).all()
+    return list(runs) if len(runs) >= count else []
+
+
+def stored(db) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(Order))
+
+
+def test_a_new_integration_comes_in_by_itself_and_stock_goes_out(app, db, shop, worker, scheduler):
+    """A scheduler and workers, nothing else: what is due is started, and a change of stock reaches the shop."""
+    ids = products(shop)
+    shop.store.place_order(lines=[(ids["CUP"], 2)])
+    connect(shop)
+    worker("ticks")
+    worker("checks", "sync")
+    scheduler(TICK_SECONDS="1")
+    wait_until(lambda: finished(db, "stock") and stored(db) == 1, 60, "the first runs")
+    stock.set_stock("CUP", 50, "test")
+    wait_until(lambda: shop.store.amount(ids["CUP"]) == 48, 30, "the push")
+    assert stock.find_stock_item("CUP").available == 48
+
+
+def test_a_sale_in_one_shop_lowers_the_other_without_waiting_for_a_tick(app, db, shop, worker):
+    with PracticeShop(store=Store()) as other:
+        other_id = other.store.add_product(sku="CUP", name="Cup", price=12, amount=20)
+        one, two = connect(shop), connect(other, "Other")
+        worker("sync")
+        for integration_id in (one, two):
+            jobs.start_run(integration_id, "stock", "test")
+        wait_until(lambda: finished(db, "stock", 2), 60, "the first pushes")
+        other.store.place_order(lines=[(other_id, 5)])
+        jobs.start_run(two, "orders", "test")
+        wait_until(lambda: shop.store.amount(products(shop)["CUP"]) == 15, 30, "the push to the first shop")
+
+
+def kill_whole(worker: Started) -> None:
+    """kill -9 of a worker and of the work horse it has forked: nobody is left to give anything back."""
+    found = subprocess.run(["pgrep", "-P", str(worker.pid)], capture_output=True, text=True, check=False)
+    horses = [int(pid) for pid in found.stdout.split()]
+    worker.kill()
+    for pid in horses:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["with its work horse", "alone"])
+@pytest.mark.config(lease_seconds=3)
+def test_a_worker_killed_in_mid_download_loses_and_doubles_nothing(app, db, worker, scheduler, whole):
+    with PracticeShop(products=20, orders=1500, days=20, seed=9, page_latency=150) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        first = worker("sync")
+        jobs.start_run(integration_id, "orders", "test")
+        wait_until(lambda: stored(db) >= 300, 60, "the first pages")
+        if whole:
+            kill_whole(first)
+        else:
+            first.kill()
+        assert stored(db) < 1500
+        worker("ticks", "sync")
+        scheduler(TICK_SECONDS="1")
+        wait_until(lambda: any(run.outcome == "done" for run in finished(db, "orders")), 60, "the end of the download")
+        ids = db.session.scalars(select(Order.external_id)).all()
+        assert len(ids) == len(set(ids)) == 1500
+        if whole:
+            assert finished(db, "orders")[0].outcome == "lost"
+
+
+def test_a_queue_that_lost_everything_is_filled_again_by_a_tick(app, db, shop, worker, scheduler, redis_url):
+    integration_id = connect(shop)
+    run = jobs.start_run(integration_id, "orders", "test")
+    with Redis.from_url(redis_url) as queue:
+        queue.flushall()
+    worker("ticks", "sync")
+    scheduler(TICK_SECONDS="1")
+    # By its own job, enqueued again after half a minute, or inside the stock run that became due.
+    wait_until(lambda: finished(db, "orders"), 60, "the run whose job was lost")
+    assert finished(db, "orders")[0].id == run.id
+
+
+def test_a_stopped_worker_gives_way_at_a_page_and_another_goes_on(app, db, worker):
+    with PracticeShop(products=10, orders=900, days=20, seed=9, page_latency=200) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        first = worker("sync")
+        run = jobs.start_run(integration_id, "orders", "test")
+        wait_until(lambda: stored(db) >= 100, 60, "the first page")
+        assert first.stop() == 0
+        db.session.rollback()
+        assert db.session.get(SyncRun, run.id).state == "queued"
+        worker("sync")
+        wait_until(lambda: finished(db, "orders"), 60, "the end of the run")
+        assert (stored(db), finished(db, "orders")[0].outcome) == (900, "done")
+
+
+def test_disabled_while_a_download_runs_nothing_more_is_sent(app, db, worker):
+    with PracticeShop(products=10, orders=900, days=20, seed=9, page_latency=200) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        worker("sync")
+        jobs.start_run(integration_id, "orders", "test")
+        wait_until(lambda: stored(db) >= 100, 60, "the first page")
+        integrations.set_enabled(integration_id, False, "test")
+        sent = len(shop.requests)
+        [run] = wait_until(lambda: finished(db, "orders"), 30, "the end of the run")
+        assert (run.outcome, run.error_code) == ("stopped", "switched_off")
+        assert len(shop.requests) <= sent + 1
+        db.session.rollback()
+        assert not db.session.get(Integration, integration_id).enabled
+        assert db.session.scalar(select(func.count()).select_from(Listing)) == 0
