@@ -2,12 +2,19 @@
 
 from flask import Flask
 
-from blueprints import activity, assets, errors, headers, sales_channels, settings, times, words
+from blueprints import access, accounts, activity, assets, errors, headers, limits, sales_channels, settings, times, users, words
+from config import Config
+
+
+def guard(app: Flask, config: Config) -> None:
+    """Count requests and look who asks, before anything else looks at them."""
+    limits.init_app(app, config)
+    access.init_app(app)
 
 
 def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
     for helper in (assets, errors, headers, times, words):
         helper.init_app(app)
-    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp):
+    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp):
         app.register_blueprint(blueprint)

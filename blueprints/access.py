@@ -29,7 +29,7 @@ ROLES = {
     "account.show_account": SIGNED_IN,
     "account.set_zone": SIGNED_IN,
     "account.change_password": SIGNED_IN,
-    "account.two_step": SIGNED_IN,
+    "account.change_two_step": SIGNED_IN,
     "account.begin_two_step": SIGNED_IN,
     "account.end_session": SIGNED_IN,
     "account.end_all_sessions": SIGNED_IN,
@@ -45,9 +45,33 @@ ROLES = {
     "sales_channels.list_integrations": VIEWER,
     "sales_channels.show_row": VIEWER,
     "sales_channels.set_enabled": MANAGER,
+    "integration.show_integration": VIEWER,
+    "integration.sync_now": MANAGER,
+    "integration.set_flow": MANAGER,
+    "integration_settings.edit_settings": MANAGER,
+    "integration_settings.show_rehearsal": MANAGER,
+    "preview.show_preview": VIEWER,
+    "preview.download_preview": VIEWER,
+    "preview.approve": MANAGER,
+    "wizard.show_catalogue": OWNER,
+    "wizard.begin": OWNER,
+    "wizard.ask_name": OWNER,
+    "wizard.ask_shop": OWNER,
+    "wizard.show_address": OWNER,
+    "wizard.watch_check": OWNER,
+    "wizard.ask_options": OWNER,
+    "wizard.show_rehearsal": OWNER,
+    "wizard.cancel": OWNER,
+    "reauthorise.reauthorise": OWNER,
+    "reauthorise.watch_check": OWNER,
+    "reauthorise.cancel": OWNER,
+    "removal.confirm_removal": OWNER,
+    "removal.remove_integration": OWNER,
     "activity.list_runs": VIEWER,
     "activity.request_stop": MANAGER,
 }
+STRANGERS_MAY_SEND = 64 * 1024
+"""Bytes in a request of somebody who is not signed in; a name and a password need no more."""
 POLLING = "X-Poll"
 """The header of requests that a page makes by itself. They do not keep a session alive."""
 OUT = "You were signed out in the meantime, so nothing was changed. Sign in and do it again."
@@ -63,12 +87,14 @@ def init_app(app: Flask) -> None:
 
 def check_access() -> Response | AnyResponse | None:
     """Let a request on to its route, or answer in its place."""
-    if request.endpoint is None:
+    if request.endpoint is None or request.endpoint == "assets.show_asset":
         return None
+    person = current_person()
+    if person is None:
+        request.max_content_length = STRANGERS_MAY_SEND
     needed = ROLES.get(request.endpoint, OWNER)
     if needed == ANYONE:
         return None
-    person = current_person()
     if person is None:
         return ask_to_sign_in()
     if POLLING not in request.headers:

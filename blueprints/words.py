@@ -11,6 +11,10 @@ OUTCOMES = {
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
 }  # fmt: skip
 """Outcome of a finished run -> word and tone."""
+ROLE_WORDS = {"owner": "Owner", "manager": "Manager", "viewer": "Viewer"}
+BROWSERS = ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl")
+SYSTEMS = ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")
+"""What is part of a browser's name of itself -> what people call it. The first that fits counts: most claim to be Safari."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
     "retrying": ("Waiting to retry", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
@@ -19,8 +23,8 @@ HEALTH = {
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH)
-    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
+    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, ROLE_WORDS=ROLE_WORDS)
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural, browser=browser)
 
 
 def actor_words(actor: str) -> str:
@@ -39,3 +43,9 @@ def count_words(counts: dict[str, int]) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 held order``, ``3 held orders``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def browser(agent: str) -> str:
+    """A User-Agent header as people would say it: ``Firefox on Windows``."""
+    found = [next((words for sign, words in known if sign in agent), "") for known in (BROWSERS, SYSTEMS)]
+    return " on ".join(word for word in found if word) or "An unknown browser"

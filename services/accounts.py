@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask import current_app
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 
+from config import Config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
 from models import User, UserCode, UserSession
@@ -128,6 +130,11 @@ def get_user(user_id: int) -> User:
     return user
 
 
+def get_row(user_id: int) -> UserRow:
+    """A user as a list shows them. Raises NotFound."""
+    return _rows([get_user(user_id)])[0]
+
+
 def list_users(number: int = 1, search: str = "") -> UserPage:
     """Fifty users by name; ``search`` is a part of a name."""
     wanted = select(User)
@@ -194,6 +201,12 @@ def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
             user = _locked(user_id)
             user.two_step_sealed = user.two_step_next = None
     return codes.issue_code("password", user_id)
+
+
+def link_of(code: str, root: str = "") -> str:
+    """The one-time link that carries a code: under PUBLIC_URL, or else under ``root``; without either its path alone."""
+    config: Config = current_app.config["CARTLINK"]
+    return f"{(config.public_url or root).rstrip('/')}/set-password?code={code}"
 
 
 def user_of_code(code: str) -> User:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 from flask_login import login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.accounts.forms import FirstRunForm, NewPasswordForm, SecondStepForm, SignInForm
+from blueprints.accounts.forms import CodeForm, FirstRunForm, NewPasswordForm, SignInForm
 from blueprints.actors import current_person
-from blueprints.forms import refuse, show_form
+from blueprints.expired import keeps_input
 from blueprints.htmx import go_to, is_ours, toast
 from blueprints.limits import SECOND_STEP, by_name, by_name_and_address, by_second_step, sign_in_limiter
 from errors import AppError, InvalidInput
@@ -19,126 +19,119 @@ from services import accounts, sign_ins, two_step
 bp = Blueprint("accounts", __name__)
 log = logging.getLogger("cartlink.security")
 
-WRONG = "The name or the password is wrong."
+Answer = str | Response | AnyResponse
+WRONG = InvalidInput("The name or the password is wrong.", field="password")
+FROM_ONE_ADDRESS = "20 per minute; 200 per hour"
 
 
-@bp.get("/first-run")
-def first_run() -> str | AnyResponse:
+@bp.route("/first-run", methods=["GET", "POST"])
+@keeps_input
+@sign_in_limiter.limit(FROM_ONE_ADDRESS, methods=["POST"])
+def first_run() -> Answer:
     if not accounts.needs_first_run():
-        return redirect(url_for(".sign_in"), code=303)
-    return render_template("accounts/first_run.html", form=FirstRunForm())
-
-
-@bp.post("/first-run")
-@sign_in_limiter.limit("10 per minute; 60 per hour")
-def make_first_owner() -> str | Response | AnyResponse:
+        return go_to(url_for(".sign_in"))
     form = FirstRunForm()
-    if not accounts.needs_first_run():
-        return redirect(url_for(".sign_in"), code=303)
-    if not form.validate():
-        return show_form("accounts/first_run.html", form)
-    try:
-        user_id = accounts.make_first_owner(form.code.data, form.name.data, form.password.data)
-    except InvalidInput as error:
-        return refuse("accounts/first_run.html", form, error)
-    let_in(user_id)
-    return go_to(url_for("settings.open_front_door"))
+    if form.validate_on_submit():
+        try:
+            let_in(accounts.make_first_owner(form.code.data, form.name.data, form.password.data))
+            return go_to(url_for("settings.open_front_door"))
+        except InvalidInput as error:
+            form.refuse(error)
+    return form_page("accounts/first_run.html", form)
 
 
-@bp.get("/sign-in")
-def sign_in() -> str | AnyResponse:
-    if accounts.needs_first_run():
-        return redirect(url_for(".first_run"), code=303)
-    if current_person() is not None:
-        return redirect(wanted_page(), code=303)
-    return render_template("accounts/sign_in.html", form=SignInForm(), next=request.args.get("next", ""))
-
-
-@bp.post("/sign-in")
-@sign_in_limiter.limit("20 per minute; 200 per hour")
-@sign_in_limiter.limit("5 per minute; 30 per hour", key_func=by_name_and_address)
-@sign_in_limiter.limit("100 per hour", key_func=by_name)
-def check_sign_in() -> str | Response | AnyResponse:
+@bp.route("/sign-in", methods=["GET", "POST"])
+@keeps_input
+@sign_in_limiter.limit(FROM_ONE_ADDRESS, methods=["POST"])
+@sign_in_limiter.limit("5 per minute; 30 per hour", key_func=by_name_and_address, methods=["POST"])
+@sign_in_limiter.limit("100 per hour", key_func=by_name, methods=["POST"])
+def sign_in() -> Answer:
     form = SignInForm()
-    if not form.validate():
-        return show_form("accounts/sign_in.html", form, next=request.form.get("next", ""))
-    user = accounts.check_password(form.name.data, form.password.data)
-    if user is None:
-        log.warning("sign-in refused from %s", request.remote_addr)
-        return refuse("accounts/sign_in.html", form, InvalidInput(WRONG, field="password"), next=request.form.get("next", ""))
-    if user.two_step_sealed is not None:
-        user_id = user.id
-        session[SECOND_STEP] = {"proof": two_step.begin_second_step(user_id), "user": user_id}
-        return redirect(url_for(".second_step", next=request.form.get("next") or None), code=303)
-    let_in(user.id)
-    return redirect(wanted_page(), code=303)
+    if form.validate_on_submit():
+        user = accounts.check_password(form.name.data, form.password.data)
+        if user is not None:
+            return next_step(user.id, user.two_step_sealed is not None)
+        log.warning("a sign-in was refused from %s", request.remote_addr)
+        form.refuse(WRONG)
+    elif request.method == "GET":
+        if accounts.needs_first_run():
+            return redirect(url_for(".first_run"), code=303)
+        if current_person() is not None:
+            return redirect(wanted_page(), code=303)
+    return form_page("accounts/sign_in.html", form, next=request.values.get("next", ""))
 
 
-@bp.get("/sign-in/code")
-def second_step() -> str | AnyResponse:
-    if SECOND_STEP not in session:
-        return redirect(url_for(".sign_in"), code=303)
-    return render_template("accounts/second_step.html", form=SecondStepForm(), next=request.args.get("next", ""))
+def next_step(user_id: int, takes_two: bool) -> Answer:
+    """The password was right: in, or on to the second step."""
+    if not takes_two:
+        let_in(user_id)
+        return redirect(wanted_page(), code=303)
+    session[SECOND_STEP] = {"proof": two_step.begin_second_step(user_id), "user": user_id}
+    return redirect(url_for(".second_step", next=request.form.get("next") or None), code=303)
 
 
-@bp.post("/sign-in/code")
-@sign_in_limiter.limit("5 per minute; 30 per hour", key_func=by_second_step)
-@sign_in_limiter.limit("20 per minute; 200 per hour")
-def check_second_step() -> str | Response | AnyResponse:
-    form, begun = SecondStepForm(), session.get(SECOND_STEP)
+@bp.route("/sign-in/code", methods=["GET", "POST"])
+@keeps_input
+@sign_in_limiter.limit(FROM_ONE_ADDRESS, methods=["POST"])
+@sign_in_limiter.limit("5 per minute; 30 per hour", key_func=by_second_step, methods=["POST"])
+def second_step() -> Answer:
+    begun = session.get(SECOND_STEP)
     if begun is None:
         return redirect(url_for(".sign_in"), code=303)
-    if not form.validate():
-        return show_form("accounts/second_step.html", form, next=request.form.get("next", ""))
-    try:
-        user_id = two_step.pass_second_step(begun["proof"], form.code.data)
-    except InvalidInput as error:
-        log.warning("second step refused for user %d from %s", begun["user"], request.remote_addr)
-        return refuse("accounts/second_step.html", form, error, next=request.form.get("next", ""))
-    if user_id is None:
-        session.pop(SECOND_STEP)
-        toast("That took more than five minutes. Sign in again.", "warning")
-        return redirect(url_for(".sign_in"), code=303)
-    let_in(user_id)
-    return redirect(wanted_page(), code=303)
+    form = CodeForm()
+    if form.validate_on_submit():
+        try:
+            user_id = two_step.pass_second_step(begun["proof"], form.code.data)
+        except InvalidInput as error:
+            log.warning("a second step was refused for user %s from %s", begun["user"], request.remote_addr)
+            form.refuse(error)
+        else:
+            if user_id is not None:
+                let_in(user_id)
+                return redirect(wanted_page(), code=303)
+            session.pop(SECOND_STEP)
+            toast("That took more than five minutes. Sign in again.", "warning")
+            return redirect(url_for(".sign_in"), code=303)
+    return form_page("accounts/second_step.html", form, next=request.values.get("next", ""))
 
 
 @bp.post("/sign-out")
-def sign_out() -> Response:
+def sign_out() -> Answer:
     person = current_person()
     if person is not None:
         sign_ins.end_token(person.token)
         log.info("user %d signed out", person.id)
     let_out()
     toast("You are signed out.")
-    response = go_to(url_for(".sign_in"))
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response
-
-
-@bp.get("/set-password")
-@sign_in_limiter.limit("20 per minute; 200 per hour")
-def set_password() -> str:
-    code = request.args.get("code", "")
-    user = accounts.user_of_code(code)
-    return render_template("accounts/set_password.html", form=NewPasswordForm(), code=code, name=user.name)
-
-
-@bp.post("/set-password")
-@sign_in_limiter.limit("20 per minute; 200 per hour")
-def keep_password() -> str | Response:
-    form, code = NewPasswordForm(), request.form.get("code", "")
-    name = accounts.user_of_code(code).name
-    if not form.validate():
-        return show_form("accounts/set_password.html", form, code=code, name=name)
-    try:
-        accounts.set_password(code, form.password.data)
-    except InvalidInput as error:
-        return refuse("accounts/set_password.html", form, error, code=code, name=name)
-    log.info("a password was set with a one-time link from %s", request.remote_addr)
-    let_out()
-    toast("Your new password is kept. Sign in with it.")
     return go_to(url_for(".sign_in"))
+
+
+@bp.route("/set-password", methods=["GET", "POST"])
+@keeps_input
+@sign_in_limiter.limit(FROM_ONE_ADDRESS)
+def set_password() -> Answer:
+    """Where a one-time link leads: its code says whose password is set."""
+    code = request.values.get("code", "")
+    name = accounts.user_of_code(code).name
+    form = NewPasswordForm()
+    if form.validate_on_submit():
+        try:
+            accounts.set_password(code, form.password.data)
+        except InvalidInput as error:
+            form.refuse(error)
+        else:
+            log.info("a password was set with a one-time link from %s", request.remote_addr)
+            let_out()
+            toast("Your new password is kept. Sign in with it.")
+            return go_to(url_for(".sign_in"))
+    return form_page("accounts/set_password.html", form, code=code, name=name)
+
+
+def form_page(template: str, form: object, **context: object) -> Response:
+    """A page with its form; 422 where what was sent cannot be used. Nothing of it is passed on in a Referer."""
+    page = make_response(render_template(template, form=form, **context), 422 if request.method == "POST" else 200)
+    page.headers["Referrer-Policy"] = "no-referrer" if request.method == "GET" else "same-origin"
+    return page
 
 
 def let_in(user_id: int) -> None:
