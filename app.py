@@ -12,7 +12,7 @@ import jobs
 import models
 from config import Config, load
 from extensions import csrf, db, htmx, migrate
-from services import vault
+from services import keyring, vault
 
 
 @cli.ends_commands
@@ -33,4 +33,5 @@ def create_app(config: Config | None = None) -> Flask:
     jobs.init_app(app, config)
     blueprints.register(app)
     cli.register(app)
+    keyring.check_at_start(app)
     return app

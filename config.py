@@ -188,16 +188,24 @@ def _public_url(url: str) -> str:
 def _secret_keys(values: Mapping[str, str]) -> tuple[str, ...]:
     """The Fernet keyring, newest key first: from SECRET_KEYS_FILE (one key a line) or SECRET_KEYS (commas)."""
     path = values.get("SECRET_KEYS_FILE", "")
-    if path:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as cause:
-            raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
-    else:
-        text = values.get("SECRET_KEYS", "")
-    keys = tuple(word for word in text.replace(",", " ").split() if word)
+    keys = read_keyring(path) if path else _words_of(values.get("SECRET_KEYS", ""))
     if not keys:
         raise ConfigError(
             "There is no keyring: set SECRET_KEYS_FILE or SECRET_KEYS.", "Without the keyring stored API keys cannot be read."
         )
     return keys
+
+
+def read_keyring(path: str) -> tuple[str, ...]:
+    """The keys in a keyring file, the newest first. Raises ConfigError where it cannot be read."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as cause:
+        raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"The keyring {path} holds something else than keys.", "Restore it from your backup.") from None
+    return _words_of(text)
+
+
+def _words_of(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())

@@ -8,6 +8,7 @@ from config import Config
 
 def guard(app: Flask, config: Config) -> None:
     """Count requests and look who asks, before anything else looks at them."""
+    headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)
 

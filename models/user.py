@@ -19,7 +19,7 @@ class User(db.Model):
     disabled. ``password_hash`` is argon2id, empty until a password has been set. ``sees_customers`` says whether a viewer sees
     personal data of customers; an owner or manager always does.
 
-    ``two_step_sealed`` is the seed of the one-time passwords, Fernet ciphertext, None where they are off; ``two_step_next`` is
+    ``two_step_sealed`` is the seed of the one-time passwords, Fernet ciphertext, None where they are off; ``two_step_next_sealed`` is
     the seed of one being set up; ``two_step_last`` is the time step of the last one used, which no other may be used twice."""
 
     __tablename__ = "user"
@@ -34,7 +34,7 @@ class User(db.Model):
     password_hash: Mapped[str] = mapped_column(Text, default="")
     password_set_at: Mapped[datetime | None] = mapped_column(Moment)
     two_step_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    two_step_next: Mapped[bytes | None] = mapped_column(LargeBinary)
+    two_step_next_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     two_step_last: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     created_by: Mapped[str] = mapped_column(String(100), default="")

@@ -199,7 +199,7 @@ def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
     if two_step_off:
         with writing():
             user = _locked(user_id)
-            user.two_step_sealed = user.two_step_next = None
+            user.two_step_sealed = user.two_step_next_sealed = None
     return codes.issue_code("password", user_id)
 
 

@@ -25,28 +25,28 @@ def begin_setup(user_id: int) -> None:
         user = session.get_one(User, user_id, with_for_update=True)
         if user.two_step_sealed is not None:
             raise Conflict("The two-step sign-in is on already.", "Switch it off first to set it up anew.")
-        user.two_step_next = sealed
+        user.two_step_next_sealed = sealed
 
 
 def setup_uri(user_id: int) -> str | None:
     """What an authenticator app reads from the QR code; None where nothing is being set up."""
     user = accounts.get_user(user_id)
-    if user.two_step_next is None or user.two_step_sealed is not None:
+    if user.two_step_next_sealed is None or user.two_step_sealed is not None:
         return None
-    return pyotp.TOTP(vault.unseal(user.two_step_next)).provisioning_uri(name=user.name, issuer_name="Cartlink")
+    return pyotp.TOTP(vault.unseal(user.two_step_next_sealed)).provisioning_uri(name=user.name, issuer_name="Cartlink")
 
 
 def setup_seed(user_id: int) -> str:
     """The seed being set up, for apps that cannot read the QR code; in groups of four, empty where there is none."""
     user = accounts.get_user(user_id)
-    seed = vault.unseal(user.two_step_next) if user.two_step_next is not None else ""
+    seed = vault.unseal(user.two_step_next_sealed) if user.two_step_next_sealed is not None else ""
     return " ".join(seed[start : start + 4] for start in range(0, len(seed), 4))
 
 
 def confirm_setup(user_id: int, code: str) -> None:
     """Switch the two-step sign-in on, given a code that the app made. Raises InvalidInput or Conflict."""
     user = accounts.get_user(user_id)
-    sealed = user.two_step_next
+    sealed = user.two_step_next_sealed
     if sealed is None:
         raise Conflict("Nothing is being set up.", "Begin again.")
     step = _step_of(vault.unseal(sealed), code, 0)
@@ -54,16 +54,16 @@ def confirm_setup(user_id: int, code: str) -> None:
         raise InvalidInput(*WRONG)
     with writing() as session:
         user = session.get_one(User, user_id, with_for_update=True)
-        if user.two_step_next != sealed:
+        if user.two_step_next_sealed != sealed:
             raise Conflict("The set-up was begun anew elsewhere.", "Load the page again.")
-        user.two_step_sealed, user.two_step_next, user.two_step_last = sealed, None, step
+        user.two_step_sealed, user.two_step_next_sealed, user.two_step_last = sealed, None, step
 
 
 def switch_off(user_id: int) -> None:
     """Let the password be enough again."""
     with writing() as session:
         user = session.get_one(User, user_id, with_for_update=True)
-        user.two_step_sealed = user.two_step_next = None
+        user.two_step_sealed = user.two_step_next_sealed = None
 
 
 def begin_second_step(user_id: int) -> str:

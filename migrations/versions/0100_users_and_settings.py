@@ -37,7 +37,7 @@ def upgrade():
     sa.Column('password_hash', sa.Text(), nullable=False),
     sa.Column('password_set_at', models.types.Moment(timezone=True), nullable=True),
     sa.Column('two_step_sealed', sa.LargeBinary(), nullable=True),
-    sa.Column('two_step_next', sa.LargeBinary(), nullable=True),
+    sa.Column('two_step_next_sealed', sa.LargeBinary(), nullable=True),
     sa.Column('two_step_last', sa.Integer(), nullable=False),
     sa.Column('created_at', models.types.Moment(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(length=100), nullable=False),
