@@ -84,7 +84,8 @@ def test_one_click_disables_without_a_reload(page: Page) -> None:
     page.wait_for_timeout(250)
     assert switch.locator(".switch-track").evaluate("track => getComputedStyle(track).backgroundColor") != colour
     assert read_integration(integration_id).enabled is False
-    page.keyboard.press("Space")
+    with page.expect_response(re.compile("/status$")):
+        page.keyboard.press("Space")
     expect(switch).to_be_checked()
     assert read_integration(integration_id).enabled is True
     assert not wrong
