@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,6 +44,7 @@ class Place:
         self.folder = Path(tempfile.mkdtemp(prefix="cartlink-bench-"))
         self.processes = Processes(self.folder)
         self._shops: dict[tuple[int, int, float], PracticeShop] = {}
+        self._found: dict[str, Any] = {}
         self._made = 0
 
     def __enter__(self) -> Place:
@@ -52,6 +53,12 @@ class Place:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.processes.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What ``measure`` finds, measured for the first line that asks and kept for the others."""
+        if name not in self._found:
+            self._found[name] = measure()
+        return self._found[name]
 
     def full_or_quick(self, full: int, quick: int) -> int:
         return quick if self.quick else full
