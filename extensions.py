@@ -88,6 +88,8 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA busy_timeout=15000")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        # What is erased or replaced is overwritten, not only forgotten.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

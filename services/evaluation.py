@@ -60,6 +60,9 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> list[tup
     rows = db.session.scalars(select(Order).where(Order.id.in_(ids)).options(selectinload(Order.lines)).with_for_update()).all()
     parsed = {}
     for row in rows:
+        if row.erased_at is not None:
+            # The shop's payload went with the customer's data; money and stock stay as they were.
+            continue
         try:
             parsed[row.id] = parser.parse_stored(msgspec.json.decode(row.raw), stored_surcharges(row.surcharge_rows))
         except ChannelError:

@@ -18,6 +18,13 @@ from services import holds
 from services.money import Breakdown, LineMoney, MoneyRules
 
 
+WITHOUT_CUSTOMER: dict[str, Any] = {
+    "customer": "", "email": "", "billing_address": None, "shipping_address": None, "customer_notes": "", "admin_notes": "",
+    "tracking_numbers": [],
+}  # fmt: skip
+"""The columns of an order that are about a person, and what they are once that person's data is erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class Storing:
     """Whose orders are stored, under which settings, by what."""
