@@ -2,7 +2,21 @@
 
 from flask import Flask
 
-from blueprints import access, accounts, activity, assets, errors, headers, limits, sales_channels, settings, times, users, words
+from blueprints import (
+    access,
+    accounts,
+    activity,
+    assets,
+    errors,
+    headers,
+    limits,
+    privacy,
+    sales_channels,
+    settings,
+    times,
+    users,
+    words,
+)
 from config import Config
 
 
@@ -17,5 +31,5 @@ def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
     for helper in (assets, errors, headers, times, words):
         helper.init_app(app)
-    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp):
+    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp, privacy.bp):
         app.register_blueprint(blueprint)

@@ -111,7 +111,6 @@ def erase_order(order_id: int) -> None:
             f"Order {order.number or order.external_id} has still to be shipped, and cannot be without an address.",
             "Ship or cancel it in the shop first; it can be erased after the next download.",
         )
-    db.session.rollback()
     _erase([order_id])
     _empty_the_log()
 
