@@ -167,9 +167,10 @@ def change_role(user_id: int, role: str, sees_customers: bool) -> None:
     """Give a user another role, from their next request on. Raises InvalidInput, NotFound, or Conflict for the last owner."""
     _check_role(role)
     with writing() as session:
+        owners = _locked_owners()
         user = _locked(user_id)
-        if user.role == "owner" and role != "owner":
-            _refuse_last_owner(user)
+        if role != "owner":
+            _refuse_last_owner(user, owners)
         user.role, user.sees_customers = role, sees_customers
         session.flush()
 
@@ -177,8 +178,9 @@ def change_role(user_id: int, role: str, sees_customers: bool) -> None:
 def disable_user(user_id: int) -> None:
     """End all that a user has open and let them in no more. Raises NotFound, or Conflict for the last owner."""
     with writing() as session:
+        owners = _locked_owners()
         user = _locked(user_id)
-        _refuse_last_owner(user)
+        _refuse_last_owner(user, owners)
         user.disabled_at = user.disabled_at or utcnow()
         for table in (UserSession, UserCode):
             session.execute(delete(table).where(table.user_id == user_id))
@@ -294,11 +296,14 @@ def _check_role(role: str) -> None:
         raise InvalidInput(f"There is no role {role!r}.", f"Choose one of {', '.join(ROLES)}.", "role")
 
 
-def _refuse_last_owner(user: User) -> None:
-    """Somebody has to be able to make users. The owners are locked in one order, so that two of them cannot disable
+def _locked_owners() -> list[int]:
+    """Inside ``writing()``, before anything else is locked: the owners who can sign in, so that two of them cannot disable
     each other at the same moment."""
-    owners = db.session.scalars(
-        select(User).where(User.role == "owner", User.disabled_at.is_(None)).order_by(User.id).with_for_update()
-    ).all()
-    if [owner.id for owner in owners] == [user.id]:
+    owners = select(User.id).where(User.role == "owner", User.disabled_at.is_(None)).order_by(User.id).with_for_update()
+    return list(db.session.scalars(owners))
+
+
+def _refuse_last_owner(user: User, owners: Sequence[int]) -> None:
+    """Somebody has to be able to make users. Raises Conflict."""
+    if list(owners) == [user.id]:
         raise Conflict(f"{user.name} is the only owner.", "Make somebody else an owner first.")
