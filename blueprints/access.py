@@ -20,6 +20,7 @@ from services import sign_ins
 ANYONE, SIGNED_IN, VIEWER, MANAGER, OWNER = "anyone", "signed_in", "viewer", "manager", "owner"
 
 ROLES = {
+    "static": ANYONE,
     "assets.show_asset": ANYONE,
     "accounts.first_run": ANYONE,
     "accounts.sign_in": ANYONE,
@@ -73,6 +74,8 @@ ROLES = {
     "activity.list_runs": VIEWER,
     "activity.request_stop": MANAGER,
 }
+FILES = {"static", "assets.show_asset"}
+"""Nobody looks who asks for these."""
 STRANGERS_MAY_SEND = 64 * 1024
 """Bytes in a request of somebody who is not signed in; a name and a password need no more."""
 POLLING = "X-Poll"
@@ -90,7 +93,7 @@ def init_app(app: Flask) -> None:
 
 def check_access() -> Response | AnyResponse | None:
     """Let a request on to its route, or answer in its place."""
-    if request.endpoint is None or request.endpoint == "assets.show_asset":
+    if request.endpoint is None or request.endpoint in FILES:
         return None
     person = current_person()
     if person is None:
@@ -124,10 +127,8 @@ def ask_to_sign_in() -> Response | AnyResponse:
         response = make_response("", 401)
         response.headers["HX-Redirect"] = url_for("accounts.sign_in", next=_path_of(request.htmx.current_url or ""))
         return response
-    if request.method in ("GET", "HEAD"):
-        here = request.full_path.rstrip("?")
-    else:
-        here = _path_of(request.referrer or "")
+    reads = request.method in ("GET", "HEAD")
+    here = request.full_path.rstrip("?") if reads else _path_of(request.referrer or "") or ""
     return redirect(url_for("accounts.sign_in", next=here if is_ours(here) else None), code=303)
 
 

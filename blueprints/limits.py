@@ -15,12 +15,12 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits.errors import StorageError
 
 import jobs
+from blueprints.access import FILES
 from blueprints.actors import current_person
 from blueprints.errors import answer
 from config import Config
 from services import accounts
 
-FREE = {"assets.show_asset"}
 SECOND_STEP = "second_step"
 
 
@@ -68,7 +68,7 @@ reading_limiter = Limiter(
 
 @reading_limiter.request_filter
 def _is_free() -> bool:
-    return request.endpoint in FREE
+    return request.endpoint in FILES
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -94,5 +94,7 @@ def show_too_many(error: RateLimitExceeded) -> Response:
 def show_nothing_counted(error: StorageError) -> Response:
     current_app.logger.warning("a sign-in was turned away, because the queue, which counts the tries, does not answer")
     return answer(
-        503, "Signing in is not possible now, because the queue, which counts the tries, does not answer.", "Try again in a minute."
+        503,
+        "Signing in is not possible now, because the queue, which counts the tries, does not answer.",
+        "Try again in a minute.",
     )

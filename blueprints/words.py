@@ -13,7 +13,14 @@ OUTCOMES = {
 """Outcome of a finished run -> word and tone."""
 ROLE_WORDS = {"owner": "Owner", "manager": "Manager", "viewer": "Viewer"}
 BROWSERS = ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl")
-SYSTEMS = ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
 """What is part of a browser's name of itself -> what people call it. The first that fits counts: most claim to be Safari."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),

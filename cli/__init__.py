@@ -11,7 +11,17 @@ from cli.failures import ends_commands
 
 __all__ = ["ends_commands", "register"]
 
-GROUPS = (integrations.group, sync.group, orders.group, listings.group, stock.group, runs.group, users.group, keys.group, privacy.group)
+GROUPS = (
+    integrations.group,
+    sync.group,
+    orders.group,
+    listings.group,
+    stock.group,
+    runs.group,
+    users.group,
+    keys.group,
+    privacy.group,
+)
 
 
 def register(app: Flask) -> None:

@@ -24,7 +24,9 @@ def rotate() -> None:
         say(f"{count} secrets are sealed with a new key, the first in {file}. Back it up now.")
         say("The old keys stay in it for your older backups; `flask keys retire` takes them out.")
     else:
-        say(f"{count} secrets are sealed with the first key of SECRET_KEYS. To renew it, put a new one before it, restart all parts")
+        say(
+            f"{count} secrets are sealed with the first key of SECRET_KEYS. To renew it, put a new one before it, restart all parts"
+        )
         say("and run this again.")
 
 

@@ -21,7 +21,9 @@ def keep(days: str | None) -> None:
     if days is not None:
         privacy.set_erased_after(None if days == "forever" else whole_number(days), actor())
     now = privacy.erased_after()
-    say("Customers' data is kept forever." if now is None else f"Customers' data is erased {now} days after an order was shipped.")
+    say(
+        "Customers' data is kept forever." if now is None else f"Customers' data is erased {now} days after an order was shipped."
+    )
 
 
 @group.command("export")
@@ -52,6 +54,8 @@ def _the_one(number: str, integration: str | None) -> Order:
     if not found:
         raise Failed(f"There is no order with the number {number!r}.")
     if len(found) > 1:
-        places = ", ".join(sorted(f"{integration_name(order) or 'a removed integration'} (id {order.external_id})" for order in found))
+        places = ", ".join(
+            sorted(f"{integration_name(order) or 'a removed integration'} (id {order.external_id})" for order in found)
+        )
         raise Failed(f"There are several orders with the number {number}: in {places}. Choose one with --integration.")
     return found[0]

@@ -30,7 +30,9 @@ group = Group("users", help="Who may sign in: create, list, reset, disable, enab
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="manager", show_default=True, help="What the user may do.")
 @click.option("--sees-customers", is_flag=True, help="A viewer may see personal data of customers.")
-@click.option("--password-file", metavar="FILE", help="The file with a password; - reads standard input. Otherwise a link is made.")
+@click.option(
+    "--password-file", metavar="FILE", help="The file with a password; - reads standard input. Otherwise a link is made."
+)
 def create(name: str, role: str, sees_customers: bool, password_file: str | None) -> None:
     """Make a user, and print the one-time link with which the user sets a password."""
     password = read_password(password_file) if password_file else ""

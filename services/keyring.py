@@ -69,7 +69,9 @@ def retire() -> int:
     Backups of before cannot be read with it any more. Raises ConfigError where the keys are not in a file."""
     ring = vault.keyring()
     if not ring.file:
-        raise ConfigError("The keys are in the environment.", "Take the old ones out of SECRET_KEYS yourself, after `flask keys rotate`.")
+        raise ConfigError(
+            "The keys are in the environment.", "Take the old ones out of SECRET_KEYS yourself, after `flask keys rotate`."
+        )
     reseal()
     only = MultiFernet([Fernet(ring.keys[0])])
     for table, column in sealed_columns():

@@ -17,7 +17,6 @@ from models import Integration
 from services import holds
 from services.money import Breakdown, LineMoney, MoneyRules
 
-
 WITHOUT_CUSTOMER: dict[str, Any] = {
     "customer": "", "email": "", "billing_address": None, "shipping_address": None, "customer_notes": "", "admin_notes": "",
     "tracking_numbers": [],

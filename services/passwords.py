@@ -30,7 +30,9 @@ def check_new_password(password: str, *known: str) -> str:
     password = normalised(password)
     if len(password) < SHORTEST:
         raise InvalidInput(
-            f"The password has {len(password)} characters; it needs at least {SHORTEST}.", "Several words make a good one.", "password"
+            f"The password has {len(password)} characters; it needs at least {SHORTEST}.",
+            "Several words make a good one.",
+            "password",
         )
     if len(password) > LONGEST:
         raise InvalidInput(f"The password is longer than {LONGEST} characters.", "Choose a shorter one.", "password")
@@ -40,7 +42,9 @@ def check_new_password(password: str, *known: str) -> str:
     words = [word for name in known for word in (name, *re.split(r"[\W_]+", name)) if len(word) > 2]
     if zxcvbn(password[:JUDGED], user_inputs=["cartlink", "x-cart", *words])["score"] < GUESSABLE:
         raise InvalidInput(
-            "That password is easy to guess.", "Avoid names, dates, rows of keys and well-known passwords; add a word or two.", "password"
+            "That password is easy to guess.",
+            "Avoid names, dates, rows of keys and well-known passwords; add a word or two.",
+            "password",
         )
     return password
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import selectinload
 
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
-from models import Order, OrderChange, OrderLine, Setting
+from models import Order, OrderChange, OrderLine
 from models.order import OPEN_STATES
 from models.types import utcnow
 from services import installation
@@ -80,7 +80,9 @@ def find_orders(number: str) -> list[Order]:
     wanted = number.strip()
     if not wanted:
         return []
-    query = select(Order).where(or_(Order.number == wanted, Order.external_id == wanted)).order_by(Order.placed_at.desc(), Order.id)
+    query = (
+        select(Order).where(or_(Order.number == wanted, Order.external_id == wanted)).order_by(Order.placed_at.desc(), Order.id)
+    )
     return list(db.session.scalars(query.limit(20)))
 
 

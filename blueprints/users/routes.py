@@ -24,7 +24,11 @@ def list_users() -> Answer:
     filters = form.chosen()
     page = accounts.list_users(request.args.get("page", 1, type=int), form.search.data)
     return render_template(
-        "users/list.html", page=page, form=form, filters=filters, link=lambda number: url_for(".list_users", page=number, **filters)
+        "users/list.html",
+        page=page,
+        form=form,
+        filters=filters,
+        link=lambda number: url_for(".list_users", page=number, **filters),
     )
 
 
