@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from bench.frame import Measured
 from bench.pairs import alternate, in_child, ratio, samples
-from bench.place import Place, PracticeShop, connect, do, let_go
+from bench.place import Place, connect, do, let_go
 from extensions import db
 from models import Link, Listing, StockItem
 from services import runs, stock, sync

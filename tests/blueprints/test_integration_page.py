@@ -70,6 +70,13 @@ def test_a_removed_integration_is_not_there(client: FreshClient, path: str) -> N
     assert element(answer.text, "a", href=LIST)
 
 
+def test_removed_in_another_tab_the_page_leaves_for_the_list(client: FreshClient) -> None:
+    integration_id = add_integration(removed_at=utcnow())
+    answer = client.get(place(integration_id), headers=htmx("live"))
+    assert answer.headers["HX-Redirect"] == LIST
+    assert toasts(client.get(LIST).text) == ["That integration has been removed."]
+
+
 class TestSyncNow:
     @pytest.mark.parametrize("kind", ["orders", "stock"])
     def test_it_starts_a_run_in_the_persons_name(self, client: FreshClient, kind: str) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,12 @@ def test_a_checkout_deep_down_with_odd_names(tmp_path, processes):
     folder = tmp_path / ("a folder 100% deep ".strip() + "/and deeper" * 12)
     folder.parent.mkdir(parents=True)
     checkout = Checkout(folder, processes)
-    started = checkout.make_run(WORKERS="1")
+    with tempfile.TemporaryDirectory(prefix="c-", dir="/tmp") as short:
+        run_deep_down(checkout, short)
+
+
+def run_deep_down(checkout: Checkout, short: str) -> None:
+    started = checkout.make_run(WORKERS="1", TMPDIR=short)
     checkout.ready(started)
     wait_until(lambda: names(started) == ALL_PARTS, 60, "the start of every part")
     sock = Path(read_settings_file(checkout.instance / "settings.env")["REDIS_URL"].removeprefix("unix://"))
