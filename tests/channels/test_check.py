@@ -236,7 +236,10 @@ class TestVerdicts:
 
     def test_an_operators_own_authority_is_trusted(self, trusted: ssl.SSLContext):
         def script(exchange: Exchange) -> None:
-            exchange.json([{"id": 1, "code": "N", "position": 10}] if "order-status" in exchange.target else [])
+            if exchange.body == b"{}":
+                exchange.answer(400, X_REST_Error="Input data is incorrect")
+            else:
+                exchange.json([{"id": 1, "code": "N", "position": 10}] if "order-status" in exchange.target else [])
 
         with ScriptedShop(script, tls=trusted) as shop:
             found = check(shop)
