@@ -118,7 +118,9 @@ def test_times_are_shown_in_the_zone_a_person_has_chosen(browser_of_ann):
 
 def test_the_pages_are_accessible_in_every_look(page: Page) -> None:
     owner = accounts.find_user("owner").id
-    sign_ins.begin_session(owner, "2001:db8:85a3:8d3:1319:8a2e:370:7348", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari")
+    sign_ins.begin_session(
+        owner, "2001:db8:85a3:8d3:1319:8a2e:370:7348", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari"
+    )
     wrong = watch(page)
     for path in ("/account", "/account/password", "/account/two-step"):
         page.goto(path)

@@ -32,7 +32,9 @@ def stranger(app: Flask) -> FreshClient:
     return app.test_client()
 
 
-def guess(browser: FreshClient, name: str = "Ann", password: str = "wrong wrong wrong", address: str = "203.0.113.9", **headers: str) -> int:
+def guess(
+    browser: FreshClient, name: str = "Ann", password: str = "wrong wrong wrong", address: str = "203.0.113.9", **headers: str
+) -> int:
     return browser.post(
         "/sign-in", data={"name": name, "password": password}, environ_overrides={"REMOTE_ADDR": address}, headers=headers
     ).status_code  # fmt: skip
@@ -41,7 +43,9 @@ def guess(browser: FreshClient, name: str = "Ann", password: str = "wrong wrong 
 class TestSignIn:
     def test_a_guesser_gets_five_tries_a_minute_at_one_name(self, stranger, ann):
         assert [guess(stranger) for _ in range(7)] == [422] * 5 + [429] * 2
-        answer = stranger.post("/sign-in", data={"name": "Ann", "password": GOOD}, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
+        answer = stranger.post(
+            "/sign-in", data={"name": "Ann", "password": GOOD}, environ_overrides={"REMOTE_ADDR": "203.0.113.9"}
+        )
         assert answer.status_code == 429
         assert TOO_MANY in answer.text
         assert 0 < int(answer.headers["Retry-After"]) <= 60
@@ -96,7 +100,9 @@ class TestSignIn:
         assert codes[-2] != 429
         assert codes[-1] == 429
 
-    @pytest.mark.parametrize(("path", "sent"), [("/account/password", {"current": "no", "password": GOOD}), ("/account/two-step", {"code": "1"})])
+    @pytest.mark.parametrize(
+        ("path", "sent"), [("/account/password", {"current": "no", "password": GOOD}), ("/account/two-step", {"code": "1"})]
+    )
     def test_nor_is_the_password_by_who_found_an_open_browser(self, client, path, sent):
         assert [client.post(path, data=sent).status_code for _ in range(6)][-1] == 429
 

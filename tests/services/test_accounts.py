@@ -101,7 +101,10 @@ class TestPasswords:
         with pytest.raises(InvalidInput, match=complaint):
             make("Annabelle", password=password)
 
-    @pytest.mark.parametrize("password", [GOOD, "пять зелёных чайников", "三つの緑のやかんと猫がいる", "one two three kettles and a lamp on the pier " * 2])
+    @pytest.mark.parametrize(
+        "password",
+        [GOOD, "пять зелёных чайников", "三つの緑のやかんと猫がいる", "one two three kettles and a lamp on the pier " * 2],
+    )
     def test_any_kind_of_character_may_be_in_it(self, password):
         make(password=password)
         assert accounts.check_password("ann", password) is not None

@@ -53,7 +53,19 @@ def order(number: str) -> Order:
 def books() -> tuple:
     """All that erasing must leave alone: money, lines and stock."""
     db.session.rollback()
-    money = ("number", "currency", "total", "items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference", "state")
+    money = (
+        "number",
+        "currency",
+        "total",
+        "items",
+        "shipping",
+        "items_tax",
+        "shipping_tax",
+        "discount",
+        "other",
+        "difference",
+        "state",
+    )
     return (
         [tuple(getattr(row, name) for name in money) for row in db.session.scalars(select(Order).order_by(Order.id))],
         [(row.sku, row.name, row.quantity, row.price, row.total, row.reserved, row.shipped) for row in db.session.scalars(select(OrderLine).order_by(OrderLine.id))],
@@ -105,7 +117,10 @@ def test_on_sqlite_not_even_the_file_remembers(connected):
     path = Path(db.engine.url.database)
     assert any(word in path.read_bytes() + Path(f"{path}-wal").read_bytes() for word in WORDS)
     with writing() as session:
-        session.execute(text("UPDATE \"order\" SET state = 'shipped', changed_at = :then, placed_at = :then"), {"then": "2026-01-01 00:00:00.000000"})
+        session.execute(
+            text("UPDATE \"order\" SET state = 'shipped', changed_at = :then, placed_at = :then"),
+            {"then": "2026-01-01 00:00:00.000000"},
+        )
     privacy.set_erased_after(1, "user:ann")
     assert privacy.erase_due() == 2
     assert not any(word in path.read_bytes() for word in WORDS)
