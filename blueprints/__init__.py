@@ -29,7 +29,7 @@ def guard(app: Flask, config: Config) -> None:
 
 def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
-    for helper in (assets, errors, headers, times, words):
+    for helper in (assets, errors, headers, times, words, accounts.words):
         helper.init_app(app)
     for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp, privacy.bp):
         app.register_blueprint(blueprint)

@@ -11,17 +11,11 @@ OUTCOMES = {
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
 }  # fmt: skip
 """Outcome of a finished run -> word and tone."""
-ROLE_WORDS = {"owner": "Owner", "manager": "Manager", "viewer": "Viewer"}
-BROWSERS = ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl")
-SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS", "macOS"),
-    ("Linux", "Linux"),
-)
-"""What is part of a browser's name of itself -> what people call it. The first that fits counts: most claim to be Safari."""
+COUNTS = {
+    "before_start": "before the start date", "preview": "waiting for you", "started": "new stock items", "released": "orders released",
+    "held": "on hold", "missing": "not in the shop any more", "gone": "gone from the shop", "drift": "changed by somebody else",
+}  # fmt: skip
+"""Counts of a run whose own name would not say enough."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
     "retrying": ("Waiting to retry", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
@@ -30,8 +24,8 @@ HEALTH = {
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, ROLE_WORDS=ROLE_WORDS)
-    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural, browser=browser)
+    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH)
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
 
 
 def actor_words(actor: str) -> str:
@@ -44,15 +38,9 @@ def actor_words(actor: str) -> str:
 
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+    return ", ".join(f"{number:,} {COUNTS.get(name) or name.replace('_', ' ')}" for name, number in counts.items() if number)
 
 
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 held order``, ``3 held orders``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def browser(agent: str) -> str:
-    """A User-Agent header as people would say it: ``Firefox on Windows``."""
-    found = [next((words for sign, words in known if sign in agent), "") for known in (BROWSERS, SYSTEMS)]
-    return " on ".join(word for word in found if word) or "An unknown browser"

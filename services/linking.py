@@ -110,15 +110,15 @@ def _unlinked(shop_id: int, *, known: bool, limit: int | None = None) -> list[tu
 def _link_known(lease: Lease, shop_id: int) -> None:
     while chunk := _unlinked(shop_id, known=True, limit=CHUNK):
         with lease.page():
-            _lock_shop(shop_id)
             items = _items([sku for _, _, sku in chunk])
+            _lock_shop(shop_id)
             _link(lease, [(row_id, items[sku]) for row_id, _, sku in chunk])
             _bind_lines(items, lease)
 
 
 def _lock_shop(shop_id: int) -> None:
     """Two runs of one shop, its stock run and its reading of listings, must not link the same listing twice."""
-    db.session.execute(select(Shop.id).where(Shop.id == shop_id).with_for_update())
+    db.session.execute(select(Shop.id).where(Shop.id == shop_id).with_for_update(key_share=True))
 
 
 def _items(skus: Sequence[str]) -> dict[str, StockItem]:
@@ -128,7 +128,6 @@ def _items(skus: Sequence[str]) -> dict[str, StockItem]:
 
 def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int]]) -> None:
     """Start stock items with the quantities just read. A SKU that another shop has started meanwhile keeps its numbers."""
-    _lock_shop(shop_id)
     linked = set(db.session.scalars(select(Link.listing_id).where(Link.listing_id.in_([row_id for row_id, _, _ in chunk]))))
     chunk = [row for row in chunk if row[0] not in linked]
     names = dict(
@@ -144,6 +143,7 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
         statement = dialect.insert(StockItem.__table__).on_conflict_do_nothing(index_elements=["sku"])
         started = set(db.session.scalars(statement.returning(StockItem.__table__.c.sku), rows))
     items = _items([sku for _, sku, _ in chunk])
+    _lock_shop(shop_id)
     taken = _open_units(shop_id, sorted(started))
     for _, sku, quantity in chunk:
         if sku in started:

@@ -18,7 +18,7 @@ from errors import Conflict
 from extensions import db, writing
 from models import Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
-from services import bracket
+from services import bracket, ledger
 from services.runs import Lease
 
 CHUNK = 100
@@ -144,6 +144,13 @@ def _with_stock(ids: Sequence[int]) -> Sequence[Listing]:
     return db.session.scalars(query).all()
 
 
+def _lock_with_stock(ids: Sequence[int]) -> Sequence[Listing]:
+    """The same with the stock items locked: a listing is not to be taken for settled while a sale that moves it is being
+    committed beside us."""
+    ledger.lock_items(db.session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(ids))))
+    return _with_stock(ids)
+
+
 def _read_present(lease: Lease, channel: Channel) -> _Read:
     """Read the shop's present quantities of stale listings. Those that may not be pushed are settled without asking."""
     mark = bracket.mark(lease.shop_id)
@@ -181,7 +188,7 @@ def _judge(lease: Lease, present: dict[int, int], moved: set[str]) -> list[_Chan
     ids = list(present)
     for start in range(0, len(ids), JUDGE_CHUNK):
         with lease.page():
-            for listing in _with_stock(ids[start : start + JUDGE_CHUNK]):
+            for listing in _lock_with_stock(ids[start : start + JUDGE_CHUNK]):
                 if listing.stale and listing.pushable and not _skus_of(listing) & moved:
                     changes.extend(_judge_one(lease, listing, present[listing.id]))
     return changes
@@ -283,7 +290,7 @@ def _send(lease: Lease, channel: Channel, chunk: Sequence[_Change]) -> int:
     lease.requests = channel.requests
     failed = 0
     with lease.page() as session, session.no_autoflush:
-        listings = {listing.id: listing for listing in _with_stock([change.listing_id for change in sending])}
+        listings = {listing.id: listing for listing in _lock_with_stock([change.listing_id for change in sending])}
         for change, result in zip(sending, results, strict=True):
             failed += _keep_result(lease, listings[change.listing_id], change, result)
         lease.done += len(sending)

@@ -230,9 +230,15 @@ def outcome_of(error: AppError) -> str:
 
 def release_dead_runs() -> list[int]:
     """End every running run whose lease has run out: its worker died. Answers with their ids."""
+    is_dead = (SyncRun.state == "running", SyncRun.lease_until < utcnow())
     with writing() as session:
+        owners = session.scalars(select(SyncRun.integration_id).where(*is_dead).distinct()).all()
+        if not owners:
+            return []
+        # Integrations before runs, as everybody locks them.
+        session.execute(select(Integration.id).where(Integration.id.in_(owners)).order_by(Integration.id).with_for_update())
         dead = session.scalars(
-            select(SyncRun).where(SyncRun.state == "running", SyncRun.lease_until < utcnow()).with_for_update(skip_locked=True)
+            select(SyncRun).where(*is_dead, SyncRun.integration_id.in_(owners)).with_for_update(skip_locked=True)
         ).all()
         for run in dead:
             run.state, run.outcome, run.finished_at = "finished", "lost", utcnow()

@@ -17,6 +17,7 @@ from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
 from services import integrations, linking, listings, orders, push, runs
+from services.clashes import is_clash
 from services.heartbeat import Heartbeat
 from services.runs import Lease
 
@@ -109,8 +110,13 @@ def _work(
         if isinstance(trouble, ChannelError):
             note_failure(lease.integration_id, lease.kind, trouble)
         return
-    except Exception:
+    except Exception as error:
         db.session.rollback()
+        if is_clash(error):
+            log.warning("run %s clashed with another transaction and goes on from its last page", lease.run_id)
+            lease.requests = channel.requests
+            runs.give_way(lease, 1)
+            return
         log.exception("run %s ended in an unexpected error", lease.run_id)
         runs.finish(
             lease,

@@ -122,7 +122,10 @@ class Addon:
         trouble = http_trouble(self.host, answer)
         if trouble is not None:
             raise trouble
-        if status == 403 or status == 401:
+        if status == 401:
+            # The add-on never answers so.
+            raise NotAShop(f"{self.host} answers, but not as an X-Cart shop does.", None, status)
+        if status == 403:
             raise KeyRejected(f"{self.host} does not accept the API key.", None, status)
         if status in (301, 302, 303, 307, 308):
             raise redirect_trouble(answer, self.session.endpoint, self._script, self.session.scrub)

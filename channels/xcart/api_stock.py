@@ -14,7 +14,7 @@ from channels.answers import Answer
 from channels.base import StockChange, StockResult
 from channels.xcart.api import Api
 from channels.xcart.api_listings import ApiListings, split_id
-from channels.xcart.stock import compared, in_order, refusal
+from channels.xcart.stock import NOT_DONE, compared, in_order, refusal
 from errors import ChannelError, InvalidInput, ShopBroken, ShopRefused
 
 _MOST_FAILURES = 5
@@ -78,7 +78,7 @@ class ApiStock:
                 return False, compared(external_id, quantity, None)
             return False, StockResult(external_id, False, None, exc.message)
         except ChannelError as exc:
-            if not exc.retryable:
+            if not exc.retryable or isinstance(exc, NOT_DONE):
                 raise
             trouble = exc.message
         except (msgspec.MsgspecError, UnicodeError, RecursionError):

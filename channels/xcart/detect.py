@@ -99,6 +99,9 @@ class _Inspection:
         self.skew: float | None = None
         self.lightly = False
         """Whether the first read is enough: to find where a shop is, not how well the key does there."""
+        self.shows_pages: ChannelError | None = None
+        self.recognised = False
+        """Whether the generation asked has answered as only it does: what goes wrong after that is the verdict."""
         self.limits = replace(limits, tries=1, connect_timeout=min(5.0, limits.connect_timeout))
 
     def verdict(self) -> Check:
@@ -120,20 +123,48 @@ class _Inspection:
         """None where address and key are good, else the leaf that says most."""
         found: list[ChannelError] = []
         for generation, probe in self._probes():
+            self.recognised = False
             try:
                 self._with_session(site, probe)
             except (TlsTrouble, AddressRefused, ShopUnreachable, ReadOnlyKey, KeyRejected) as exc:
                 self.credentials = replace(self.credentials, generation=generation)
                 return exc
-            except ShopBroken as exc:
-                # What answers 200 with something else than data is no shop, or another program's page.
-                found.append(_no_shop(site) if exc.status_code == 200 else exc)
             except ChannelError as exc:
-                found.append(exc)
+                if self.recognised:
+                    self.credentials = replace(self.credentials, generation=generation)
+                    return exc
+                # What answers 200 with something else than data is no shop, or another program's page in a shop's place.
+                paged = isinstance(exc, ShopBroken) and exc.status_code == 200
+                found.append(self._page_instead(site) if paged else exc)
             else:
                 self.credentials = replace(self.credentials, generation=generation)
                 return None
         return min(found, key=_weight)
+
+    def _page_instead(self, site: Credentials) -> ChannelError:
+        """The leaf for an address that answers with pages only: a shop shows itself by where it sends a person to sign in
+        (X-Cart 5.4, observed: 302 to ``target=login``)."""
+        if self.lightly:
+            return _no_shop(site)
+        if self.shows_pages is not None:
+            return self.shows_pages
+        self.shows_pages = self._page_of(site)
+        return self.shows_pages
+
+    def _page_of(self, site: Credentials) -> ChannelError:
+        asking = ShopSession(site.endpoint, limits=self.limits, gate=self._counted, resolver=self.resolver)
+        try:
+            answer = asking.read(f"/{site.admin_script}", insist=False, within=self.within)
+        except ChannelError:
+            return _no_shop(site)
+        finally:
+            asking.close()
+        if answer.status in (301, 302, 303) and "target=login" in answer.headers.get("location", ""):
+            return ShopBroken(
+                f"{urlsplit(site.endpoint).netloc} is an X-Cart shop, but its API answers with a web page where data was expected.",
+                "A firewall or a maintenance page may answer in the shop's place: try again later, or ask the shop's host.",
+            )
+        return _no_shop(site)
 
     def _probes(self) -> list[tuple[str, Probe]]:
         """The generation that is known comes first; a renamed admin script speaks for the add-on."""
@@ -231,6 +262,7 @@ def _probe_api(session: ShopSession, site: Credentials, inspection: _Inspection)
         rows = rows_of(shop.judged(answer, path).body, shop.host)
         if not all(_has(row, "id", "order_number") for row in rows):
             raise _no_shop(site)
+    inspection.recognised = True
     if inspection.lightly:
         return
     written = session.write(
@@ -246,6 +278,7 @@ def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspectio
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
         raise _no_shop(site)
+    inspection.recognised = True
     if inspection.lightly:
         return
     _probe_paging(shop, inspection.within)

@@ -52,8 +52,8 @@ Read = Callable[[int, int], Stretch]
 ReadPage = Callable[[int, int], list[Row]]
 """Reads ``count`` rows from an offset in one request, or raises."""
 
-Survey = Callable[[int, int], Sequence[str]]
-"""The ids of a stretch ("" where not known), by a plainer way; raises where the shop itself is down."""
+Survey = Callable[[int, int], Sequence[str] | None]
+"""The ids of a stretch ("" where not known), by a plainer way; None, or an error, where the shop itself is down."""
 
 Rescue = Callable[[str, ChannelError, bool], Any]
 """Gets one row in another way: its id, the error, and whether nothing at all has worked so far."""
@@ -76,7 +76,10 @@ def whole_or_pieces(page: ReadPage, survey: Survey, rescue: Rescue, offset: int,
         error: ChannelError = exc
     else:
         return Stretch(rows, surplus=len(rows) > count)
-    pieces = _Pieces(page, rescue, split, offset, survey(offset, count), error)
+    ids = survey(offset, count)
+    if ids is None:
+        raise error
+    pieces = _Pieces(page, rescue, split, offset, ids, error)
     rows = pieces.parts(offset, len(pieces.ids))
     return Stretch(rows, True, pieces.faulty)
 
@@ -120,10 +123,10 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
     """A whole list from an offset, in an order to which only new rows are appended. ``rows`` is their name in sentences.
 
     Raises ShopTooOld where the shop does not keep to the order, ShopBroken where it gives the same rows for ever."""
-    position, last_id, idle = start, 0, 0
+    position, last_id, idle, anchored = start, 0, 0, False
     while True:
         warnings: list[str] = []
-        overlap = 1 if last_id and position else 0
+        overlap = 1 if anchored else 0
         offset, end = position - overlap, overlap
         stretch = _in_order(read, offset, size + overlap, last_id, rows, host, warnings)
         if overlap and offset and (not stretch.rows or stretch.rows[0].id > last_id):
@@ -140,6 +143,8 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
         # nothing follows the row that is known.
         last = stretch.surplus or (not fresh and len(stretch.rows) <= end)
         idle = 0 if newest > last_id else idle + 1
+        # A last row without an id cannot be known again.
+        anchored = bool(stretch.rows) and 0 < stretch.rows[-1].id <= newest
         position, last_id = offset + len(stretch.rows), newest
         if idle >= STUBBORN and not last:
             raise ShopBroken(f"{host} keeps answering with the same page of {rows}.")
