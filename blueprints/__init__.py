@@ -13,6 +13,7 @@ from blueprints import (
     privacy,
     sales_channels,
     settings,
+    text,
     times,
     users,
     words,
@@ -21,7 +22,8 @@ from config import Config
 
 
 def guard(app: Flask, config: Config) -> None:
-    """Count requests and look who asks, before anything else looks at them."""
+    """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
+    text.init_app(app)
     headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)

@@ -54,6 +54,11 @@ def at_random(seed: int, share: float) -> Change:
     return change
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up on ten million characters does right."""
+
+
 class HostileShop:
     """``change`` may be set at any time; None passes everything on as it is. Reads only are changed."""
 
@@ -88,7 +93,7 @@ class HostileShop:
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = _QuietServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
