@@ -2,12 +2,36 @@
 
 from flask import Flask
 
-from blueprints import activity, assets, errors, headers, sales_channels, settings, times, words
+from blueprints import (
+    access,
+    accounts,
+    activity,
+    assets,
+    errors,
+    headers,
+    limits,
+    privacy,
+    sales_channels,
+    settings,
+    text,
+    times,
+    users,
+    words,
+)
+from config import Config
+
+
+def guard(app: Flask, config: Config) -> None:
+    """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
+    text.init_app(app)
+    headers.trust_proxies(app, config)
+    limits.init_app(app, config)
+    access.init_app(app)
 
 
 def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
-    for helper in (assets, errors, headers, times, words):
+    for helper in (assets, errors, headers, times, words, accounts.words):
         helper.init_app(app)
-    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp):
+    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp, privacy.bp):
         app.register_blueprint(blueprint)

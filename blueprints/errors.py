@@ -17,6 +17,8 @@ TITLES = {
     422: "That cannot be used", 429: "Too many requests", 502: "The shop has a problem", 503: "The queue is away",
 }  # fmt: skip
 SENTENCES = {
+    403: ("Your role does not allow that.", "Ask an owner to do it, or for another role."),
+    431: ("The request’s headers are too large.", "Delete this site’s cookies and try again."),
     404: ("There is no such page.", "It may have been removed, or the address was mistyped."),
     405: ("This address does not take that kind of request.", "Go back and use the buttons of the page."),
     413: ("What was sent is too large.", "Send at most 2 MB at a time."),
@@ -34,7 +36,7 @@ def init_app(app: Flask) -> None:
 
 def show_app_error(error: AppError) -> Response:
     if error.status >= 500:
-        current_app.logger.warning("%s %s: %s", request.method, request.path, error.message)
+        current_app.logger.warning("%s %r: %s", request.method, request.path, error.message)
     return answer(error.status, error.message, error.advice)
 
 

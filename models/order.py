@@ -22,7 +22,9 @@ class Order(db.Model):
 
     items + shipping + items_tax + shipping_tax + discount + other = total − difference; ``difference`` is 0 for a sound order.
     ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
-    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing."""
+    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing.
+
+    ``erased_at`` is when the customer's data was erased (services/privacy.py); what the shop says later does not bring it back."""
 
     __tablename__ = "order"
 
@@ -64,6 +66,7 @@ class Order(db.Model):
     surcharge_rows: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     first_seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    erased_at: Mapped[datetime | None] = mapped_column(Moment)
 
     lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
 

@@ -102,6 +102,9 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[li
 def _parsed(rows: Iterable[Order], parser: Channel) -> dict[int, ShopOrder]:
     parsed = {}
     for row in rows:
+        if row.erased_at is not None:
+            # The shop's payload went with the customer's data; money and stock stay as they were.
+            continue
         try:
             parsed[row.id] = parser.parse_stored(msgspec.json.decode(row.raw), stored_surcharges(row.surcharge_rows))
         except ChannelError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -14,6 +15,9 @@ from models import Integration, Link, Listing, RunItem, Shop
 from models.types import utcnow
 from services import ledger
 from services.runs import Lease
+
+LONGEST_SKU, LONGEST_NAME = 255, 1000
+"""Characters; what is longer is cut."""
 
 
 def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> str:
@@ -55,7 +59,7 @@ def _lock_items(shop_id: int, listings: Sequence[ShopListing]) -> None:
 
 
 def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease) -> None:
-    listings = [listing for listing in page.listings if with_variants or listing.kind != "variant"]
+    listings = [_bounded(listing) for listing in page.listings if with_variants or listing.kind != "variant"]
     known = {
         row.external_id: row
         for row in db.session.execute(
@@ -88,6 +92,13 @@ def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease
     for row in page.bad:
         db.session.add(RunItem(run_id=lease.run_id, external_id=row.external_id, result="unreadable", reason=row.reason))
     lease.count("unreadable", len(page.bad))
+
+
+def _bounded(listing: ShopListing) -> ShopListing:
+    """A listing whose words fit the columns."""
+    if len(listing.sku) <= LONGEST_SKU and len(listing.name) <= LONGEST_NAME:
+        return listing
+    return replace(listing, sku=listing.sku[:LONGEST_SKU], name=listing.name[:LONGEST_NAME])
 
 
 def _new_row(shop: Shop, listing: ShopListing) -> dict[str, Any]:

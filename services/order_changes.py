@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from extensions import db
 from models import Order, OrderChange, OrderLine, StockItem
 from services import holds, ledger
 from services.money import break_down
-from services.order_columns import Storing, columns, line_columns, stored_surcharges
+from services.order_columns import WITHOUT_CUSTOMER, Storing, columns, line_columns, stored_surcharges
 
 NOTED = (
     "number", "currency", "total", "payment_status", "shipping_status", "customer", "email", "billing_address", "shipping_address",
@@ -37,6 +38,10 @@ def take_over(
         surcharges = stored_surcharges(row.surcharge_rows) if row.total == order.total else None
     money = break_down(order, storing.money, surcharges)
     values = columns(storing, order, money, surcharges)
+    if row.erased_at is not None:
+        # What was erased on purpose does not come back because the shop still has it.
+        storing = replace(storing, with_options=False)
+        values.update(WITHOUT_CUSTOMER)
     fields = {name: [_json(getattr(row, name)), _json(values[name])] for name in NOTED if getattr(row, name) != values[name]}
     lines_before = _summary(row.lines)
     if unread_before:

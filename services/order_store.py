@@ -246,5 +246,6 @@ def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], 
             stored.changed += 1
         else:
             stored.unchanged += 1
-        row.raw, row.digest, row.updated_at = payload, digest, utcnow()
+        row.raw = payload if row.erased_at is None else b""
+        row.digest, row.updated_at = digest, utcnow()
         stored.held += row.state == "on_hold"

@@ -55,6 +55,10 @@
     toasts.append(document.getElementById("offline").content.cloneNode(true));
   }
 
+  // What a page asks by itself keeps nobody signed in.
+  listen("htmx:configRequest", (event) => {
+    if (event.target.matches("[data-poll]")) event.detail.headers["X-Poll"] = "1";
+  });
   listen("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
   });

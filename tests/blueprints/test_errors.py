@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from tests.blueprints.pages import element, htmx, words
+from tests.blueprints.pages import element, elements, htmx, words
 from tests.blueprints.rows import add_integration, read_integration
 from tests.support.signed_in import FreshClient
 
@@ -43,7 +43,7 @@ class TestTheFormToken:
 
     def test_the_token_of_the_page_is_accepted(self, client: FreshClient) -> None:
         integration_id = add_integration()
-        token = element(client.get(LIST).text, "input", name="csrf_token")["value"]
+        token = elements(client.get(LIST).text, "input", name="csrf_token")[-1]["value"]
         answer = client.post(f"{LIST}/{integration_id}/status", data={"enabled": "no", "csrf_token": token})
         assert answer.status_code == 303
 
