@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-RUN_KINDS = {"orders": "Order download", "stock": "Stock update", "listings": "Listing download"}
-DOING = {"orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings"}
+RUN_KINDS = {
+    "orders": "Order download", "stock": "Stock update", "listings": "Listing download", "shipments": "Write-back of shipments",
+    "receipts": "Daily receipt", "undo": "Undo of a stock update",
+}  # fmt: skip
+DOING = {
+    "orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings", "shipments": "Telling the shop what was shipped",
+    "receipts": "Comparing with the shop's day", "undo": "Restoring former quantities",
+}  # fmt: skip
 OUTCOMES = {
     "done": ("Done", "good"), "partial": ("Partly done", "warn"), "waiting": ("Waiting for you", "warn"),
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),

@@ -12,6 +12,7 @@ from extensions import db
 from models.order import Order
 from models.types import Moment, utcnow
 
+WAITING = text("state = 'waiting'")
 OPEN = text("state IN ('waiting', 'sending')")
 
 
@@ -51,7 +52,7 @@ class WriteBack(db.Model):
     """What the shop is to be told about an order: ``event`` is shipped, part_shipped or cancelled.
 
     ``state`` is waiting (tried when ``due_at`` is past), sending (a run has claimed it), done, failed (a person has to act)
-    or replaced (a later one says the same and more). An order has one open write-back at most. ``sent`` is false where the
+    or replaced (a later one says the same and more). An order has one waiting write-back at most. ``sent`` is false where the
     shop was there already; ``answer`` is its present status as it answered, ``note`` what a person should know."""
 
     __tablename__ = "write_back"
@@ -80,7 +81,7 @@ class WriteBack(db.Model):
 
     __table_args__ = (
         Index("ix_write_back_order", "order_id"),
-        Index("uq_write_back_open", "order_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("uq_write_back_waiting", "order_id", unique=True, sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_write_back_due", "shop_id", "due_at", sqlite_where=OPEN, postgresql_where=OPEN),
         Index("ix_write_back_failed", "shop_id", sqlite_where=text("state = 'failed'"), postgresql_where=text("state = 'failed'")),
     )

@@ -41,6 +41,11 @@ class Rules:
         """``open``, ``shipped`` or ``cancelled``, in the words of the channel's kind."""
         return channels.stage_reader(self.kind)(payment_status, shipping_status)
 
+    def stage_of(self, order: Order) -> str:
+        """``stage`` of a stored order; one that a person has cancelled here stays cancelled unless the goods have left."""
+        stage = self.stage(order.payment_status, order.shipping_status)
+        return "cancelled" if stage == "open" and order.called_off_at is not None else stage
+
     def is_work(self, payment_status: str, shipping_status: str) -> bool:
         payment, shipping = payment_status.upper(), shipping_status.upper()
         return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
@@ -56,7 +61,7 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
         codes.append(code)
         reasons.append(reason)
 
-    stage = rules.stage(order.payment_status, order.shipping_status)
+    stage = rules.stage_of(order)
     for problem in order.problems:
         hold("unreadable", problem)
     if order.difference:

@@ -19,7 +19,7 @@ from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
 from models import Integration, Shop, SyncRun
 from models.types import utcnow
-from services import vault
+from services import receipts, vault, write_backs
 
 MAX_NAME = 100
 
@@ -73,6 +73,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
             )  # fmt: skip
             session.add(integration)
             session.flush()
+            make_all_due(integration)
             integration_id = integration.id
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
@@ -197,6 +198,8 @@ def make_all_due(integration: Integration) -> None:
     """Call it inside ``writing()``."""
     now = utcnow()
     integration.orders_due_at = integration.stock_due_at = integration.listings_due_at = now
+    integration.receipts_due_at = integration.receipts_due_at or receipts.next_due(now)
+    write_backs.due_again(integration)
 
 
 def check_shop(kind: str, endpoint: str, api_key: str) -> Check:

@@ -113,9 +113,14 @@ def expect_sale(shop_id: int, sold: dict[int, int]) -> None:
         db.session.execute(
             update(Listing)
             .where(Listing.shop_id == shop_id, Listing.id.in_(linked), Listing.expected.is_not(None))
-            .values(expected=case((Listing.expected > units, Listing.expected - units), else_=0))
+            .values(expected=lowered(units))
             .execution_options(synchronize_session=False)
         )
+
+
+def lowered(units: int):
+    """What is left of an expected quantity after a sale: the shop's own goes no lower than 0."""
+    return case((Listing.expected > units, Listing.expected - units), else_=0)
 
 
 def mark_stale_skus(skus: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def take_over(
 
     ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move.
     ``note`` is False where it is not the shop that changed but our settings."""
-    was_stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    was_stage, was_in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
     unread_before = "unreadable" in row.held_codes and not row.lines
     if surcharges is None:
         surcharges = stored_surcharges(row.surcharge_rows) if row.total == order.total else None
@@ -44,13 +44,22 @@ def take_over(
         was_stage = storing.holds.stage(order.payment_status, order.shipping_status)
     for name, value in values.items():
         setattr(row, name, value)
-    stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    stage, in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
+    if stage != "cancelled":
+        row.cancel_unseen = False
+    elif was_stage == "open" and not unread_before:
+        row.cancel_unseen = True
     sold: dict[int, int] = defaultdict(int)
     _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold)
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
         fields["lines"] = [lines_before, lines_after]
     _book(storing, row, items, was_stage, stage, touched, sold)
+    if row.called_off_at is not None and (was_in_shop, in_shop) == ("open", "cancelled"):
+        # Cancelled here before: nothing is left to be given back here, but the shop has just put its units back.
+        for line in row.lines:
+            if line.stock_item_id is not None:
+                sold[line.stock_item_id] -= line.quantity
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
     holds.apply(row, holds.judge(row, row.lines, storing.holds))

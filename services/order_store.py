@@ -215,6 +215,7 @@ class _Judged:
     billing_address: dict[str, Any] | None
     shipping_address: dict[str, Any] | None
     problems: list[str]
+    called_off_at = None
 
 
 def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored: Stored) -> list[Any]:

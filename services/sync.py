@@ -16,11 +16,14 @@ from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import integrations, linking, listings, orders, push, runs
+from services import integrations, linking, listings, orders, push, receipts, runs, undo, write_backs
 from services.heartbeat import Heartbeat
 from services.runs import Lease
 
 log = logging.getLogger(__name__)
+
+WRITING = ("stock", "shipments", "undo")
+"""The kinds of run that change something in the shop."""
 
 Report = Callable[[int, int | None], None]
 
@@ -134,16 +137,21 @@ def _refuse(integration: Integration, kind: str) -> None:
     """Raises RunStopped where this kind of run has nothing to do for an integration as it stands."""
     if integration.removed_at is not None or not integration.enabled:
         raise SwitchedOff("The integration was switched off.")
-    if kind == "stock" and integration.writes_refused:
-        raise RunStopped("The API key may only read, so stock is not sent.", "Reauthorise with the read/write key.")
+    if kind in WRITING and integration.writes_refused:
+        raise RunStopped("The API key may only read, so nothing is sent.", "Reauthorise with the read/write key.")
 
 
 def _plan_next(lease: Lease) -> None:
     """The next run of this kind is due an interval from now; what happens meanwhile may make it due sooner."""
     with writing() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
-        every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
-        setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
+        if lease.kind == "shipments":
+            integration.shipments_due_at = None
+        elif lease.kind == "receipts":
+            integration.receipts_due_at = receipts.next_due(utcnow())
+        elif lease.kind != "undo":
+            every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
+            setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
 
 
 def _orders(part: _Slice) -> str:
@@ -182,6 +190,18 @@ def _stock(part: _Slice) -> str:
     return push.push_stock(lease, part.channel, fresh_orders, part.tell)
 
 
+def _shipments(part: _Slice) -> str:
+    return write_backs.send_due(part.lease, part.channel, part.pause)
+
+
+def _receipts(part: _Slice) -> str:
+    return receipts.take_receipt(part.lease, part.channel, _fresh_orders(part, True))
+
+
+def _undo(part: _Slice) -> str:
+    return undo.restore(part.lease, part.channel)
+
+
 def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
     """How a run has the shop's orders downloaded before it decides on quantities; nothing where orders are switched off."""
     return (lambda: _inside(part, "orders")) if orders_on else (lambda: None)
@@ -215,7 +235,9 @@ def _inside(part: _Slice, kind: str) -> None:
         raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
 
 
-ACTS: dict[str, Callable[[_Slice], str]] = {"orders": _orders, "stock": _stock, "listings": _listings}
+ACTS: dict[str, Callable[[_Slice], str]] = {
+    "orders": _orders, "stock": _stock, "listings": _listings, "shipments": _shipments, "receipts": _receipts, "undo": _undo,
+}  # fmt: skip
 
 
 def note_success(integration_id: int, kind: str) -> None:
@@ -239,8 +261,9 @@ def note_failure(integration_id: int, kind: str, trouble: ChannelError) -> None:
             return
         integration.failures += 1
         integrations.note_trouble(integration, "retrying", trouble.message)
-        wait = _wait(integration.failures, trouble)
-        setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
+        if kind != "undo":
+            wait = _wait(integration.failures, trouble)
+            setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
 
 
 def _wait(failures: int, trouble: ChannelError) -> float:

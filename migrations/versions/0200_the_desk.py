@@ -217,7 +217,7 @@ def upgrade():
         batch_op.create_index('ix_write_back_due', ['shop_id', 'due_at'], unique=False, sqlite_where=sa.text("state IN ('waiting', 'sending')"), postgresql_where=sa.text("state IN ('waiting', 'sending')"))
         batch_op.create_index('ix_write_back_failed', ['shop_id'], unique=False, sqlite_where=sa.text("state = 'failed'"), postgresql_where=sa.text("state = 'failed'"))
         batch_op.create_index('ix_write_back_order', ['order_id'], unique=False)
-        batch_op.create_index('uq_write_back_open', ['order_id'], unique=True, sqlite_where=sa.text("state IN ('waiting', 'sending')"), postgresql_where=sa.text("state IN ('waiting', 'sending')"))
+        batch_op.create_index('uq_write_back_waiting', ['order_id'], unique=True, sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'"))
 
     with op.batch_alter_table('integration', schema=None) as batch_op:
         batch_op.add_column(sa.Column('part_shipped_status', sa.String(length=20), nullable=False, server_default=''))
@@ -273,7 +273,7 @@ def downgrade():
         batch_op.drop_column('part_shipped_status')
 
     with op.batch_alter_table('write_back', schema=None) as batch_op:
-        batch_op.drop_index('uq_write_back_open', sqlite_where=sa.text("state IN ('waiting', 'sending')"), postgresql_where=sa.text("state IN ('waiting', 'sending')"))
+        batch_op.drop_index('uq_write_back_waiting', sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'"))
         batch_op.drop_index('ix_write_back_order')
         batch_op.drop_index('ix_write_back_failed', sqlite_where=sa.text("state = 'failed'"), postgresql_where=sa.text("state = 'failed'"))
         batch_op.drop_index('ix_write_back_due', sqlite_where=sa.text("state IN ('waiting', 'sending')"), postgresql_where=sa.text("state IN ('waiting', 'sending')"))
