@@ -26,7 +26,8 @@ class Order(db.Model):
     ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
     say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing.
     ``cancel_unseen`` is true where the shop cancelled it while it was open here and nobody has acknowledged that yet;
-    ``called_off_at`` is when a person cancelled it here."""
+    ``called_off_at`` is when a person cancelled it here. ``accepted_codes`` are causes of holding that a person has accepted;
+    ``reread_due`` is true while it is to be read from the shop again."""
 
     __tablename__ = "order"
 
@@ -70,6 +71,8 @@ class Order(db.Model):
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     cancel_unseen: Mapped[bool] = mapped_column(default=False)
     called_off_at: Mapped[datetime | None] = mapped_column(Moment)
+    accepted_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    reread_due: Mapped[bool] = mapped_column(default=False)
 
     lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
 
@@ -78,6 +81,7 @@ class Order(db.Model):
         Index("ix_order_shop_placed", "shop_id", "placed_at"),
         Index("ix_order_shop_number", "shop_id", "number"),
         Index("ix_order_state_placed", "state", "placed_at"),
+        Index("ix_order_reread_due", "shop_id", sqlite_where=text("reread_due"), postgresql_where=text("reread_due")),
         Index("ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen"), postgresql_where=text("cancel_unseen")),
     )
 

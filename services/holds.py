@@ -58,6 +58,9 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     notes: list[str] = []
 
     def hold(code: str, reason: str) -> None:
+        if code in order.accepted_codes:
+            notes.append(f"Accepted: {reason}")
+            return
         codes.append(code)
         reasons.append(reason)
 
@@ -71,7 +74,7 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     if not order.shipping_address and not order.billing_address:
         hold("address", "The order has no address.")
     for line in lines:
-        if line.stock_item_id is None:
+        if line.stock_item_id is None and not line.parts:
             hold(
                 "unknown_sku",
                 f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.",
@@ -81,7 +84,7 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     if stage == "open":
         for line in lines:
             short = line.quantity - line.shipped - line.reserved
-            if line.stock_item_id is not None and short > 0:
+            if short > 0 and (line.stock_item_id is not None or line.parts):
                 sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
                 if rules.with_back_orders:
                     notes.append(sentence)

@@ -261,13 +261,13 @@ def note_trouble(integration: Integration, health: str, message: str) -> None:
     integration.health_message = message
 
 
-def open_channel(integration: Integration, gate: Callable[[], None] = lambda: None) -> Channel:
+def open_channel(integration: Integration, gate: Callable[[], None] = lambda: None, limits: Limits | None = None) -> Channel:
     """The channel to an integration's shop; ``gate`` is asked before every request.
     Raises ConfigError where the keyring does not open the stored key."""
     credentials = Credentials(
         integration.endpoint, vault.unseal(integration.key_sealed), integration.generation, integration.admin_script
     )
-    return channels.open_channel(integration.kind, credentials, limits=channel_limits(), gate=gate)
+    return channels.open_channel(integration.kind, credentials, limits=limits or channel_limits(), gate=gate)
 
 
 def channel_limits() -> Limits:

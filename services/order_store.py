@@ -53,6 +53,7 @@ class NewLine:
     order_id: int | None = None
     reserved: int = 0
     shipped: int = 0
+    parts = ()
 
 
 def digest_of(raw: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -216,6 +217,7 @@ class _Judged:
     shipping_address: dict[str, Any] | None
     problems: list[str]
     called_off_at = None
+    accepted_codes = ()
 
 
 def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored: Stored) -> list[Any]:

@@ -16,7 +16,7 @@ from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import integrations, linking, listings, orders, push, receipts, runs, undo, write_backs
+from services import integrations, linking, listings, orders, push, receipts, rereading, runs, undo, write_backs
 from services.heartbeat import Heartbeat
 from services.runs import Lease
 
@@ -155,7 +155,10 @@ def _plan_next(lease: Lease) -> None:
 
 
 def _orders(part: _Slice) -> str:
-    return orders.download_orders(part.lease, part.channel, part.pause)
+    outcome = orders.download_orders(part.lease, part.channel, part.pause)
+    if outcome != "pause":
+        rereading.read_again(part.lease, part.channel)
+    return outcome
 
 
 def _listings(part: _Slice) -> str:

@@ -235,6 +235,9 @@ def upgrade():
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.add_column(sa.Column('cancel_unseen', sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column('called_off_at', models.types.Moment(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('accepted_codes', sa.JSON(), nullable=False, server_default='[]'))
+        batch_op.add_column(sa.Column('reread_due', sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.create_index('ix_order_reread_due', ['shop_id'], unique=False, sqlite_where=sa.text('reread_due'), postgresql_where=sa.text('reread_due'))
         batch_op.create_index('ix_order_cancel_unseen', ['shop_id'], unique=False, sqlite_where=sa.text('cancel_unseen'), postgresql_where=sa.text('cancel_unseen'))
 
     with op.batch_alter_table('shop', schema=None) as batch_op:
@@ -256,6 +259,9 @@ def downgrade():
 
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.drop_index('ix_order_cancel_unseen', sqlite_where=sa.text('cancel_unseen'), postgresql_where=sa.text('cancel_unseen'))
+        batch_op.drop_index('ix_order_reread_due', sqlite_where=sa.text('reread_due'), postgresql_where=sa.text('reread_due'))
+        batch_op.drop_column('reread_due')
+        batch_op.drop_column('accepted_codes')
         batch_op.drop_column('called_off_at')
         batch_op.drop_column('cancel_unseen')
 
