@@ -1,0 +1,37 @@
+"""Files in and out of pages: a CSV streamed to the reader, and an upload with a cap that its page names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flask import Response, request, stream_with_context
+
+from errors import InvalidInput
+from services import csv_files
+
+
+def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """A CSV that is made while it is sent."""
+    response = Response(stream_with_context(csv_files.rows_out(header, rows)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.cache_control.no_store = True
+    return response
+
+
+def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
+    """The content and name of an uploaded file. Raises InvalidInput where there is none or it is over the cap."""
+    file = request.files.get(field)
+    if file is None or not file.filename:
+        raise InvalidInput("No file was chosen.", "Choose a CSV file.", field=field)
+    content = file.stream.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InvalidInput(
+            f"{file.filename} is larger than {most_bytes // (1024 * 1024)} MB.", "Split it into several files.", field=field
+        )
+    return content, file.filename
+
+
+def numbers(values: Iterable[str]) -> list[int]:
+    """The whole numbers among what a form sent; anything else is passed over."""
+    return [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 16]
