@@ -13,9 +13,6 @@ import subprocess
 import sys
 import time
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 QUEUE_SECONDS = 30
 STOP_SECONDS = 25
 PR_SET_PDEATHSIG = 1
@@ -41,6 +38,10 @@ def wait_for_queue(name: str) -> None:
     address = os.environ.get("CARTLINK_QUEUE")
     if not address or name in ("queue", "shop", "web"):
         return
+    # Only three of the parts come here, and the client takes longer to read in than all the rest of this file.
+    from redis import Redis
+    from redis.exceptions import RedisError
+
     deadline = time.monotonic() + QUEUE_SECONDS
     while time.monotonic() < deadline:
         try:

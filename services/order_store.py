@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import selectinload
 
 from channels.base import BadRow, Surcharge
@@ -27,6 +27,18 @@ from services.order_columns import Storing, columns, line_columns
 
 Rows = dict[str, tuple[Surcharge, ...]]
 """The single money rows of the orders that needed them, by external id."""
+
+# Asked for every page: made once, on the tables, they cost half as much.
+_orders, _lists, _links, _items = Order.__table__.c, Listing.__table__.c, Link.__table__.c, StockItem.__table__.c
+_NAMED = (_orders.shop_id == bindparam("shop_id"), _orders.external_id.in_(bindparam("external_ids", expanding=True)))
+DIGESTS = select(_orders.external_id, _orders.digest).where(*_NAMED)
+IDS = select(_orders.external_id, _orders.id).where(*_NAMED)
+EQUAL_SKUS = select(_items.sku, _items.id).where(_items.sku.in_(bindparam("skus", expanding=True)))
+LINKED_BY_HAND = (
+    select(_lists.sku, _links.stock_item_id)
+    .join_from(Listing.__table__, Link.__table__)
+    .where(_lists.shop_id == bindparam("shop_id"), _lists.sku.in_(bindparam("skus", expanding=True)), _links.made_by == "hand")
+)
 
 
 @dataclass(slots=True)
@@ -64,10 +76,10 @@ def digest_of(raw: dict[str, Any]) -> tuple[bytes, bytes]:
 
 def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes]:
     """What is stored already of the orders named, by external id."""
-    rows = db.session.execute(
-        select(Order.external_id, Order.digest).where(Order.shop_id == shop_id, Order.external_id.in_(external_ids))
-    )
-    return {row.external_id: row.digest for row in rows}
+    return {
+        external_id: digest
+        for external_id, digest in db.session.execute(DIGESTS, {"shop_id": shop_id, "external_ids": list(external_ids)})
+    }
 
 
 def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
@@ -129,15 +141,9 @@ def resolve_skus(shop_id: int, skus: set[str]) -> dict[str, int]:
     wanted = sorted(skus)
     for start in range(0, len(wanted), 500):
         chunk = wanted[start : start + 500]
-        for sku, item_id in db.session.execute(select(StockItem.sku, StockItem.id).where(StockItem.sku.in_(chunk))):
-            found[sku] = item_id
-        by_hand = (
-            select(Listing.sku, Link.stock_item_id)
-            .join(Link)
-            .where(Listing.shop_id == shop_id, Listing.sku.in_(chunk), Link.made_by == "hand")
-        )
-        for sku, item_id in db.session.execute(by_hand):
-            found[sku] = item_id
+        for query in (EQUAL_SKUS, LINKED_BY_HAND):
+            for sku, item_id in db.session.execute(query, {"shop_id": shop_id, "skus": chunk}):
+                found[sku] = item_id
     return found
 
 
@@ -186,7 +192,8 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
         return
     # SQLite answers RETURNING with a statement a row; plain inserts go in one, and the ids are read afterwards.
     db.session.execute(insert(Order.__table__), order_rows)
-    id_of = _stored_ids(storing.shop_id, [row["external_id"] for row in order_rows])
+    named = {"shop_id": storing.shop_id, "external_ids": [row["external_id"] for row in order_rows]}
+    id_of = {external_id: order_id for external_id, order_id in db.session.execute(IDS, named)}
     flat: list[dict[str, Any]] = []
     for row, lines_of, booked in zip(order_rows, line_rows, entries, strict=True):
         order_id = id_of[row["external_id"]]
@@ -199,11 +206,6 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
         db.session.execute(insert(OrderLine.__table__), flat)
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
-
-
-def _stored_ids(shop_id: int, external_ids: Sequence[str]) -> dict[str, int]:
-    query = select(Order.external_id, Order.id).where(Order.shop_id == shop_id, Order.external_id.in_(external_ids))
-    return {row.external_id: row.id for row in db.session.execute(query)}
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import scoped_session as ScopedSession
@@ -74,6 +74,20 @@ def note_enqueue(run_id: int) -> SyncRun | None:
     return find_run(run_id)
 
 
+# Asked before every request and with every page: made once, on the tables, they cost half as much.
+_runs, _integrations = SyncRun.__table__.c, Integration.__table__.c
+STANDING = (
+    select(_runs.lease_token, _runs.state, _runs.stop_requested, _integrations.enabled, _integrations.removed_at)
+    .join_from(SyncRun.__table__, Integration.__table__)
+    .where(_runs.id == bindparam("run_id"))
+)
+EXTEND = (
+    update(SyncRun.__table__)
+    .where(_runs.id == bindparam("run_id"), _runs.lease_token == bindparam("token"), _runs.state == "running")
+    .values({name: bindparam(name) for name in ("lease_until", "done", "total", "counts", "warnings", "requests")})
+)
+
+
 @dataclass
 class Lease:
     """The right to work on one run, proven by ``token``. ``counts`` and ``done`` are written with each page commit."""
@@ -108,11 +122,7 @@ class Lease:
 
     def gate(self) -> None:
         """Called before each request to the shop. Raises LeaseLost, SwitchedOff or StopRequested."""
-        row = db.session.execute(
-            select(
-                SyncRun.lease_token, SyncRun.state, SyncRun.stop_requested, Integration.enabled, Integration.removed_at
-            ).join(Integration).where(SyncRun.id == self.run_id)
-        ).one_or_none()  # fmt: skip
+        row = db.session.execute(STANDING, {"run_id": self.run_id}).one_or_none()
         # The read must not keep a transaction open while the request is under way.
         db.session.rollback()
         if row is None or row.lease_token != self.token or row.state != "running":
@@ -137,18 +147,13 @@ class Lease:
 
     def _extend(self, session: ScopedSession[Session]) -> None:
         extended = session.execute(
-            update(SyncRun)
-            .where(SyncRun.id == self.run_id, SyncRun.lease_token == self.token, SyncRun.state == "running")
-            .values(
-                lease_until=utcnow() + timedelta(seconds=self.seconds),
-                done=self.done,
-                total=self.total,
-                counts=dict(self.counts),
-                warnings=list(self.warnings),
-                requests=self.requests_before + self.requests,
-            )  # fmt: skip
-            .execution_options(synchronize_session=False)
-        )
+            EXTEND,
+            {
+                "run_id": self.run_id, "token": self.token, "lease_until": utcnow() + timedelta(seconds=self.seconds),
+                "done": self.done, "total": self.total, "counts": dict(self.counts), "warnings": list(self.warnings),
+                "requests": self.requests_before + self.requests,
+            },
+        )  # fmt: skip
         if extended.rowcount != 1:
             raise LeaseLost("Another worker has taken this run over.")
 

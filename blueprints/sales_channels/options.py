@@ -19,6 +19,19 @@ SHIPPED = "S"
 MONEY = ("use_tax", "use_shipping_tax", "surcharge_name")
 
 
+PASTE_KEY = "Copy the value of ‘API key (read/write)’ from your shop and paste it here."
+ADVICE = {
+    "wrong_key": PASTE_KEY,
+    "read_only_key": PASTE_KEY,
+    "unreachable": "Check the website end point, and whether the shop is up.",
+    "timeout": "The shop is slow or overloaded. Try again.",
+    "busy": "Try again in a minute.",
+    "maintenance": "Try again when the shop is back.",
+    "broken": "Try again. If it lasts, the shop's own error log says why.",
+}
+"""What to do about a verdict while a person waits; elsewhere the jobs keep trying by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What was made of an address; ``complaint`` says why it cannot be used, ``endpoint`` is empty then."""
@@ -36,6 +49,13 @@ def site_of(kind: str, typed: str) -> Site:
     except InvalidInput as error:
         return Site("", "", error.sentence())
     return Site(endpoint, f"{endpoint}/{script}", "")
+
+
+def complaint_of(check: dict[str, Any]) -> InvalidInput:
+    """A check that went wrong, as what is wrong with a field."""
+    verdict = check["verdict"]
+    field = "api_key" if verdict in ("wrong_key", "read_only_key") else "endpoint"
+    return InvalidInput(check["message"], ADVICE.get(verdict, check.get("advice", "")), field=field)
 
 
 def statuses(rows: list[list[str]]) -> list[Any]:

@@ -9,7 +9,7 @@ from blueprints.expired import keeps_input
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.sales_channels import options
 from blueprints.sales_channels.forms import ReauthoriseForm
-from blueprints.sales_channels.wizard import PATIENCE, complaint_of
+from blueprints.sales_channels.wizard import PATIENCE
 from errors import InvalidInput, QueueAway
 from jobs.checks import start_check
 from models import Integration
@@ -67,7 +67,7 @@ def _keep(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | No
 def _show_failure(form: ReauthoriseForm, draft: OpenDraft) -> None:
     check = draft.found.get("check", {})
     if check and not draft.good:
-        form.refuse(complaint_of(check))
+        form.refuse(options.complaint_of(check))
 
 
 def _page(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None, status: int) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -25,11 +24,6 @@ bp = Blueprint("wizard", __name__, url_prefix="/settings/sales-channels/add")
 
 PATIENCE = timedelta(seconds=90)
 """How long a person waits for a check before being told that nobody works on it."""
-OF_THE_KEY = ("wrong_key", "read_only_key")
-"""Verdicts that are shown at the key; all others are about the end point."""
-
-KEY_ADVICE = "Copy the value of ‘API key (read/write)’ from your shop and paste it here."
-
 Answer = str | Response | AnyResponse | tuple[str, int]
 
 
@@ -143,15 +137,7 @@ def _show_failure(form: ShopForm, draft: OpenDraft) -> None:
     check = draft.found.get("check", {})
     if form.is_submitted() or not check or draft.good:
         return
-    form.refuse(complaint_of(check))
-
-
-def complaint_of(check: dict[str, Any]) -> InvalidInput:
-    """A check that went wrong as what is wrong with a field."""
-    about_key = check["verdict"] in OF_THE_KEY
-    return InvalidInput(
-        check["message"], KEY_ADVICE if about_key else check.get("advice", ""), field="api_key" if about_key else "endpoint"
-    )
+    form.refuse(options.complaint_of(check))
 
 
 def _shop_page(form: ShopForm, draft: OpenDraft, status: int) -> Answer:

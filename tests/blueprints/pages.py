@@ -11,9 +11,10 @@ from sqlalchemy import Engine, event
 
 
 class Element:
-    def __init__(self, tag: str, attributes: dict[str, str]):
+    def __init__(self, tag: str, attributes: dict[str, str], parents: tuple[Element, ...]):
         self.tag = tag
         self.attributes = attributes
+        self.parents = parents
         self.text = ""
 
     def __getitem__(self, name: str) -> str:
@@ -24,6 +25,7 @@ class Element:
 
 
 class _Reader(HTMLParser):
+    APART = {"td", "th", "tr", "li", "p", "div", "dt", "dd", "strong", "h1", "h2", "h3", "br"}
     EMPTY = {"area", "br", "hr", "img", "input", "link", "meta", "path", "rect", "circle", "line", "polyline", "col", "use"}
 
     def __init__(self) -> None:
@@ -32,7 +34,7 @@ class _Reader(HTMLParser):
         self.open: list[Element] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        element = Element(tag, {name: value or "" for name, value in attrs})
+        element = Element(tag, {name: value or "" for name, value in attrs}, tuple(self.open))
         self.elements.append(element)
         if tag not in self.EMPTY:
             self.open.append(element)
@@ -40,6 +42,8 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         while self.open and self.open.pop().tag != tag:
             pass
+        if tag in self.APART:
+            self.handle_data(" ")
 
     def handle_data(self, data: str) -> None:
         for element in self.open:
@@ -62,6 +66,47 @@ def element(html: str, tag: str = "", **attributes: str) -> Element:
     found = elements(html, tag, **attributes)
     assert len(found) == 1, f"{len(found)} of <{tag}> with {attributes} in:\n{html}"
     return found[0]
+
+
+def form_data(html: str, holding: str, **changes: Any) -> dict[str, Any]:
+    """What a browser would send of the form that holds a field named ``holding``, with ``changes``: a list gives several
+    values, None leaves the field out."""
+    everything = elements(html)
+    forms = [item for item in everything if item.tag == "form"]
+    place = next(item for item in everything if item.get("name") == holding)
+    form = next(parent for parent in place.parents if parent in forms)
+    sent: dict[str, list[str]] = {}
+    for item in everything:
+        name = item.get("name")
+        if not name or form not in item.parents or item.get("disabled") is not None:
+            continue
+        if item.tag == "input" and item.get("type") in ("checkbox", "radio"):
+            if item.get("checked") is not None:
+                sent.setdefault(name, []).append(item.get("value") or "on")
+        elif item.tag == "input":
+            sent.setdefault(name, []).append(item.get("value") or "")
+        elif item.tag == "textarea":
+            sent.setdefault(name, []).append(item.text)
+        elif item.tag == "select":
+            options = [option for option in everything if option.tag == "option" and item in option.parents]
+            chosen = [option for option in options if option.get("selected") is not None] or options[:1]
+            sent[name] = [option.get("value") or "" for option in chosen]
+    return {name: value for name, value in {**sent, **changes}.items() if value is not None}
+
+
+def complaints(html: str) -> list[str]:
+    """The sentences of the error summary."""
+    return [
+        words(item.text) for item in elements(html, "li")
+        if any(parent.get("data-error-summary") is not None for parent in item.parents)
+    ]  # fmt: skip
+
+
+def toasts(html: str) -> list[str]:
+    return [
+        words(item.text) for item in elements(html, "p")
+        if any((parent.get("class") or "").startswith("toast-note") and parent.get("data-fallback") is None for parent in item.parents)
+    ]  # fmt: skip
 
 
 def words(text: str) -> str:

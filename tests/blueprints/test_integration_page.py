@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import select
+
+from extensions import db, writing
+from models import Integration, Order, SyncRun
+from models.types import utcnow
+from tests.blueprints.pages import counted_queries, element, elements, htmx, toasts, words
+from tests.blueprints.rows import (
+    add_finished_run,
+    add_held_order,
+    add_integration,
+    add_run,
+    change_integration,
+    read_integration,
+)
+from tests.support.signed_in import FreshClient
+
+LIST = "/settings/sales-channels"
+
+
+def place(integration_id: int) -> str:
+    return f"{LIST}/{integration_id}"
+
+
+def add_orders(integration_id: int, *placed: datetime) -> None:
+    with writing() as session:
+        shop_id = session.get_one(Integration, integration_id).shop_id
+        for number, at in enumerate(placed):
+            session.add(Order(shop_id=shop_id, external_id=str(number), number=str(number), placed_at=at, changed_at=at))
+
+
+def test_the_name_in_the_list_leads_to_it(client: FreshClient) -> None:
+    integration_id = add_integration("Gärden shop")
+    link = element(client.get(LIST).text, "a", id=f"integration-{integration_id}-name")
+    page = client.get(link["href"]).text
+    assert words(element(page, "h1").text) == "Gärden shop"
+    assert "API key ending in wxyz" in page
+    assert "Connected" in page
+
+
+def test_it_tells_what_is_wrong_and_what_waits(client: FreshClient) -> None:
+    integration_id = add_integration(health="needs_reauthorising", health_message="The key is wrong.", waiting_run_id=3)
+    add_held_order(integration_id, "1")
+    page = client.get(place(integration_id)).text
+    assert "The key is wrong. Choose ‘Reauthorise’ to enter another key." in page
+    assert "1 held order" in page
+    assert element(page, "a", href=f"{place(integration_id)}/preview")
+
+
+def test_reauthorise_opens_a_window_and_remove_is_red(client: FreshClient) -> None:
+    page = client.get(place(add_integration())).text
+    link = next(item for item in elements(page, "a") if words(item.text).startswith("Reauthorise"))
+    assert link["target"] == "_blank"
+    button = next(item for item in elements(page, "button") if words(item.text) == "Remove account")
+    assert "btn-danger" in button["class"]
+
+
+@pytest.mark.parametrize("path", ["", "/settings", "/reauthorise", "/remove", "/preview", "/preview/rows.csv"])
+def test_a_removed_integration_is_not_there(client: FreshClient, path: str) -> None:
+    integration_id = add_integration(removed_at=utcnow())
+    answer = client.get(place(integration_id) + path)
+    assert answer.status_code == 404
+    assert "That integration has been removed." in answer.text
+    assert element(answer.text, "a", href=LIST)
+
+
+class TestSyncNow:
+    @pytest.mark.parametrize("kind", ["orders", "stock"])
+    def test_it_starts_a_run_in_the_persons_name(self, client: FreshClient, kind: str) -> None:
+        integration_id = add_integration()
+        answer = client.post(f"{place(integration_id)}/sync", data={"kind": kind})
+        assert (answer.status_code, answer.location) == (303, place(integration_id))
+        run = db.session.scalars(select(SyncRun)).one()
+        assert (run.kind, run.actor, run.state) == (kind, "user:owner", "queued")
+
+    def test_with_htmx_it_shows_the_run(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        part = client.post(f"{place(integration_id)}/sync", data={"kind": "orders"}, headers=htmx("live")).text
+        assert element(part, id="live")["hx-trigger"] == "every 2s"
+        assert "Order download" in part
+
+    def test_one_under_way_is_not_started_twice(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        add_run(integration_id)
+        part = client.post(f"{place(integration_id)}/sync", data={"kind": "orders"}, headers=htmx("live")).text
+        assert toasts(part) == ["Order download: already under way."]
+        assert len(db.session.scalars(select(SyncRun)).all()) == 1
+
+    def test_without_a_queue_the_run_is_kept(self, client: FreshClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+        integration_id = add_integration()
+        monkeypatch.setitem(app.extensions, "cartlink.redis", Redis.from_url("unix:///nowhere/at-all"))
+        part = client.post(f"{place(integration_id)}/sync", data={"kind": "stock"}, headers=htmx("live")).text
+        assert "the queue does not answer" in toasts(part)[0]
+        assert db.session.scalars(select(SyncRun)).one().state == "queued"
+
+    def test_a_disabled_one_says_that_it_is(self, client: FreshClient) -> None:
+        integration_id = add_integration(enabled=False)
+        answer = client.post(f"{place(integration_id)}/sync", data={"kind": "orders"})
+        assert answer.status_code == 409
+        assert "Garden shop is disabled." in answer.text
+
+    def test_nonsense(self, client: FreshClient) -> None:
+        assert client.post(f"{place(add_integration())}/sync", data={"kind": "../x"}).status_code == 422
+
+
+class TestTheSwitches:
+    @pytest.mark.parametrize("flow", ["orders", "stock"])
+    def test_orders_and_stock_each_have_their_own(self, client: FreshClient, flow: str) -> None:
+        integration_id = add_integration()
+        part = client.post(f"{place(integration_id)}/flow", data={flow: "no"}, headers=htmx("live")).text
+        assert element(part, "button", id=f"flow-{flow}")["aria-checked"] == "false"
+        seen = read_integration(integration_id)
+        assert (seen.orders_on, seen.stock_on) == (flow != "orders", flow != "stock")
+        assert seen.enabled
+        client.post(f"{place(integration_id)}/flow", data={flow: "yes"})
+        assert getattr(read_integration(integration_id), f"{flow}_due_at") is not None
+
+    def test_the_status_switch_is_here_too(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        part = client.post(f"{place(integration_id)}/status", data={"enabled": "no"}, headers=htmx("live")).text
+        assert part.lstrip().startswith('<div id="live"')
+        assert "nothing is downloaded or sent" in part
+
+    @pytest.mark.parametrize("data", [{}, {"orders": "maybe"}, {"orders": "no", "stock": "no"}])
+    def test_nonsense_changes_nothing(self, client: FreshClient, data: dict[str, str]) -> None:
+        integration_id = add_integration()
+        assert client.post(f"{place(integration_id)}/flow", data=data).status_code == 422
+        assert read_integration(integration_id).orders_on
+
+
+def test_it_asks_again_only_while_something_runs(client: FreshClient) -> None:
+    integration_id = add_integration()
+    add_finished_run(integration_id)
+    assert element(client.get(place(integration_id), headers=htmx("live")).text, id="live").get("hx-trigger") is None
+    add_run(integration_id, kind="stock")
+    page = client.get(place(integration_id)).text
+    assert element(page, id="live")["hx-trigger"] == "every 2s"
+    assert 'http-equiv="refresh"' in page
+
+
+class TestTheChart:
+    def test_a_bar_for_each_day_with_orders_and_a_mark_where_a_run_failed(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        noon = utcnow().replace(hour=12, minute=0)
+        add_orders(integration_id, noon, noon, noon - timedelta(days=3), noon - timedelta(days=40))
+        add_finished_run(integration_id, outcome="failed", finished_at=noon - timedelta(days=3))
+        page = client.get(place(integration_id)).text
+        assert "3 orders in 30 days, at most 2 a day; runs failed on 1 day." in page
+        assert len(elements(page, "rect", **{"class": "chart-bar"})) == 2
+        titles = [words(title.text) for title in elements(page, "title") if "failed" in title.text]
+        assert len(titles) == 1
+        assert titles[0].endswith("1 order, 1 failed run")
+
+    def test_days_are_those_of_the_reader(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        yesterday = utcnow().astimezone(UTC).date() - timedelta(days=1)
+        add_orders(integration_id, datetime(yesterday.year, yesterday.month, yesterday.day, 23, 30, tzinfo=UTC))
+        client.set_cookie("zone", "Asia/Tokyo")
+        page = client.get(place(integration_id)).text
+        told = next(words(title.text) for title in elements(page, "title") if title.text.endswith(": 1 order"))
+        following = yesterday + timedelta(days=1)
+        assert told == f"{following.day} {following:%b}: 1 order"
+
+
+def test_the_page_costs_the_same_with_many_orders_and_runs(client: FreshClient) -> None:
+    integration_id = add_integration()
+    client.get(place(integration_id))
+    with counted_queries() as few:
+        client.get(place(integration_id))
+    add_orders(integration_id, *(utcnow() - timedelta(hours=number) for number in range(60)))
+    for _ in range(20):
+        add_finished_run(integration_id)
+    with counted_queries() as many:
+        client.get(place(integration_id))
+    assert len(many) == len(few) <= 12
+
+
+class TestSearching:
+    @pytest.fixture
+    def shops(self, client: FreshClient) -> dict[str, int]:
+        return {
+            "garden": add_integration("Gärten & Höfe", endpoint="https://garden.example"),
+            "kitchen": add_integration(
+                "Kitchen_1", endpoint="https://kitchen.example", health="retrying", orders_done_at=utcnow()
+            ),
+            "cellar": add_integration("Cellar", endpoint="https://cellar.example", enabled=False, health="retrying"),
+        }
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("search=g%C3%84rten", ["garden"]),
+            ("search=kitchen.example", ["kitchen"]),
+            ("search=_", ["kitchen"]),
+            ("search=%25", []),
+            ("status=enabled", ["garden", "kitchen"]),
+            ("status=disabled", ["cellar"]),
+            ("status=attention", ["kitchen"]),
+            ("status=%27&sort=%27", ["cellar", "garden", "kitchen"]),
+            ("sort=health", ["kitchen", "garden", "cellar"]),
+            ("sort=oldest", ["cellar", "garden", "kitchen"]),
+        ],
+    )
+    def test_search_filter_and_sort(self, client: FreshClient, shops: dict[str, int], query: str, expected: list[str]) -> None:
+        page = client.get(f"{LIST}?{query}").text
+        rows = [int(row["id"].removeprefix("integration-")) for row in elements(page, "tr") if row.get("id")]
+        assert rows == [shops[name] for name in expected]
+
+    def test_htmx_gets_the_list_alone(self, client: FreshClient, shops: dict[str, int]) -> None:
+        part = client.get(f"{LIST}?search=cellar", headers=htmx("integrations")).text
+        assert part.lstrip().startswith('<div id="integrations"')
+        assert "Cellar" in part
+        assert "No integration matches" in client.get(f"{LIST}?search=attic", headers=htmx("integrations")).text
+
+    def test_held_orders_and_waiting_previews_need_attention(self, client: FreshClient, shops: dict[str, int]) -> None:
+        add_held_order(shops["garden"], "1")
+        change_integration(shops["cellar"], waiting_run_id=1)
+        page = client.get(f"{LIST}?status=attention").text
+        assert len([row for row in elements(page, "tr") if row.get("id")]) == 3
+
+    def test_the_switch_leads_back_to_the_same_search(self, client: FreshClient, shops: dict[str, int]) -> None:
+        page = client.get(f"{LIST}?search=cellar&sort=health").text
+        assert element(page, "input", name="back")["value"] == f"{LIST}?search=cellar&sort=health"

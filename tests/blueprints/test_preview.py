@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from practice_shop import PracticeShop, Store
+from services import stock
+from tests.blueprints.pages import elements, form_data, toasts, words
+from tests.blueprints.queues import work_off
+from tests.blueprints.rows import read_integration
+from tests.blueprints.walks import LIST, connect
+from tests.support.rows import make_item
+from tests.support.signed_in import FreshClient
+
+
+@pytest.fixture
+def shop() -> PracticeShop:
+    store = Store()
+    store.add_product(sku="CUP", name="Cup", price=10, amount=20)
+    store.add_product(sku="=EVIL()", name="Téller", price=5, amount=8)
+    with PracticeShop(store=store) as shop:
+        yield shop
+
+
+def waiting(client: FreshClient, shop: PracticeShop) -> int:
+    """A shop whose first push would change what it offers, because its SKUs were known here before."""
+    make_item("CUP", 5)
+    make_item("=EVIL()", 0)
+    made = connect(client, shop)
+    work_off()
+    assert read_integration(made.id).waiting_run_id is not None
+    return made.id
+
+
+def test_a_first_push_that_changes_nothing_confirms_itself(client: FreshClient, shop: PracticeShop) -> None:
+    made = connect(client, shop)
+    work_off()
+    assert read_integration(made.id).push_gate == "open"
+    assert "Nothing waits for Garden shop." in client.get(f"{LIST}/{made.id}/preview").text
+
+
+def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    assert f"/{integration_id}/preview" in client.get(LIST).text
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    assert "2 listings of Garden shop would change, 1 of them to 0. Nothing has been sent yet." in words(page)
+    rows = [words(row.text) for row in elements(page, "tr")][1:]
+    assert rows[1].startswith("CUP Cup 20 5 CUP: on hand 5, reserved 0")
+    assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 20, "=EVIL()": 8}
+
+
+def test_confirm_sends_exactly_that(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    answer = client.post(f"{LIST}/{integration_id}/preview", data=form_data(page, "run"))
+    assert answer.location == f"{LIST}/{integration_id}"
+    assert toasts(client.get(answer.location).text) == ["2 changes approved. The stock is being updated."]
+    work_off()
+    assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 5, "=EVIL()": 0}
+
+
+def test_not_now_leaves_it_waiting(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    link = next(link for link in elements(page, "a") if words(link.text) == "Not now")
+    assert client.get(link["href"]).status_code == 200
+    assert read_integration(integration_id).waiting_run_id is not None
+
+
+def test_a_preview_that_has_changed_meanwhile_is_shown_again(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    sent = form_data(page, "run")
+    stock.set_stock("CUP", 1, "test")
+    client.post(f"{LIST}/{integration_id}/sync", data={"kind": "stock"})
+    work_off()
+    answer = client.post(f"{LIST}/{integration_id}/preview", data=sent)
+    assert answer.location.endswith("/preview")
+    assert "has changed since you looked at it" in toasts(client.get(answer.location).text)[0]
+    assert shop.store.product_by_sku("CUP").amount == 20
+
+
+def test_confirming_twice(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    sent = form_data(client.get(f"{LIST}/{integration_id}/preview").text, "run")
+    client.post(f"{LIST}/{integration_id}/preview", data=sent)
+    assert client.post(f"{LIST}/{integration_id}/preview", data=sent).status_code == 303
+
+
+def test_the_csv_is_harmless_to_a_spreadsheet(client: FreshClient, shop: PracticeShop) -> None:
+    integration_id = waiting(client, shop)
+    answer = client.get(f"{LIST}/{integration_id}/preview/rows.csv")
+    assert answer.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
+    assert [(row["sku"], row["now"], row["would_be"]) for row in rows] == [("'=EVIL()", "8", "0"), ("CUP", "20", "5")]

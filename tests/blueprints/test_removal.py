@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from extensions import db
+from models import Integration, Link, Order, Shop, SyncRun
+from models.types import utcnow
+from practice_shop import PracticeShop
+from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
+from tests.blueprints.queues import work_off
+from tests.blueprints.rows import add_failed_listing, add_held_order, add_integration, add_run, read_integration
+from tests.blueprints.walks import LIST, begin, connect, give_shop
+from tests.support.signed_in import FreshClient
+
+
+def count(model: type) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+class TestRemoving:
+    def test_the_page_lists_what_is_open_and_asks(self, client: FreshClient) -> None:
+        integration_id = add_integration(waiting_run_id=1)
+        add_held_order(integration_id, "1")
+        add_failed_listing(integration_id, "A")
+        page = client.get(f"{LIST}/{integration_id}/remove").text
+        items = [words(item.text) for item in elements(page, "li")]
+        assert items == ["1 order on hold", "1 listing whose stock was refused", "a stock update that waits for your yes"]
+        buttons = [words(button.text) for button in elements(page, "button")]
+        assert {"OK", "Cancel"} <= set(buttons)
+        assert "takes its history up where it stopped" in page
+
+    def test_in_a_dialog_it_is_the_same(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        part = client.get(f"{LIST}/{integration_id}/remove", headers=htmx("dialog")).text
+        assert words(element(part, id="dialog-title").text) == "Remove Garden shop?"
+        assert "<html" not in part
+        assert element(part, "form", method="dialog")
+
+    def test_ok_removes_and_returns_to_the_list(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        run_id = add_run(integration_id)
+        answer = client.post(f"{LIST}/{integration_id}/remove")
+        assert (answer.status_code, answer.location) == (303, LIST)
+        page = client.get(LIST).text
+        assert not [row for row in elements(page, "tr") if row.get("id")]
+        assert toasts(page)[0].startswith("Garden shop is removed.")
+        assert read_integration(integration_id).key_sealed == b""
+        assert db.session.get_one(SyncRun, run_id).outcome == "stopped"
+        assert "Garden shop (removed)" in words(client.get("/activity").text)
+
+    def test_twice_says_that_it_is_gone(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        client.post(f"{LIST}/{integration_id}/remove")
+        answer = client.post(f"{LIST}/{integration_id}/remove")
+        assert answer.status_code == 404
+        assert "has been removed" in answer.text
+
+    def test_looking_removes_nothing(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        client.get(f"{LIST}/{integration_id}/remove")
+        assert read_integration(integration_id).removed_at is None
+
+
+class TestComingBack:
+    @pytest.fixture
+    def removed(self, client: FreshClient, practice: PracticeShop) -> Integration:
+        """A shop that was connected and downloaded, and then removed."""
+        made = connect(client, practice)
+        work_off()
+        client.post(f"{LIST}/{made.id}/remove")
+        return read_integration(made.id)
+
+    def last_step(self, client: FreshClient, shop: PracticeShop, name: str = "Back again") -> str:
+        return give_shop(client, begin(client, name), shop.url, shop.key or "")
+
+    def end(self, client: FreshClient, step: str, **changes: object) -> Integration:
+        answer = client.post(step, data=form_data(client.get(step).text, "with_variants", **changes))
+        assert answer.location == LIST, complaints(answer.text)
+        db.session.rollback()
+        return db.session.scalars(select(Integration).where(Integration.removed_at.is_(None))).one()
+
+    def test_its_history_is_offered_and_taken_up_without_a_duplicate(
+        self, client: FreshClient, practice: PracticeShop, removed: Integration
+    ) -> None:
+        orders, links, read_to = count(Order), count(Link), removed.shop.orders_read_to
+        step = self.last_step(client, practice)
+        page = client.get(step).text
+        assert "This shop was connected before, as Garden shop" in page
+        assert f"{orders} orders and the links of its listings are still here" in words(page)
+        back = self.end(client, step)
+        assert back.shop_id == removed.shop_id
+        assert back.shop.orders_read_to == read_to
+        product = next(iter(practice.store.products))
+        practice.store.place_order([(product, 1)])
+        practice.clear_requests()
+        work_off()
+        assert (count(Order), count(Link), count(Shop)) == (orders + 1, links, 1)
+        downloads = [entry for entry in practice.requests if "_path=order&" in entry["target"]]
+        assert len(downloads) <= 4
+
+    def test_a_new_domain_is_the_same_shop(self, client: FreshClient, practice: PracticeShop, removed: Integration) -> None:
+        orders = count(Order)
+        with PracticeShop(store=practice.store) as moved:
+            step = self.last_step(client, moved)
+            assert "This shop was connected before" in client.get(step).text
+            back = self.end(client, step)
+            assert (back.shop_id, back.endpoint) == (removed.shop_id, moved.url)
+            work_off()
+        assert count(Order) == orders
+
+    def test_it_is_known_by_old_orders_when_many_new_ones_came_since(
+        self, client: FreshClient, practice: PracticeShop, removed: Integration
+    ) -> None:
+        product = next(iter(practice.store.products))
+        for _ in range(40):
+            practice.store.place_order([(product, 1)])
+        with PracticeShop(store=practice.store) as moved:
+            assert "This shop was connected before" in client.get(self.last_step(client, moved)).text
+
+    def test_starting_afresh_leaves_the_old_orders_hidden(
+        self, client: FreshClient, practice: PracticeShop, removed: Integration
+    ) -> None:
+        orders = count(Order)
+        back = self.end(client, self.last_step(client, practice), history="no")
+        assert back.shop_id != removed.shop_id
+        work_off()
+        assert count(Order) == 2 * orders
+        assert count(Shop) == 2
+
+    def test_another_shop_is_not_mistaken_for_it(self, client: FreshClient, removed: Integration) -> None:
+        with PracticeShop(seed=77) as other:
+            assert "was connected before" not in client.get(self.last_step(client, other)).text
+
+    def test_a_connected_shop_under_another_domain_is_not_added_twice(self, client: FreshClient, practice: PracticeShop) -> None:
+        connect(client, practice)
+        work_off()
+        with PracticeShop(store=practice.store) as alias:
+            step = self.last_step(client, alias)
+            assert complaints(client.get(step).text)[0].startswith("That shop is connected already, as Garden shop.")
+
+    def test_orders_from_before_the_first_start_are_fetched_when_asked_for(
+        self, client: FreshClient, practice: PracticeShop, removed: Integration
+    ) -> None:
+        product = next(iter(practice.store.products))
+        practice.store.place_order([(product, 1)], at=utcnow() - timedelta(days=100), number="ancient")
+        since = (utcnow() - timedelta(days=120)).date().isoformat()
+        self.end(client, self.last_step(client, practice), since="date", since_date=since)
+        work_off()
+        assert db.session.scalars(select(Order).where(Order.number == "ancient")).one()

@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import select
+
+import jobs
+from extensions import db, writing
+from models import Draft, Integration, SyncRun
+from models.types import utcnow
+from practice_shop import PracticeShop
+from services import vault
+from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
+from tests.blueprints.queues import work_off
+from tests.blueprints.rows import add_integration
+from tests.blueprints.walks import ADD, LIST, begin, connect, give_shop, to_options
+from tests.support.signed_in import FreshClient, sign_in
+
+
+def drafts() -> list[Draft]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Draft)))
+
+
+def the_integration() -> Integration:
+    db.session.rollback()
+    return db.session.scalars(select(Integration)).one()
+
+
+class TestTheCatalogue:
+    def test_it_offers_x_cart_with_an_add_button(self, client: FreshClient) -> None:
+        page = client.get(ADD).text
+        assert "X-Cart" in [words(head.text) for head in elements(page, "h2")]
+        assert [words(button.text) for button in elements(page, "button")].count("Add") == 1
+        assert client.get(f"{ADD}/xcart").status_code == 200
+
+    def test_a_kind_that_does_not_exist(self, client: FreshClient) -> None:
+        assert client.get(f"{ADD}/nonsense").status_code == 404
+
+    def test_a_set_up_left_alone_can_be_gone_on_with_or_discarded(self, client: FreshClient) -> None:
+        step = begin(client)
+        for place in (ADD, LIST):
+            assert element(client.get(place).text, "a", href=step)
+        discard = next(form for form in elements(client.get(ADD).text, "form") if form["action"].endswith("/cancel"))
+        assert client.post(discard["action"]).location == LIST
+        assert drafts() == []
+
+
+class TestTheName:
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("", "Enter a name for this integration."),
+            ("   ", "Enter a name for this integration."),
+            ("x" * 101, "The name is too long: 101 characters, at most 100."),
+            ("gärden SHOP", "There is an integration called 'gärden SHOP' already. Choose another name."),
+            ("a\x07b", "The name holds characters that cannot be shown. Type it again."),
+        ],
+    )
+    def test_one_that_cannot_be_used_is_kept_and_explained(self, client: FreshClient, name: str, said: str) -> None:
+        add_integration("Gärden Shop")
+        answer = client.post(f"{ADD}/xcart", data={"name": name})
+        assert answer.status_code == 422
+        assert complaints(answer.text) == [said]
+        field = element(answer.text, "input", name="name")
+        assert field["value"] == name
+        assert field["aria-invalid"] == "true"
+        assert element(answer.text, id=field["aria-describedby"].split()[-1]).text == said
+        assert drafts() == []
+
+    def test_back_shows_it_again_and_changes_it(self, client: FreshClient) -> None:
+        step = begin(client, "First name")
+        back = next(link["href"] for link in elements(client.get(step).text, "a") if words(link.text) == "Back")
+        assert element(client.get(back).text, "input", name="name")["value"] == "First name"
+        assert client.post(back, data={"name": "Второе имя 店"}).location == step
+        assert "Второе имя 店" in client.get(ADD).text
+
+
+class TestTheShop:
+    @pytest.mark.parametrize(
+        ("pasted", "understood"),
+        [
+            ("shop.example", "https://shop.example"),
+            ("https://shop.example/admin.php?target=main", "https://shop.example"),
+            (" http://shop.example/store/cart.php ", "http://shop.example/store"),
+            ("HTTPS://Shop.Example/", "https://shop.example"),
+        ],
+    )
+    def test_what_is_made_of_the_address_is_shown(self, client: FreshClient, pasted: str, understood: str) -> None:
+        step = begin(client)
+        part = client.post(step.replace("/shop", "/address"), data={"endpoint": pasted}, headers=htmx("address")).text
+        assert words(element(part, "strong").text) == understood
+        assert f"{understood}/admin.php" in [link["href"] for link in elements(part, "a")]
+        assert ("in the clear" in part) == understood.startswith("http:")
+
+    def test_the_help_names_both_generations_until_one_is_known(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = begin(client)
+        both = client.get(step).text
+        assert "X-Cart 5.0 to 5.4" in both
+        assert "X-Cart 5.5 and later" in both
+        failed = client.get(give_shop(client, step, practice.url, "wrong-key-of-some-length")).text
+        assert "My addons" in failed
+        assert "X-Cart 5.5 and later" not in failed
+
+    @pytest.mark.parametrize(
+        ("endpoint", "key", "said"),
+        [
+            ("", "key", "Enter the address of your shop."),
+            ("not a shop at all!", "key", "That is no web address. Enter the shop's address, for example https://shop.example."),
+            ("ftp://shop.example", "key", "The website end point has to begin with https:// or http://."),
+            ("shop.example", "", "Enter the API key. The steps beside the field say where it is."),
+        ],
+    )
+    def test_what_cannot_be_used_is_explained_and_kept(self, client: FreshClient, endpoint: str, key: str, said: str) -> None:
+        step = begin(client)
+        sent = form_data(client.get(step).text, "endpoint", endpoint=endpoint, api_key=key, use_tax="yes", surcharge_name="Porto")
+        answer = client.post(step, data=sent)
+        assert answer.status_code == 422
+        assert complaints(answer.text) == [said]
+        assert element(answer.text, "input", name="endpoint")["value"] == endpoint
+        assert element(answer.text, "input", name="surcharge_name")["value"] == "Porto"
+        assert element(answer.text, "input", name="use_tax", value="yes", checked="")
+        assert jobs.queue("checks").is_empty()
+
+    def test_a_key_once_typed_need_not_be_typed_again_and_is_never_shown(
+        self, client: FreshClient, practice: PracticeShop, app: Flask
+    ) -> None:
+        key = practice.key or ""
+        step = begin(client)
+        client.post(step, data=form_data(client.get(step).text, "endpoint", endpoint="???", api_key=key))
+        page = client.get(step).text
+        assert element(page, "input", name="api_key").get("value") in (None, "")
+        assert f"ends in {key[-4:]}" in page
+        options = give_shop(client, step, practice.url, "")
+        assert options.endswith("/options")
+        draft = drafts()[0]
+        for place in (step, options, ADD, LIST):
+            assert key not in client.get(place).text
+        assert key.encode() not in draft.answers_sealed
+        assert key not in str([vars(cookie) for cookie in client._cookies.values()])
+        assert key in vault.unseal(draft.answers_sealed)
+
+    @pytest.mark.parametrize(
+        ("trouble", "said"),
+        [
+            ("wrong key", "does not accept the API key"),
+            ("read-only key", "may read but not write"),
+            ("add-on off", "My addons"),
+            ("plain site", "not as"),
+            ("maintenance", "is closed for maintenance. Try again when the shop is back."),
+            ("firewall", "let Cartlink's requests through"),
+            ("stopped", "refuses connections"),
+        ],
+    )
+    def test_each_cause_of_failure_has_its_own_sentence(
+        self, client: FreshClient, practice: PracticeShop, trouble: str, said: str
+    ) -> None:
+        key = {"wrong key": "wrong-key-of-some-length", "read-only key": practice.read_key}.get(trouble, practice.key) or ""
+        practice.mode.set(
+            addon=trouble != "add-on off", plain_site=trouble == "plain site", maintenance=trouble == "maintenance",
+            firewall=trouble == "firewall",
+        )  # fmt: skip
+        url = practice.url
+        if trouble == "stopped":
+            practice.stop()
+        step = begin(client)
+        assert give_shop(client, step, url, key, use_tax="yes") == step
+        page = client.get(step).text
+        sentences = complaints(page)
+        assert len(sentences) == 1
+        assert said in sentences[0]
+        assert element(page, "input", name="endpoint")["value"] == url
+        assert element(page, "input", name="use_tax", value="yes", checked="")
+        wrong = "api_key" if "key" in trouble else "endpoint"
+        assert element(page, "input", name=wrong)["aria-invalid"] == "true"
+
+    def test_a_shop_that_moved_is_offered_at_its_new_address(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = begin(client)
+        step = give_shop(client, step, f"{practice.url}/no-such-folder", practice.key or "")
+        page = client.get(step).text
+        button = element(page, "button", name="use")
+        assert words(button.text) == f"Use {practice.url}"
+        answer = client.post(step, data=form_data(page, "endpoint", use="moved_to"))
+        assert answer.status_code == 303
+        work_off("checks")
+        assert client.get(answer.location).location.endswith("/options")
+
+    def test_without_a_queue_nothing_typed_is_lost(
+        self, client: FreshClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        step = begin(client)
+        monkeypatch.setitem(app.extensions, "cartlink.redis", Redis.from_url("unix:///nowhere/at-all"))
+        answer = client.post(step, data=form_data(client.get(step).text, "endpoint", endpoint="shop.example", api_key="k" * 20))
+        assert answer.status_code == 422
+        assert "queue does not answer" in complaints(answer.text)[0]
+        assert element(client.get(step).text, "input", name="endpoint")["value"] == "shop.example"
+
+
+class TestTheWait:
+    def ask(self, client: FreshClient, practice: PracticeShop) -> str:
+        step = begin(client)
+        sent = form_data(client.get(step).text, "endpoint", endpoint=practice.url, api_key=practice.key)
+        return client.post(step, data=sent).location
+
+    def test_the_fragment_asks_again_and_leads_on_when_the_shop_has_answered(
+        self, client: FreshClient, practice: PracticeShop
+    ) -> None:
+        place = self.ask(client, practice)
+        part = client.get(place, headers=htmx("check"))
+        assert element(part.text, id="check")["hx-trigger"].startswith("every")
+        assert "Waiting for a worker" in part.text
+        assert '<noscript><meta http-equiv="refresh"' in client.get(place).text
+        work_off("checks")
+        part = client.get(place, headers=htmx("check"))
+        assert part.status_code == 200
+        assert part.headers["HX-Redirect"].endswith("/options")
+        assert client.get(place).location.endswith("/options")
+
+    def test_after_a_while_it_says_that_nobody_works(self, client: FreshClient, practice: PracticeShop) -> None:
+        place = self.ask(client, practice)
+        with writing() as session:
+            session.scalars(select(Draft)).one().check_asked_at = utcnow() - timedelta(minutes=5)
+        page = client.get(place).text
+        assert "The test has not come to an end" in page
+        assert 'http-equiv="refresh"' not in page
+        assert element(page, id="check").get("hx-trigger") is None
+
+    def test_an_answer_to_what_was_typed_before_does_not_count(self, client: FreshClient, practice: PracticeShop) -> None:
+        place = self.ask(client, practice)
+        step = place.replace("/check", "/shop")
+        client.post(step, data=form_data(client.get(step).text, "endpoint", api_key="another-key-entirely"))
+        assert work_off("checks") == 2
+        assert client.get(place).location == step
+        assert "does not accept the API key" in complaints(client.get(step).text)[0]
+
+
+class TestTheOptions:
+    def test_each_answer_is_set_from_what_the_shop_shows_and_says_why(self, client: FreshClient, practice: PracticeShop) -> None:
+        page = client.get(to_options(client, practice)).text
+        variants = len(practice.store.variants)
+        assert f"Found {variants} variants." in page
+        assert element(page, "input", name="with_variants", value="yes", checked="")
+        assert "Select Yes for fields where you are using that option in X-Cart." in page
+        legends = [words(legend.text) for legend in elements(page, "legend")]
+        for label in ("Product variants", "Product options (attributes)", "Discounts and coupons", "Several tax lines",
+                      "Order notes", "Back orders", "Use X-Cart tax settings", "Use X-Cart tax settings for shipping"):  # fmt: skip
+            assert label in legends
+        select_ = element(page, "select", name="processed_status")
+        names = [
+            words(option.text) for option in elements(page, "option") if select_["id"] in [p.get("id") for p in option.parents]
+        ]
+        assert names == [status.name for status in practice.store.statuses["shipping"].values()]
+        assert words(element(page, "option", selected="", value="S").text) == "Shipped"
+        checked = {box["value"] for box in elements(page, "input", name="work", checked="")}
+        assert checked == {"P:*", "A:*"}
+
+    def test_the_last_three_orders_are_shown_and_follow_the_answers(self, client: FreshClient) -> None:
+        with PracticeShop(products=2, orders=0) as shop:
+            product = next(iter(shop.store.products))
+            for number in range(4):
+                shop.store.place_order(
+                    [(product, 1, 100.0)], at=datetime.now(UTC) - timedelta(hours=5 - number), shipping_cost=5,
+                    surcharges=[("tax", "TAX", "Sales tax", 8.0), ("handling", "PACK", "Packing fee", 2.5)], notes="Ring twice",
+                )  # fmt: skip
+            step = to_options(client, shop)
+            page = client.get(step).text
+            titles = [item["aria-label"] for item in elements(page, "article")]
+            assert titles == ["Order 4", "Order 3", "Order 2"]
+            text = words(element(page, "article", **{"aria-label": "Order 4"}).text)
+            assert "Items 108.00" in text
+            assert "Other (Packing fee) 2.50" in text
+            assert "Total 115.50 USD" in text
+            assert "Becomes work" in text
+            changed = form_data(page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", work=["Q:*"])
+            part = client.post(step.replace("/options", "/rehearsal"), data=changed, headers=htmx("rehearsal"))
+            text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
+            assert part.text.lstrip().startswith("<section")
+            assert "Items 100.00 Shipping 7.50 Tax on items 8.00 Total 115.50 USD" in text
+            assert "Ring twice" not in text
+            assert "Waits for payment" in text
+            assert element(client.get(step).text, "input", name="surcharge_name")["value"] == "packing FEE"
+
+    def test_without_javascript_a_button_shows_the_orders_again(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        sent = form_data(client.get(step).text, "with_variants", use_tax="yes", action="recalculate")
+        answer = client.post(step, data=sent)
+        assert answer.status_code == 200
+        assert element(answer.text, "input", name="use_tax", value="yes", checked="")
+        assert len(drafts()) == 1
+
+    def test_the_answers_on_tax_and_the_surcharge_name_are_suggested(self, client: FreshClient) -> None:
+        with PracticeShop(products=2, orders=0) as shop:
+            product = next(iter(shop.store.products))
+            rows = [("tax", "TAX", "VAT", 7.7), ("handling", "SHIP", "Shipping surcharge", 3)]
+            shop.store.place_order([(product, 1, 100.0)], shipping_cost=10, surcharges=rows)
+            step = to_options(client, shop)
+            page = client.get(step).text
+            suggestion = words(next(item.text for item in elements(page, "div") if "suggestion" in (item.get("class") or "")))
+            assert "Use X-Cart tax settings: Yes" in suggestion
+            assert "Use X-Cart tax settings for shipping: Yes" in suggestion
+            assert "Shipping surcharge name: ‘Shipping surcharge’" in suggestion
+            page = client.post(step, data=form_data(page, "with_variants", action="suggest")).text
+            assert element(page, "input", name="use_tax", value="yes", checked="")
+            assert element(page, "input", name="use_shipping_tax", value="yes", checked="")
+            assert element(page, "input", name="surcharge_name")["value"] == "Shipping surcharge"
+            assert "Suggested from your orders" not in page
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"since": "date", "since_date": ""}, "Enter the first day, for example 2026-11-30."),
+            ({"since": "date", "since_date": "2999-01-01"}, "The first day lies in the future. Choose today or an earlier day."),
+            ({"since": "date", "since_date": "soon"}, "Not a valid date value."),
+            ({"work": None}, "Choose at least one combination: otherwise no order ever becomes work."),
+            ({"work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
+            ({"with_notes": None}, "Select Yes or No."),
+            ({"with_notes": "perhaps"}, "Not a valid choice."),
+            ({"processed_status": "ZZ"}, "Not a valid choice."),
+        ],
+    )
+    def test_bad_answers_are_explained_and_nothing_is_made(
+        self, client: FreshClient, practice: PracticeShop, changes: dict[str, object], said: str
+    ) -> None:
+        step = to_options(client, practice)
+        answer = client.post(step, data=form_data(client.get(step).text, "with_variants", **changes))
+        assert answer.status_code == 422
+        assert said in complaints(answer.text)
+        assert db.session.scalars(select(Integration)).all() == []
+
+    def test_a_shop_without_orders(self, client: FreshClient) -> None:
+        with PracticeShop(products=0, orders=0) as shop:
+            page = client.get(to_options(client, shop)).text
+        assert "The shop has no orders yet." in page
+
+
+class TestTheEnd:
+    def test_next_makes_the_integration_enabled_and_starts_its_runs(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice, use_tax="yes", surcharge_name="Porto")
+        sent = form_data(
+            client.get(step).text, "with_variants", with_notes="no", with_back_orders="no", processed_status="D",
+            work=["P:N", "A:*"], since="date", since_date="2026-11-01",
+        )  # fmt: skip
+        answer = client.post(step, data=sent, headers={"Cookie": "zone=Europe/Berlin"})
+        assert (answer.status_code, answer.location) == (303, LIST)
+        made = the_integration()
+        assert (made.name, made.enabled, made.endpoint, made.health) == ("Garden shop", True, practice.url, "connected")
+        assert (made.use_tax, made.use_shipping_tax, made.surcharge_name) == (True, False, "Porto")
+        assert (made.with_notes, made.with_back_orders, made.with_variants) == (False, False, True)
+        assert (made.processed_status, made.work_statuses) == ("D", [["P", "N"], ["A", "*"]])
+        assert {row[0] for row in made.statuses} == {"payment", "shipping"}
+        assert made.key_last4 == (practice.key or "")[-4:]
+        assert drafts() == []
+        kinds = {run.kind for run in db.session.scalars(select(SyncRun).where(SyncRun.state == "queued"))}
+        assert kinds == {"orders", "listings", "stock"}
+        page = client.get(LIST).text
+        assert toasts(page) == ["Garden shop is connected. Its orders and listings are being downloaded."]
+        assert "Syncing" in page
+        assert elements(page, "progress")
+
+    def test_the_first_day_begins_at_midnight_where_the_reader_is(self, client: FreshClient, practice: PracticeShop) -> None:
+        client.set_cookie("zone", "Europe/Berlin")
+        made = connect(client, practice, since="date", since_date="2026-11-02")
+        assert made.orders_since == datetime(2026, 11, 1, 23, tzinfo=UTC)
+
+    def test_from_now_on(self, client: FreshClient, practice: PracticeShop) -> None:
+        assert utcnow() - connect(client, practice, since="now").orders_since < timedelta(minutes=1)
+
+    def test_next_twice_makes_one(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        sent = form_data(client.get(step).text, "with_variants")
+        assert client.post(step, data=sent).location == LIST
+        again = client.post(step, data=sent)
+        assert (again.status_code, again.location) == (303, LIST)
+        assert the_integration().name == "Garden shop"
+        assert any("That set-up has ended" in said for said in toasts(client.get(LIST).text))
+
+    def test_a_name_taken_meanwhile(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        add_integration("Garden shop")
+        answer = client.post(step, data=form_data(client.get(step).text, "with_variants"))
+        assert answer.status_code == 422
+        assert "There is an integration called 'Garden shop' already." in complaints(answer.text)[0]
+        assert element(answer.text, "a", href=step.replace("/options", "/name"))
+
+    def test_the_same_shop_twice_is_refused(self, client: FreshClient, practice: PracticeShop) -> None:
+        connect(client, practice)
+        work_off()
+        step = give_shop(client, begin(client, "Once more"), practice.url, practice.key or "")
+        assert complaints(client.get(step).text) == [
+            "That shop is connected already, as Garden shop. Open that integration instead."
+        ]
+
+    def test_cancel_keeps_nothing(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        cancel = element(client.get(step).text, "form", id="cancel")
+        answer = client.post(cancel["action"])
+        assert (answer.status_code, answer.location) == (303, LIST)
+        assert drafts() == []
+        assert client.get(step).location == LIST
+
+    def test_a_key_changed_after_the_test_is_tested_again(self, client: FreshClient, practice: PracticeShop) -> None:
+        options = to_options(client, practice)
+        shop = options.replace("/options", "/shop")
+        client.post(shop, data=form_data(client.get(shop).text, "endpoint", api_key="another-key-entirely"))
+        assert client.get(options).location == shop
+        sent = {"with_variants": "yes"}
+        assert client.post(options, data=sent).location == shop
+        assert db.session.scalars(select(Integration)).all() == []
+
+
+class TestWhoseDraft:
+    def test_somebody_elses_is_not_shown(self, client: FreshClient, app: Flask) -> None:
+        step = begin(client)
+        other = app.test_client()
+        sign_in(other, "somebody")
+        assert other.get(step).location == LIST
+        assert other.post(step.replace("/shop", "/cancel")).status_code == 303
+        assert len(drafts()) == 1
+
+    def test_after_a_day_it_is_gone(self, client: FreshClient) -> None:
+        step = begin(client)
+        with writing() as session:
+            session.scalars(select(Draft)).one().expires_at = utcnow() - timedelta(seconds=1)
+        assert client.get(step).location == LIST
+        begin(client, "Another")
+        assert len(drafts()) == 1
+
+
+def test_an_expired_page_shows_what_was_typed_once_more(client: FreshClient, app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    answer = client.post(f"{ADD}/xcart", data={"name": "Garden shop", "csrf_token": "stale"})
+    assert answer.status_code == 422
+    assert complaints(answer.text) == ["The page was open for too long. Choose the button once more."]
+    field = form_data(answer.text, "name")
+    assert field["name"] == ["Garden shop"]
+    assert drafts() == []
+    assert client.post(f"{ADD}/xcart", data=field).status_code == 303
