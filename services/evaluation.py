@@ -14,7 +14,7 @@ from channels.base import Channel, Credentials
 from errors import ChannelError, NotFound
 from extensions import db, writing
 from models import Integration, Order
-from services import ledger, order_store
+from services import kits, ledger, order_store
 from services.order_changes import take_over
 from services.order_columns import Storing, stored_surcharges
 
@@ -68,7 +68,12 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> list[tup
     item_of = order_store.resolve_skus(
         storing.shop_id, {line.sku for order in parsed.values() for line in order.lines if line.sku}
     )
+    recipes = kits.recipes(storing.shop_id, {line.sku for order in parsed.values() for line in order.lines})
+    for sku in recipes:
+        item_of.pop(sku, None)
     bound = {line.stock_item_id for row in rows for line in row.lines if line.stock_item_id is not None}
+    parts = {item_id for recipe in recipes.values() for item_id, _ in recipe}
+    bound |= parts | kits.items_of(line for row in rows for line in row.lines)
     items = ledger.load_items({*item_of.values(), *bound})
     touched: set[int] = set()
     results = []
@@ -77,9 +82,11 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> list[tup
             continue
         was = row.state
         for line in row.lines:
-            if line.stock_item_id is None:
+            if line.stock_item_id is None and not line.parts:
                 line.stock_item_id = item_of.get(line.sku)
-        take_over(storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False)
+                if line.sku in recipes:
+                    kits.bind(line, recipes[line.sku])
+        take_over(storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False, recipes=recipes)
         results.append((was, row.state))
     ledger.mark_stale(touched)
     return results

@@ -20,6 +20,7 @@ from extensions import db, writing
 from models import Integration, Shop, SyncRun
 from models.types import utcnow
 from services import receipts, vault, write_backs
+from services.audit import note_change
 
 MAX_NAME = 100
 
@@ -74,6 +75,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
             session.add(integration)
             session.flush()
             make_all_due(integration)
+            note_change(actor, integration.id, "integration", None, f"connected to {check.endpoint}")
             integration_id = integration.id
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
@@ -165,6 +167,7 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> Integration:
         if integration is None or integration.removed_at is not None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
         if integration.enabled != enabled:
+            note_change(actor, integration_id, "enabled", not enabled, enabled)
             integration.enabled = enabled
             if enabled:
                 make_all_due(integration)
@@ -181,6 +184,7 @@ def remove_integration(integration_id: int, actor: str) -> None:
             raise NotFound("That integration has been removed already.", "Go back to the list of integrations.")
         integration.enabled = False
         integration.removed_at = utcnow()
+        note_change(actor, integration_id, "integration", integration.name, "removed")
         integration.key_sealed, integration.key_last4 = b"", ""
         end_queued_runs(integration_id)
 

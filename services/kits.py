@@ -7,18 +7,30 @@ Everything here is called inside ``writing()``, with the stock items loaded by `
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import joinedload, selectinload
 
 from extensions import db
 from models import LinePart, Link, Listing, Order, OrderLine, StockItem
-from models.order import OPEN_STATES
-from services import ledger
+from services import holds, ledger
 
 Recipe = tuple[tuple[int, int], ...]
 """(stock item id, units a piece) of each part."""
+
+
+# Asked for every page of orders: made once, on the tables.
+_lists, _links = Listing.__table__.c, Link.__table__.c
+LINKED_BY_HAND = (
+    select(_lists.sku, _lists.id, _links.stock_item_id, _links.units)
+    .join_from(Listing.__table__, Link.__table__)
+    .where(
+        _lists.shop_id == bindparam("shop_id"), _lists.sku.in_(bindparam("skus", expanding=True)), _links.made_by == "hand",
+        _lists.gone_at.is_(None),
+    )
+    .order_by(_lists.id, _links.stock_item_id)
+)  # fmt: skip
 
 
 def recipes(shop_id: int, skus: Iterable[str]) -> dict[str, Recipe]:
@@ -26,29 +38,12 @@ def recipes(shop_id: int, skus: Iterable[str]) -> dict[str, Recipe]:
     wanted = sorted({sku for sku in skus if sku})
     found: dict[str, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
     for start in range(0, len(wanted), 500):
-        query = (
-            select(Listing.sku, Listing.id, Link.stock_item_id, Link.units)
-            .join(Link)
-            .where(
-                Listing.shop_id == shop_id, Listing.sku.in_(wanted[start : start + 500]), Listing.gone_at.is_(None),
-                Listing.id.in_(_kits_of(shop_id)),
-            )
-            .order_by(Listing.id, Link.stock_item_id)
-        )  # fmt: skip
-        for sku, listing_id, item_id, units in db.session.execute(query):
+        chunk = wanted[start : start + 500]
+        for sku, listing_id, item_id, units in db.session.execute(LINKED_BY_HAND, {"shop_id": shop_id, "skus": chunk}):
             found[sku][listing_id].append((item_id, units))
     # Where two listings carry the SKU, which of them was sold is not known: nothing is picked at random.
-    return {sku: tuple(next(iter(by_listing.values()))) for sku, by_listing in found.items() if len(by_listing) == 1}
-
-
-def _kits_of(shop_id: int):
-    return (
-        select(Link.listing_id)
-        .join(Listing)
-        .where(Listing.shop_id == shop_id, Link.made_by == "hand")
-        .group_by(Link.listing_id)
-        .having((func.count() > 1) | (func.max(Link.units) > 1))
-    )
+    single = {sku: tuple(next(iter(each.values()))) for sku, each in found.items() if len(each) == 1}
+    return {sku: recipe for sku, recipe in single.items() if len(recipe) > 1 or recipe[0][1] > 1}
 
 
 def items_of(lines: Iterable[OrderLine]) -> set[int]:
@@ -119,33 +114,6 @@ def _count_pieces(line: OrderLine) -> None:
     line.reserved = min((part.reserved // part.units for part in line.parts), default=0)
 
 
-def allot(item: StockItem, *, actor: str, run_id: int | None = None) -> list[int]:
-    """Give new stock to the parts of open kit lines that lack it, oldest order first; answers with the ids of their orders."""
-    lacking = db.session.scalars(
-        select(LinePart)
-        .join(OrderLine)
-        .join(Order)
-        .where(
-            LinePart.stock_item_id == item.id, Order.state.in_(OPEN_STATES),
-            (OrderLine.quantity - OrderLine.shipped) * LinePart.units - LinePart.reserved > 0,
-        )
-        .options(selectinload(LinePart.line).selectinload(OrderLine.parts))
-        .order_by(Order.placed_at, OrderLine.id)
-    ).all()  # fmt: skip
-    touched = []
-    for part in lacking:
-        if item.on_hand <= item.reserved:
-            break
-        line = part.line
-        units = min((line.quantity - line.shipped) * part.units - part.reserved, item.on_hand - item.reserved)
-        if units > 0:
-            part.reserved += units
-            ledger.enter(item, actor=actor, cause="allotted", reserved=units, order_id=line.order_id, run_id=run_id)
-            _count_pieces(line)
-            touched.append(line.order_id)
-    return touched
-
-
 def take_back(item: StockItem, units: int, *, actor: str) -> tuple[int, list[int]]:
     """Take units back from kit lines, newest first; answers with how many are still to be found and the orders touched."""
     touched = []
@@ -189,13 +157,36 @@ def book(
     return release(line, items, actor=actor, cause="cancelled", run_id=run_id)
 
 
-def find_lines(shop_id: int, skus: Sequence[str], states: Sequence[str] = OPEN_STATES) -> list[OrderLine]:
-    """The lines of a shop's open orders with these SKUs, oldest order first, their parts loaded."""
+def pieces(lines: Iterable[OrderLine], stage: str) -> dict[str, int]:
+    """Pieces by SKU that the shop has taken off its kit listings for an order in this stage."""
+    sold: dict[str, int] = defaultdict(int)
+    if stage != "cancelled":
+        for line in lines:
+            if line.stock_item_id is None and line.parts:
+                sold[line.sku] += line.quantity
+    return sold
+
+
+def book_new(shop_id: int, external_ids: Sequence[str], known: Mapping[str, Recipe], stage: Callable[[Order], str], *,
+             actor: str, run_id: int | None) -> tuple[set[int], int]:  # fmt: skip
+    """Bind and reserve the kit lines of orders that have just been stored; answers with the stock items that moved and how many
+    of the orders are not held any more. Call it inside ``writing()``."""
     query = (
         select(OrderLine)
         .join(Order)
-        .where(Order.shop_id == shop_id, Order.state.in_(states), OrderLine.sku.in_(skus))
-        .options(selectinload(OrderLine.parts))
+        .where(Order.shop_id == shop_id, Order.external_id.in_(external_ids), OrderLine.sku.in_(known))
+        .options(selectinload(OrderLine.parts), joinedload(OrderLine.order))
         .order_by(Order.placed_at, OrderLine.id)
     )
-    return list(db.session.scalars(query))
+    lines = list(db.session.scalars(query))
+    items = ledger.load_items(item_id for line in lines for item_id, _ in known[line.sku])
+    touched: set[int] = set()
+    sold: dict[str, int] = defaultdict(int)
+    for line in lines:
+        bind(line, known[line.sku])
+        if stage(line.order) == "open":
+            touched |= reserve(line, items, actor=actor, run_id=run_id)
+            sold[line.sku] += line.quantity
+    db.session.flush()
+    expect_sale(shop_id, sold)
+    return touched, holds.judge_again({line.order_id for line in lines})

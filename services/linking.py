@@ -193,7 +193,7 @@ def _bind_lines(items: dict[str, StockItem], lease: Lease) -> None:
     query = (
         select(OrderLine, Order.state)
         .join(Order)
-        .where(OrderLine.sku.in_(items), OrderLine.stock_item_id.is_(None))
+        .where(OrderLine.sku.in_(items), OrderLine.stock_item_id.is_(None), ~OrderLine.parts.any())
         .order_by(Order.placed_at, OrderLine.id)
     )
     touched: set[int] = set()

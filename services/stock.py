@@ -11,7 +11,7 @@ from sqlalchemy import select
 from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
-from services import holds, ledger
+from services import holds, kits, ledger
 
 MOST = 2_147_483_647
 """The largest quantity X-Cart stores (5.4 and 5.5, observed: greater ones become this)."""
@@ -128,7 +128,7 @@ def _take_back(item: StockItem, units: int, actor: str) -> list[int]:
         units -= given
         ledger.enter(item, actor=actor, cause="set", reserved=-given, order_id=line.order_id, note="less on hand than reserved")
         touched.append(line.order_id)
-    return touched
+    return touched + kits.take_back(item, units, actor=actor)[1]
 
 
 def _read_csv(lines: Iterable[str]) -> dict[str, int]:
