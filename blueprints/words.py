@@ -23,9 +23,15 @@ HEALTH = {
 }  # fmt: skip
 """Health of an integration as services.integration_list tells it -> word and tone."""
 
+STATES = {
+    "awaiting_payment": ("Awaiting payment", "idle"), "on_hold": ("On hold", "warn"), "ready": ("Ready", "busy"),
+    "part_shipped": ("Part shipped", "busy"), "shipped": ("Shipped", "good"), "cancelled": ("Cancelled", "bad"),
+}  # fmt: skip
+"""State of an order -> word and tone."""
+
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH)
+    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES)
     app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
 
 

@@ -50,7 +50,7 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
     item_id = find_stock_item(sku).id
     with writing():
         item = ledger.load_items([item_id])[item_id]
-        _set_on_hand(item, quantity, actor, "set")
+        put_on_hand(item, quantity, actor, "set")
     return find_stock_item(sku)
 
 
@@ -93,11 +93,11 @@ def import_stock(lines: Iterable[str], actor: str, *, add_unknown: bool = False)
         items = ledger.load_items(known.values())
         changed = 0
         for item in items.values():
-            changed += _set_on_hand(item, wanted[item.sku], actor, "import")
+            changed += put_on_hand(item, wanted[item.sku], actor, "import")
     return StockSet(changed, len(wanted) - changed, tuple(unknown))
 
 
-def _set_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
+def put_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
     """Set one item's on hand; what is reserved beyond it is given back, newest order first. Answers whether it changed."""
     if item.on_hand == quantity:
         return False
