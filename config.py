@@ -68,7 +68,11 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable."""
     given = dict(os.environ if environ is None else environ)
     instance = Path(given.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
-    values = {**read_settings_file(instance / "settings.env"), **{name: given[name] for name in NAMES if given.get(name)}}
+    values = read_settings_file(instance / "settings.env")
+    if given.get("SECRET_KEYS"):
+        # A keyring given in the environment takes the place of the file that the settings name.
+        values.pop("SECRET_KEYS_FILE", None)
+    values |= {name: given[name] for name in NAMES if given.get(name)}
     reader = _Reader(values)
     return Config(
         instance=instance,

@@ -45,7 +45,9 @@ class Line:
         """The printed line: name, figure, budget, ``ok`` or ``short``."""
         sign = "≥" if self.at_least else "≤"
         budget = f"{sign} {_number(self.budget)}{self.unit}"
-        return f"{self.name:<{NAME_WIDTH}}{_number(figure) + self.unit:>12}   {budget:<12}{'ok' if self.keeps(figure) else 'short'}"
+        return (
+            f"{self.name:<{NAME_WIDTH}}{_number(figure) + self.unit:>12}   {budget:<12}{'ok' if self.keeps(figure) else 'short'}"
+        )
 
 
 class TimeUp(Exception):
@@ -103,4 +105,6 @@ def machine() -> dict[str, Any]:
 
 def _number(value: float) -> str:
     """Two decimals where they say something, none for a whole number."""
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
+    return (
+        f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
+    )

@@ -10,8 +10,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -31,6 +31,7 @@ from models import Integration, SyncRun
 from services import integrations, runs, sync
 from services.integrations import NewIntegration
 from tests.support.processes import Processes
+from tests.support.valkey import valkey_server
 
 NO_QUEUE = "unix:///nowhere"
 
@@ -44,14 +45,23 @@ class Place:
         self.folder = Path(tempfile.mkdtemp(prefix="cartlink-bench-"))
         self.processes = Processes(self.folder)
         self._shops: dict[tuple[int, int, float], PracticeShop] = {}
+        self._parts = ExitStack()
+        self._found: dict[str, Any] = {}
         self._made = 0
 
     def __enter__(self) -> Place:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._parts.close()
         self.processes.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def once(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What ``measure`` finds, measured for the first line that asks and kept for the others."""
+        if name not in self._found:
+            self._found[name] = measure()
+        return self._found[name]
 
     def full_or_quick(self, full: int, quick: int) -> int:
         return quick if self.quick else full
@@ -85,6 +95,11 @@ class Place:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             gc.collect()
+
+    @cached_property
+    def queue(self) -> str:
+        """The REDIS_URL of a Valkey of the bench's own."""
+        return self._parts.enter_context(valkey_server())
 
     def new_folder(self) -> Path:
         self._made += 1

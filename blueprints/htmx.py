@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 from flask import Response, flash, get_flashed_messages, make_response, redirect, render_template
@@ -13,13 +14,17 @@ def wants_fragment(*ids: str) -> bool:
     return bool(request.htmx) and not request.htmx.history_restore_request and request.htmx.target in ids
 
 
-def fragment(template: str, status: int = 200, **context: object) -> Response:
-    """A fragment, with what there is to say (``toast``) beside it."""
+def fragment(template: str, status: int = 200, announce: str = "", **context: object) -> Response:
+    """A fragment, with what there is to say (``toast``) beside it. ``announce`` is read out by screen readers when it
+    differs from what was read out last; a progress that only moves on is none of that."""
     parts = [render_template(template, **context)]
     toasts = get_flashed_messages(with_categories=True)
     if toasts:
         parts.append(render_template("partials/_toasts_beside.html", toasts=toasts))
-    return make_response("".join(parts), status)
+    response = make_response("".join(parts), status)
+    if announce:
+        response.headers["HX-Trigger"] = json.dumps({"announce": announce})
+    return response
 
 
 def toast(message: str, kind: str = "success") -> None:

@@ -33,6 +33,9 @@ class Credentials:
 class Limits:
     """How a channel may use the network. Times in seconds, sizes in bytes.
 
+    ``connections`` is how many requests to one shop may be under way at once where it takes many single ones, ``per_minute``
+    how many may go out to it in a minute (0: as many as it takes).
+
     ``allow_private`` lists the private ``host`` or ``host:port`` an operator permits, ``("all",)`` permits every one."""
 
     connect_timeout: float = 10.0
@@ -43,6 +46,8 @@ class Limits:
     backoff: float = 0.5
     allow_private: tuple[str, ...] = ()
     user_agent: str = "Cartlink"
+    connections: int = 2
+    per_minute: int = 1200
 
 
 @dataclass(frozen=True, slots=True)

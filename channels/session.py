@@ -15,8 +15,10 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -26,15 +28,13 @@ from urllib.parse import quote, quote_plus, urlsplit
 import requests
 import urllib3
 
+from channels.answers import Answer
 from channels.base import Gate, Limits
 from channels.guard import Guard, GuardedAdapter, Resolver, system_resolver
 from errors import (
     AddressRefused,
     ChannelError,
-    Firewall,
     ShopBroken,
-    ShopBusy,
-    ShopMaintenance,
     ShopTimeout,
     TlsTrouble,
 )
@@ -47,7 +47,6 @@ ERROR_BODY = 64 * 1024
 
 _CHUNK = 64 * 1024
 _XID = re.compile(r"(?:^|[,\s])xid=([\w,-]{1,128})(?:;|$)", re.ASCII)
-_CHALLENGE = re.compile(rb"just a moment|attention required|checking your browser|cf-chl|ddos protection", re.I)
 
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 
@@ -70,36 +69,36 @@ for _name in ("connection", "connectionpool", "poolmanager", "response", "util.r
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a shop answered. Header names are lower case; ``body`` is decompressed, and only begun where the status is not 200."""
+class Call:
+    """One request to be: a GET, or a PUT or POST with ``payload`` as its JSON body. There is no way to send anything else.
+    ``target`` is path and query after the end point."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    at: datetime
+    method: Literal["GET", "PUT", "POST"]
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    payload: Any = None
 
-    @property
-    def is_json(self) -> bool:
-        return re.match(r"application/(\w+\+)?json", self.headers.get("content-type", "").lower()) is not None
+    def __post_init__(self) -> None:
+        if self.method not in ("GET", "PUT", "POST"):
+            raise ValueError(f"A shop is never sent {self.method}.")
 
-    @property
-    def is_page(self) -> bool:
-        """Whether this is a page for people: something is in it and it is not JSON."""
-        return bool(self.body.strip()) and not self.is_json
 
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds the shop asks us to wait, from a number or an HTTP date; None where it does not say."""
-        text = self.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return float(text[:9])
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, OverflowError):
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - self.at).total_seconds())
+class _Pace:
+    """Lets ``per_minute`` requests go a minute: a full minute's worth at once, then evenly. 0 lets all go."""
+
+    def __init__(self, per_minute: int):
+        self._rate = per_minute / 60
+        self._most = self._left = float(per_minute)
+        self._at = time.monotonic()
+
+    def wait(self) -> None:
+        if not self._rate:
+            return
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._at) * self._rate) - 1
+        self._at = now
+        if self._left < 0:
+            time.sleep(-self._left / self._rate)
 
 
 class ShopSession:
@@ -107,7 +106,8 @@ class ShopSession:
 
     ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what must never be told. ``requests`` counts
     what was sent; ``clock_offset`` is how far the shop's clock is ahead of ours, None while it has not told its time.
-    ``connections`` connections are kept alive. Raises AddressRefused for an end point that is no web address."""
+    One connection is kept alive, and as many as ``limits.connections`` by ``many``. Raises AddressRefused for an end point
+    that is no web address."""
 
     def __init__(
         self,
@@ -116,7 +116,6 @@ class ShopSession:
         limits: Limits,
         gate: Gate,
         secrets: Sequence[str] = (),
-        connections: int = 1,
         resolver: Resolver = system_resolver,
     ):
         self.endpoint = endpoint.rstrip("/")
@@ -128,7 +127,8 @@ class ShopSession:
         self._hidden = _spellings(secrets)
         self._guard = Guard(limits.allow_private, limits.connect_timeout, resolver)
         secure = self.endpoint.lower().startswith("https:")
-        self._adapter = GuardedAdapter(self._guard, secure=secure, connections=connections)
+        self._adapter = GuardedAdapter(self._guard, secure=secure, connections=max(1, limits.connections))
+        self._pace = _Pace(limits.per_minute)
         self._xid = ""
         self.clock_offset: timedelta | None = None
 
@@ -148,11 +148,11 @@ class ShopSession:
         deadline = time.monotonic() + (self.limits.total_timeout if within is None else within)
         most = max(1, self.limits.tries if tries is None else tries)
         for turn in range(most):
-            cookie = {"Cookie": f"xid={self._xid}"} if self._xid else {}
             answer: Answer | None = None
             trouble: ChannelError | None = None
             try:
-                answer = self._send("GET", target, None, {**(headers or {}), **cookie}, deadline)
+                self._let_go()
+                answer = self._exchange(Call("GET", target, headers or {}), deadline)
             except ChannelError as exc:
                 trouble = exc
             if answer is not None and not _passing(answer, insist):
@@ -177,11 +177,23 @@ class ShopSession:
         within: float | None = None,
     ) -> Answer:
         """Send ``payload`` as JSON, once: whether to send it again is for the caller, who can look what became of it."""
-        if method not in ("PUT", "POST"):
-            raise ValueError(f"A shop is never sent {method}.")
-        deadline = time.monotonic() + (self.limits.total_timeout if within is None else within)
-        body = json.dumps(payload, ensure_ascii=True, separators=(",", ":")).encode()
-        return self._send(method, target, body, {**(headers or {}), "Content-Type": "application/json"}, deadline)
+        call = Call(method, target, headers or {}, payload)
+        self._let_go()
+        return self._exchange(call, time.monotonic() + (self.limits.total_timeout if within is None else within))
+
+    def many(self, calls: Iterable[Call]) -> Iterator[Answer | ChannelError]:
+        """Send many single calls, each once, ``limits.connections`` at a time; yields what became of each, in their order.
+
+        The gate is asked here, in the caller's thread: when it closes, what is on the wire is waited for and no more is sent."""
+        waiting: deque[Future[Answer | ChannelError]] = deque()
+        with ThreadPoolExecutor(max(1, self.limits.connections)) as pool:
+            for call in calls:
+                self._let_go()
+                waiting.append(pool.submit(self._outcome, call))
+                if len(waiting) >= self.limits.connections:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def scrub(self, text: str, length: int = 200) -> str:
         """A text of the shop made fit for a message: keys, markup and control characters out, shortened."""
@@ -210,26 +222,39 @@ class ShopSession:
             return asked
         return self.limits.backoff * 2**turn * random.uniform(0.5, 1.5)
 
-    def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
-        """One request. Whatever goes wrong on the way becomes a ChannelError without a past."""
+    def _let_go(self) -> None:
+        """Wait for the shop's turn, ask the gate, count: what every request does before it goes out."""
+        self._pace.wait()
         self._gate()
         with self._counting:
             self.requests += 1
+
+    def _outcome(self, call: Call) -> Answer | ChannelError:
+        try:
+            return self._exchange(call, time.monotonic() + self.limits.total_timeout)
+        except ChannelError as exc:
+            return exc
+
+    def _exchange(self, call: Call, deadline: float) -> Answer:
+        """One request. Whatever goes wrong on the way becomes a ChannelError without a past."""
         limits = self.limits
         quiet = min(limits.read_timeout, max(0.01, deadline - time.monotonic()))
         self._guard.allowance.start(deadline, quiet, limits.max_bytes + ERROR_BODY)
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": limits.user_agent,
+            **call.headers,
+        }
+        body = None
+        if call.method == "GET":
+            # The shop's session cookie saves it a row in its table; with a write it would spoil the body (X-Cart 5.4, observed).
+            headers |= {"Cookie": f"xid={self._xid}"} if self._xid else {}
+        else:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(call.payload, separators=(",", ":")).encode()
         try:
-            prepared = requests.Request(
-                method,
-                self.endpoint + target,
-                headers={
-                    "Accept": "application/json",
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": limits.user_agent,
-                    **headers,
-                },
-                data=body,
-            ).prepare()
+            prepared = requests.Request(call.method, self.endpoint + call.target, headers=headers, data=body).prepare()
             response = self._adapter.send(prepared, stream=True, timeout=(limits.connect_timeout, quiet), verify=True, proxies={})
             try:
                 return self._received(response.status_code, response.raw)
@@ -288,32 +313,6 @@ class ShopSession:
         if any(isinstance(each, (ConnectionError, ssl.SSLError)) for each in chain):
             return ShopBroken(f"{self.host} closed the connection before it had answered.")
         return ShopBroken(f"{self.host} sent an answer that cannot be read.")
-
-
-def http_trouble(session: ShopSession, answer: Answer) -> ChannelError | None:
-    """What an answer's status means with any shop: overload, maintenance, a breakdown or a guard before the shop."""
-    status, host = answer.status, session.host
-    if status == 429 or (status == 503 and answer.retry_after is not None):
-        return ShopBusy(f"{host} asks us to wait before the next request.", None, status, min(answer.retry_after or 60.0, 3600.0))
-    if is_challenge(answer):
-        return Firewall(f"A firewall before {host} refuses Cartlink's request.", None, status)
-    if status == 503:
-        return ShopMaintenance(f"{host} is closed for maintenance.", None, status)
-    if status >= 500:
-        return ShopBroken(f"{host} answered with its error {status}.", None, status)
-    if status == 401 and answer.is_page:
-        advice = "Ask the shop's host to exempt Cartlink's requests from the password."
-        return Firewall(f"{host} asks for a user name and password before the shop itself.", advice, status)
-    if status in (403, 405, 406, 418, 444, 451) and answer.is_page:
-        return Firewall(f"Something before {host} refuses Cartlink's request (error {status} with a page).", None, status)
-    return None
-
-
-def is_challenge(answer: Answer) -> bool:
-    """Whether this is the page with which a guard asks a browser to prove itself."""
-    if "cf-mitigated" in answer.headers:
-        return True
-    return answer.status in (200, 403, 429, 503) and answer.is_page and _CHALLENGE.search(answer.body[:8192]) is not None
 
 
 def _passing(answer: Answer, insist: bool) -> bool:

@@ -13,7 +13,6 @@ from flask import Flask, current_app
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
-from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 from config import Config
@@ -47,10 +46,8 @@ def enqueue_run(run_id: int) -> None:
     try:
         sync = queue("sync")
         run = runs.find_run(run_id)
-        if run.enqueues:
-            waiting = sync.fetch_job(_job_id(run))
-            if waiting is not None and waiting.get_status() == JobStatus.QUEUED:
-                return
+        if run.enqueues and sync.get_job_position(_job_id(run)) is not None:
+            return
         run = runs.note_enqueue(run_id)
         if run is None:
             return

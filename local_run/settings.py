@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -55,7 +56,7 @@ def make_plan(environ: Mapping[str, str]) -> Plan:
     if port == practice_port:
         raise ConfigError(f"PORT and PRACTICE_PORT are both {port}; they have to differ.")
     before = read_settings_file(instance / "settings.env")
-    redis_url = environ.get("REDIS_URL") or socket_url(instance, before.get("REDIS_URL", ""))
+    redis_url = environ.get("REDIS_URL") or socket_url(instance)
     made = {
         "SECRET_KEY": before.get("SECRET_KEY") or secrets.token_urlsafe(32),
         "SECRET_KEYS_FILE": str(instance / "keyring"),
@@ -83,27 +84,21 @@ def number(environ: Mapping[str, str], name: str, default: int, least: int, most
     return int(text)
 
 
-def socket_url(instance: Path, before: str) -> str:
+def socket_url(instance: Path) -> str:
     """The queue's unix socket: under ``instance/run``, or in a short private folder where that path would be too long."""
     path = instance / "run" / "queue.sock"
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        path = short_folder(before) / "queue.sock"
+        mark = hashlib.sha256(os.fsencode(instance)).hexdigest()[:12]
+        path = Path(tempfile.gettempdir()) / f"cartlink-{os.getuid()}-{mark}" / "queue.sock"
     return f"unix://{quote(str(path))}"
 
 
-def short_folder(before: str) -> Path:
-    """The folder of the last run, where it is still ours alone, else a new one."""
-    used = Path(unquote(urlsplit(before).path)).parent
-    try:
-        found = used.lstat()
-    except OSError:
-        found = None
-    if (
-        found is not None and used.name.startswith("cartlink-") and stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        and stat.S_IMODE(found.st_mode) == 0o700
-    ):  # fmt: skip
-        return used
-    return Path(tempfile.mkdtemp(prefix="cartlink-"))
+def make_socket_folder(folder: Path) -> None:
+    """Make the socket's folder, or make sure that it is ours alone. Raises ConfigError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) != 0o700:
+        raise ConfigError(f"{folder} is not a folder of yours alone: remove it, or set TMPDIR to another place.")
 
 
 def socket_path(redis_url: str) -> Path:
@@ -119,6 +114,8 @@ def prepare_instance(plan: Plan) -> None:
         for folder in (plan.instance, plan.run_folder, plan.instance / "queue"):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
+        if plan.own_queue:
+            make_socket_folder(socket_path(plan.redis_url).parent)
         if "SECRET_KEYS_FILE" in plan.settings:
             make_keyring(plan)
         text = HEADER + "".join(f"{name}={value}\n" for name, value in plan.settings.items())

@@ -128,6 +128,8 @@ class Integration(db.Model):
         Index("ix_integration_listings_due", "listings_due_at"),
         Index("ix_integration_shipments_due", "shipments_due_at"),
         Index("ix_integration_receipts_due", "receipts_due_at"),
+        Index("ix_integration_evaluate_due", "evaluate_due_at", sqlite_where=text("evaluate_due_at IS NOT NULL"),
+              postgresql_where=text("evaluate_due_at IS NOT NULL")),
     )  # fmt: skip
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, literal_column, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
@@ -91,9 +92,19 @@ class Listing(db.Model):
     __table_args__ = (
         Index("uq_listing_shop_external_id", "shop_id", "external_id", unique=True),
         Index("ix_listing_shop_sku", "shop_id", "sku"),
-        Index("ix_listing_stale", "shop_id", sqlite_where=text("stale"), postgresql_where=text("stale")),
+        Index("ix_listing_stale", "shop_id", sqlite_where=text("stale = 1"), postgresql_where=text("stale")),
         Index("ix_listing_failed", "shop_id", sqlite_where=text("push_error != ''"), postgresql_where=text("push_error != ''")),
     )
+
+    @hybrid_property
+    def push_failed(self) -> bool:
+        return self.push_error != ""
+
+    @push_failed.inplace.expression
+    @classmethod
+    def _push_failed(cls) -> ColumnElement[bool]:
+        """Written out, not bound: SQLite takes a partial index only where it can read that the rows are in it."""
+        return cls.push_error != literal_column("''")
 
     @property
     def pushable(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, literal_column, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
@@ -51,6 +52,16 @@ class SyncRun(db.Model):
     about_run_id: Mapped[int | None] = mapped_column()
 
     integration: Mapped[Integration] = relationship()
+
+    @hybrid_property
+    def live(self) -> bool:
+        return self.state in ("queued", "running")
+
+    @live.inplace.expression
+    @classmethod
+    def _live(cls) -> ColumnElement[bool]:
+        """Written out, not bound: SQLite takes a partial index only where it can read that the rows are in it."""
+        return cls.state.in_([literal_column("'queued'"), literal_column("'running'")])
 
     __table_args__ = (
         Index("uq_sync_run_live", "integration_id", "kind", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),

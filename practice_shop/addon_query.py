@@ -138,7 +138,7 @@ def _sort_fields(kind: str, order_by: dict) -> list[tuple[str, str]]:
 
 
 def _search(store, kind: str, cnd: dict) -> list:
-    rows = table(store, kind)
+    rows = _looked_at(store, kind, cnd)
     tests = []
     conditions = CONDITIONS.get(kind, {})
     for name, value in cnd.items():
@@ -154,6 +154,19 @@ def _search(store, kind: str, cnd: dict) -> list:
     if not tests:
         return list(rows)
     return [row for row in rows if all(test(row) for test in tests)]
+
+
+def _looked_at(store, kind: str, cnd: dict) -> list:
+    """The rows a search looks at, by id: all, or the few that a database would find by its index. In a catalogue of 50,000
+    the whole would take the shop longer than everything its client does."""
+    owner, wanted = _given(cnd, "product"), _given(cnd, "productIds")
+    if kind == "variant" and owner is not None:
+        ids = store.variants_of.get(php.to_int(owner), ())
+        return [store.variants[row_id] for row_id in sorted(ids)]
+    if kind == "product" and wanted is not None:
+        ids = {php.to_int(part) for part in php.values(wanted)}
+        return [store.products[row_id] for row_id in sorted(ids) if row_id in store.products]
+    return table(store, kind)
 
 
 def _table(store, kind: str) -> dict:

@@ -105,9 +105,7 @@ def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
         where.append(Integration.enabled.is_(status == "enabled"))
     if status == "attention":
         held = select(Order.id).where(Order.shop_id == Integration.shop_id, Order.state == "on_hold").exists()
-        failed = select(Listing.id).where(
-            Listing.shop_id == Integration.shop_id, Listing.push_error != "", Listing.gone_at.is_(None)
-        )
+        failed = select(Listing.id).where(Listing.shop_id == Integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
         trouble = Integration.health.in_(("needs_reauthorising", "retrying"))
         where.append(
             or_(
@@ -132,7 +130,7 @@ def get_row(integration_id: int) -> IntegrationRow:
 def _complete(found: list[Row]) -> list[IntegrationRow]:
     shops = [row.shop_id for row in found]
     held = _count(Order.shop_id, Order.shop_id.in_(shops), Order.state == "on_hold")
-    failed = _count(Listing.shop_id, Listing.shop_id.in_(shops), Listing.push_error != "", Listing.gone_at.is_(None))
+    failed = _count(Listing.shop_id, Listing.shop_id.in_(shops), Listing.push_failed, Listing.gone_at.is_(None))
     live = _live_runs([row.id for row in found])
     return [_row(row, live.get(row.id, ()), held.get(row.shop_id, 0), failed.get(row.shop_id, 0)) for row in found]
 
@@ -144,7 +142,7 @@ def _count(column: ColumnElement[int], *where: ColumnElement[bool]) -> dict[int,
 def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
     query = (
         select(SyncRun.integration_id, SyncRun.id, SyncRun.kind, SyncRun.state, SyncRun.done, SyncRun.total)
-        .where(SyncRun.state.in_(("queued", "running")), SyncRun.integration_id.in_(ids))
+        .where(SyncRun.live, SyncRun.integration_id.in_(ids))
         .order_by(SyncRun.id)
     )
     live: dict[int, tuple[LiveRun, ...]] = {}

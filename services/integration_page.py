@@ -87,7 +87,7 @@ def open_work(integration: Integration) -> OpenWork:
         ).all()
     )
     failed = db.session.scalar(
-        select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_error != "", Listing.gone_at.is_(None))
+        select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     )
     held = states.pop("on_hold", 0)
     return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None)

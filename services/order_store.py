@@ -76,10 +76,7 @@ def digest_of(raw: dict[str, Any]) -> tuple[bytes, bytes]:
 
 def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes]:
     """What is stored already of the orders named, by external id."""
-    return {
-        external_id: digest
-        for external_id, digest in db.session.execute(DIGESTS, {"shop_id": shop_id, "external_ids": list(external_ids)})
-    }
+    return dict(db.session.execute(DIGESTS, {"shop_id": shop_id, "external_ids": list(external_ids)}).all())
 
 
 def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
@@ -208,7 +205,7 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
     # SQLite answers RETURNING with a statement a row; plain inserts go in one, and the ids are read afterwards.
     db.session.execute(insert(Order.__table__), order_rows)
     named = {"shop_id": storing.shop_id, "external_ids": [row["external_id"] for row in order_rows]}
-    id_of = {external_id: order_id for external_id, order_id in db.session.execute(IDS, named)}
+    id_of = dict(db.session.execute(IDS, named).all())
     flat: list[dict[str, Any]] = []
     for row, lines_of, booked in zip(order_rows, line_rows, entries, strict=True):
         order_id = id_of[row["external_id"]]

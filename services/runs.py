@@ -58,9 +58,7 @@ def start_run(integration_id: int, kind: str, actor: str, about_run_id: int | No
 
 def live_run(integration_id: int, kind: str) -> Any:
     """The select of the one unfinished run of a kind."""
-    return select(SyncRun).where(
-        SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.state.in_(("queued", "running"))
-    )
+    return select(SyncRun).where(SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.live)
 
 
 def note_enqueue(run_id: int) -> SyncRun | None:

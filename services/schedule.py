@@ -27,9 +27,7 @@ def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = KINDS) -> l
     started = []
     for kind in kinds:
         due = getattr(Integration, f"{kind}_due_at")
-        live = select(SyncRun.id).where(
-            SyncRun.integration_id == Integration.id, SyncRun.kind == kind, SyncRun.state.in_(("queued", "running"))
-        )
+        live = select(SyncRun.id).where(SyncRun.integration_id == Integration.id, SyncRun.kind == kind, SyncRun.live)
         query = (
             select(Integration.id)
             .where(due <= utcnow(), _may_run(kind), ~live.exists())

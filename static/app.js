@@ -37,6 +37,13 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) listen(name, (event) => { flip(event); sayOffline(event); });
 
+  // A page that asks by itself says nothing when it gets no good answer; it asks again.
+  listen("htmx:beforeSwap", (event) => {
+    if (event.detail.isError && event.detail.requestConfig.elt.matches("[data-poll]")) event.detail.shouldSwap = false;
+  });
+  const announcer = document.getElementById("announcer");
+  listen("announce", (event) => { if (announcer.textContent !== event.detail.value) announcer.textContent = event.detail.value; });
+
   // What opens a window of its own may change this page: look again when it is back in front.
   let away = false;
   document.addEventListener("click", (event) => { away ||= Boolean(event.target.closest("[data-refresh-on-return]")); });

@@ -1,6 +1,13 @@
 """The lines, in the order they are printed."""
 
 from bench.frame import Line
-from bench.lines import order_download
+from bench.lines import idle_tick, order_download, order_requests, stock_push
 
-LINES = (Line("order_download_ratio", 1.5, order_download.measure_ratio),)
+LINES = (
+    Line("order_download_ratio", 1.5, order_download.measure_ratio),
+    Line("order_requests", 1, order_requests.measure),
+    Line("stock_push_requests", 1 / 50, stock_push.measure_requests),
+    Line("stock_push_speed", 10, stock_push.measure_speed, unit=" ×", at_least=True),
+    Line("idle_tick_requests", 1, idle_tick.measure_requests),
+    Line("idle_tick_scans", 0, idle_tick.measure_scans),
+)

@@ -20,8 +20,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from math import ceil
-from pathlib import Path
 from typing import Any
 
 import requests

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.activity.forms import RunFilter
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
+from blueprints.words import plural
 from services import activity, runs
 
 bp = Blueprint("activity", __name__, url_prefix="/activity")
@@ -19,7 +20,9 @@ def list_runs() -> str | Response:
         before=request.args.get("before", type=int), after=request.args.get("after", type=int),
     )  # fmt: skip
     if wants_fragment("runs"):
-        return fragment("activity/_runs.html", page=page, filters=wanted.chosen())
+        live = sum(run.live for run in page.runs)
+        announce = f"{plural(live, 'run')} under way" if live else "No run under way"
+        return fragment("activity/_runs.html", page=page, filters=wanted.chosen(), announce=announce)
     return render_template("activity/list.html", page=page, filters=wanted.chosen(), form=wanted)
 
 

@@ -143,12 +143,19 @@ class OptionsForm(MoneyForm):
 
     SWITCHES = ("with_variants", "with_options", "with_discounts", "with_tax_lines", "with_notes", "with_back_orders")
 
-    def set_statuses(self, statuses: Sequence[Any]) -> None:
-        """Offer the shop's own statuses: rows with ``kind``, ``external_id``, ``code`` and ``name``."""
+    def set_statuses(self, statuses: Sequence[Any], processed: str = "", work: Sequence[Sequence[str]] = ()) -> None:
+        """Offer the shop's own statuses: rows with ``kind``, ``external_id``, ``code`` and ``name``. What is set already,
+        ``processed`` and the pairs of ``work``, is offered even where the shop has it no more: saving must not change it."""
         shipping = [status for status in statuses if status.kind == "shipping"]
-        self.processed_status.choices = [SelectChoice(status.code or status.external_id, status.name) for status in shipping]
+        named = {status.code or status.external_id: status.name for status in shipping}
+        if processed:
+            named.setdefault(processed, f"{processed} (not in the shop any more)")
+        self.processed_status.choices = [SelectChoice(value, name) for value, name in named.items()]
         self.payments = _codes(status for status in statuses if status.kind == "payment")
         self.shippings = {ANY: ANY_WORDS, **_codes(shipping)}
+        for payment, shipped in work:
+            self.payments.setdefault(payment, "Any payment status" if payment == ANY else payment)
+            self.shippings.setdefault(shipped, shipped)
         self.work.choices = [SelectChoice(f"{one}:{other}") for one in self.payments for other in self.shippings]
 
     def validate_processed_status(self, field: Field) -> None:

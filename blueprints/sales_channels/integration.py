@@ -8,8 +8,8 @@ from blueprints.actors import current_actor
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.sales_channels import chart
 from blueprints.times import reader_zone
-from blueprints.words import RUN_KINDS
-from errors import AlreadyRunning, InvalidInput, QueueAway
+from blueprints.words import HEALTH, RUN_KINDS
+from errors import AlreadyRunning, InvalidInput, NotFound, QueueAway
 from jobs import start_run
 from services import integration_page, integration_settings
 from services.catalogue import get_kind, statuses_of
@@ -19,9 +19,15 @@ bp = Blueprint("integration", __name__, url_prefix="/settings/sales-channels/<in
 
 @bp.get("")
 def show_integration(integration_id: int) -> str | Response:
-    seen = integration_page.overview(integration_id)
+    try:
+        seen = integration_page.overview(integration_id)
+    except NotFound as error:
+        if not wants_fragment("live"):
+            raise
+        toast(error.message, "info")
+        return go_to(url_for("sales_channels.list_integrations"))
     if wants_fragment("live"):
-        return fragment("sales_channels/_live.html", seen=seen)
+        return fragment("sales_channels/_live.html", seen=seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
     days = integration_page.last_days(seen.integration, reader_zone())
     names = {
         status.code or status.external_id: status.name for status in statuses_of(seen.integration) if status.kind == "shipping"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from blueprints.sales_channels.forms import ANY, OptionsForm, as_answer
 from errors import InvalidInput
+from models.types import utcnow
 from services import catalogue, evidence, integrations, rehearsal
 from services.drafts import OpenDraft
 from services.evidence import Proposal
@@ -32,6 +33,11 @@ ADVICE = {
 """What to do about a verdict while a person waits; elsewhere the jobs keep trying by themselves."""
 
 
+UNTAKEN = timedelta(seconds=30)
+UNENDED = timedelta(seconds=310)
+"""How long a check may wait for a worker, and how long it may take, before a person is told that it does not come to an end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What was made of an address; ``complaint`` says why it cannot be used, ``endpoint`` is empty then."""
@@ -39,6 +45,12 @@ class Site:
     endpoint: str
     admin: str
     complaint: str
+
+
+def is_late(draft: OpenDraft) -> bool:
+    if draft.asked_at is None:
+        return False
+    return utcnow() - draft.asked_at > (UNTAKEN if draft.state == "asked" else UNENDED)
 
 
 def site_of(kind: str, typed: str) -> Site:

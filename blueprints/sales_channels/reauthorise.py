@@ -9,11 +9,9 @@ from blueprints.expired import keeps_input
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.sales_channels import options
 from blueprints.sales_channels.forms import ReauthoriseForm
-from blueprints.sales_channels.wizard import PATIENCE
 from errors import InvalidInput, QueueAway
 from jobs.checks import start_check
 from models import Integration
-from models.types import utcnow
 from services import drafts, integrations
 from services.catalogue import get_kind
 from services.drafts import DraftGone, OpenDraft
@@ -91,14 +89,13 @@ def watch_check(integration_id: int, token: str) -> Response:
         return go_to(url_for("sales_channels.list_integrations"))
     if draft.state == "done" or not draft.state:
         return go_to(back)
-    late = draft.asked_at is not None and utcnow() - draft.asked_at > PATIENCE
     context = {
-        "draft": draft, "late": late, "here": url_for(".watch_check", integration_id=integration_id, token=token), "back": back,
+        "draft": draft, "late": options.is_late(draft), "here": url_for(".watch_check", integration_id=integration_id, token=token), "back": back,
         "cancel": url_for(".cancel", integration_id=integration_id, token=token),
         "integration": integrations.get_integration(integration_id),
     }  # fmt: skip
     if wants_fragment("check"):
-        return fragment("sales_channels/_check.html", **context)
+        return fragment("sales_channels/_check.html", announce=draft.phase, **context)
     return make_response(render_template("sales_channels/reauthorise_check.html", **context))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, wants_fragment
 from blueprints.sales_channels.forms import ListFilter
-from errors import InvalidInput
+from blueprints.words import HEALTH
+from errors import InvalidInput, NotFound
 from services import drafts, integration_list, integration_page, integrations
 
 bp = Blueprint("sales_channels", __name__, url_prefix="/settings/sales-channels")
@@ -34,7 +35,12 @@ def list_integrations() -> str | Response:
 def show_row(integration_id: int) -> Response | AnyResponse:
     if not wants_fragment(f"integration-{integration_id}"):
         return redirect(url_for(".list_integrations"), code=303)
-    return fragment("sales_channels/_row.html", row=integration_list.get_row(integration_id))
+    try:
+        row = integration_list.get_row(integration_id)
+    except NotFound:
+        # Removed in another tab: the row goes, and with it the asking.
+        return make_response("")
+    return fragment("sales_channels/_row.html", row=row, announce=f"{row.name}: {HEALTH[row.health][0]}")
 
 
 @bp.post("/<int:integration_id>/status")

@@ -65,7 +65,7 @@ def _form(integration: Integration) -> SettingsForm:
         }
     )
     form.name_channel(get_kind(integration.kind).label)
-    form.set_statuses(statuses_of(integration))
+    form.set_statuses(statuses_of(integration), integration.processed_status, integration.work_statuses)
     return form
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -16,14 +14,11 @@ from blueprints.times import reader_zone
 from errors import AppError, InvalidInput, QueueAway
 from jobs.checks import start_check
 from jobs.schedule import start_due_runs
-from models.types import utcnow
 from services import catalogue, connecting, drafts, integrations
 from services.drafts import DraftGone, OpenDraft
 
 bp = Blueprint("wizard", __name__, url_prefix="/settings/sales-channels/add")
 
-PATIENCE = timedelta(seconds=90)
-"""How long a person waits for a check before being told that nobody works on it."""
 Answer = str | Response | AnyResponse | tuple[str, int]
 
 
@@ -163,11 +158,10 @@ def watch_check(token: str) -> Answer:
     draft = _draft(token)
     if draft.state == "done" or not draft.state:
         return go_to(url_for(".ask_options" if draft.good else ".ask_shop", token=token))
-    late = draft.asked_at is not None and utcnow() - draft.asked_at > PATIENCE
-    context = {"draft": draft, "late": late, "step": 2, "kind": catalogue.get_kind(draft.kind), "token": token}
+    context = {"draft": draft, "late": options.is_late(draft), "step": 2, "kind": catalogue.get_kind(draft.kind), "token": token}
     context["here"], context["back"] = url_for(".watch_check", token=token), url_for(".ask_shop", token=token)
     if wants_fragment("check"):
-        return fragment("sales_channels/_check.html", **context)
+        return fragment("sales_channels/_check.html", announce=draft.phase, **context)
     return render_template("sales_channels/wizard_check.html", **context)
 
 

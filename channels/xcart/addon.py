@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, quote, quote_plus, urljoin, urlsplit
 
 import msgspec
 
+from channels.answers import Answer, http_trouble
 from channels.base import Credentials
-from channels.session import Answer, ShopSession, http_trouble
+from channels.session import ShopSession
 from channels.xcart.values import rows_of, value_of
 from errors import (
     AddonMissing,
@@ -119,7 +120,7 @@ class Addon:
             # Orders carry the time of the shop's program, which sets this header to now; Date may be a proxy's.
             self.session.notice_clock(answer.headers.get("last-modified", ""))
             return answer
-        trouble = http_trouble(self.session, answer)
+        trouble = http_trouble(self.host, answer)
         if trouble is not None:
             raise trouble
         if status == 403 or status == 401:

@@ -22,7 +22,9 @@ from channels.xcart.walk import Row, Stretch, ascending, whole_or_pieces
 from errors import ChannelError, InvalidInput, ShopBroken, ShopTimeout, ShopTooOld
 
 PAGE = 200
-QUANTITY_PAGE = 100
+QUANTITY_PAGE = 150
+"""Ids in one address: some 5,000 characters, where web servers take 8,000."""
+
 VARIANT_SCAN = 500
 """Variants a request when some of them have to be found by leafing through all: their rows are short."""
 

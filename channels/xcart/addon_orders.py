@@ -27,7 +27,7 @@ FIRST_CHANGED_PAGE = 50
 """An idle tick reads one page: a small one is kinder to the shop, and enough for what changes in a few minutes."""
 
 _OVERLAP_CHANGED = 5
-_MOST_BACKWARD = 3
+_MOST_ODDITIES = 3
 _MOST_DETAILS = 30
 """Lines of one order whose product and options are read one by one, where the complex schema fails."""
 
@@ -69,7 +69,7 @@ class AddonOrders:
             ("orderBy][1][0", "desc"),
             ("orderBy][1][1", "desc"),
         ]
-        size, position, seen, backward = page_size or FIRST_CHANGED_PAGE, 0, set[int](), 0
+        size, position, seen, oddities = page_size or FIRST_CHANGED_PAGE, 0, set[int](), 0
         while True:
             before, warnings = self.shop.session.requests, []
             overlap = min(_OVERLAP_CHANGED, position)
@@ -77,14 +77,14 @@ class AddonOrders:
             stretch = self._stretch(conditions, offset, asked)
             if offset and (not stretch.rows or stretch.rows[0].id not in seen):
                 warnings.append("The shop's orders moved during the download; Cartlink went back to miss no change.")
-                backward += 1
-                if backward > _MOST_BACKWARD:
-                    raise ShopBroken(f"{self.shop.host} keeps changing the order of its answers.")
+                oddities += 1
                 offset, asked = max(0, offset - size), size
                 stretch = self._stretch(conditions, offset, asked)
+            if oddities > _MOST_ODDITIES:
+                raise ShopBroken(f"{self.shop.host} keeps changing the order of its answers.")
             if not _newest_first(stretch.rows):
                 raise ShopTooOld(f"{self.shop.host} does not sort its orders by their last change.")
-            kept, behind = [], False
+            kept, behind, known = [], False, len(seen)
             for row in stretch.rows:
                 if isinstance(row.value, Order) and row.value.changed_at.timestamp() < since:
                     behind = True
@@ -92,6 +92,8 @@ class AddonOrders:
                 if not row.id or row.id not in seen:
                     kept.append(row.value)
                     seen.add(row.id)
+            if stretch.rows and len(seen) == known and not behind and len(stretch.rows) >= asked:
+                oddities += 1
             position = offset + len(stretch.rows)
             last = behind or stretch.surplus or len(stretch.rows) < asked
             yield _page(kept, position, last, self.shop.session.requests - before, warnings)

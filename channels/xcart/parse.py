@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from channels.base import Address, BadRow, Order, OrderLine, Surcharge
+from channels.xcart.parse_api import from_api
+from channels.xcart.parse_parts import Charge, amount, charge_rows, moments, order_number, quantity
 from channels.xcart.values import decimals_of, first_number, from_unix, money, pairs, read_as, row_value, text, utc
 from errors import ShopBroken
 
@@ -25,7 +27,6 @@ NOT_FINISHED = "NF"
 
 _NEVER_STORED = ("profile", "orig_profile", "events")
 _BULK = ("description", "shortDescription")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RENAMED = {"firstname", "lastname", "address", "city", "state", "country", "zipcode", "phone", "company", "street"}
 _FLAGS = {"isDefaultShippingAddress", "isDefaultBillingAddress", "type"}
 
@@ -75,15 +76,6 @@ class _Tracking(msgspec.Struct, gc=False):
     value: str | None = None
 
 
-class _Charge(msgspec.Struct, gc=False):
-    type: str | None = None
-    code: str | None = None
-    name: str | None = None
-    value: Decimal | None = None
-    include: bool | None = None
-    available: bool | None = None
-
-
 class _Money(msgspec.Struct, gc=False):
     code: str | None = None
     e: int | None = None
@@ -115,7 +107,7 @@ class DefaultOrder(msgspec.Struct):
     paymentStatus: _Code | None = None
     shippingStatus: _Code | None = None
     trackingNumbers: list[_Tracking] | None = None
-    surcharges: list[_Charge] | None = None
+    surcharges: list[Charge] | None = None
     items: list[_DefaultItem] | None = None
     currency: _Money | None = None
     customerInfo: dict[str, Any] | None = None
@@ -130,7 +122,9 @@ def is_cart(raw: Any) -> bool:
     if not isinstance(raw, dict):
         return False
     number = raw.get("orderNumber", raw.get("order_number"))
-    return number is None or number == "" or raw.get("shippingStatus") == NOT_FINISHED
+    status = raw.get("shippingStatus", raw.get("shipping_status"))
+    code = status.get("code") if isinstance(status, dict) else status
+    return number is None or number == "" or code == NOT_FINISHED
 
 
 def order_row(row: msgspec.Raw) -> Order | BadRow | None:
@@ -156,6 +150,8 @@ def read_order(raw: dict[str, Any], problems: Sequence[str] = (), surcharges: Se
         order = _from_complex(trimmed(raw), found)
     elif "order_id" in raw:
         order = _from_default(trimmed(raw), found)
+    elif "order_number" in raw:
+        order = from_api(raw, found)
     else:
         raise ValueError("it has no id")
     return order if surcharges is None else replace(order, surcharges=tuple(surcharges))
@@ -192,7 +188,7 @@ def surcharges_of(raw: dict[str, Any]) -> tuple[Surcharge, ...]:
     order = read_as(DefaultOrder, trimmed(raw), problems)
     if problems:
         raise ValueError(problems[0])
-    return _charges(order.surcharges, _default_decimals(order), problems)
+    return charge_rows(order.surcharges, _default_decimals(order), problems)
 
 
 def _from_complex(raw: dict[str, Any], problems: list[str]) -> Order:
@@ -208,25 +204,25 @@ def _from_complex(raw: dict[str, Any], problems: list[str]) -> Order:
             OrderLine(
                 item.sku or "",
                 item.name or "",
-                _quantity(item.quantity, place, problems),
-                _amount(item.price, decimals, f"price of line {place}", problems),
-                _amount(item.subtotal, decimals, f"sum of line {place}", problems),
+                quantity(item.quantity, place, problems),
+                amount(item.price, decimals, f"price of line {place}", problems),
+                amount(item.subtotal, decimals, f"sum of line {place}", problems),
                 pairs(item.attributes) if item.attributes else (),
                 str(item.productId) if item.productId else "",
             )
         )
-    placed, changed = _moments(utc(row.orderDate), utc(row.updateDate), problems)
+    placed, changed = moments(utc(row.orderDate), utc(row.updateDate), problems)
     return Order(
         external_id=str(row.orderId),
-        number=_number(row.orderNumber),
+        number=order_number(row.orderNumber),
         placed_at=placed,
         changed_at=changed,
         currency=currency,
         decimals=decimals,
-        total=_amount(row.total, decimals, "total", problems),
-        shipping=_amount(row.shippingCost, decimals, "shipping cost", problems, none=True),
-        discount=_amount(row.discountValue, decimals, "discount", problems, none=True),
-        tax=_amount(row.taxAmount, decimals, "tax", problems, none=True),
+        total=amount(row.total, decimals, "total", problems),
+        shipping=amount(row.shippingCost, decimals, "shipping cost", problems, none=True),
+        discount=amount(row.discountValue, decimals, "discount", problems, none=True),
+        tax=amount(row.taxAmount, decimals, "tax", problems, none=True),
         other=_other(row.otherSurcharges, decimals, problems) if row.otherSurcharges else (),
         lines=tuple(lines),
         payment_status=row.paymentStatus or "",
@@ -258,26 +254,26 @@ def _from_default(raw: dict[str, Any], problems: list[str]) -> Order:
             OrderLine(
                 item.sku or "",
                 item.name or "",
-                _quantity(item.amount, place, problems),
-                _amount(item.price, decimals, f"price of line {place}", problems),
-                _amount(item.subtotal, decimals, f"sum of line {place}", problems),
+                quantity(item.amount, place, problems),
+                amount(item.price, decimals, f"price of line {place}", problems),
+                amount(item.subtotal, decimals, f"sum of line {place}", problems),
                 tuple([(text(each.get("name")), text(each.get("value"))) for each in item.attributeValues or ()]),
                 text((item.object or {}).get("product_id")),
                 text((item.variant or {}).get("id")),
             )
         )
-    charges = _charges(row.surcharges, decimals, problems)
+    charges = charge_rows(row.surcharges, decimals, problems)
     added = [each for each in charges if each.available and not each.included]
     zero = money(None, decimals)
-    placed, changed = _moments(from_unix(row.date), from_unix(row.lastRenewDate), problems)
+    placed, changed = moments(from_unix(row.date), from_unix(row.lastRenewDate), problems)
     return Order(
         external_id=str(row.order_id),
-        number=_number(row.orderNumber),
+        number=order_number(row.orderNumber),
         placed_at=placed,
         changed_at=changed,
         currency=((row.currency and row.currency.code) or "").upper(),
         decimals=decimals,
-        total=_amount(row.total, decimals, "total", problems),
+        total=amount(row.total, decimals, "total", problems),
         shipping=sum((each.amount for each in added if each.type == "shipping"), zero),
         discount=sum((each.amount for each in added if each.type == "discount"), zero),
         tax=sum((each.amount for each in charges if each.available and each.type == "tax"), zero),
@@ -304,22 +300,6 @@ def _default_decimals(order: DefaultOrder) -> int:
     return decimals_of((shown.code if shown is not None else "") or "")
 
 
-def _charges(rows: list[_Charge] | None, decimals: int, problems: list[str]) -> tuple[Surcharge, ...]:
-    return tuple(
-        [
-            Surcharge(
-                each.type or "",
-                each.code or "",
-                each.name or "",
-                _amount(each.value, decimals, f"surcharge {each.name or each.code}", problems),
-                bool(each.include),
-                each.available is not False,
-            )
-            for each in rows or ()
-        ]
-    )
-
-
 def _other(value: Any, decimals: int, problems: list[str]) -> tuple[Surcharge, ...]:
     """The complex schema's ``otherSurcharges``: a map of code → name and value, a list where PHP took the codes for places."""
     named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -327,43 +307,12 @@ def _other(value: Any, decimals: int, problems: list[str]) -> tuple[Surcharge, .
     for code, row in named:
         row = row if isinstance(row, dict) else {"value": row}
         try:
-            amount = money(msgspec.convert(row.get("value"), Decimal, strict=False), decimals)
+            charged = money(msgspec.convert(row.get("value"), Decimal, strict=False), decimals)
         except (msgspec.ValidationError, ValueError):
             problems.append(f"The shop's value of the surcharge {code} cannot be read.")
-            amount = money(None, decimals)
-        found.append(Surcharge("other", str(code), text(row.get("name")), amount))
+            charged = money(None, decimals)
+        found.append(Surcharge("other", str(code), text(row.get("name")), charged))
     return tuple(found)
-
-
-def _number(number: str | None) -> str:
-    if not number:
-        raise ValueError("it has no number")
-    return number
-
-
-def _amount(value: Decimal | None, decimals: int, what: str, problems: list[str], none: bool = False) -> Decimal:
-    """An amount, rounded. A missing one is zero, and a problem unless ``none`` is a good answer here."""
-    if value is None and not none:
-        problems.append(f"The order's {what} is missing.")
-    try:
-        return money(value, decimals)
-    except ValueError:
-        problems.append(f"The order's {what} cannot be read.")
-        return money(None, decimals)
-
-
-def _quantity(value: int | None, place: int, problems: list[str]) -> int:
-    if value is None or value < 0 or value > 2**31:
-        problems.append(f"The quantity of line {place} cannot be read.")
-        return 0
-    return value
-
-
-def _moments(placed: datetime | None, changed: datetime | None, problems: list[str]) -> tuple[datetime, datetime]:
-    if placed is None:
-        problems.append("The shop does not say when the order was placed.")
-        placed = changed or _EPOCH
-    return placed, changed or placed
 
 
 def _address(fields: dict[str, Any]) -> Address:

@@ -14,6 +14,9 @@ from errors import ShopBroken
 MOST_NODES = 400_000
 """Values a payload may hold. A hostile list of a few bytes a value would fill the memory many times its own size."""
 
+MOST_ROWS = 20_000
+"""Rows a page may hold, where an old shop gives its whole list at once."""
+
 _UNITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -91,7 +94,10 @@ def pairs(value: Any) -> tuple[tuple[str, str], ...]:
 
 def rows_of(body: bytes, host: str) -> list[msgspec.Raw]:
     """A page's rows, each still as text, so that one bad row spoils no other. Raises ShopBroken where this is no list."""
-    return _decoded(body, list[msgspec.Raw], host)
+    rows = _decoded(body, list[msgspec.Raw], host)
+    if len(rows) > MOST_ROWS:
+        raise ShopBroken(f"{host} sent a list of more rows than Cartlink accepts.", status_code=200)
+    return rows
 
 
 def keyed_rows(value: Any, key: str) -> dict[int, dict[str, Any]]:

@@ -131,8 +131,8 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
         # A short stretch need not be the end, for a shop that joins tables gives fewer rows than asked. The end is where
         # nothing follows the row that is known.
         last = stretch.surplus or (not fresh and len(stretch.rows) <= end)
+        idle = 0 if newest > last_id else idle + 1
         position, last_id = offset + len(stretch.rows), newest
-        idle = 0 if fresh else idle + 1
         if idle >= STUBBORN and not last:
             raise ShopBroken(f"{host} keeps answering with the same page of {rows}.")
         yield Step(fresh, position, last, warnings)

@@ -106,6 +106,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_integration'))
     )
     with op.batch_alter_table('integration', schema=None) as batch_op:
+        batch_op.create_index('ix_integration_evaluate_due', ['evaluate_due_at'], unique=False, sqlite_where=sa.text('evaluate_due_at IS NOT NULL'), postgresql_where=sa.text('evaluate_due_at IS NOT NULL'))
         batch_op.create_index('ix_integration_listings_due', ['listings_due_at'], unique=False)
         batch_op.create_index('ix_integration_orders_due', ['orders_due_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_integration_shop_id'), ['shop_id'], unique=False)
@@ -144,7 +145,7 @@ def upgrade():
         batch_op.create_index('ix_listing_failed', ['shop_id'], unique=False, sqlite_where=sa.text("push_error != ''"), postgresql_where=sa.text("push_error != ''"))
         batch_op.create_index('ix_listing_shop_sku', ['shop_id', 'sku'], unique=False)
         batch_op.create_index(batch_op.f('ix_listing_sku'), ['sku'], unique=False)
-        batch_op.create_index('ix_listing_stale', ['shop_id'], unique=False, sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
+        batch_op.create_index('ix_listing_stale', ['shop_id'], unique=False, sqlite_where=sa.text('stale = 1'), postgresql_where=sa.text('stale'))
         batch_op.create_index('uq_listing_shop_external_id', ['shop_id', 'external_id'], unique=True)
 
     op.create_table('order',
@@ -387,7 +388,7 @@ def downgrade():
     op.drop_table('order')
     with op.batch_alter_table('listing', schema=None) as batch_op:
         batch_op.drop_index('uq_listing_shop_external_id')
-        batch_op.drop_index('ix_listing_stale', sqlite_where=sa.text('stale'), postgresql_where=sa.text('stale'))
+        batch_op.drop_index('ix_listing_stale', sqlite_where=sa.text('stale = 1'), postgresql_where=sa.text('stale'))
         batch_op.drop_index(batch_op.f('ix_listing_sku'))
         batch_op.drop_index('ix_listing_shop_sku')
         batch_op.drop_index('ix_listing_failed', sqlite_where=sa.text("push_error != ''"), postgresql_where=sa.text("push_error != ''"))
@@ -399,6 +400,7 @@ def downgrade():
         batch_op.drop_index('ix_integration_stock_due')
         batch_op.drop_index(batch_op.f('ix_integration_shop_id'))
         batch_op.drop_index('ix_integration_orders_due')
+        batch_op.drop_index('ix_integration_evaluate_due', sqlite_where=sa.text('evaluate_due_at IS NOT NULL'), postgresql_where=sa.text('evaluate_due_at IS NOT NULL'))
         batch_op.drop_index('ix_integration_listings_due')
 
     op.drop_table('integration')

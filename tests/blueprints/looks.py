@@ -24,6 +24,8 @@ def assert_accessible(page: Page, look: str = "") -> None:
     """axe finds nothing, and nothing reaches over the edge of the page."""
     answer = Axe().run(page)
     assert not answer.response["violations"], f"{page.url} {look}\n{answer.generate_report()}"
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(element => element.id)")
+    assert len(ids) == len(set(ids)), f"{page.url}: ids used twice: {sorted({one for one in ids if ids.count(one) > 1})}"
     over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert over <= 0, f"{page.url} {look}: {over} px too wide"
 

@@ -102,6 +102,7 @@ def test_a_run_can_be_stopped(client: FreshClient) -> None:
     assert "Stopping" in texts(page)[run_id]
 
 
+@pytest.mark.both_databases
 class TestFilters:
     @pytest.fixture
     def runs(self, client: FreshClient) -> dict[str, int]:

@@ -173,6 +173,11 @@ class TestALiveRow:
         add_run(integration_id)
         assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in client.get(LIST).text
 
+    def test_removed_in_another_tab_it_goes_and_stops_asking(self, client: FreshClient) -> None:
+        integration_id = add_integration(removed_at=utcnow())
+        answer = client.get(f"{LIST}/{integration_id}/row", headers=htmx(f"integration-{integration_id}"))
+        assert (answer.status_code, answer.text) == (200, "")
+
     def test_its_address_in_a_browser_leads_to_the_list(self, client: FreshClient) -> None:
         integration_id = add_integration()
         assert client.get(f"{LIST}/{integration_id}/row").location == LIST

@@ -70,6 +70,13 @@ def test_a_removed_integration_is_not_there(client: FreshClient, path: str) -> N
     assert element(answer.text, "a", href=LIST)
 
 
+def test_removed_in_another_tab_the_page_leaves_for_the_list(client: FreshClient) -> None:
+    integration_id = add_integration(removed_at=utcnow())
+    answer = client.get(place(integration_id), headers=htmx("live"))
+    assert answer.headers["HX-Redirect"] == LIST
+    assert toasts(client.get(LIST).text) == ["That integration has been removed."]
+
+
 class TestSyncNow:
     @pytest.mark.parametrize("kind", ["orders", "stock"])
     def test_it_starts_a_run_in_the_persons_name(self, client: FreshClient, kind: str) -> None:
@@ -144,6 +151,7 @@ def test_it_asks_again_only_while_something_runs(client: FreshClient) -> None:
     assert 'http-equiv="refresh"' in page
 
 
+@pytest.mark.both_databases
 class TestTheChart:
     def test_a_bar_for_each_day_with_orders_and_a_mark_where_a_run_failed(self, client: FreshClient) -> None:
         integration_id = add_integration()
@@ -181,6 +189,7 @@ def test_the_page_costs_the_same_with_many_orders_and_runs(client: FreshClient) 
     assert len(many) == len(few) <= 12
 
 
+@pytest.mark.both_databases
 class TestSearching:
     @pytest.fixture
     def shops(self, client: FreshClient) -> dict[str, int]:

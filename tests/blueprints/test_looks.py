@@ -131,9 +131,22 @@ def test_progress_moves_by_itself_and_stops_asking(page: Page) -> None:
     expect(page.locator("progress")).to_have_attribute("value", "3")
     change_run(run_id, state="finished", outcome="done", finished_at=utcnow())
     expect(page.locator("progress")).to_have_count(0)
+    expect(page.get_by_role("status").first).to_have_text("No run under way")
     asked.clear()
     page.wait_for_timeout(2500)
     assert asked == []
+
+
+def test_asking_that_fails_makes_no_noise_and_goes_on(page: Page) -> None:
+    integration_id = add_integration()
+    run_id = add_run(integration_id, state="running", started_at=utcnow(), done=1, total=4)
+    page.goto("/activity")
+    page.route("**/activity", lambda route: route.fulfill(status=503, body='<div class="toast-note">no</div>'))
+    page.wait_for_timeout(2500)
+    expect(page.locator("#toasts .toast-note")).to_have_count(0)
+    page.unroute("**/activity")
+    change_run(run_id, done=3)
+    expect(page.locator("progress")).to_have_attribute("value", "3")
 
 
 def test_everything_on_the_list_works_without_javascript(browser: Browser, page: Page, server: str) -> None:

@@ -65,6 +65,7 @@ class TestRemoving:
         assert read_integration(integration_id).removed_at is None
 
 
+@pytest.mark.both_databases
 class TestComingBack:
     @pytest.fixture
     def removed(self, client: FreshClient, practice: PracticeShop) -> Integration:

@@ -160,3 +160,12 @@ def test_an_integration_without_statuses_of_its_own_offers_the_usual_ones(client
     page = client.get(settings(add_integration())).text
     assert words(element(page, "option", value="S", selected="").text) == "Shipped"
     assert element(page, "input", name="work", value="P:*").get("checked") is not None
+
+
+def test_what_the_shop_has_no_more_is_kept_when_something_else_is_saved(client: FreshClient) -> None:
+    integration_id = add_integration(processed_status="42", work_statuses=[["*", "N"], ["P", "GONE"]])
+    save(client, integration_id, surcharge_name="Porto")
+    seen = read_integration(integration_id)
+    assert seen.processed_status == "42"
+    assert sorted(seen.work_statuses) == [["*", "N"], ["P", "GONE"]]
+    assert "42 (not in the shop any more)" in client.get(settings(integration_id)).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import ssl
@@ -15,8 +16,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from channels.answers import Answer, http_trouble
 from channels.base import Limits
-from channels.session import Answer, ShopSession, http_trouble
+from channels.session import Call, ShopSession
 from errors import (
     ChannelError,
     Firewall,
@@ -126,7 +128,7 @@ class TestWriting:
         assert (shop.seen[0].method, shop.seen[0].body) == ("PUT", b'{"amount":7}')
         assert shop.seen[0].headers["content-type"] == "application/json"
 
-    @pytest.mark.parametrize("method", ["DELETE", "PATCH", "GET", "delete"])
+    @pytest.mark.parametrize("method", ["DELETE", "PATCH", "delete"])
     def test_knows_no_other_verb(self, method: str):
         with ScriptedShop(lambda exchange: exchange.json([])) as shop:
             with pytest.raises(ValueError, match="never sent"):
@@ -170,7 +172,7 @@ class TestTryingAgain:
         with ScriptedShop(lambda exchange: exchange.answer(429, Retry_After="600")) as shop:
             session = open_session(shop)
             answer = session.read(TARGET)
-            trouble = http_trouble(session, answer)
+            trouble = http_trouble(session.host, answer)
             assert len(shop.seen) == 1
         assert isinstance(trouble, ShopBusy) and trouble.retry_after == 600
 
@@ -356,7 +358,7 @@ class TestErrors:
     def test_statuses_that_mean_the_same_with_any_shop(self, status: int, body: bytes, headers: dict[str, str], leaf: type):
         with ScriptedShop(lambda exchange: exchange.answer(status, body, kind="text/html", **headers)) as shop:
             session = open_session(shop, replace(QUICK, tries=1))
-            assert type(http_trouble(session, session.read(TARGET))) is leaf
+            assert type(http_trouble(session.host, session.read(TARGET))) is leaf
 
 
 class TestSilenceAboutKeys:
@@ -384,13 +386,55 @@ class TestSilenceAboutKeys:
         assert len(session.scrub("long " * 1000)) <= 200
 
 
-def test_two_threads_may_share_a_session():
-    with ScriptedShop(lambda exchange: (time.sleep(0.02), exchange.json([]))) as shop:
-        session = ShopSession(shop.url, limits=QUICK, gate=lambda: None, connections=2)
-        threads = [threading.Thread(target=lambda: [session.read(TARGET) for _ in range(10)]) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(10)
-        assert (session.requests, len(shop.seen)) == (20, 20)
-        assert shop.connections <= 2
+class TestMany:
+    def test_single_calls_go_two_at_a_time_and_come_back_in_their_order(self):
+        busy: list[int] = []
+        most = []
+
+        def script(exchange: Exchange) -> None:
+            busy.append(1)
+            most.append(len(busy))
+            time.sleep(0.02)
+            busy.pop()
+            exchange.json([exchange.target])
+
+        with ScriptedShop(script) as shop:
+            session = open_session(shop, replace(QUICK, connections=2))
+            answers = list(session.many(Call("GET", f"/{place}") for place in range(20)))
+            assert [json.loads(answer.body)[0] for answer in answers] == [f"/{place}" for place in range(20)]
+            assert (session.requests, shop.connections, max(most)) == (20, 2, 2)
+
+    def test_what_fails_is_a_value_and_stops_nothing(self):
+        def script(exchange: Exchange) -> None:
+            if exchange.target == "/1":
+                exchange.connection.close()
+            else:
+                exchange.json([])
+
+        with ScriptedShop(script) as shop:
+            outcomes = list(open_session(shop).many(Call("PUT", f"/{place}", {}, {"a": 1}) for place in range(3)))
+        assert [type(each) for each in outcomes] == [Answer, ShopBroken, Answer]
+
+    def test_the_gate_is_asked_in_the_callers_thread_and_lets_nothing_more_out(self):
+        threads = set()
+
+        def gate() -> None:
+            threads.add(threading.current_thread())
+            if session.requests == 5:
+                raise SwitchedOff("The integration was disabled.")
+
+        with ScriptedShop(lambda exchange: exchange.json([])) as shop:
+            session = open_session(shop, gate=gate)
+            with pytest.raises(SwitchedOff):
+                list(session.many(Call("GET", f"/{place}") for place in range(50)))
+            assert len(shop.seen) == 5
+        assert threads == {threading.current_thread()}
+
+
+def test_no_more_requests_a_minute_than_allowed():
+    with ScriptedShop(lambda exchange: exchange.json([])) as shop:
+        session = open_session(shop, replace(QUICK, per_minute=120))
+        begun = time.monotonic()
+        for _ in range(122):
+            session.read(TARGET)
+        assert time.monotonic() - begun >= 0.5

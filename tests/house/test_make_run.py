@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_from_its_start_to_its_end(checkout):
     started = checkout.make_run(WORKERS="1")
     checkout.ready(started)
@@ -40,9 +41,11 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert f"http://127.0.0.1:{checkout.practice_port}\n" in says
     assert "practice-full-key" in says
     assert "integrations add" in says
-    assert checkout.answers(checkout.port)
+    assert checkout.answers(checkout.port, "/nothing-here?for=private-words")
     assert checkout.answers(checkout.practice_port)
-    wait_until(lambda: names(started) == ALL_PARTS, 20, "the start of every part")
+    wait_until(lambda: '"GET /nothing-here" 404' in started.output(), 10, "a line of the access log")
+    assert "private-words" not in started.output()
+    wait_until(lambda: names(started) == ALL_PARTS, 60, "the start of every part")
 
     settings = read_settings_file(checkout.instance / "settings.env")
     keyring = Path(settings["SECRET_KEYS_FILE"])
@@ -57,7 +60,7 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert "(head)" in done.stdout
     # A second run in the same place is refused and harms nothing.
     second = checkout.make_run()
-    assert second.process.wait(20) != 0
+    assert second.process.wait(60) != 0
     assert f"Cartlink is running from here already (process {supervisor_of(started).pid}, " in second.output()
     assert "Traceback" not in second.output()
 
@@ -65,15 +68,15 @@ def test_a_run_from_its_start_to_its_end(checkout):
     before = {process for _, process in parts_of(started)}
     for process in before:
         process.kill()
-    wait_until(lambda: started.output().count("is running again") == len(ALL_PARTS), 30, "the return of every part")
-    wait_until(lambda: names(started) == ALL_PARTS, 20, "the return of every part as what it was")
+    wait_until(lambda: started.output().count("is running again") == len(ALL_PARTS), 90, "the return of every part")
+    wait_until(lambda: names(started) == ALL_PARTS, 60, "the return of every part as what it was")
     assert not before & {process for _, process in parts_of(started)}
-    wait_until(lambda: checkout.answers(checkout.port), 30, "an answer of the page server")
+    wait_until(lambda: checkout.answers(checkout.port), 60, "an answer of the page server")
 
     # Ctrl-C ends all of it.
     everything = family(started)
     ctrl_c(started)
-    wait_gone(everything, 5)
+    wait_gone(everything, 10)
     assert "everything has stopped" in started.output()
 
     # A second start is quick, and nothing that matters was made anew.
@@ -113,9 +116,14 @@ def test_a_checkout_deep_down_with_odd_names(tmp_path, processes):
     folder = tmp_path / ("a folder 100% deep ".strip() + "/and deeper" * 12)
     folder.parent.mkdir(parents=True)
     checkout = Checkout(folder, processes)
-    started = checkout.make_run(WORKERS="1")
+    with tempfile.TemporaryDirectory(prefix="c-", dir="/tmp") as short:
+        run_deep_down(checkout, short)
+
+
+def run_deep_down(checkout: Checkout, short: str) -> None:
+    started = checkout.make_run(WORKERS="1", TMPDIR=short)
     checkout.ready(started)
-    wait_until(lambda: names(started) == ALL_PARTS, 20, "the start of every part")
+    wait_until(lambda: names(started) == ALL_PARTS, 60, "the start of every part")
     sock = Path(read_settings_file(checkout.instance / "settings.env")["REDIS_URL"].removeprefix("unix://"))
     assert len(os.fsencode(sock)) < 100
     assert mode(sock.parent) == 0o700
@@ -132,7 +140,7 @@ def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout
         taken.listen()
         port = taken.getsockname()[1]
         started = checkout.make_run(**{name: str(port)})
-        assert started.process.wait(20) != 0
+        assert started.process.wait(60) != 0
     assert (
         f"Port {port} is in use by another program. Stop it, or choose another one: make run {name}={port + 100}\n"
         in started.output()
@@ -156,6 +164,6 @@ def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout
 )
 def test_what_cannot_be_used_is_said_in_one_sentence(checkout, variables, sentence):
     started = checkout.make_run(**variables)
-    assert started.process.wait(30) != 0
+    assert started.process.wait(60) != 0
     assert sentence in started.output()
     assert "Traceback" not in started.output()

@@ -94,17 +94,31 @@ def test_settings_added_by_hand_are_kept(instance):
     assert loaded(instance).log_level == "DEBUG"
 
 
-def test_a_socket_path_that_would_be_too_long_moves_to_a_short_private_folder_and_stays_there(tmp_path):
-    instance = tmp_path / ("x" * 120) / "instance"
-    first = Path(prepared(instance).redis_url.removeprefix("unix://"))
+@pytest.fixture
+def deep(tmp_path, monkeypatch) -> Iterator[Path]:
+    """An instance folder whose socket path would be too long, and a short place for temporary files."""
+    with tempfile.TemporaryDirectory(prefix="c-", dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield tmp_path / ("x" * 120) / "instance"
+
+
+def test_a_socket_path_that_would_be_too_long_moves_to_a_short_private_folder_and_stays_there(deep, tmp_path):
+    first = socket_path(prepared(deep).redis_url)
     assert len(str(first)) < 100
     assert stat.S_IMODE(first.parent.stat().st_mode) == 0o700
-    assert Path(prepared(instance).redis_url.removeprefix("unix://")) == first
+    assert socket_path(prepared(deep).redis_url) == first
+    assert socket_path(prepared(tmp_path / ("y" * 120)).redis_url) != first
+
+
+def test_a_short_folder_that_is_not_ours_alone_is_not_used(deep):
+    first = socket_path(prepared(deep).redis_url)
     first.parent.chmod(0o755)
-    moved = Path(prepared(instance).redis_url.removeprefix("unix://"))
-    assert moved != first
+    with pytest.raises(ConfigError, match="is not a folder of yours alone"):
+        prepared(deep)
     first.parent.rmdir()
-    moved.parent.rmdir()
+    first.parent.symlink_to(deep.parent)
+    with pytest.raises(ConfigError, match="is not a folder of yours alone"):
+        prepared(deep)
 
 
 def test_a_path_with_odd_signs_arrives_whole(instance):

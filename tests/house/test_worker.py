@@ -34,7 +34,7 @@ def text_of(path: Path) -> str:
 
 
 def horse_of(path: Path) -> int:
-    return int(wait_until(lambda: text_of(path), 15, "the job's first note").split()[-1])
+    return int(wait_until(lambda: text_of(path), 60, "the job's first note").split()[-1])
 
 
 @pytest.mark.both_databases
@@ -43,7 +43,7 @@ def test_a_job_runs_inside_the_application_with_a_database_connection_of_its_own
     for place in ("one", "two"):
         enqueue("sync", "note", path=str(tmp_path / place), words=place)
     for place in ("one", "two"):
-        wait_until(lambda place=place: text_of(tmp_path / place) == f"{place} in app with 0 integrations", 15, f"job {place}")
+        wait_until(lambda place=place: text_of(tmp_path / place) == f"{place} in app with 0 integrations", 60, f"job {place}")
 
 
 def test_a_job_under_way_gives_way_when_the_worker_is_asked_to_stop(worker, enqueue, tmp_path):
@@ -52,7 +52,7 @@ def test_a_job_under_way_gives_way_when_the_worker_is_asked_to_stop(worker, enqu
     horse = horse_of(tmp_path / "note")
     before = time.monotonic()
     assert started.stop() == 0
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15
     assert text_of(tmp_path / "note") == f"gave way {horse}"
     assert not alive(horse)
 
@@ -74,7 +74,7 @@ def test_ctrl_c_on_the_terminal_reaches_the_job_through_its_worker_only(worker, 
     time.sleep(0.3)
     assert alive(horse)
     started.process.send_signal(signal.SIGINT)
-    assert started.process.wait(10) == 0
+    assert started.process.wait(20) == 0
     assert text_of(tmp_path / "note") == f"gave way {horse}"
 
 
@@ -84,7 +84,7 @@ def test_a_job_does_not_outlive_a_worker_that_was_killed(worker, enqueue, tmp_pa
     enqueue("sync", "pages", path=str(tmp_path / "note"), heed=heed)
     horse = horse_of(tmp_path / "note")
     started.kill()
-    wait_until(lambda: not alive(horse), 10, "the end of the work horse")
+    wait_until(lambda: not alive(horse), 20, "the end of the work horse")
     assert text_of(tmp_path / "note").startswith("gave way" if heed else "started")
 
 
@@ -92,7 +92,7 @@ def test_what_was_pickled_into_the_queue_is_not_run(worker, redis_url, enqueue, 
     worker("sync")
     pickled = rq.Queue("sync", connection=Redis.from_url(redis_url)).enqueue(os.mkdir, str(tmp_path / "owned"))
     enqueue("sync", "note", path=str(tmp_path / "after"), words="after")
-    wait_until(lambda: text_of(tmp_path / "after"), 15, "the job after it")
+    wait_until(lambda: text_of(tmp_path / "after"), 60, "the job after it")
     assert not (tmp_path / "owned").exists()
     assert pickled.get_status(refresh=True) == "failed"
 
@@ -100,7 +100,7 @@ def test_what_was_pickled_into_the_queue_is_not_run(worker, redis_url, enqueue, 
 @pytest.mark.parametrize("part", ["sync", "cron"])
 def test_without_a_queue_it_says_so_in_one_sentence_and_ends(worker, part, tmp_path):
     started = worker(part, wait=False, REDIS_URL=f"unix://{tmp_path}/nowhere")
-    assert started.process.wait(20) == 1
+    assert started.process.wait(60) == 1
     assert "The queue at REDIS_URL does not answer" in started.output()
     assert "Traceback" not in started.output()
 
@@ -108,18 +108,18 @@ def test_without_a_queue_it_says_so_in_one_sentence_and_ends(worker, part, tmp_p
 def test_a_queue_that_comes_back_is_worked_on_again(worker, enqueue, tmp_path, redis_url):
     started = worker("sync")
     enqueue("sync", "note", path=str(tmp_path / "before"), words="before")
-    wait_until(lambda: text_of(tmp_path / "before"), 20, "a job before the connection was cut")
+    wait_until(lambda: text_of(tmp_path / "before"), 60, "a job before the connection was cut")
     with Redis.from_url(redis_url) as queue:
         queue.client_kill_filter(_type="normal", skipme=True)
     enqueue("sync", "note", path=str(tmp_path / "note"), words="again")
-    wait_until(lambda: text_of(tmp_path / "note"), 20, "a job after the connection was cut")
+    wait_until(lambda: text_of(tmp_path / "note"), 60, "a job after the connection was cut")
     assert started.running
 
 
 @pytest.mark.parametrize("queues", [["nonsense"], ["cron", "sync"], []])
 def test_wrong_use_is_refused(processes, queues):
     started = processes.start([sys.executable, "worker.py", *queues])
-    assert started.process.wait(20) == 2
+    assert started.process.wait(60) == 2
     assert "usage: worker.py" in started.output()
 
 
@@ -127,7 +127,7 @@ def test_ticks_are_enqueued_as_json_and_do_not_pile_up(scheduler, redis_url):
     for _ in range(2):
         scheduler(TICK_SECONDS="1")
     ticks = rq.Queue("ticks", connection=Redis.from_url(redis_url), serializer=JSONSerializer)
-    wait_until(lambda: len(ticks.job_ids) >= 6, 20, "six ticks from two schedulers")
+    wait_until(lambda: len(ticks.job_ids) >= 6, 60, "six ticks from two schedulers")
     kept = [job for job in ticks.jobs if job is not None]
     assert len(kept) <= 4
     assert {job.func_name for job in kept} == {"jobs.schedule.tick"}

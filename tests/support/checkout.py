@@ -52,13 +52,13 @@ class Checkout:
         """Start it as a terminal would: in a process group of its own, which Ctrl-C goes to."""
         return self.processes.start(["make", "run"], cwd=self.folder, env=self.environment(**variables), process_group=0)
 
-    def ready(self, started: Started, seconds: float = 60) -> None:
+    def ready(self, started: Started, seconds: float = 150) -> None:
         """Wait for the greeting."""
         started.wait_for("Ctrl-C stops everything", seconds)
 
-    def answers(self, port: int) -> bool:
+    def answers(self, port: int, target: str = "/nothing-here") -> bool:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing-here", timeout=5).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=10).close()
         except urllib.error.HTTPError:
             return True
         except OSError:

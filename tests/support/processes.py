@@ -83,7 +83,7 @@ class Started:
                 self.process.kill()
         return self.process.wait(10)
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         """Wait until ``text`` has been printed. Raises AssertionError with the output where it is not."""
 
         def said() -> bool:
