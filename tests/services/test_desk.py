@@ -63,10 +63,13 @@ def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
 
 def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
     integration_id = settled(shop)
-    shop.store.place_order(lines=[(products(shop)["CUP"], 1)], currency="")
+    with writing() as session:
+        session.get(Integration, integration_id).with_back_orders = False
+    stock.set_stock("CUP", 0, "test")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
     do(integration_id, "orders")
-    group = next(group for group in held.groups() if group.code == "currency")
-    assert held.accept("currency", group.order_ids, "test") == 1
+    group = next(group for group in held.groups() if group.code == "short")
+    assert held.accept("short", group.order_ids, "test") == 1
     assert states(db) == ["ready"]
     assert rereading.ask_again(group.order_ids).orders == 1
     assert do(integration_id, "orders").counts["read_again"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
+from extensions import db
 from models import LinePart, Listing, Order, OrderLine, StockEntry, StockItem
 from services import linking_by_hand, shipments, stock
 from tests.support.shops import connect, do, products
@@ -16,8 +17,6 @@ def kit(app, shop):
     there = shop.store.add_product(sku="SET", name="Tea set", price=30, amount=4)
     integration_id = connect(shop)
     do(integration_id, "stock")
-    from extensions import db
-
     listing_id = db.session.scalar(select(Listing.id).where(Listing.sku == "SET"))
     db.session.rollback()
     linking_by_hand.link_listing(listing_id, [("CUP", 2), ("PLATE", 1)], "test")

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from errors import Conflict, InvalidInput
-from extensions import writing
+from extensions import db, writing
 from models import Integration, Order, OrderChange, Shipment, SyncRun, WriteBack
 from models.types import utcnow
-from services import runs, schedule, shipments, stock, sync, write_backs
+from services import integrations, runs, schedule, shipments, stock, sync, write_backs
 from tests.support.shops import connect, do, products
 
 
@@ -27,8 +27,6 @@ def sold(app, shop):
 
 
 def order_here(there: int) -> int:
-    from extensions import db
-
     db.session.rollback()
     return db.session.scalar(select(Order.id).where(Order.external_id == str(there)))
 
@@ -197,8 +195,6 @@ def test_a_run_that_died_on_the_way_is_gone_on_with_and_nothing_is_sent_twice(db
     run_id = runs.start_run(integration_id, "shipments", "test").id
     lease = runs.claim(run_id)
     claimed = write_backs._claim(lease)
-    from services import integrations
-
     channel = integrations.open_channel(db.session.get_one(Integration, integration_id))
     channel.put_shipment(claimed.external_id, status="S", tracking_numbers=claimed.tracking_numbers)
     channel.close()
