@@ -44,7 +44,7 @@ class Place:
         self.quick = quick
         self.folder = Path(tempfile.mkdtemp(prefix="cartlink-bench-"))
         self.processes = Processes(self.folder)
-        self._shops: dict[tuple[int, int, float], PracticeShop] = {}
+        self._shops: dict[tuple[float, ...], PracticeShop] = {}
         self._parts = ExitStack()
         self._found: dict[str, Any] = {}
         self._made = 0
@@ -66,10 +66,10 @@ class Place:
     def full_or_quick(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
-    def shop(self, *, products: int, orders: int, latency: float = 0) -> PracticeShop:
+    def shop(self, *, products: int, orders: int, latency: float = 0, variant_share: float = 0.12) -> PracticeShop:
         """A running practice shop of that size, made once: lines that change a shop ask for a size of their own.
-        ``latency`` is milliseconds added to each of its answers."""
-        wanted = (products, orders, latency)
+        ``latency`` is milliseconds added to each of its answers; ``variant_share`` of its products have variants."""
+        wanted = (products, orders, latency, variant_share)
         if wanted not in self._shops:
             self._shops[wanted] = PracticeShop(self, *wanted)
         return self._shops[wanted]
@@ -124,10 +124,10 @@ def _environment(folder: Path, database: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def process_environment(app: Flask) -> dict[str, str]:
-    """The variables for a process that is to work on an installation."""
+def process_environment(app: Flask, **changes: str) -> dict[str, str]:
+    """The variables for a process that is to work on an installation, with ``changes``."""
     kept = {name: value for name, value in os.environ.items() if name not in NAMES}
-    return {**kept, "PYTHONUNBUFFERED": "1", **app.config["BENCH_ENVIRONMENT"]}
+    return {**kept, "PYTHONUNBUFFERED": "1", **app.config["BENCH_ENVIRONMENT"], **changes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +148,12 @@ class PracticeShop:
 
     DAYS = 300
 
-    def __init__(self, place: Place, products: int, orders: int, latency: float):
+    def __init__(self, place: Place, products: int, orders: int, latency: float, variant_share: float):
         self.products, self.orders = products, orders
         self.process = place.processes.start(
             [sys.executable, "-m", "practice_shop", "--port", "0", "--products", str(products), "--orders", str(orders),
-             "--days", str(self.DAYS), "--seed", str(place.seed), "--page-latency", str(latency)]
+             "--days", str(self.DAYS), "--seed", str(place.seed), "--page-latency", str(latency),
+             "--variant-share", str(variant_share)]
         )  # fmt: skip
         self.process.wait_for("Practice shop ready at", 60)
         words = self.process.output().split("Practice shop ready at ", 1)[1].split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from flask import Response, request
@@ -14,12 +15,14 @@ from services import csv_files
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
     """A CSV. A long one goes through a file, not through memory; it is whole before it is sent, so it never breaks off."""
-    spool = tempfile.SpooledTemporaryFile(max_size=1024 * 1024)
-    for piece in csv_files.rows_out(header, rows):
-        spool.write(piece.encode())
-    spool.seek(0)
-    response = Response(iter(lambda: spool.read(64 * 1024), b""), mimetype="text/csv")
-    response.call_on_close(spool.close)
+    with ExitStack() as open_files:
+        spool = open_files.enter_context(tempfile.SpooledTemporaryFile(max_size=1024 * 1024))
+        for piece in csv_files.rows_out(header, rows):
+            spool.write(piece.encode())
+        spool.seek(0)
+        response = Response(iter(lambda: spool.read(64 * 1024), b""), mimetype="text/csv")
+        # From here on the file belongs to the response.
+        response.call_on_close(open_files.pop_all().close)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.cache_control.no_store = True
     return response

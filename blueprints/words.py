@@ -17,6 +17,11 @@ OUTCOMES = {
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
 }  # fmt: skip
 """Outcome of a finished run -> word and tone."""
+COUNTS = {
+    "before_start": "before the start date", "preview": "waiting for you", "started": "new stock items", "released": "orders released",
+    "held": "on hold", "missing": "not in the shop any more", "gone": "gone from the shop", "drift": "changed by somebody else",
+}  # fmt: skip
+"""Counts of a run whose own name would not say enough."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
     "retrying": ("Waiting to retry", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
@@ -45,7 +50,7 @@ def actor_words(actor: str) -> str:
 
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+    return ", ".join(f"{number:,} {COUNTS.get(name) or name.replace('_', ' ')}" for name, number in counts.items() if number)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

@@ -131,6 +131,7 @@ class ShopSession:
         self._pace = _Pace(limits.per_minute)
         self._xid = ""
         self.clock_offset: timedelta | None = None
+        self._own_clock = False
 
     def read(
         self,
@@ -203,13 +204,15 @@ class ShopSession:
         text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
         return text if len(text) <= length else text[: length - 1] + "…"
 
-    def notice_clock(self, date: str) -> None:
-        """Take the shop's clock from the text of a header; anything but a date is passed over."""
+    def notice_clock(self, date: str, *, own: bool = True) -> None:
+        """Take the shop's clock from the text of a header; anything but a date is passed over. ``own`` says that the shop's
+        program set it; a Date header may be a proxy's, and counts only while there is nothing better."""
         try:
             moment = parsedate_to_datetime(date)
         except (ValueError, TypeError, OverflowError):
             return
-        if moment.tzinfo is not None:
+        if moment.tzinfo is not None and (own or not self._own_clock):
+            self._own_clock = own
             self.clock_offset = moment - datetime.now(UTC)
 
     def close(self) -> None:
@@ -270,7 +273,7 @@ class ShopSession:
     def _received(self, status: int, raw: Any) -> Answer:
         headers = {name.lower(): value for name, value in raw.headers.items()}
         self._remember_xid(headers.get("set-cookie", ""))
-        self.notice_clock(headers.get("date", ""))
+        self.notice_clock(headers.get("date", ""), own=False)
         cap = self.limits.max_bytes if status == 200 else ERROR_BODY
         pieces: list[bytes] = []
         size = 0

@@ -79,7 +79,9 @@ def show(number: str, integration: str | None, as_json: bool) -> None:
 @click.argument("number")
 @click.option("--carrier", default="", metavar="NAME", help="Who carries it.")
 @click.option("--tracking", default="", metavar="NUMBER", help="The tracking number.")
-@click.option("--lines", default="", metavar="SKU=PIECES,…", help="Only these lines (CUP=2,PLATE=1); all that is left by default.")
+@click.option(
+    "--lines", default="", metavar="SKU=PIECES,…", help="Only these lines (CUP=2,PLATE=1); all that is left by default."
+)
 @click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
 def ship(number: str, carrier: str, tracking: str, lines: str, integration: str | None) -> None:
     """Ship an order, or some of its lines, and have the shop told."""
@@ -87,7 +89,9 @@ def ship(number: str, carrier: str, tracking: str, lines: str, integration: str 
     done = shipments.ship(
         order.id, actor(), carrier=carrier, tracking_number=tracking, quantities=_pieces(order, lines) if lines else None
     )
-    told = {"shipped": "the shop is told", "part_shipped": "the shop is told of the part"}.get(done.told, "the shop is told later")
+    told = {"shipped": "the shop is told", "part_shipped": "the shop is told of the part"}.get(
+        done.told, "the shop is told later"
+    )
     say(f"Order {number}: {done.state.replace('_', ' ')}; {told}.")
     start_due_write_backs()
 

@@ -83,7 +83,9 @@ class WriteBack(db.Model):
         Index("ix_write_back_order", "order_id"),
         Index("uq_write_back_waiting", "order_id", unique=True, sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_write_back_due", "shop_id", "due_at", sqlite_where=OPEN, postgresql_where=OPEN),
-        Index("ix_write_back_failed", "shop_id", sqlite_where=text("state = 'failed'"), postgresql_where=text("state = 'failed'")),
+        Index(
+            "ix_write_back_failed", "shop_id", sqlite_where=text("state = 'failed'"), postgresql_where=text("state = 'failed'")
+        ),
     )
 
     @property

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 
+from .generate import VARIANT_SHARE
 from .shop import FULL_KEY, GENERATIONS, READ_KEY, PracticeShop
 
 
@@ -21,6 +22,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--read-key", default=READ_KEY, help=f"the read-only key (default: {READ_KEY})")
     parser.add_argument("--generation", choices=GENERATIONS, default="addon", help="which API it speaks (default: addon)")
     parser.add_argument("--base-path", default="", help="the folder the shop lives in, such as /shop")
+    parser.add_argument(
+        "--variant-share", type=float, default=VARIANT_SHARE, help="share of products with variants (default: 0.12)"
+    )
     parser.add_argument("--page-latency", type=float, default=0, metavar="MS", help="milliseconds added to each answer")
     return parser.parse_args(arguments)
 

@@ -15,14 +15,18 @@ VARIANT_SHARE = 0.12
 DELETED_SHARE = 0.02
 
 
-def fill(store: Store, *, products: int, orders: int, days: float, seed: int) -> Store:
-    """Put `products` products and `orders` orders of the last `days` days into an empty store, and return it."""
+def fill(store: Store, *, products: int, orders: int, days: float, seed: int, variant_share: float = VARIANT_SHARE) -> Store:
+    """Put `products` products and `orders` orders of the last `days` days into an empty store, and return it. Of the products
+    `variant_share` (0 to 1) have variants."""
     chance = random.Random(seed)
     with store.lock:
         opened = store.now() - int((days + 30) * DAY)
         for place in range(1, products + 1):
-            add_product(store, chance, place, opened)
-        doomed = [add_product(store, chance, products + place, opened) for place in range(1, _doomed(products, orders) + 1)]
+            add_product(store, chance, place, opened, variant_share)
+        doomed = [
+            add_product(store, chance, products + place, opened, variant_share)
+            for place in range(1, _doomed(products, orders) + 1)
+        ]
         start = store.now() - int(days * DAY)
         times = sorted(chance.randrange(start, store.now()) for _ in range(orders)) if days > 0 else [start] * orders
         seller = Seller(store, chance)
@@ -40,7 +44,7 @@ def _doomed(products: int, orders: int) -> int:
     return max(1, int(products * DELETED_SHARE)) if products > 5 and orders > 10 else 0
 
 
-def add_product(store: Store, chance: random.Random, place: int, opened: int) -> int:
+def add_product(store: Store, chance: random.Random, place: int, opened: int, variant_share: float = VARIANT_SHARE) -> int:
     """One product of the catalogue, some of them with variants. Returns its id."""
     noun, prefix, category = names.NOUNS[chance.randrange(len(names.NOUNS))]
     adjective = names.ADJECTIVES[chance.randrange(len(names.ADJECTIVES))]
@@ -60,7 +64,7 @@ def add_product(store: Store, chance: random.Random, place: int, opened: int) ->
         categories=(category,),
         images=(f"{prefix.lower()}_{place}.jpg",) if chance.random() < 0.7 else (),
     )
-    if chance.random() < VARIANT_SHARE:
+    if chance.random() < variant_share:
         option, values = names.OPTIONS[chance.randrange(len(names.OPTIONS))]
         for index, value in enumerate(values[: chance.randrange(2, len(values) + 1)]):
             store.add_variant(

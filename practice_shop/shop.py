@@ -5,7 +5,7 @@ import threading
 
 from . import faults, misbehave
 from .control import PREFIX, Control
-from .generate import Seller, fill
+from .generate import VARIANT_SHARE, Seller, fill
 from .modes import Mode
 from .page import page
 from .replies import Reply, error_page
@@ -22,7 +22,8 @@ GENERATIONS = ("addon", "api", "both")
 class PracticeShop:
     """A shop on a port of its own. Use it as a context manager, or call `start` and `stop`.
 
-    Without a `store` one is generated from `products`, `orders`, `days` and `seed`. `port` 0 takes a free one.
+    Without a `store` one is generated from `products`, of which `variant_share` have variants, `orders`, `days` and `seed`.
+    `port` 0 takes a free one.
     `generation` is which API it speaks: "addon" (5.0 to 5.4), "api" (5.5) or "both", over one store.
     `base_path` ("/shop") puts the shop into a sub-folder. `page_latency` is milliseconds added to each answer.
     `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
@@ -44,10 +45,13 @@ class PracticeShop:
         base_path: str = "",
         page_latency: float = 0,
         generation: str = "addon",
+        variant_share: float = VARIANT_SHARE,
     ):
         if generation not in GENERATIONS:
             raise ValueError(f"A practice shop is of generation {', '.join(GENERATIONS)}, not {generation!r}.")
-        self.store = store if store is not None else fill(Store(), products=products, orders=orders, days=days, seed=seed)
+        if store is None:
+            store = fill(Store(), products=products, orders=orders, days=days, seed=seed, variant_share=variant_share)
+        self.store = store
         self.base_path = "/" + base_path.strip("/") if base_path.strip("/") else ""
         self.page_latency = page_latency
         self.generation = generation

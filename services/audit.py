@@ -27,7 +27,9 @@ def note_change(actor: str, integration_id: int | None, name: str, before: Any, 
     """Add a line to the audit trail. Never pass a key: pass that it was changed. Call it inside ``writing()``."""
     if before != after:
         db.session.add(
-            SettingChange(actor=actor, integration_id=integration_id, name=name, before=_plain(before), after=_plain(after), subject=subject)
+            SettingChange(
+                actor=actor, integration_id=integration_id, name=name, before=_plain(before), after=_plain(after), subject=subject
+            )
         )
 
 

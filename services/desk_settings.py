@@ -40,7 +40,9 @@ def change_desk_settings(integration_id: int, values: Mapping[str, Any], actor: 
 def _check(values: Mapping[str, Any]) -> None:
     for name, (least, most) in NUMBERS.items():
         if name in values and not (isinstance(values[name], int) and least <= values[name] <= most):
-            raise InvalidInput(f"{name.replace('_', ' ').capitalize()} has to be a whole number from {least} to {most:,}.", field=name)
+            raise InvalidInput(
+                f"{name.replace('_', ' ').capitalize()} has to be a whole number from {least} to {most:,}.", field=name
+            )
     cap = values.get("stock_cap")
     if cap is not None and not (isinstance(cap, int) and 0 <= cap <= stock.MOST):
         raise InvalidInput(f"The cap has to be a whole number from 0 to {stock.MOST:,}, or nothing.", field="stock_cap")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,14 +11,19 @@ from sqlalchemy.orm import selectinload
 
 import channels
 from channels.base import Channel, Credentials
+from channels.base import Order as ShopOrder
 from errors import ChannelError, NotFound
 from extensions import db, writing
 from models import Integration, Order
 from services import kits, ledger, order_store
+from services.clashes import done_again
 from services.order_changes import take_over
 from services.order_columns import Storing, stored_surcharges
 
 CHUNK = 100
+
+ROUNDS = 5
+"""How often orders are taken again that a download changes at this very moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +54,66 @@ def evaluate_again(
     db.session.rollback()
     done = released = 0
     for start in range(0, len(ids), CHUNK):
-        with writing():
-            for was, now in _evaluate(storing, parser, ids[start : start + CHUNK]):
-                done += 1
-                released += was == "on_hold" and now != "on_hold"
+        left = ids[start : start + CHUNK]
+        for _ in range(ROUNDS):
+            results, left = _evaluate(storing, parser, left)
+            done += len(results)
+            released += sum(was == "on_hold" and now != "on_hold" for was, now in results)
+            if not left:
+                break
     return Evaluated(done, released)
 
 
-def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> list[tuple[str, str]]:
-    rows = db.session.scalars(select(Order).where(Order.id.in_(ids)).options(selectinload(Order.lines)).with_for_update()).all()
+@done_again
+def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[list[tuple[str, str]], list[int]]:
+    """Evaluate some orders; answers with their states before and after, and with the ids of those that were changed by
+    somebody else just then and are to be taken again."""
+    query = select(Order).where(Order.id.in_(ids)).options(selectinload(Order.lines)).order_by(Order.id)
+    with writing():
+        # Stock items are locked before orders (services/clashes.py), so which they are is looked up beforehand.
+        rows = {row.id: row for row in db.session.scalars(query)}
+        digests = {row.id: row.digest for row in rows.values()}
+        parsed = _parsed(rows.values(), parser)
+        item_of = order_store.resolve_skus(
+            storing.shop_id, {line.sku for order in parsed.values() for line in order.lines if line.sku}
+        )
+        recipes = kits.recipes(storing.shop_id, {line.sku for order in parsed.values() for line in order.lines})
+        for sku in recipes:
+            item_of.pop(sku, None)
+        bound = {line.stock_item_id for row in rows.values() for line in row.lines if line.stock_item_id is not None}
+        bound |= {item_id for recipe in recipes.values() for item_id, _ in recipe}
+        bound |= kits.items_of(line for row in rows.values() for line in row.lines)
+        items = ledger.load_items({*item_of.values(), *bound})
+        locked = db.session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+        touched: set[int] = set()
+        results: list[tuple[str, str]] = []
+        left: list[int] = []
+        for row in locked:
+            if row.id not in parsed:
+                continue
+            if row.digest != digests[row.id] or not _items_of(row) <= {None, *items}:
+                left.append(row.id)
+                continue
+            was = row.state
+            for line in row.lines:
+                if line.stock_item_id is None and not line.parts:
+                    line.stock_item_id = item_of.get(line.sku)
+                    if line.sku in recipes:
+                        kits.bind(line, recipes[line.sku])
+            take_over(
+                storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False,
+                recipes=recipes,
+            )  # fmt: skip
+            results.append((was, row.state))
+        ledger.mark_stale(touched)
+    return results, left
+
+
+def _items_of(row: Order) -> set[int | None]:
+    return {*(line.stock_item_id for line in row.lines), *kits.items_of(row.lines)}
+
+
+def _parsed(rows: Iterable[Order], parser: Channel) -> dict[int, ShopOrder]:
     parsed = {}
     for row in rows:
         try:
@@ -65,28 +121,4 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> list[tup
         except ChannelError:
             # It could not be read when it came either; it stays as it is, held for a person.
             continue
-    item_of = order_store.resolve_skus(
-        storing.shop_id, {line.sku for order in parsed.values() for line in order.lines if line.sku}
-    )
-    recipes = kits.recipes(storing.shop_id, {line.sku for order in parsed.values() for line in order.lines})
-    for sku in recipes:
-        item_of.pop(sku, None)
-    bound = {line.stock_item_id for row in rows for line in row.lines if line.stock_item_id is not None}
-    parts = {item_id for recipe in recipes.values() for item_id, _ in recipe}
-    bound |= parts | kits.items_of(line for row in rows for line in row.lines)
-    items = ledger.load_items({*item_of.values(), *bound})
-    touched: set[int] = set()
-    results = []
-    for row in rows:
-        if row.id not in parsed:
-            continue
-        was = row.state
-        for line in row.lines:
-            if line.stock_item_id is None and not line.parts:
-                line.stock_item_id = item_of.get(line.sku)
-                if line.sku in recipes:
-                    kits.bind(line, recipes[line.sku])
-        take_over(storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False, recipes=recipes)
-        results.append((was, row.state))
-    ledger.mark_stale(touched)
-    return results
+    return parsed

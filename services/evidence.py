@@ -188,7 +188,7 @@ def _propose_variants(facts: dict[str, Any]) -> Proposal:
     if not variants:
         return Proposal(False, "Found no variants.")
     if facts.get("more_variants"):
-        return Proposal(True, f"Found {variants} variants and more.")
+        return Proposal(True, f"Found {variants} variants or more.")
     return Proposal(True, f"Found {variants} variant{'' if variants == 1 else 's'}.")
 
 

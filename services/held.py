@@ -12,6 +12,8 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Integration, Listing, Order, OrderLine, StockItem
 from services import holds, ledger, stock
+from services.binding import bind_lines
+from services.clashes import done_again
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short")
 """Causes that a person may accept as they are. An unknown SKU has to be mended, what cannot be read has to be read."""
@@ -90,6 +92,7 @@ def _note_listed(found) -> None:
             group.listed = group.sku in listed
 
 
+@done_again
 def add_stock_item(sku: str, on_hand: int, actor: str, name: str = "") -> int:
     """Make a stock item of a SKU that orders name; every order that waited for it is judged anew. Answers with how many were
     released. ``on_hand`` is what lies here now, what those orders take included.
@@ -107,31 +110,10 @@ def add_stock_item(sku: str, on_hand: int, actor: str, name: str = "") -> int:
         session.flush()
         ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
         ledger.mark_stale_skus([sku])
-        return bind_lines(item, actor)
+        return bind_lines({sku: item}, actor=actor)
 
 
-def bind_lines(item: StockItem, actor: str, shop_id: int | None = None, sku: str | None = None) -> int:
-    """Order lines that waited for a stock item take it now, oldest first; answers with how many orders were released.
-    Call it inside ``writing()``."""
-    query = (
-        select(OrderLine, Order.state)
-        .join(Order)
-        .where(OrderLine.sku == (sku or item.sku), OrderLine.stock_item_id.is_(None), ~OrderLine.parts.any())
-        .order_by(Order.placed_at, OrderLine.id)
-    )
-    if shop_id is not None:
-        query = query.where(Order.shop_id == shop_id)
-    touched: set[int] = set()
-    for line, state in db.session.execute(query).all():
-        line.stock_item_id = item.id
-        touched.add(line.order_id)
-        if state in ("awaiting_payment", "on_hold", "ready", "part_shipped"):
-            ledger.reserve(line, item, actor=actor)
-    db.session.flush()
-    ledger.mark_stale([item.id])
-    return holds.judge_again(touched)
-
-
+@done_again
 def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
     """Accept what holds these orders as it is; answers with how many were released. Raises InvalidInput for a cause that has
     to be mended."""

@@ -17,7 +17,7 @@ from channels.base import Channel, Check, Credentials, Limits
 from config import VERSION, Config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import Integration, Shop, SyncRun
+from models import Integration, Listing, Shop, SyncRun
 from models.types import utcnow
 from services import receipts, vault, write_backs
 from services.audit import note_change
@@ -64,6 +64,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
                 if shop.orders_from is not None and since < shop.orders_from:
                     shop.reading_since, shop.reading_position, shop.reading_started_at = since, 0, None
                 since = min(since, shop.orders_read_to)
+            _compare_all(shop)
             integration = Integration(
                 shop_id=shop.id, kind=new.kind, name=name, name_key=name.casefold(), endpoint=check.endpoint,
                 admin_script=check.admin_script, generation=check.generation, key_sealed=vault.seal(key), key_last4=last4(key),
@@ -100,6 +101,16 @@ def _shop_of(new: NewIntegration, address: str) -> Shop:
         db.session.flush()
     shop.address = address
     return shop
+
+
+def _compare_all(shop: Shop) -> None:
+    """What a shop that comes back offers may have changed much while it was away: its listings are read, and all of them
+    compared, before the first push."""
+    shop.listings_read_at, shop.listings_position = None, ""
+    db.session.execute(
+        update(Listing).where(Listing.shop_id == shop.id, Listing.gone_at.is_(None)).values(stale=True)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
 
 
 def last4(key: str) -> str:
@@ -158,22 +169,27 @@ def find_integration(name: str) -> Integration:
     return integration
 
 
-def set_enabled(integration_id: int, enabled: bool, actor: str) -> Integration:
+def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
     """Switch an integration on or off; doing it twice is the same as once. Raises NotFound.
 
     Off: queued runs end at once, running ones before their next request. On: everything is due at once."""
+    now = utcnow()
+    due = {"orders_due_at": now, "stock_due_at": now, "listings_due_at": now} if enabled else {}
+    row = Integration.__table__.c
+    present = (row.id == integration_id, row.removed_at.is_(None))
     with writing() as session:
-        integration = session.get(Integration, integration_id, with_for_update=True)
-        if integration is None or integration.removed_at is not None:
+        # One statement on the table decides and switches: whoever clicks is waiting.
+        switched = session.execute(
+            update(Integration.__table__).where(*present, row.enabled.is_(not enabled)).values(enabled=enabled, **due)
+        )
+        if not switched.rowcount and session.scalar(select(row.id).where(*present)) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
-        if integration.enabled != enabled:
+        if switched.rowcount:
             note_change(actor, integration_id, "enabled", not enabled, enabled)
-            integration.enabled = enabled
             if enabled:
-                make_all_due(integration)
+                write_backs.due_again(integration_id)
             else:
                 end_queued_runs(integration_id)
-    return get_integration(integration_id)
 
 
 def remove_integration(integration_id: int, actor: str) -> None:
@@ -191,9 +207,10 @@ def remove_integration(integration_id: int, actor: str) -> None:
 
 def end_queued_runs(integration_id: int) -> None:
     """End the runs that wait in the queue. Call it inside ``writing()``."""
+    row = SyncRun.__table__.c
     db.session.execute(
-        update(SyncRun)
-        .where(SyncRun.integration_id == integration_id, SyncRun.state == "queued")
+        update(SyncRun.__table__)
+        .where(row.integration_id == integration_id, SyncRun.live, row.state == "queued")
         .values(state="finished", outcome="stopped", finished_at=utcnow(), error_code="switched_off", error="The integration was switched off.")
     )  # fmt: skip
 
@@ -203,7 +220,7 @@ def make_all_due(integration: Integration) -> None:
     now = utcnow()
     integration.orders_due_at = integration.stock_due_at = integration.listings_due_at = now
     integration.receipts_due_at = integration.receipts_due_at or receipts.next_due(now)
-    write_backs.due_again(integration)
+    write_backs.due_again(integration.id)
 
 
 def check_shop(kind: str, endpoint: str, api_key: str) -> Check:
@@ -290,9 +307,9 @@ def parse_since(text: str) -> datetime:
     """A date (2026-11-01) or time (2026-11-01T08:00, with or without a zone; UTC without). Raises InvalidInput."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(f"{text!r} is not a date.", "Write it as 2026-11-30.", field="since") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment > utcnow() + timedelta(days=1):
         raise InvalidInput("The start date lies in the future.", "Choose today or an earlier day.", field="since")
     return moment

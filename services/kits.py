@@ -57,7 +57,9 @@ def bind(line: OrderLine, recipe: Recipe) -> None:
     line.parts = [LinePart(stock_item_id=item_id, units=units, reserved=0) for item_id, units in recipe]
 
 
-def reserve(line: OrderLine, items: Mapping[int, StockItem], *, actor: str, cause: str = "sale", run_id: int | None = None) -> set[int]:
+def reserve(
+    line: OrderLine, items: Mapping[int, StockItem], *, actor: str, cause: str = "sale", run_id: int | None = None
+) -> set[int]:
     """Reserve what each part lacks, as far as there is stock; answers with the stock items that moved."""
     moved: set[int] = set()
     for part in line.parts:
@@ -127,7 +129,9 @@ def take_back(item: StockItem, units: int, *, actor: str) -> tuple[int, list[int
         given = min(part.reserved, units)
         part.reserved -= given
         units -= given
-        ledger.enter(item, actor=actor, cause="set", reserved=-given, order_id=part.line.order_id, note="less on hand than reserved")
+        ledger.enter(
+            item, actor=actor, cause="set", reserved=-given, order_id=part.line.order_id, note="less on hand than reserved"
+        )
         _count_pieces(part.line)
         touched.append(part.line.order_id)
     return units, touched

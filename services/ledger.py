@@ -27,6 +27,14 @@ def load_items(ids: Iterable[int]) -> dict[int, StockItem]:
     return items
 
 
+def lock_items(ids: Iterable[int]) -> None:
+    """Lock stock items in the order of their ids, as ``load_items`` does, without loading them."""
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), 500):
+        chunk = wanted[start : start + 500]
+        db.session.execute(select(StockItem.id).where(StockItem.id.in_(chunk)).order_by(StockItem.id).with_for_update())
+
+
 def enter(
     item: StockItem, *, actor: str, cause: str, on_hand: int = 0, reserved: int = 0,
     order_id: int | None = None, run_id: int | None = None, note: str = "",

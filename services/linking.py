@@ -18,7 +18,8 @@ from extensions import db
 from models import Link, Listing, Order, OrderLine, Shop, StockItem
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import bracket, holds, ledger
+from services import bracket, ledger
+from services.binding import bind_lines
 from services.runs import Lease
 
 CHUNK = 200
@@ -110,15 +111,15 @@ def _unlinked(shop_id: int, *, known: bool, limit: int | None = None) -> list[tu
 def _link_known(lease: Lease, shop_id: int) -> None:
     while chunk := _unlinked(shop_id, known=True, limit=CHUNK):
         with lease.page():
-            _lock_shop(shop_id)
             items = _items([sku for _, _, sku in chunk])
+            _lock_shop(shop_id)
             _link(lease, [(row_id, items[sku]) for row_id, _, sku in chunk])
-            _bind_lines(items, lease)
+            lease.count("released", bind_lines(items, actor=lease.run_actor, run_id=lease.run_id))
 
 
 def _lock_shop(shop_id: int) -> None:
     """Two runs of one shop, its stock run and its reading of listings, must not link the same listing twice."""
-    db.session.execute(select(Shop.id).where(Shop.id == shop_id).with_for_update())
+    db.session.execute(select(Shop.id).where(Shop.id == shop_id).with_for_update(key_share=True))
 
 
 def _items(skus: Sequence[str]) -> dict[str, StockItem]:
@@ -128,7 +129,6 @@ def _items(skus: Sequence[str]) -> dict[str, StockItem]:
 
 def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int]]) -> None:
     """Start stock items with the quantities just read. A SKU that another shop has started meanwhile keeps its numbers."""
-    _lock_shop(shop_id)
     linked = set(db.session.scalars(select(Link.listing_id).where(Link.listing_id.in_([row_id for row_id, _, _ in chunk]))))
     chunk = [row for row in chunk if row[0] not in linked]
     names = dict(
@@ -144,6 +144,7 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
         statement = dialect.insert(StockItem.__table__).on_conflict_do_nothing(index_elements=["sku"])
         started = set(db.session.scalars(statement.returning(StockItem.__table__.c.sku), rows))
     items = _items([sku for _, sku, _ in chunk])
+    _lock_shop(shop_id)
     taken = _open_units(shop_id, sorted(started))
     for _, sku, quantity in chunk:
         if sku in started:
@@ -156,7 +157,7 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
             )
     lease.count("started", len(started))
     _link(lease, [(row_id, items[sku]) for row_id, sku, _ in chunk])
-    _bind_lines(items, lease)
+    lease.count("released", bind_lines(items, actor=lease.run_actor, run_id=lease.run_id))
 
 
 def _link(lease: Lease, pairs: Sequence[tuple[int, StockItem]]) -> None:
@@ -184,27 +185,3 @@ def _open_units(shop_id: int, skus: Sequence[str]) -> dict[str, int]:
         .group_by(OrderLine.sku)
     )
     return {sku: int(units) for sku, units in db.session.execute(query)}
-
-
-def _bind_lines(items: dict[str, StockItem], lease: Lease) -> None:
-    """Order lines that waited for these SKUs take their stock item now, oldest first, and their orders are judged anew."""
-    if not items:
-        return
-    query = (
-        select(OrderLine, Order.state)
-        .join(Order)
-        .where(OrderLine.sku.in_(items), OrderLine.stock_item_id.is_(None), ~OrderLine.parts.any())
-        .order_by(Order.placed_at, OrderLine.id)
-    )
-    touched: set[int] = set()
-    orders: set[int] = set()
-    for line, state in db.session.execute(query).all():
-        item = items[line.sku]
-        line.stock_item_id = item.id
-        orders.add(line.order_id)
-        if state in OPEN_STATES and ledger.reserve(line, item, actor=lease.run_actor, run_id=lease.run_id):
-            touched.add(item.id)
-    if orders:
-        db.session.flush()
-        lease.count("released", holds.judge_again(orders))
-    ledger.mark_stale(touched)

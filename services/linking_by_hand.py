@@ -13,11 +13,13 @@ from models import Link, Listing, Order, OrderLine, Shop, StockItem
 from models.order import OPEN_STATES
 from models.types import utcnow
 from services import holds, kits, ledger
+from services.clashes import done_again
 
 MOST_PARTS = 20
 MOST_UNITS = 100_000
 
 
+@done_again
 def link_listing(listing_id: int, parts: Sequence[tuple[str, int]], actor: str) -> int:
     """Link a listing to stock items, (SKU, units a piece) each; none unlinks it. Its open orders take their stock from there
     from now on. Answers with how many orders were released. Raises NotFound or InvalidInput; nothing is changed then."""
@@ -25,10 +27,12 @@ def link_listing(listing_id: int, parts: Sequence[tuple[str, int]], actor: str) 
         listing = session.get(Listing, listing_id)
         if listing is None:
             raise NotFound("The shop has that listing no more.")
+        items = _items(parts)
         session.execute(select(Shop.id).where(Shop.id == listing.shop_id).with_for_update())
-        return _link(listing, _items(parts), actor)
+        return _link(listing, items, actor)
 
 
+@done_again
 def link_sku(sku: str, item_sku: str, actor: str) -> int:
     """Link every listing that carries a SKU to one stock item; answers with how many orders were released.
     Raises NotFound or InvalidInput."""
@@ -111,9 +115,11 @@ def rebind(listing: Listing, parts: Sequence[tuple[StockItem, int]], actor: str)
     return holds.judge_again(touched)
 
 
+@done_again
 def set_do_not_push(listing_ids: Sequence[int], off: bool, actor: str) -> int:
     """Switch the sending of quantities off or on for listings; answers with how many there are."""
     with writing() as session:
+        ledger.load_items(session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(listing_ids))))
         listings = session.scalars(select(Listing).where(Listing.id.in_(listing_ids)).options(selectinload(Listing.links))).all()
         for listing in listings:
             listing.do_not_push, listing.stale = off, True
@@ -122,6 +128,7 @@ def set_do_not_push(listing_ids: Sequence[int], off: bool, actor: str) -> int:
         return len(listings)
 
 
+@done_again
 def take_shop_stock(listing_ids: Sequence[int], actor: str) -> tuple[int, list[str]]:
     """Take the shop's present stock as ours: on hand becomes what the shop was last seen to have, plus what open orders
     reserve, plus the buffers. Kits and doubled stock items are left, and named. Answers with (changed, SKUs left)."""
@@ -158,10 +165,13 @@ def _take(listing: Listing, actor: str) -> bool:
     if item.on_hand == wanted:
         return False
     ledger.enter(
-        item, actor=actor, cause="set", on_hand=wanted - item.on_hand, note=f"the shop's quantity, seen {utcnow():%Y-%m-%d %H:%M} UTC"
+        item,
+        actor=actor,
+        cause="set",
+        on_hand=wanted - item.on_hand,
+        note=f"the shop's quantity, seen {utcnow():%Y-%m-%d %H:%M} UTC",
     )
     db.session.flush()
     holds.judge_again(ledger.allot(item, actor=actor))
     ledger.mark_stale([item.id])
     return True
-

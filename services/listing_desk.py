@@ -16,6 +16,7 @@ from models import Drift, Integration, Link, Listing, Shop, StockItem
 from models.types import utcnow
 from services import holds, ledger, linking_by_hand, listing_list, push
 from services.batches import in_batches
+from services.clashes import done_again
 from services.linking import AMBIGUOUS
 
 PAGE_SIZE = 50
@@ -225,6 +226,7 @@ def list_drift(*, open_only: bool = True, limit: int = 200) -> list[DriftRow]:
     ]  # fmt: skip
 
 
+@done_again
 def settle_drift(drift_id: int, whose: str, actor: str) -> None:
     """``ours``: what our books say stays, and the shop is told again. ``theirs``: on hand becomes what makes us offer the
     shop's number. Raises NotFound, or Conflict where it is settled or the listing is a kit."""

@@ -12,6 +12,7 @@ from channels.base import Listing as ShopListing
 from extensions import db
 from models import Integration, Link, Listing, RunItem, Shop
 from models.types import utcnow
+from services import ledger
 from services.runs import Lease
 
 
@@ -27,6 +28,7 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
     bad = 0
     for page in channel.iter_listings(start=start):
         with lease.page():
+            _lock_items(shop_id, page.listings)
             shop = db.session.get_one(Shop, shop_id)
             if not shop.listings_position:
                 shop.listings_pass += 1
@@ -45,6 +47,13 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
     return "partial"
 
 
+def _lock_items(shop_id: int, listings: Sequence[ShopListing]) -> None:
+    """Lock the stock items these listings take their quantity from, as everybody does who writes listings."""
+    named = [listing.external_id for listing in listings]
+    linked = select(Link.stock_item_id).join(Listing).where(Listing.shop_id == shop_id, Listing.external_id.in_(named))
+    ledger.lock_items(db.session.scalars(linked))
+
+
 def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease) -> None:
     listings = [listing for listing in page.listings if with_variants or listing.kind != "variant"]
     known = {
@@ -52,7 +61,7 @@ def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease
         for row in db.session.execute(
             select(
                 Listing.id, Listing.external_id, Listing.sku, Listing.name, Listing.quantity, Listing.expected, Listing.counted,
-                Listing.own_stock, Listing.enabled, Listing.gone_at, Listing.product_id, Listing.stale,
+                Listing.own_stock, Listing.gone_at,
             ).where(Listing.shop_id == shop.id, Listing.external_id.in_([listing.external_id for listing in listings]))
         )
     }  # fmt: skip
@@ -66,6 +75,9 @@ def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease
     ]
     if again:
         db.session.execute(update(Listing), again)
+        _mark_changed(
+            [known[one.external_id].id for one in listings if one.external_id in known and _differs(known[one.external_id], one)]
+        )
         _unlink_renamed(
             [known[one.external_id].id for one in listings if one.external_id in known and known[one.external_id].sku != one.sku]
         )
@@ -88,14 +100,25 @@ def _new_row(shop: Shop, listing: ShopListing) -> dict[str, Any]:
 
 
 def _changed_row(row: Any, listing: ShopListing, reading: int) -> dict[str, Any]:
-    """A quantity that is not the expected one is left for the stock push to look into, with fresh orders in hand."""
-    before = (row.expected, row.counted, row.own_stock, row.gone_at, row.sku)
-    same = before == (listing.quantity, listing.counted, listing.own_stock, None, listing.sku)
     return {
         "id": row.id, "sku": listing.sku, "name": listing.name or row.name, "product_id": listing.product_id,
         "counted": listing.counted, "own_stock": listing.own_stock, "enabled": listing.enabled, "gone_at": None,
-        "seen_at": utcnow(), "seen_pass": reading, "quantity": listing.quantity, "stale": row.stale or not same,
+        "seen_at": utcnow(), "seen_pass": reading, "quantity": listing.quantity,
     }  # fmt: skip
+
+
+def _differs(row: Any, listing: ShopListing) -> bool:
+    """A quantity that is not the expected one is left for the stock push to look into, with fresh orders in hand."""
+    before = (row.expected, row.counted, row.own_stock, row.gone_at, row.sku)
+    return before != (listing.quantity, listing.counted, listing.own_stock, None, listing.sku)
+
+
+def _mark_changed(ids: Sequence[int]) -> None:
+    """Only ever to stale: a sale may have made a listing so since its row was read."""
+    if ids:
+        db.session.execute(
+            update(Listing).where(Listing.id.in_(ids)).values(stale=True).execution_options(synchronize_session=False)
+        )
 
 
 def _unlink_renamed(renamed: Sequence[int]) -> None:

@@ -81,7 +81,9 @@ def take_over(
     return bool(fields)
 
 
-def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold, recipes) -> None:
+def _take_over_lines(
+    storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold, recipes
+) -> None:
     """Match new lines to stored ones by SKU and product, in order; what is left over on either side went or came."""
     left: dict[tuple[str, str, str], list[OrderLine]] = defaultdict(list)
     for line in row.lines:
@@ -137,7 +139,12 @@ def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold)
     for line in row.lines:
         if line.stock_item_id is None and line.parts and not (stage == "shipped" and was_stage != "open"):
             touched |= kits.book(
-                line, items, stage, actor=storing.actor, run_id=storing.run_id, cause="sale" if was_stage == "open" else "reopened"
+                line,
+                items,
+                stage,
+                actor=storing.actor,
+                run_id=storing.run_id,
+                cause="sale" if was_stage == "open" else "reopened",
             )
             continue
         if stage == "shipped" and (was_stage != "open" or line.stock_item_id is None):

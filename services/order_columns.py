@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from sqlalchemy import bindparam, select
 
 from channels.base import Address, Surcharge
 from channels.base import Order as ShopOrder
@@ -16,6 +17,16 @@ from channels.base import OrderLine as ShopLine
 from models import Integration
 from services import holds
 from services.money import Breakdown, LineMoney, MoneyRules
+
+SETTINGS = (
+    "use_tax", "use_shipping_tax", "surcharge_name", "with_discounts", "with_tax_lines", "with_back_orders", "work_statuses",
+    "with_options", "with_notes",
+)  # fmt: skip
+"""The settings that stored orders are read under."""
+
+READ_UNDER = select(*(Integration.__table__.c[name] for name in SETTINGS)).where(
+    Integration.__table__.c.id == bindparam("integration_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +41,14 @@ class Storing:
     with_notes: bool
     actor: str
     run_id: int | None
+    settings: tuple[Any, ...]
 
     @classmethod
     def of(cls, integration: Integration, actor: str, run_id: int | None) -> Storing:
         return cls(
             integration.shop_id, integration.orders_since, MoneyRules.of(integration), holds.Rules.of(integration),
             integration.with_options, integration.with_notes, actor, run_id,
+            tuple(getattr(integration, name) for name in SETTINGS),
         )  # fmt: skip
 
 

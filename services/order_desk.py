@@ -119,7 +119,10 @@ def _found_by(search: str) -> ColumnElement[bool]:
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
     pieces = (
-        select(func.coalesce(func.sum(OrderLine.quantity), 0)).where(OrderLine.order_id == Order.id).correlate(Order).scalar_subquery()
+        select(func.coalesce(func.sum(OrderLine.quantity), 0))
+        .where(OrderLine.order_id == Order.id)
+        .correlate(Order)
+        .scalar_subquery()
     )
     query = (
         select(
@@ -131,7 +134,9 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
         .where(Order.id.in_(ids))
     )  # fmt: skip
     return {
-        row[0]: Row(row[0], row[1] or row[2], row[3], row[4], row[5] or row[6], plain(row[7], row[8]), row[9], int(row[10]), *row[11:])
+        row[0]: Row(
+            row[0], row[1] or row[2], row[3], row[4], row[5] or row[6], plain(row[7], row[8]), row[9], int(row[10]), *row[11:]
+        )
         for row in db.session.execute(query)
     }
 
@@ -140,7 +145,7 @@ def counts() -> dict[str, int]:
     """How many orders of present integrations are in each state, with those whose cancelling nobody has acknowledged."""
     present = select(Integration.shop_id).where(Integration.removed_at.is_(None))
     query = select(Order.state, func.count()).where(Order.shop_id.in_(present)).group_by(Order.state)
-    found = {state: number for state, number in db.session.execute(query)}
+    found = dict(db.session.execute(query).all())
     unseen = select(func.count()).select_from(Order).where(Order.shop_id.in_(present), Order.cancel_unseen)
     return {**found, "cancel_unseen": db.session.scalar(unseen) or 0}
 
@@ -239,7 +244,12 @@ def _told_event(row: WriteBack) -> Event:
     tracking = f" Tracking: {', '.join(row.tracking_numbers)}." if row.tracking_numbers else ""
     if row.state == "done":
         title = f"The shop was told: {what}" if row.sent else "The shop knew already"
-        return Event(row.finished_at or row.created_at, title, f"It answered with status {row.answer or '–'}.{tracking} {row.note}".strip(), "good")
+        return Event(
+            row.finished_at or row.created_at,
+            title,
+            f"It answered with status {row.answer or '–'}.{tracking} {row.note}".strip(),
+            "good",
+        )
     if row.state == "failed":
         return Event(row.finished_at or row.created_at, "The shop could not be told", f"{row.error} {row.advice}".strip(), "bad")
     if row.state == "replaced":
@@ -277,7 +287,9 @@ def oversold(order_id: int) -> list[str]:
         if row.order_id == order_id:
             sentences.append(f"{sku}: {row.units} {'is' if row.units == 1 else 'are'} missing, because {place} took the last.")
         else:
-            sentences.append(f"{sku}: this order took the last; {place} sold {row.units} that {'is' if row.units == 1 else 'are'} not there.")
+            sentences.append(
+                f"{sku}: this order took the last; {place} sold {row.units} that {'is' if row.units == 1 else 'are'} not there."
+            )
     return sentences
 
 

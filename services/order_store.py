@@ -260,7 +260,9 @@ def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], 
     )
     for row in db.session.scalars(query).all():
         order, payload, digest = changed[row.external_id]
-        if order_changes.take_over(storing, row, order, rows.get(order.external_id), item_of, items, stored.touched, recipes=recipes):
+        if order_changes.take_over(
+            storing, row, order, rows.get(order.external_id), item_of, items, stored.touched, recipes=recipes
+        ):
             stored.changed += 1
         else:
             stored.unchanged += 1

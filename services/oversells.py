@@ -41,9 +41,7 @@ def _taker(shop_id: int, item_id: int) -> int | None:
     query = (
         select(Order.id)
         .join(OrderLine)
-        .where(
-            Order.shop_id != shop_id, Order.state.in_(OPEN_STATES), OrderLine.stock_item_id == item_id, OrderLine.reserved > 0
-        )
+        .where(Order.shop_id != shop_id, Order.state.in_(OPEN_STATES), OrderLine.stock_item_id == item_id, OrderLine.reserved > 0)
         .order_by(Order.first_seen_at.desc(), Order.id.desc())
         .limit(1)
     )

@@ -18,7 +18,7 @@ from errors import Conflict
 from extensions import db, writing
 from models import Drift, Integration, Link, Listing, RunItem, Shop, SyncRun
 from models.types import utcnow
-from services import bracket
+from services import bracket, ledger
 from services.runs import Lease
 
 CHUNK = 100
@@ -97,13 +97,17 @@ def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None],
             failed += _send(lease, channel, changes[start : start + CHUNK])
             tell()
         if not moved:
+            _close_approval(lease)
             break
     return "partial" if failed else "done"
 
 
 def push_nothing(lease: Lease) -> str:
     """Nothing is stale, so nothing is asked of the shop; a first push that changes nothing confirms itself."""
-    return "done" if _may_send(lease, lease.shop_id, ()) else "waiting"
+    if not _may_send(lease, lease.shop_id, ()):
+        return "waiting"
+    _close_approval(lease)
+    return "done"
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,13 @@ def _with_stock(ids: Sequence[int]) -> Sequence[Listing]:
     return db.session.scalars(query).all()
 
 
+def _lock_with_stock(ids: Sequence[int]) -> Sequence[Listing]:
+    """The same with the stock items locked: a listing is not to be taken for settled while a sale that moves it is being
+    committed beside us."""
+    ledger.lock_items(db.session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(ids))))
+    return _with_stock(ids)
+
+
 def _read_present(lease: Lease, channel: Channel) -> _Read:
     """Read the shop's present quantities of stale listings. Those that may not be pushed are settled without asking."""
     mark = bracket.mark(lease.shop_id)
@@ -184,7 +195,7 @@ def _judge(lease: Lease, present: dict[int, int], moved: set[str]) -> list[_Chan
     ids = list(present)
     for start in range(0, len(ids), JUDGE_CHUNK):
         with lease.page():
-            for listing in _with_stock(ids[start : start + JUDGE_CHUNK]):
+            for listing in _lock_with_stock(ids[start : start + JUDGE_CHUNK]):
                 if listing.stale and listing.pushable and not _skus_of(listing) & moved:
                     changes.extend(_judge_one(lease, listing, present[listing.id]))
     return changes
@@ -194,7 +205,7 @@ def _judge_one(lease: Lease, listing: Listing, now: int) -> Iterator[_Change]:
     wanted = wanted_quantity(listing)
     if wanted is None:
         return
-    if listing.expected is not None and now not in (listing.expected, listing.pushed):
+    if listing.expected is not None and now not in (listing.expected, listing.pushed, wanted):
         _note_drift(lease, listing, now)
     listing.quantity = listing.expected = now
     if now == wanted:
@@ -241,7 +252,9 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
     with lease.page() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
         if not changes:
-            integration.push_gate, integration.waiting_run_id = "open", None
+            integration.waiting_run_id = None
+            if _anything_linked(shop_id):
+                integration.push_gate = "open"
             return True
         approved = _approved(integration.approved_run_id)
         new = [change for change in changes if (change.listing_id, change.wanted) not in approved]
@@ -259,6 +272,24 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
             )  # fmt: skip
         lease.count("preview", len(changes))
         return False
+
+
+def _anything_linked(shop_id: int) -> bool:
+    """Whether a push compares anything: one that compares nothing confirms nothing either."""
+    linked = select(Link.id).join(Listing).where(Listing.shop_id == shop_id, Listing.gone_at.is_(None)).limit(1)
+    return db.session.scalar(linked) is not None
+
+
+def _close_approval(lease: Lease) -> None:
+    """What a person has said yes to has been sent. The same changes on another day are asked about anew."""
+    integration = db.session.get_one(Integration, lease.integration_id)
+    given = integration.approved_run_id
+    db.session.rollback()
+    if given is not None:
+        with lease.page() as session:
+            integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+            if integration.approved_run_id == given:
+                integration.approved_run_id = None
 
 
 def _approved(run_id: int | None) -> set[tuple[int | None, int | None]]:
@@ -291,7 +322,7 @@ def _send(lease: Lease, channel: Channel, chunk: Sequence[_Change]) -> int:
     lease.requests = channel.requests
     failed = 0
     with lease.page() as session, session.no_autoflush:
-        listings = {listing.id: listing for listing in _with_stock([change.listing_id for change in sending])}
+        listings = {listing.id: listing for listing in _lock_with_stock([change.listing_id for change in sending])}
         for change, result in zip(sending, results, strict=True):
             failed += _keep_result(lease, listings[change.listing_id], change, result)
         lease.done += len(sending)

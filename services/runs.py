@@ -20,8 +20,8 @@ from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
 
-KINDS = ("orders", "stock", "listings", "shipments", "receipts", "undo")
-"""``undo`` is never due by itself: a person starts it, about one stock run."""
+KINDS = ("orders", "stock", "listings", "shipments", "receipts")
+"""What can be due. There is ``undo`` as well, which is never due: a person starts it, about one stock run."""
 
 
 def find_run(run_id: int) -> SyncRun:
@@ -46,7 +46,9 @@ def start_run(integration_id: int, kind: str, actor: str, about_run_id: int | No
             live = session.scalar(live_run(integration_id, kind))
             if live is not None:
                 raise AlreadyRunning(f"{integration.name}: {kind} are being synced already (run {live.id}).", live.id)
-            run = SyncRun(integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id)
+            run = SyncRun(
+                integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id
+            )
             session.add(run)
             session.flush()
             run_id = run.id
@@ -231,9 +233,15 @@ def outcome_of(error: AppError) -> str:
 
 def release_dead_runs() -> list[int]:
     """End every running run whose lease has run out: its worker died. Answers with their ids."""
+    is_dead = (SyncRun.state == "running", SyncRun.lease_until < utcnow())
     with writing() as session:
+        owners = session.scalars(select(SyncRun.integration_id).where(*is_dead).distinct()).all()
+        if not owners:
+            return []
+        # Integrations before runs, as everybody locks them.
+        session.execute(select(Integration.id).where(Integration.id.in_(owners)).order_by(Integration.id).with_for_update())
         dead = session.scalars(
-            select(SyncRun).where(SyncRun.state == "running", SyncRun.lease_until < utcnow()).with_for_update(skip_locked=True)
+            select(SyncRun).where(*is_dead, SyncRun.integration_id.in_(owners)).with_for_update(skip_locked=True)
         ).all()
         for run in dead:
             run.state, run.outcome, run.finished_at = "finished", "lost", utcnow()

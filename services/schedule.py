@@ -15,14 +15,11 @@ from services import runs
 LOST_IN_QUEUE = timedelta(seconds=30)
 """How long after it was enqueued a run that is still queued is looked for in the queue."""
 
-KINDS = tuple(kind for kind in runs.KINDS if kind != "undo")
-"""What can be due. Write-backs go before stock: a customer waits for them."""
-
 MOST_AT_ONCE = 500
 """Runs started by one tick; what is due longest goes first, the rest with the next tick."""
 
 
-def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = KINDS) -> list[int]:
+def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = runs.KINDS) -> list[int]:
     """Make a queued run for everything that is due and has none; answers with the runs' ids, to be enqueued."""
     started = []
     for kind in kinds:

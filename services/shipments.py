@@ -10,9 +10,10 @@ from sqlalchemy.orm import selectinload
 
 from errors import AppError, Conflict, InvalidInput, NotFound
 from extensions import db, writing
-from models import Order, OrderLine, Shipment, ShipmentLine
+from models import LinePart, Order, OrderLine, Shipment, ShipmentLine, StockItem
 from models.types import utcnow
 from services import holds, kits, ledger, write_backs
+from services.clashes import done_again
 
 MOST_CARRIER, MOST_TRACKING = 100, 255
 
@@ -36,6 +37,7 @@ class Refused:
     reason: str
 
 
+@done_again
 def ship(
     order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None
 ) -> Shipped:
@@ -45,7 +47,8 @@ def ship(
     where the order may not be shipped; nothing is changed then."""
     carrier, tracking_number = clean(carrier, MOST_CARRIER, "carrier"), clean(tracking_number, MOST_TRACKING, "tracking")
     with writing():
-        return _ship(_locked(order_id), actor, carrier, tracking_number, quantities)
+        items = _items_of(order_id)
+        return _ship(_locked(order_id), items, actor, carrier, tracking_number, quantities)
 
 
 def ship_many(
@@ -90,6 +93,13 @@ def refusal(order: Order) -> str:
     return ""
 
 
+def _items_of(order_id: int) -> dict[int, StockItem]:
+    """The stock items of an order's lines, locked: they are locked before orders (services/clashes.py)."""
+    lines = select(OrderLine.stock_item_id).where(OrderLine.order_id == order_id, OrderLine.stock_item_id.is_not(None))
+    parts = select(LinePart.stock_item_id).join(OrderLine).where(OrderLine.order_id == order_id)
+    return ledger.load_items({*db.session.scalars(lines), *db.session.scalars(parts)})
+
+
 def _locked(order_id: int) -> Order:
     order = db.session.scalar(
         select(Order).where(Order.id == order_id).options(selectinload(Order.lines)).with_for_update()
@@ -99,23 +109,30 @@ def _locked(order_id: int) -> Order:
     return order
 
 
-def _ship(order: Order, actor: str, carrier: str, tracking_number: str, quantities: Mapping[int, int] | None) -> Shipped:
+def _ship(
+    order: Order,
+    items: dict[int, StockItem],
+    actor: str,
+    carrier: str,
+    tracking_number: str,
+    quantities: Mapping[int, int] | None,
+) -> Shipped:
     reason = refusal(order)
     if reason:
         raise Conflict(reason)
     pieces = _pieces(order, quantities)
-    items = ledger.load_items(
-        {line.stock_item_id for line, _ in pieces if line.stock_item_id is not None} | kits.items_of(line for line, _ in pieces)
+    wanted = {line.stock_item_id for line, _ in pieces if line.stock_item_id is not None} | kits.items_of(
+        line for line, _ in pieces
     )
+    if not wanted <= items.keys():
+        raise Conflict(f"Order {order.number} is changing just now.", "Try again.")
     offered = {item_id: item.available for item_id, item in items.items()}
     shipment = Shipment(order_id=order.id, carrier=carrier, tracking_number=tracking_number, actor=actor)
     db.session.add(shipment)
     db.session.flush()
     for line, units in pieces:
         _take(line, units, items, actor)
-        db.session.add(
-            ShipmentLine(shipment_id=shipment.id, order_line_id=line.id, sku=line.sku, name=line.name, quantity=units)
-        )
+        db.session.add(ShipmentLine(shipment_id=shipment.id, order_line_id=line.id, sku=line.sku, name=line.name, quantity=units))
     rules = holds.rules_for_shop(order.shop_id)
     if rules is not None:
         holds.apply(order, holds.judge(order, order.lines, rules))
@@ -168,20 +185,19 @@ def acknowledge_cancelling(order_ids: Sequence[int], actor: str) -> int:
         return seen.rowcount
 
 
+@done_again
 def cancel_order(order_id: int, actor: str) -> str:
     """Cancel an order here: what it reserves is free again, and the shop is told where a status is set for that.
 
     Answers with the event the shop is told, empty for none. Raises NotFound, or Conflict where something was shipped."""
     with writing():
+        items = _items_of(order_id)
         order = _locked(order_id)
         if order.state == "cancelled":
             return ""
         if any(line.shipped for line in order.lines):
             raise Conflict(f"Order {order.number} has been shipped, at least in part.", "It can only be cancelled in the shop.")
         order.called_off_at = utcnow()
-        items = ledger.load_items(
-            {line.stock_item_id for line in order.lines if line.stock_item_id is not None} | kits.items_of(order.lines)
-        )
         rules = holds.rules_for_shop(order.shop_id)
         touched: set[int] = set()
         for line in order.lines:

@@ -12,6 +12,8 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
 from services import holds, kits, ledger
+from services.binding import bind_lines
+from services.clashes import done_again
 
 MOST = 2_147_483_647
 """The largest quantity X-Cart stores (5.4 and 5.5, observed: greater ones become this)."""
@@ -48,10 +50,15 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
     Raises NotFound, or InvalidInput for a quantity no shop could store."""
     quantity = check_quantity(quantity)
     item_id = find_stock_item(sku).id
-    with writing():
-        item = ledger.load_items([item_id])[item_id]
-        put_on_hand(item, quantity, actor, "set")
+    _set_one(item_id, quantity, actor)
     return find_stock_item(sku)
+
+
+@done_again
+def _set_one(item_id: int, quantity: int, actor: str) -> None:
+    with writing():
+        if put_on_hand(ledger.load_items([item_id])[item_id], quantity, actor, "set"):
+            ledger.mark_stale([item_id])
 
 
 def check_quantity(quantity: int) -> int:
@@ -65,7 +72,11 @@ def import_stock(lines: Iterable[str], actor: str, *, add_unknown: bool = False)
     """Set stock from CSV text with the columns ``sku`` and ``quantity`` (comma or semicolon), all rows or none.
 
     Raises InvalidInput naming the first wrong lines; nothing is changed then."""
-    wanted = _read_csv(lines)
+    return _import(_read_csv(lines), actor, add_unknown)
+
+
+@done_again
+def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
     with writing() as session:
         known: dict[str, int] = {}
         skus = sorted(wanted)
@@ -91,10 +102,12 @@ def import_stock(lines: Iterable[str], actor: str, *, add_unknown: bool = False)
                     known[sku] = item_id
             ledger.mark_stale_skus(unknown)
         items = ledger.load_items(known.values())
-        changed = 0
-        for item in items.values():
-            changed += put_on_hand(item, wanted[item.sku], actor, "import")
-    return StockSet(changed, len(wanted) - changed, tuple(unknown))
+        changed = [item.id for item in items.values() if put_on_hand(item, wanted[item.sku], actor, "import")]
+        ledger.mark_stale(changed)
+        if unknown:
+            session.flush()
+            bind_lines({item.sku: item for item in items.values() if item.sku in set(unknown)}, actor=actor)
+    return StockSet(len(changed), len(wanted) - len(changed), tuple(unknown))
 
 
 def put_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
@@ -110,7 +123,6 @@ def put_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
         touched = ledger.allot(item, actor=actor)
     db.session.flush()
     holds.judge_again(touched)
-    ledger.mark_stale([item.id])
     return True
 
 

@@ -16,7 +16,8 @@ from models import Integration, LinePart, Link, Listing, Order, OrderLine, Stock
 from models.order import OPEN_STATES
 from services import ledger, stock
 from services.batches import in_batches
-from services.held import bind_lines
+from services.binding import bind_lines
+from services.clashes import done_again
 
 PAGE_SIZE = 50
 LOW = 5
@@ -68,10 +69,12 @@ def iter_rows(search: str = "", low: int | None = None) -> Iterator[list[Row]]:
 def _matching(search: str, low: int | None) -> Select[Any]:
     query = select(StockItem.id)
     if search:
-        query = query.where(or_(StockItem.sku.icontains(search, autoescape=True), StockItem.name.icontains(search, autoescape=True)))
+        query = query.where(
+            or_(StockItem.sku.icontains(search, autoescape=True), StockItem.name.icontains(search, autoescape=True))
+        )
     if low is None:
         return query.order_by(StockItem.sku, StockItem.id)
-    return query.where(AVAILABLE <= low).order_by(AVAILABLE, StockItem.sku, StockItem.id)
+    return query.where(low >= AVAILABLE).order_by(AVAILABLE, StockItem.sku, StockItem.id)
 
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
@@ -87,7 +90,9 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
         listed[item_id].append((name, quantity, listing_id))
     items = db.session.scalars(select(StockItem).where(StockItem.id.in_(ids)))
     return {
-        item.id: Row(item.id, item.sku, item.name, item.on_hand, item.reserved, item.buffer, item.available, tuple(listed[item.id]))
+        item.id: Row(
+            item.id, item.sku, item.name, item.on_hand, item.reserved, item.buffer, item.available, tuple(listed[item.id])
+        )
         for item in items
     }
 
@@ -141,7 +146,9 @@ def list_ledger(item_id: int, limit: int | None = 200) -> list[Entry]:
 def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:
     """The open orders that take from a stock item: (order id, number, integration name, units wanted, units reserved)."""
     lines = (
-        select(Order.id, Order.number, Integration.name, OrderLine.quantity - OrderLine.shipped, OrderLine.reserved, Order.placed_at)
+        select(
+            Order.id, Order.number, Integration.name, OrderLine.quantity - OrderLine.shipped, OrderLine.reserved, Order.placed_at
+        )
         .join(OrderLine, OrderLine.order_id == Order.id)
         .outerjoin(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
         .where(OrderLine.stock_item_id == item_id, Order.state.in_(OPEN_STATES))
@@ -159,6 +166,7 @@ def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, in
     return [(row[0], row[1], row[2] or "", row[3], row[4]) for row in rows[:limit] if row[3] > 0]
 
 
+@done_again
 def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str) -> None:
     """Set on hand and buffer of a stock item. ``was`` is the number on hand that the person saw.
 
@@ -171,12 +179,13 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
             raise NotFound("There is no such stock item.")
         if item.on_hand != was and item.on_hand != on_hand:
             raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
-        if item.buffer != buffer:
-            item.buffer = buffer
+        moved = item.buffer != buffer
+        item.buffer = buffer
+        if stock.put_on_hand(item, on_hand, actor, "set") or moved:
             ledger.mark_stale([item.id])
-        stock.put_on_hand(item, on_hand, actor, "set")
 
 
+@done_again
 def add_item(sku: str, name: str, on_hand: int, buffer: int, actor: str) -> int:
     """Make a stock item; orders that waited for its SKU take from it. Answers with its id. Raises InvalidInput or Conflict."""
     sku = sku.strip()
@@ -192,7 +201,7 @@ def add_item(sku: str, name: str, on_hand: int, buffer: int, actor: str) -> int:
         session.flush()
         ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
         ledger.mark_stale_skus([sku])
-        bind_lines(item, actor)
+        bind_lines({sku: item}, actor=actor)
         return item.id
 
 
@@ -202,4 +211,3 @@ def whole(text: str, field: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 12):
         raise InvalidInput(f"{text[:20]!r} is not a quantity.", "Use a whole number such as 12.", field=field)
     return int(text)
-

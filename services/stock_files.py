@@ -16,7 +16,9 @@ from extensions import db, writing
 from models import LinePart, Order, OrderLine, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import csv_files, held, ledger, stock
+from services import csv_files, ledger, stock
+from services.binding import bind_lines
+from services.clashes import done_again
 
 COLUMNS = {
     "sku": ("sku", "item", "stock item"), "quantity": ("quantity", "qty", "on hand", "on_hand", "stock", "amount"),
@@ -199,6 +201,7 @@ def _judged(text: str) -> Iterator[dict[str, Any]]:
         yield {"line": row.line, "sku": sku[:255], "quantity": quantity, "problem": problem}
 
 
+@done_again
 def _match(file_id: int, token: str) -> None:
     """Find each row's stock item and what it has on hand now, and sum up what applying would do."""
     row, item = StockFileRow, StockItem
@@ -210,7 +213,9 @@ def _match(file_id: int, token: str) -> None:
             )
         of_file = row.file_id == file_id
         unknown = session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_(None))) or 0
-        changed = session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_not(None), row.before != row.quantity)) or 0
+        changed = (
+            session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_not(None), row.before != row.quantity)) or 0
+        )
         whole = session.scalar(select(func.count()).where(of_file)) or 0
         _hold(
             file_id, token, state="checked", unknown=unknown, changed=changed, unchanged=whole - unknown - changed, total=whole,
@@ -228,6 +233,7 @@ def preview_rows(file_id: int, *, unknown: bool, limit: int | None = 200) -> lis
     return list(db.session.execute(query.where(row.stock_item_id.is_not(None), row.before != row.quantity)).all())
 
 
+@done_again
 def _apply(file_id: int, token: str) -> None:
     """All rows in one transaction. What an import sets is what lies there now, whatever moved since the preview."""
     file = get_file(file_id)
@@ -273,8 +279,8 @@ def _add_unknown(file_id: int, actor: str) -> None:
         waiting = db.session.scalars(
             select(OrderLine.sku).where(OrderLine.sku.in_(chunk), OrderLine.stock_item_id.is_(None)).distinct()
         ).all()
-        for item in db.session.scalars(select(StockItem).where(StockItem.sku.in_(waiting))).all():
-            held.bind_lines(item, actor)
+        items = ledger.load_items(db.session.scalars(select(StockItem.id).where(StockItem.sku.in_(waiting))))
+        bind_lines({item.sku: item for item in items.values()}, actor=actor)
 
 
 def _set_all(wanted: dict[int, int], actor: str) -> int:
@@ -305,13 +311,22 @@ def _set_all(wanted: dict[int, int], actor: str) -> int:
         db.session.execute(
             insert(StockEntry.__table__),
             [
-                {"stock_item_id": item_id, "at": now, "actor": actor, "cause": "import", "on_hand_change": by, "reserved_change": 0, "note": ""}
+                {
+                    "stock_item_id": item_id,
+                    "at": now,
+                    "actor": actor,
+                    "cause": "import",
+                    "on_hand_change": by,
+                    "reserved_change": 0,
+                    "note": "",
+                }
                 for item_id, by in plain
             ],
         )
         ledger.mark_stale(item_id for item_id, _ in plain)
     for item_id in single:
         stock.put_on_hand(ledger.load_items([item_id])[item_id], wanted[item_id], actor, "import")
+    ledger.mark_stale(single)
     return len(plain) + len(single)
 
 
@@ -328,4 +343,3 @@ def _lacking() -> set[int]:
 def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]
-

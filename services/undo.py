@@ -87,7 +87,9 @@ def _restore_chunk(lease: Lease, channel: Channel, chunk: list[tuple[int, str, s
                 if listing is not None and now is not None:
                     # Somebody changed it there: the next stock update looks into it.
                     listing.stale = True
-                reason = "The shop has it no more." if now is None else f"The shop has {now} by now, {sent} was sent: it was left."
+                reason = (
+                    "The shop has it no more." if now is None else f"The shop has {now} by now, {sent} was sent: it was left."
+                )
             left += name != "sent"
             lease.count({"sent": "restored", "failed": "failed", "skipped": "left"}[name])
             session.add(

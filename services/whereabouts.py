@@ -70,7 +70,9 @@ def _stored_sentence(order: Order, integration: Integration) -> str:
         "cancelled": "It was cancelled.",
     }
     seen = order.first_seen_at
-    return f"It was imported from {integration.name} on {seen.day} {seen:%b %Y at %H:%M} UTC. {words.get(order.state, '')}".strip()
+    return (
+        f"It was imported from {integration.name} on {seen.day} {seen:%b %Y at %H:%M} UTC. {words.get(order.state, '')}".strip()
+    )
 
 
 def _ask(integration_id: int, name: str, wanted: str, active: bool) -> Answer:
@@ -83,9 +85,7 @@ def _ask(integration_id: int, name: str, wanted: str, active: bool) -> Answer:
     if order is None:
         return Answer(integration_id, name, "nowhere", f"{name} has no order {wanted}.")
     integration = integrations.get_integration(integration_id)
-    stored = db.session.scalar(
-        select(Order).where(Order.shop_id == integration.shop_id, Order.external_id == order.external_id)
-    )
+    stored = db.session.scalar(select(Order).where(Order.shop_id == integration.shop_id, Order.external_id == order.external_id))
     if stored is not None:
         return Answer(integration_id, name, "stored", _stored_sentence(stored, integration), stored.id)
     if order.placed_at < integration.orders_since:
@@ -179,4 +179,3 @@ class _Channel:
 
     def __exit__(self, *trouble: object) -> None:
         self.channel.close()
-

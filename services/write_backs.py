@@ -154,10 +154,18 @@ def _send(lease: Lease, channel: Channel, sending: _Sending) -> ShipmentResult |
     status = getattr(integration, SETTING[sending.event])
     db.session.rollback()
     if sending.cancel_unseen and sending.event != "cancelled":
-        _fail(lease, sending, "cancelled", "The shop has cancelled the order since.", "Acknowledge that on the order, then try again.")
+        _fail(
+            lease,
+            sending,
+            "cancelled",
+            "The shop has cancelled the order since.",
+            "Acknowledge that on the order, then try again.",
+        )
         return None
     if not status:
-        _fail(lease, sending, "no_status", "No status is set for this.", "Choose one in the integration's settings, then try again.")
+        _fail(
+            lease, sending, "no_status", "No status is set for this.", "Choose one in the integration's settings, then try again."
+        )
         return None
     result = channel.put_shipment(sending.external_id, status=status, tracking_numbers=sending.tracking_numbers)
     with lease.page() as session:
@@ -250,11 +258,18 @@ def _plan_next(lease: Lease) -> None:
         )
 
 
-def due_again(integration: Integration) -> None:
+def due_again(integration_id: int) -> None:
     """After an integration was enabled, added again or given a new key. Call it inside ``writing()``."""
-    waiting = select(WriteBack.id).where(WriteBack.shop_id == integration.shop_id, WriteBack.state.in_(("waiting", "sending")))
-    if db.session.scalar(waiting.limit(1)) is not None:
-        integration.shipments_due_at = utcnow()
+    waiting = (
+        select(WriteBack.id)
+        .where(WriteBack.shop_id == Integration.__table__.c.shop_id, WriteBack.state.in_(("waiting", "sending")))
+        .correlate(Integration.__table__)
+    )
+    db.session.execute(
+        update(Integration.__table__)
+        .where(Integration.__table__.c.id == integration_id, waiting.exists())
+        .values(shipments_due_at=utcnow())
+    )
 
 
 def try_again(ids: Sequence[int], actor: str) -> int:

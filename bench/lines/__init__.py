@@ -1,7 +1,7 @@
 """The lines, in the order they are printed."""
 
 from bench.frame import Line
-from bench.lines import idle_tick, order_download, order_requests, stock_push
+from bench.lines import idle_tick, order_download, order_requests, stock_push, worker_memory
 
 LINES = (
     Line("order_download_ratio", 1.5, order_download.measure_ratio),
@@ -10,4 +10,5 @@ LINES = (
     Line("stock_push_speed", 10, stock_push.measure_speed, unit=" ×", at_least=True),
     Line("idle_tick_requests", 1, idle_tick.measure_requests),
     Line("idle_tick_scans", 0, idle_tick.measure_scans),
+    Line("worker_memory_50k", 60, worker_memory.measure, unit=" MiB", seconds=420),
 )

@@ -52,10 +52,10 @@ def _measure(place: Place) -> dict[str, Any]:
         integration_id = connect(shop, brake_percent=100)
         for kind in ("orders", "listings", "stock"):
             do(integration_id, kind)
-        listings = _pushable(app)
+        listings = pushable()
 
         def ours() -> float:
-            _change(chance.sample(listings, changes), chance)
+            change_stock(chance.sample(listings, changes), chance)
             shop.forget_requests()
             let_go()
             seconds = in_child(_push, app, integration_id, changes)
@@ -72,13 +72,13 @@ def _measure(place: Place) -> dict[str, Any]:
             "samples": {**samples(mine, peer), "single_puts_measured": sample, "latency_ms": LATENCY}}  # fmt: skip
 
 
-def _pushable(app: Flask) -> list[tuple[str, str]]:
+def pushable() -> list[tuple[str, str]]:
     """(external id, SKU) of every listing that takes its quantity from a stock item."""
     query = select(Listing.external_id, StockItem.sku).join(Link, Link.listing_id == Listing.id).join(StockItem)
     return [(external_id, sku) for external_id, sku in db.session.execute(query.order_by(Listing.id))]
 
 
-def _change(listings: list[tuple[str, str]], chance: random.Random) -> None:
+def change_stock(listings: list[tuple[str, str]], chance: random.Random) -> None:
     """Import a list that changes each of these stock items."""
     skus = [sku for _, sku in listings]
     before: dict[str, int] = {}

@@ -69,7 +69,9 @@ def link_listing(listing_id: int) -> tuple[str, int] | Response | AnyResponse:
         parts = [(sku.strip(), whole(units or "1", "units")) for sku, units in typed if sku.strip()]
         released = linking_by_hand.link_listing(listing_id, parts, current_actor())
     except AppError as wrong:
-        return render_template("listings/listing.html", row=listing_desk.get_row(listing_id), wrong=wrong, typed=typed), wrong.status
+        return render_template(
+            "listings/listing.html", row=listing_desk.get_row(listing_id), wrong=wrong, typed=typed
+        ), wrong.status
     start_due_runs()
     toast(("The listing is linked." if parts else "The listing is linked to nothing now.")
           + (f" {plural(released, 'order')} released." if released else ""))  # fmt: skip

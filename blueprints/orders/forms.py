@@ -40,4 +40,6 @@ class OrderFilter(Form):
         return {name: value for name, value in self.data.items() if value and (name, value) != ("sort", "newest")}
 
     def wanted(self) -> Wanted:
-        return Wanted(int(self.shop.data) if self.shop.data else None, self.q.data, self.state.data, self.age.data, self.sort.data)
+        return Wanted(
+            int(self.shop.data) if self.shop.data else None, self.q.data, self.state.data, self.age.data, self.sort.data
+        )

@@ -69,4 +69,3 @@ def tell_again(order_id: int) -> Response | AnyResponse:
     start_due_runs()
     toast(f"{plural(number, 'write-back')} tried again.", "info")
     return go_to(url_for(".show_order", order_id=order_id))
-

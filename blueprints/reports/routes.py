@@ -41,7 +41,9 @@ def show_sales() -> str:
 def show_skus() -> str:
     days, shop_id, chosen = _wanted()
     rows = reports.sales_by_sku(days, reader_zone(), shop_id)
-    return render_template("reports/skus.html", rows=rows[:500], more=max(0, len(rows) - 500), chosen=chosen, shops=reports.shops(), by="sku")
+    return render_template(
+        "reports/skus.html", rows=rows[:500], more=max(0, len(rows) - 500), chosen=chosen, shops=reports.shops(), by="sku"
+    )
 
 
 @bp.get("/sales.csv")

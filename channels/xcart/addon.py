@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qs, quote, quote_plus, urljoin, urlsplit
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from channels.answers import Answer, http_trouble
 from channels.base import Credentials
 from channels.session import ShopSession
+from channels.xcart.redirects import redirect_trouble
 from channels.xcart.values import rows_of, value_of
 from errors import (
-    AddonMissing,
     ChannelError,
     KeyRejected,
     NotAShop,
     ReadOnlyKey,
     ShopBroken,
-    ShopMoved,
     ShopRefused,
     ShopTooOld,
 )
@@ -123,10 +122,13 @@ class Addon:
         trouble = http_trouble(self.host, answer)
         if trouble is not None:
             raise trouble
-        if status == 403 or status == 401:
+        if status == 401:
+            # The add-on never answers so.
+            raise NotAShop(f"{self.host} answers, but not as an X-Cart shop does.", None, status)
+        if status == 403:
             raise KeyRejected(f"{self.host} does not accept the API key.", None, status)
         if status in (301, 302, 303, 307, 308):
-            raise self._redirected(answer)
+            raise redirect_trouble(answer, self.session.endpoint, self._script, self.session.scrub)
         if status == 404 and answer.body.strip():
             raise NotAShop(f"There is no X-Cart admin script at {self.host}{self._script}.", None, status)
         if status == 404:
@@ -136,32 +138,3 @@ class Addon:
             raise ShopBroken(f"{self.host} answered with {what} where data was expected.", None, status)
         reason = self.session.scrub(answer.headers.get("x-rest-error", ""))
         raise ShopRefused(f"{self.host} refused the request: {reason or f'error {status}'}.", None, status)
-
-    def _redirected(self, answer: Answer) -> ChannelError:
-        """What a redirect says; it is not followed. X-Cart's own keep nothing of the query but ``target``."""
-        here = urlsplit(self.session.endpoint + self._script)
-        try:
-            there = urlsplit(urljoin(here.geturl(), answer.headers.get("location", "")))
-            host, login = there.netloc.rpartition("@")[2].lower(), "login" in parse_qs(there.query).get("target", ())
-        except ValueError:
-            return NotAShop(f"{self.host} redirects to something that is no address.", None, answer.status)
-        if there.scheme == here.scheme and host == here.netloc.lower():
-            if login:
-                return AddonMissing(
-                    f"{self.host} is an X-Cart shop, but its REST API is not installed or is off.", None, answer.status
-                )
-            if there.path == here.path:
-                return KeyRejected(f"{self.host} does not accept the API key.", None, answer.status)
-            if not there.path.endswith(self._script):
-                return NotAShop(
-                    f"{self.host} redirects Cartlink away: there is no X-Cart admin script here.", None, answer.status
-                )
-        if there.scheme not in ("http", "https") or not host:
-            return NotAShop(f"{self.host} redirects to something that is no web address.", None, answer.status)
-        if here.scheme == "https" and there.scheme == "http":
-            advice = "Ask the shop's host to serve the admin area over https: plain http would send the API key in the clear."
-            return ShopMoved(f"{self.host} redirects to plain http, which Cartlink does not follow.", advice, answer.status)
-        folder = there.path[: -len(self._script)] if there.path.endswith(self._script) else here.path[: -len(self._script)]
-        to = f"{there.scheme}://{host}{quote(folder, safe='/%').rstrip('/')}"
-        to = self.session.scrub(to, 500)
-        return ShopMoved(f"The shop answers at {to}.", f"Use {to} as the website end point.", answer.status, to)

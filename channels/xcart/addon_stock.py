@@ -14,7 +14,7 @@ import msgspec
 from channels.base import StockChange, StockResult
 from channels.xcart.addon import PRODUCTS, VARIANTS, Addon
 from channels.xcart.addon_listings import AddonListings, split_id
-from channels.xcart.stock import compared, in_order, refusal
+from channels.xcart.stock import NOT_DONE, compared, in_order, refusal
 from channels.xcart.values import keyed_rows
 from errors import ChannelError, InvalidInput, ShopRefused, ShopUnreachable
 
@@ -79,7 +79,7 @@ class _Push:
         except ShopRefused as exc:
             self._refused(kind, rows, exc)
         except ChannelError as exc:
-            if not exc.retryable:
+            if not exc.retryable or isinstance(exc, NOT_DONE):
                 raise
             self._unclear(kind, rows, exc)
         else:

@@ -29,6 +29,11 @@ from channels.xcart.addon_listings import AddonListings
 from channels.xcart.addon_orders import AddonOrders
 from channels.xcart.addon_shipments import AddonShipments
 from channels.xcart.addon_stock import AddonStock
+from channels.xcart.api import Api
+from channels.xcart.api_listings import ApiListings
+from channels.xcart.api_orders import ApiOrders
+from channels.xcart.api_shipments import ApiShipments
+from channels.xcart.api_stock import ApiStock
 from channels.xcart.parse import stored_order
 from errors import ChannelError
 
@@ -46,7 +51,19 @@ class _AddonGeneration:
         self.shipments = AddonShipments(shop)
 
 
-_GENERATIONS = {"addon": _AddonGeneration}
+class _ApiGeneration:
+    """X-Cart 5.5 and later: the same families of acts."""
+
+    def __init__(self, session: ShopSession, credentials: Credentials):
+        shop = Api(session, credentials)
+        self.orders = ApiOrders(shop)
+        self.listings = ApiListings(shop)
+        self.stock = ApiStock(shop, self.listings)
+        self.shipments = ApiShipments(shop)
+
+
+_Generation = _AddonGeneration | _ApiGeneration
+_GENERATIONS: dict[str, type[_Generation]] = {"addon": _AddonGeneration, "api": _ApiGeneration}
 
 
 class XCart:
@@ -63,7 +80,7 @@ class XCart:
         self._resolver = resolver
         self._checked = 0
         self._session: ShopSession | None = None
-        self._opened: _AddonGeneration | None = None
+        self._opened: _Generation | None = None
 
     @property
     def requests(self) -> int:
@@ -116,7 +133,7 @@ class XCart:
             self._session.close()
 
     @property
-    def _shop(self) -> _AddonGeneration:
+    def _shop(self) -> _Generation:
         if self._opened is None:
             self._opened = self._open()
         return self._opened
@@ -131,7 +148,7 @@ class XCart:
             offset = self._session.clock_offset if self._session is not None else None
             yield replace(page, shop_time=asked + offset if offset is not None else None)
 
-    def _open(self) -> _AddonGeneration:
+    def _open(self) -> _Generation:
         found = self.credentials
         if found.generation not in _GENERATIONS:
             verdict = self.check()

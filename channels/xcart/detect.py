@@ -20,6 +20,7 @@ from channels.base import Check, Credentials, Gate, Limits
 from channels.guard import Resolver, is_permitted, is_public, system_resolver
 from channels.session import ShopSession
 from channels.xcart.addon import ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
+from channels.xcart.api import Api, is_header, page_of, target
 from channels.xcart.values import rows_of
 from errors import (
     AddressRefused,
@@ -37,6 +38,7 @@ from errors import (
     TlsTrouble,
 )
 
+_API_REFUSAL = re.compile(rb"JWT|Invalid credentials")
 MOST_REQUESTS = 5
 MOST_SECONDS = 15.0
 SKEW_WORTH_TELLING = 120.0
@@ -82,6 +84,9 @@ def check(credentials: Credentials, limits: Limits, gate: Gate, resolver: Resolv
     return _Inspection(credentials, limits, gate, resolver).verdict()
 
 
+Probe = Callable[[ShopSession, Credentials, "_Inspection"], None]
+
+
 class _Inspection:
     """One check under way, with its budget of requests and seconds."""
 
@@ -92,6 +97,11 @@ class _Inspection:
         self.until = time.monotonic() + MOST_SECONDS
         self.spent = 0
         self.skew: float | None = None
+        self.lightly = False
+        """Whether the first read is enough: to find where a shop is, not how well the key does there."""
+        self.shows_pages: ChannelError | None = None
+        self.recognised = False
+        """Whether the generation asked has answered as only it does: what goes wrong after that is the verdict."""
         self.limits = replace(limits, tries=1, connect_timeout=min(5.0, limits.connect_timeout))
 
     def verdict(self) -> Check:
@@ -99,6 +109,7 @@ class _Inspection:
             site = self.credentials
             trouble = self._asked(site)
             if isinstance(trouble, NotAShop) and (root := _root(site.endpoint)):
+                self.lightly = True
                 at_root = self._asked(replace(site, endpoint=root))
                 if at_root is None or isinstance(at_root, KeyRejected):
                     trouble = ShopMoved(f"The shop answers at {root}.", f"Use {root} as the website end point.", None, root)
@@ -112,26 +123,56 @@ class _Inspection:
         """None where address and key are good, else the leaf that says most."""
         found: list[ChannelError] = []
         for generation, probe in self._probes():
+            self.recognised = False
             try:
                 self._with_session(site, probe)
             except (TlsTrouble, AddressRefused, ShopUnreachable, ReadOnlyKey, KeyRejected) as exc:
                 self.credentials = replace(self.credentials, generation=generation)
                 return exc
-            except ShopBroken as exc:
-                # What answers 200 with something else than data is no shop, or another program's page.
-                found.append(_no_shop(site) if exc.status_code == 200 else exc)
             except ChannelError as exc:
-                found.append(exc)
+                if self.recognised:
+                    self.credentials = replace(self.credentials, generation=generation)
+                    return exc
+                # What answers 200 with something else than data is no shop, or another program's page in a shop's place.
+                paged = isinstance(exc, ShopBroken) and exc.status_code == 200
+                found.append(self._page_instead(site) if paged else exc)
             else:
                 self.credentials = replace(self.credentials, generation=generation)
                 return None
         return min(found, key=_weight)
 
-    def _probes(self) -> list[tuple[str, Callable[[ShopSession, Credentials, _Inspection], None]]]:
-        known = self.credentials.generation
-        return sorted(PROBES.items(), key=lambda entry: entry[0] != known)
+    def _page_instead(self, site: Credentials) -> ChannelError:
+        """The leaf for an address that answers with pages only: a shop shows itself by where it sends a person to sign in
+        (X-Cart 5.4, observed: 302 to ``target=login``)."""
+        if self.lightly:
+            return _no_shop(site)
+        if self.shows_pages is not None:
+            return self.shows_pages
+        self.shows_pages = self._page_of(site)
+        return self.shows_pages
 
-    def _with_session(self, site: Credentials, probe: Callable[[ShopSession, Credentials, _Inspection], None]) -> None:
+    def _page_of(self, site: Credentials) -> ChannelError:
+        asking = ShopSession(site.endpoint, limits=self.limits, gate=self._counted, resolver=self.resolver)
+        try:
+            answer = asking.read(f"/{site.admin_script}", insist=False, within=self.within)
+        except ChannelError:
+            return _no_shop(site)
+        finally:
+            asking.close()
+        if answer.status in (301, 302, 303) and "target=login" in answer.headers.get("location", ""):
+            return ShopBroken(
+                f"{urlsplit(site.endpoint).netloc} is an X-Cart shop, but its API answers with a web page where data was expected.",
+                "A firewall or a maintenance page may answer in the shop's place: try again later, or ask the shop's host.",
+            )
+        return _no_shop(site)
+
+    def _probes(self) -> list[tuple[str, Probe]]:
+        """The generation that is known comes first; a renamed admin script speaks for the add-on."""
+        likely = self.credentials.generation or ("addon" if self.credentials.admin_script != "admin.php" else "api")
+        probes = [entry for entry in PROBES.items() if entry[0] != "api" or is_header(self.credentials.api_key)]
+        return sorted(probes, key=lambda entry: entry[0] != likely)
+
+    def _with_session(self, site: Credentials, probe: Probe) -> None:
         session = ShopSession(
             site.endpoint, limits=self.limits, gate=self._counted, secrets=[site.api_key], resolver=self.resolver
         )
@@ -207,17 +248,47 @@ class _Inspection:
         return ""
 
 
+def _probe_api(session: ShopSession, site: Credentials, inspection: _Inspection) -> None:
+    """Return where the API of 5.5 answers and the key may read and write; else raise the leaf that says why not."""
+    shop = Api(session, site)
+    path = "/orders"
+    answer = session.read(target(path, page_of(1, 1)), headers=shop.headers, insist=False, within=inspection.within)
+    if answer.status == 401 and answer.is_json and not _API_REFUSAL.search(answer.body):
+        raise _no_shop(site)
+    if answer.status == 404 and answer.is_json and b"An error occurred" not in answer.body:
+        raise _no_shop(site)
+    # A 500 in the API's own form says that the key is good and the first order at fault.
+    if answer.status != 500 or not answer.is_json:
+        rows = rows_of(shop.judged(answer, path).body, shop.host)
+        if not all(_has(row, "id", "order_number") for row in rows):
+            raise _no_shop(site)
+    inspection.recognised = True
+    if inspection.lightly:
+        return
+    written = session.write(
+        "PUT", target("/orders/0/shipping_status"), {"code": "S"}, headers=shop.headers, within=inspection.within
+    )
+    if written.status not in (400, 404) or not written.is_json:
+        shop.judged(written, "/orders/0/shipping_status", writing=True)
+
+
 def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspection) -> None:
     """Return where the add-on answers and the key may read and write; else raise the leaf that says why not."""
     shop = Addon(session, site)
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
         raise _no_shop(site)
+    inspection.recognised = True
+    if inspection.lightly:
+        return
     _probe_paging(shop, inspection.within)
     written = session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {"x": 1}, within=inspection.within)
     if written.status == 403 and not written.body.strip():
         raise ReadOnlyKey("The API key may read but not write.", None, 403)
     shop.judged(written)
+    # An add-on that reads JSON refuses an empty object, and before it looks at anything else; an old one reads no JSON.
+    if session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {}, within=inspection.within).status == 200:
+        raise ShopTooOld(f"The REST API of {shop.host} does not read what Cartlink writes: it is too old.")
 
 
 def _probe_paging(shop: Addon, within: float) -> None:
@@ -231,7 +302,7 @@ def _probe_paging(shop: Addon, within: float) -> None:
         raise ShopTooOld(f"The REST API of {shop.host} gives all orders at once: it is too old.")
 
 
-PROBES: dict[str, Callable[[ShopSession, Credentials, _Inspection], None]] = {"addon": _probe_addon}
+PROBES: dict[str, Probe] = {"api": _probe_api, "addon": _probe_addon}
 GENERATIONS = {"addon": "X-Cart 5.0–5.4 with the REST API add-on", "api": "X-Cart 5.5 or later"}
 
 _WEIGHTS = ("addon_missing", "moved", "maintenance", "busy", "too_old", "firewall", "broken", "refused", "not_xcart")

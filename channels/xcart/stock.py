@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from channels.base import StockChange, StockResult
+from errors import Firewall, ShopBusy, ShopMaintenance
 
 MOST = 2147483647
 """The greatest quantity the shop's column holds; it cuts greater ones to this (X-Cart 5.4, observed)."""
+
+
+NOT_DONE = (Firewall, ShopBusy, ShopMaintenance)
+"""Errors that say by themselves that a write was not done, and that the next one would not be either."""
 
 
 def refusal(quantity: object) -> str:

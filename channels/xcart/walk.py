@@ -52,25 +52,35 @@ Read = Callable[[int, int], Stretch]
 ReadPage = Callable[[int, int], list[Row]]
 """Reads ``count`` rows from an offset in one request, or raises."""
 
-Survey = Callable[[int, int], Sequence[str]]
-"""The ids of a stretch ("" where not known), by a plainer way; raises where the shop itself is down."""
+Survey = Callable[[int, int], Sequence[str] | None]
+"""The ids of a stretch ("" where not known), by a plainer way; None, or an error, where the shop itself is down."""
 
 Rescue = Callable[[str, ChannelError, bool], Any]
 """Gets one row in another way: its id, the error, and whether nothing at all has worked so far."""
 
 
-def whole_or_pieces(page: ReadPage, survey: Survey, rescue: Rescue, offset: int, count: int) -> Stretch:
-    """A stretch in one request where that works, else in halves. Raises the shop's error where the shop is down."""
+Split = Callable[[int, int], list[tuple[int, int]]]
+"""Smaller stretches (offset, count) that together are one, which has at least two rows."""
+
+
+def halves(offset: int, count: int) -> list[tuple[int, int]]:
+    middle = (count + 1) // 2
+    return [(offset, middle), (offset + middle, count - middle)]
+
+
+def whole_or_pieces(page: ReadPage, survey: Survey, rescue: Rescue, offset: int, count: int, split: Split = halves) -> Stretch:
+    """A stretch in one request where that works, else in parts. Raises the shop's error where the shop is down."""
     try:
         rows = page(offset, count)
     except (ShopBroken, ShopTimeout) as exc:
         error: ChannelError = exc
     else:
         return Stretch(rows, surplus=len(rows) > count)
-    pieces = _Pieces(page, rescue, offset, survey(offset, count), error)
-    total = len(pieces.ids)
-    half = (total + 1) // 2
-    rows = pieces.read(offset, half) + pieces.read(offset + half, total - half)
+    ids = survey(offset, count)
+    if ids is None:
+        raise error
+    pieces = _Pieces(page, rescue, split, offset, ids, error)
+    rows = pieces.parts(offset, len(pieces.ids))
     return Stretch(rows, True, pieces.faulty)
 
 
@@ -78,6 +88,7 @@ def whole_or_pieces(page: ReadPage, survey: Survey, rescue: Rescue, offset: int,
 class _Pieces:
     page: ReadPage
     rescue: Rescue
+    split: Split
     first: int
     ids: Sequence[str]
     error: ChannelError
@@ -89,9 +100,14 @@ class _Pieces:
         """Three single rows failed and nothing worked: it is hardly the rows. Only single rows are tried from now on."""
         return not self.worked and self.faulty >= 3
 
+    def parts(self, offset: int, count: int) -> list[Row]:
+        if count == 1:
+            self.faulty += 1
+            known = self.ids[offset - self.first]
+            return [Row(int(known or 0), self.rescue(known, self.error, self.hopeless))]
+        return [row for part in self.split(offset, count) for row in self.read(*part)] if count else []
+
     def read(self, offset: int, count: int) -> list[Row]:
-        if count <= 0:
-            return []
         if count == 1 or not self.hopeless:
             try:
                 rows = self.page(offset, count)
@@ -100,22 +116,17 @@ class _Pieces:
             else:
                 self.worked += 1
                 return rows
-        if count > 1:
-            half = (count + 1) // 2
-            return self.read(offset, half) + self.read(offset + half, count - half)
-        self.faulty += 1
-        known = self.ids[offset - self.first]
-        return [Row(int(known or 0), self.rescue(known, self.error, self.hopeless))]
+        return self.parts(offset, count)
 
 
 def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Iterator[Step]:
     """A whole list from an offset, in an order to which only new rows are appended. ``rows`` is their name in sentences.
 
     Raises ShopTooOld where the shop does not keep to the order, ShopBroken where it gives the same rows for ever."""
-    position, last_id, idle = start, 0, 0
+    position, last_id, idle, anchored = start, 0, 0, False
     while True:
         warnings: list[str] = []
-        overlap = 1 if last_id and position else 0
+        overlap = 1 if anchored else 0
         offset, end = position - overlap, overlap
         stretch = _in_order(read, offset, size + overlap, last_id, rows, host, warnings)
         if overlap and offset and (not stretch.rows or stretch.rows[0].id > last_id):
@@ -132,6 +143,8 @@ def ascending(read: Read, *, start: int, size: int, rows: str, host: str) -> Ite
         # nothing follows the row that is known.
         last = stretch.surplus or (not fresh and len(stretch.rows) <= end)
         idle = 0 if newest > last_id else idle + 1
+        # A last row without an id cannot be known again.
+        anchored = bool(stretch.rows) and 0 < stretch.rows[-1].id <= newest
         position, last_id = offset + len(stretch.rows), newest
         if idle >= STUBBORN and not last:
             raise ShopBroken(f"{host} keeps answering with the same page of {rows}.")

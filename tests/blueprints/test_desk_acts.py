@@ -94,7 +94,9 @@ def test_a_csv_ships_many_after_a_preview(client, shop, desk):
     assert {order.state for order in orders()} == {"shipped"}
     assert client.post(answer.location).status_code == 409
     for content in (b"", b"\x89PNG\r\n", b"a;b\n1;2\n"):
-        wrong = client.post("/orders/ship-by-file", data={"file": (io.BytesIO(content), "x.csv")}, content_type="multipart/form-data")
+        wrong = client.post(
+            "/orders/ship-by-file", data={"file": (io.BytesIO(content), "x.csv")}, content_type="multipart/form-data"
+        )
         assert wrong.status_code == 422 and elements(wrong.get_data(as_text=True), role="alert")
 
 

@@ -49,7 +49,7 @@ def test_every_page_answers_on_a_lived_in_one(client, shop, db):
     do(integration_id, "stock")
     order = db.session.scalar(select(Order).order_by(Order.id))
     shipments.ship(order.id, "test", carrier="Courier", tracking_number="T")
-    ids = [row for row in db.session.scalars(select(Order.id))]
+    ids = list(db.session.scalars(select(Order.id)))
     item = db.session.scalar(select(StockItem.id))
     listing = db.session.scalar(select(Listing.id))
     shop_id = db.session.scalar(select(Integration.shop_id))

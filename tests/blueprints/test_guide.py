@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +10,12 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
-from extensions import db
-from models import Draft, Integration
+from extensions import db, writing
+from models import Draft, Integration, RunItem
 from practice_shop import PracticeShop
 from tests.blueprints.looks import assert_accessible, watch
 from tests.blueprints.queues import work_off
-from tests.blueprints.rows import add_integration, change_integration, read_integration
+from tests.blueprints.rows import add_finished_run, add_integration, change_integration, read_integration
 from tests.support.browser import session_cookie
 from tests.support.shops import connect
 
@@ -99,12 +100,11 @@ def test_disable_and_enable(guided: Page) -> None:
     add_integration("Garden shop")
     open_list(guided)
     switch = guided.get_by_role("row").filter(has_text="Garden shop").get_by_role("switch")
-    switch.click()
-    expect(switch).not_to_be_checked()
-    assert the_integration().enabled is False
-    switch.click()
-    expect(switch).to_be_checked()
-    assert the_integration().enabled is True
+    for enabled in (False, True):
+        with guided.expect_response(re.compile("/status$")):
+            switch.click()
+        expect(switch).to_be_checked(checked=enabled)
+        assert the_integration().enabled is enabled
 
 
 def test_remove(guided: Page) -> None:
@@ -167,6 +167,17 @@ def look(page: Page) -> None:
         assert_accessible(page, f"{scheme}, {width} px")
 
 
+def assert_preview_accessible(page: Page, integration: Integration) -> None:
+    run_id = add_finished_run(integration.id, kind="stock", outcome="waiting")
+    with writing() as session:
+        for number, sku in enumerate(("CUP", "a-very-long-stock-keeping-unit-" * 4)):
+            reason = f"{sku}: on hand {number}, reserved 0"
+            session.add(RunItem(run_id=run_id, sku=sku, now=20, wanted=number, result="preview", reason=reason))
+    change_integration(integration.id, waiting_run_id=run_id)
+    page.goto(f"/settings/sales-channels/{integration.id}/preview")
+    look(page)
+
+
 def test_every_page_of_the_guide_is_accessible(page: Page) -> None:
     wrong = watch(page)
     with PracticeShop(orders=30) as shop:
@@ -207,6 +218,7 @@ def test_every_page_of_the_guide_is_accessible(page: Page) -> None:
         for path in ("", "/settings", "/reauthorise", "/remove", "/preview"):
             page.goto(place + path)
             look(page)
+        assert_preview_accessible(page, made)
         page.goto(place)
         page.get_by_role("button", name="Remove account").click()
         expect(page.get_by_role("dialog")).to_be_visible()

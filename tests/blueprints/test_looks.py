@@ -84,7 +84,8 @@ def test_one_click_disables_without_a_reload(page: Page) -> None:
     page.wait_for_timeout(250)
     assert switch.locator(".switch-track").evaluate("track => getComputedStyle(track).backgroundColor") != colour
     assert read_integration(integration_id).enabled is False
-    page.keyboard.press("Space")
+    with page.expect_response(re.compile("/status$")):
+        page.keyboard.press("Space")
     expect(switch).to_be_checked()
     assert read_integration(integration_id).enabled is True
     assert not wrong
@@ -93,9 +94,10 @@ def test_one_click_disables_without_a_reload(page: Page) -> None:
 def test_a_double_click_is_one_wish(page: Page) -> None:
     integration_id = add_integration()
     page.goto(LIST)
-    page.get_by_role("switch").dblclick(delay=60)
-    expect(page.get_by_role("switch")).not_to_be_checked()
+    with page.expect_response(re.compile("/status$")):
+        page.get_by_role("switch").dblclick(delay=60)
     page.wait_for_timeout(300)
+    expect(page.get_by_role("switch")).not_to_be_checked()
     assert read_integration(integration_id).enabled is False
 
 

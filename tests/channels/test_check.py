@@ -169,7 +169,13 @@ class TestVerdicts:
 
     def test_no_x_cart(self, shop):
         shop.mode.plain_site = True
-        assert check(shop).verdict == "not_xcart"
+        found = check(shop)
+        assert found.verdict == "not_xcart" and "not as an X-Cart shop does" in found.message
+
+    def test_an_x_cart_whose_api_answers_with_pages(self, shop):
+        shop.faults.add("html", True, match="RESTAPI")
+        found = check(shop)
+        assert found.verdict == "broken" and "is an X-Cart shop, but its API answers with a web page" in found.message
 
     def test_a_folder_that_is_none(self, shop):
         found = check(f"{shop.url}/nosuch", shop.key)
@@ -236,7 +242,10 @@ class TestVerdicts:
 
     def test_an_operators_own_authority_is_trusted(self, trusted: ssl.SSLContext):
         def script(exchange: Exchange) -> None:
-            exchange.json([{"id": 1, "code": "N", "position": 10}] if "order-status" in exchange.target else [])
+            if exchange.body == b"{}":
+                exchange.answer(400, X_REST_Error="Input data is incorrect")
+            else:
+                exchange.json([{"id": 1, "code": "N", "position": 10}] if "order-status" in exchange.target else [])
 
         with ScriptedShop(script, tls=trusted) as shop:
             found = check(shop)
@@ -320,6 +329,111 @@ class TestVerdicts:
             assert found.verdict == name
             sentences[name] = (found.message, found.advice)
         assert len(set(sentences.values())) == 5
+
+
+class TestBothGenerations:
+    @pytest.fixture
+    def api(self, store: Store):
+        with PracticeShop(store=store, generation="api") as running:
+            yield running
+
+    def test_each_is_told_from_the_other(self, shop, api):
+        assert (check(shop).generation, check(api).generation) == ("addon", "api")
+        assert "5.5 or later" in check(api).message
+
+    def test_the_known_one_is_asked_first(self, store, shop, api):
+        assert check(shop, generation="addon").requests == 4
+        assert check(api, generation="api").requests == 2
+
+    def test_a_shop_that_was_upgraded_since_is_recognised(self, api):
+        assert check(api, generation="addon").generation == "api"
+
+    def test_a_shop_that_speaks_both_is_taken_for_the_newer(self, store):
+        with PracticeShop(store=store, generation="both") as shop:
+            assert check(shop).generation == "api"
+            assert check(shop, generation="addon").generation == "addon"
+
+    def test_a_renamed_admin_script_speaks_for_the_add_on(self):
+        def script(exchange: Exchange) -> None:
+            assert exchange.target.startswith("/backoffice.php?")
+            if exchange.body == b"{}":
+                exchange.answer(400, X_REST_Error="Input data is incorrect")
+            else:
+                exchange.json([{"id": 1, "code": "N", "position": 10}] if "order-status" in exchange.target else [])
+
+        with ScriptedShop(script) as shop:
+            assert check(shop, script="backoffice.php").good
+
+    def test_wrong_and_read_only_keys(self, api):
+        wrong, read = check(api, "wrong-key-1"), check(api, api.read_key)
+        assert (wrong.verdict, wrong.generation, wrong.requests) == ("wrong_key", "api", 1)
+        assert (read.verdict, read.generation, read.requests) == ("read_only_key", "api", 2)
+
+    def test_nothing_in_the_shop_changes(self, store, api):
+        store.place_order([(1, 1)])
+        before = pickle.dumps((store.orders, store.products, store.statuses, store.trackings))
+        assert check(api).good
+        assert pickle.dumps((store.orders, store.products, store.statuses, store.trackings)) == before
+        assert store.mails == []
+
+    def test_a_first_order_at_fault_and_an_empty_shop(self, store, api):
+        assert check(api).good
+        store.orders[store.place_order([(1, 1)])].items[0].product_id = None
+        assert check(api).good
+
+    def test_a_sub_folder_and_one_that_is_none(self, store):
+        with PracticeShop(store=store, generation="api", base_path="/outlet") as shop:
+            assert check(shop).good
+        with PracticeShop(store=store, generation="api") as shop:
+            found = check(f"{shop.url}/nosuch", shop.key)
+            assert (found.verdict, found.moved_to) == ("moved", shop.url)
+
+    @pytest.mark.parametrize(
+        ("mode", "verdict"),
+        [
+            ("maintenance", "maintenance"),
+            ("firewall", "firewall"),
+            ("plain_site", "not_xcart"),
+            ("database_down", "broken"),
+            ("php_down", "broken"),
+        ],
+    )
+    def test_states_of_the_shop(self, api, mode: str, verdict: str):
+        setattr(api.mode, mode, True)
+        assert check(api).verdict == verdict
+
+    def test_a_firewall_against_writes(self, api):
+        api.faults.add("status", 403, method="PUT")
+        assert check(api).verdict == "firewall"
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (401, {"message": "Please log in"}),
+            (404, {"message": "Not Found"}),
+            (200, [{"post": 1}]),
+            (200, {"orders": []}),
+            (200, "text"),
+        ],
+    )
+    def test_some_other_programs_api(self, status: int, body: object):
+        with ScriptedShop(lambda exchange: exchange.json(body, status)) as shop:
+            assert check(shop, "some-key-1").verdict == "not_xcart"
+
+    def test_moved(self):
+        with ScriptedShop(page(301, "", Location="https://www.shop.example/api/orders?itemsPerPage=1&page=1")) as shop:
+            found = check(shop, "some-key-1")
+        assert (found.verdict, found.moved_to) == ("moved", "https://www.shop.example")
+
+
+class TestOldAddOns:
+    @pytest.mark.parametrize("age", ["5.1", "5.3"])
+    def test_are_refused_with_the_floor_named(self, store, shop, age: str):
+        store.place_order([(1, 1)])
+        store.place_order([(1, 1)])
+        shop.mode.addon_age = age
+        found = check(shop)
+        assert found.verdict == "too_old" and "5.3.2.11" in found.advice
 
 
 class TestGate:

@@ -126,3 +126,9 @@ def test_a_taken_port_gets_one_clear_sentence():
     assert result.returncode == 1
     assert result.stderr.startswith("The practice shop cannot listen on 127.0.0.1:")
     assert "Traceback" not in result.stderr
+
+
+def test_the_share_of_products_with_variants_can_be_chosen():
+    assert not fill(Store(), products=50, orders=5, days=3, seed=1, variant_share=0).variants
+    every = fill(Store(), products=50, orders=5, days=3, seed=1, variant_share=1)
+    assert set(every.variants_of) >= set(every.products)

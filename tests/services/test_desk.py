@@ -13,8 +13,23 @@ from models import Drift, Integration, Listing, Order, Oversell, Receipt, RunIte
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services import (
-    audit, desk_settings, held, integration_settings, integrations, linking_by_hand, listing_desk, order_desk, push, reports,
-    rereading, runs, shipment_files, stock, sync, undo, whereabouts,
+    audit,
+    desk_settings,
+    held,
+    integration_settings,
+    integrations,
+    linking_by_hand,
+    listing_desk,
+    order_desk,
+    push,
+    reports,
+    rereading,
+    runs,
+    shipment_files,
+    stock,
+    sync,
+    undo,
+    whereabouts,
 )  # fmt: skip
 from tests.support.shops import connect, do, products
 

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, cast, func, select
 
 from models import Integration, Order, OrderChange, Shop
 from practice_shop import PracticeShop
-from services import integrations, runs, stock, sync
+from services import integration_settings, integrations, runs, schedule, stock, sync
 from tests.support.shops import connect, do, products
 
 
@@ -193,3 +193,37 @@ def test_removed_and_added_again_it_takes_up_its_history(app, db, shop):
     assert orders(db)[-1].external_id == str(late)
     assert db.session.scalar(select(func.count()).select_from(Shop)) == 1
     assert db.session.get(Integration, first).key_sealed == b""
+
+
+def test_a_start_date_moved_back_during_the_first_download_loses_no_order(app, db):
+    with PracticeShop(products=10, orders=300, days=30, seed=5) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=15))
+        run_id = runs.start_run(integration_id, "orders", "test").id
+        assert sync.work(run_id, slice_seconds=0).state == "queued"
+        earlier = datetime.now(UTC) - timedelta(days=60)
+        integration_settings.change_settings(integration_id, {"orders_since": earlier}, "test")
+        sync.perform(run_id)
+        assert schedule.start_due_runs(kinds=("orders",)) != []
+        sync.perform(schedule.waiting_runs()[0])
+        assert len(orders(db)) == 300
+        assert db.session.scalar(select(Shop)).orders_from == earlier
+
+
+def test_settings_changed_during_a_download_hold_for_every_order_of_it(app, db):
+    """The evaluation that the change causes may be over before the download stores its next page."""
+    with PracticeShop(products=10, orders=300, days=30, seed=5) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        changed = []
+
+        def after_a_page() -> bool:
+            if not changed:
+                changed.append(integration_settings.change_settings(integration_id, {"with_notes": False}, "test"))
+                integration_settings.evaluate_if_due(integration_id)
+            return False
+
+        sync.work(runs.start_run(integration_id, "orders", "test").id, stopping=after_a_page)
+        for due in integration_settings.due_evaluations():
+            integration_settings.evaluate_if_due(due)
+        assert len(orders(db)) == 300
+        assert not any(order.customer_notes for order in orders(db))
+        assert integration_settings.due_evaluations() == []

@@ -29,7 +29,9 @@ def books(db) -> dict[str, tuple[int, int]]:
     found = {}
     for item in db.session.scalars(select(StockItem)):
         sums = db.session.execute(
-            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(StockEntry.stock_item_id == item.id)
+            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(
+                StockEntry.stock_item_id == item.id
+            )
         ).one()
         lines = db.session.scalar(select(func.sum(OrderLine.reserved)).where(OrderLine.stock_item_id == item.id)) or 0
         parts = db.session.scalar(select(func.sum(LinePart.reserved)).where(LinePart.stock_item_id == item.id)) or 0

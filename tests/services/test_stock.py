@@ -136,3 +136,14 @@ def test_a_wrong_file_changes_nothing_and_says_where(app, text, said):
         stock.import_stock(text.splitlines(keepends=True), "test")
     assert said in refused.value.sentence()
     assert stock.find_stock_item("CUP").on_hand == 5
+
+
+def test_a_stock_item_that_is_added_releases_the_orders_that_waited_for_it(app, db):
+    """Also where no listing of any shop carries the SKU any more."""
+    shop = make_integration()
+    order = make_order(shop, "1", [("GHOST", 2)], state="on_hold")
+    stock.import_stock(["sku,quantity\n", "GHOST,9\n"], "test", add_unknown=True)
+    db.session.refresh(order)
+    assert (order.state, order.held_reason, order.lines[0].reserved) == ("ready", "", 2)
+    assert stock.find_stock_item("GHOST").available == 7
+    books_balance(db)

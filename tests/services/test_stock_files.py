@@ -20,7 +20,8 @@ def items(count: int, on_hand: int = 1) -> None:
     now = utcnow()
     with writing() as session:
         rows = [
-            {"sku": f"S-{n:06}", "name": "", "on_hand": on_hand, "reserved": 0, "buffer": 0, "updated_at": now} for n in range(count)
+            {"sku": f"S-{n:06}", "name": "", "on_hand": on_hand, "reserved": 0, "buffer": 0, "updated_at": now}
+            for n in range(count)
         ]
         session.execute(insert(StockItem.__table__), rows)
 
