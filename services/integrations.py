@@ -296,6 +296,7 @@ def channel_limits() -> Limits:
     return Limits(
         connect_timeout=config.connect_timeout, read_timeout=config.read_timeout, total_timeout=config.total_timeout,
         max_bytes=config.max_answer_bytes, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}",
+        connections=config.shop_connections, per_minute=config.shop_requests_per_minute,
     )  # fmt: skip
 
 
