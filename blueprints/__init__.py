@@ -10,9 +10,13 @@ from blueprints import (
     errors,
     headers,
     limits,
+    listings,
+    orders,
     privacy,
+    reports,
     sales_channels,
     settings,
+    stock,
     text,
     times,
     users,
@@ -33,5 +37,9 @@ def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
     for helper in (assets, errors, headers, times, words, accounts.words):
         helper.init_app(app)
-    for blueprint in (settings.bp, *sales_channels.blueprints, activity.bp, accounts.bp, accounts.own_bp, users.bp, privacy.bp):
+    rooms = (settings.bp, *sales_channels.blueprints, *activity.blueprints, accounts.bp, accounts.own_bp, users.bp, privacy.bp)
+    for blueprint in rooms:
         app.register_blueprint(blueprint)
+    for area in (orders, stock, listings, reports):
+        for blueprint in area.blueprints:
+            app.register_blueprint(blueprint)

@@ -73,7 +73,77 @@ ROLES = {
     "removal.remove_integration": OWNER,
     "activity.list_runs": VIEWER,
     "activity.request_stop": MANAGER,
+    "desk.change_desk_settings": MANAGER,
+    "desk.show_desk_settings": MANAGER,
+    "drift.download_drift": VIEWER,
+    "drift.settle": MANAGER,
+    "drift.show_drift": VIEWER,
+    "held.accept": MANAGER,
+    "held.add_stock_item": MANAGER,
+    "held.evaluate": MANAGER,
+    "held.link_sku": MANAGER,
+    "held.read_again": MANAGER,
+    "held.show_held": VIEWER,
+    "listings.act_on_ticked": MANAGER,
+    "listings.download_listings": VIEWER,
+    "listings.link_listing": MANAGER,
+    "listings.link_matched": MANAGER,
+    "listings.list_listings": VIEWER,
+    "listings.show_listing": VIEWER,
+    "listings.show_match": VIEWER,
+    "lookup.bring_in": MANAGER,
+    "lookup.count_older": MANAGER,
+    "lookup.fetch_older": MANAGER,
+    "lookup.find_order": VIEWER,
+    "lookup.show_lookup": VIEWER,
+    "order.acknowledge": MANAGER,
+    "order.cancel": MANAGER,
+    "order.evaluate": MANAGER,
+    "order.print_order": VIEWER,
+    "order.read_again": MANAGER,
+    "order.show_order": VIEWER,
+    "order.show_raw": VIEWER,
+    "order.tell_again": MANAGER,
+    "orders.act_on_ticked": MANAGER,
+    "orders.download_orders": VIEWER,
+    "orders.list_orders": VIEWER,
+    "reports.download_receipts": VIEWER,
+    "reports.download_sales": VIEWER,
+    "reports.download_skus": VIEWER,
+    "reports.show_receipts": VIEWER,
+    "reports.show_sales": VIEWER,
+    "reports.show_skus": VIEWER,
+    "reports.take_receipt": MANAGER,
+    "run.download_changes": VIEWER,
+    "run.download_rows": VIEWER,
+    "run.retry": MANAGER,
+    "run.show_changes": VIEWER,
+    "run.show_run": VIEWER,
+    "run.undo_run": MANAGER,
+    "shipping.download_problems": MANAGER,
+    "shipping.ship_file": MANAGER,
+    "shipping.ship_order": MANAGER,
+    "shipping.show_file": MANAGER,
+    "shipping.show_upload": MANAGER,
+    "shipping.upload": MANAGER,
+    "stock.add_item": MANAGER,
+    "stock.change_item": MANAGER,
+    "stock.download_ledger": VIEWER,
+    "stock.download_stock": VIEWER,
+    "stock.list_stock": VIEWER,
+    "stock.show_add": MANAGER,
+    "stock.show_item": VIEWER,
+    "stock_files.accept": MANAGER,
+    "stock_files.download_rows": VIEWER,
+    "stock_files.drop": MANAGER,
+    "stock_files.show_file": VIEWER,
+    "stock_files.show_upload": MANAGER,
+    "stock_files.upload": MANAGER,
 }
+CUSTOMERS = {
+    "orders.list_orders", "order.show_order", "order.print_order", "order.show_raw", "orders.download_orders", "lookup.show_lookup", "lookup.find_order",
+}  # fmt: skip
+"""These show personal data of customers: a viewer needs to be allowed to see it."""
 FILES = {"static", "assets.show_asset"}
 """Nobody looks who asks for these."""
 STRANGERS_MAY_SEND = 64 * 1024
@@ -107,6 +177,8 @@ def check_access() -> Response | AnyResponse | None:
         sign_ins.note_use(person)
     if needed != SIGNED_IN and not person.may(needed):
         abort(403)
+    if request.endpoint in CUSTOMERS and not person.may_see_customers:
+        abort(403)
     return None
 
 
@@ -116,7 +188,9 @@ def may(endpoint: str) -> bool:
     person = current_person()
     if needed == ANYONE:
         return True
-    return person is not None and (needed == SIGNED_IN or person.may(needed))
+    if person is None or (endpoint in CUSTOMERS and not person.may_see_customers):
+        return False
+    return needed == SIGNED_IN or person.may(needed)
 
 
 def ask_to_sign_in() -> Response | AnyResponse:

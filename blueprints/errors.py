@@ -51,6 +51,9 @@ def show_http_error(error: HTTPException) -> Response | HTTPException:
     code = error.code or 500
     if code < 400:
         return error
+    if code == 413 and request.max_content_length:
+        cap = f"Send at most {request.max_content_length // (1024 * 1024)} MB at a time."
+        return answer(code, SENTENCES[413][0], cap)
     response = answer(code, *SENTENCES.get(code, ("The request cannot be answered.", "Go back and try again.")))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):

@@ -6,6 +6,7 @@ from errors import QueueAway
 from jobs import enqueue_run
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.privacy import enqueue_due_erasing
+from jobs.stock_files import enqueue_due_files
 from services import runs, schedule
 
 
@@ -17,6 +18,7 @@ def tick() -> None:
         enqueue_run(run_id)
     enqueue_due_evaluations()
     enqueue_due_erasing()
+    enqueue_due_files()
 
 
 def start_due_runs() -> list[int]:

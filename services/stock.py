@@ -11,7 +11,7 @@ from sqlalchemy import select
 from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
-from services import holds, ledger
+from services import holds, kits, ledger
 from services.binding import bind_lines
 from services.clashes import done_again
 
@@ -57,7 +57,7 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
 @done_again
 def _set_one(item_id: int, quantity: int, actor: str) -> None:
     with writing():
-        if _set_on_hand(ledger.load_items([item_id])[item_id], quantity, actor, "set"):
+        if put_on_hand(ledger.load_items([item_id])[item_id], quantity, actor, "set"):
             ledger.mark_stale([item_id])
 
 
@@ -102,7 +102,7 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
                     known[sku] = item_id
             ledger.mark_stale_skus(unknown)
         items = ledger.load_items(known.values())
-        changed = [item.id for item in items.values() if _set_on_hand(item, wanted[item.sku], actor, "import")]
+        changed = [item.id for item in items.values() if put_on_hand(item, wanted[item.sku], actor, "import")]
         ledger.mark_stale(changed)
         if unknown:
             session.flush()
@@ -110,7 +110,7 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
     return StockSet(len(changed), len(wanted) - len(changed), tuple(unknown))
 
 
-def _set_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
+def put_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
     """Set one item's on hand; what is reserved beyond it is given back, newest order first. Answers whether it changed."""
     if item.on_hand == quantity:
         return False
@@ -140,7 +140,7 @@ def _take_back(item: StockItem, units: int, actor: str) -> list[int]:
         units -= given
         ledger.enter(item, actor=actor, cause="set", reserved=-given, order_id=line.order_id, note="less on hand than reserved")
         touched.append(line.order_id)
-    return touched
+    return touched + kits.take_back(item, units, actor=actor)[1]
 
 
 def _read_csv(lines: Iterable[str]) -> dict[str, int]:
