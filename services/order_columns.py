@@ -55,12 +55,12 @@ class Storing:
 def columns(storing: Storing, order: ShopOrder, money: Breakdown, rows: Sequence[Surcharge] | None) -> dict[str, Any]:
     """The columns of an order that come from the shop and the money rules, without its keys and its state."""
     return {
-        "number": order.number, "placed_at": order.placed_at, "changed_at": order.changed_at, "currency": order.currency[:10],
+        "number": order.number[:64], "placed_at": order.placed_at, "changed_at": order.changed_at, "currency": order.currency[:10],
         "decimals": order.decimals, "total": order.total, "items": money.items, "shipping": money.shipping,
         "items_tax": money.items_tax, "shipping_tax": money.shipping_tax, "discount": money.discount, "other": money.other,
         "difference": money.difference,
         "tax_lines": [[name, str(amount)] for name, amount in money.tax_lines] if money.tax_lines is not None else None,
-        "payment_status": order.payment_status, "shipping_status": order.shipping_status, "customer": order.customer,
+        "payment_status": order.payment_status[:40], "shipping_status": order.shipping_status[:40], "customer": order.customer,
         "email": order.email,
         "billing_address": address_columns(order.billing_address), "shipping_address": address_columns(order.shipping_address),
         "payment_method": order.payment_method, "shipping_method": order.shipping_method,

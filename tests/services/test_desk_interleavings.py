@@ -106,7 +106,9 @@ class Day:
         if not ids:
             return
         order_id = self.random.choice(ids)
-        lines = db.session.execute(select(OrderLine.id, OrderLine.quantity - OrderLine.shipped).where(OrderLine.order_id == order_id)).all()
+        lines = db.session.execute(
+            select(OrderLine.id, OrderLine.quantity - OrderLine.shipped).where(OrderLine.order_id == order_id)
+        ).all()
         db.session.rollback()
         if act == "ship here":
             shipments.ship(order_id, "test", carrier="C", tracking_number=f"T{order_id}")
@@ -161,7 +163,9 @@ def books_balance(acts: list[str]) -> None:
     db.session.rollback()
     for item in db.session.scalars(select(StockItem)).all():
         sums = db.session.execute(
-            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(StockEntry.stock_item_id == item.id)
+            select(func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).where(
+                StockEntry.stock_item_id == item.id
+            )
         ).one()
         assert (item.on_hand, item.reserved) == (sums[0] or 0, sums[1] or 0), (item.sku, acts)
         lines = select(OrderLine.reserved, Order.state).join(Order).where(OrderLine.stock_item_id == item.id)
