@@ -242,13 +242,20 @@ def normalise(kind: str, endpoint: str) -> tuple[str, str]:
     return channels.channel_class(kind).normalise(endpoint, allow_private=channel_limits().allow_private)
 
 
+def pasted_address(integration: Integration) -> str:
+    """The end point as a person would paste it to be understood fully: with the shop's admin script where that was renamed."""
+    usual = normalise(integration.kind, integration.endpoint)[1]
+    renamed = integration.admin_script not in ("", usual)
+    return f"{integration.endpoint}/{integration.admin_script}" if renamed else integration.endpoint
+
+
 def check_integration(integration_id: int) -> Check:
     """Check a stored integration and remember what it says: a good answer clears what was wrong, a rejected key asks for a
     person. Raises NotFound, or ConfigError where the keyring does not open the stored key."""
     integration = get_integration(integration_id)
-    kind, endpoint, key = integration.kind, integration.endpoint, vault.unseal(integration.key_sealed)
+    kind, pasted, key = integration.kind, pasted_address(integration), vault.unseal(integration.key_sealed)
     db.session.rollback()
-    check = check_shop(kind, endpoint, key)
+    check = check_shop(kind, pasted, key)
     with writing() as session:
         integration = session.get(Integration, integration_id, with_for_update=True)
         if integration is None or integration.removed_at is not None:

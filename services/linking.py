@@ -21,6 +21,7 @@ from models.types import utcnow
 from services import bracket, ledger
 from services.binding import bind_lines
 from services.runs import Lease
+from services.stock import MOST
 
 CHUNK = 200
 ROUNDS = 5
@@ -152,7 +153,7 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
                 items[sku],
                 actor=lease.run_actor,
                 cause="start",
-                on_hand=max(0, quantity) + taken.get(sku, 0),
+                on_hand=min(MOST, max(0, quantity) + taken.get(sku, 0)),
                 run_id=lease.run_id,
             )
     lease.count("started", len(started))

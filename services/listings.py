@@ -15,6 +15,7 @@ from models import Integration, Link, Listing, RunItem, Shop
 from models.types import utcnow
 from services import ledger
 from services.runs import Lease
+from services.stock import MOST
 
 LONGEST_SKU, LONGEST_NAME = 255, 1000
 """Characters; what is longer is cut."""
@@ -30,7 +31,8 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
     start = integration.shop.listings_position
     db.session.rollback()
     bad = 0
-    for page in channel.iter_listings(start=start):
+    for found in channel.iter_listings(start=start):
+        page = replace(found, listings=tuple([_storable(listing) for listing in found.listings]))
         with lease.page():
             _lock_items(shop_id, page.listings)
             shop = db.session.get_one(Shop, shop_id)
@@ -49,6 +51,17 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
             return "pause"
     lease.warn("The shop's list of products ended before its last page.")
     return "partial"
+
+
+def _storable(listing: ShopListing) -> ShopListing:
+    """A listing that every database takes: one odd row must not stop all that come after it."""
+    odd = "\0" in listing.sku or "\0" in listing.name or len(listing.sku) > 255 or abs(listing.quantity) > MOST
+    if not odd:
+        return listing
+    quantity = max(-MOST, min(MOST, listing.quantity))
+    return replace(
+        listing, sku=listing.sku.replace("\0", "\ufffd")[:255], name=listing.name.replace("\0", "\ufffd"), quantity=quantity
+    )
 
 
 def _lock_items(shop_id: int, listings: Sequence[ShopListing]) -> None:

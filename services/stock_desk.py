@@ -181,7 +181,7 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
             raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
         moved = item.buffer != buffer
         item.buffer = buffer
-        if stock.put_on_hand(item, on_hand, actor, "set") or moved:
+        if not stock.put_on_hand([(item, on_hand)], actor, "set") and moved:
             ledger.mark_stale([item.id])
 
 

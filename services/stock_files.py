@@ -13,8 +13,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
 from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, writing
-from models import LinePart, Order, OrderLine, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
-from models.order import OPEN_STATES
+from models import OrderLine, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
 from services import csv_files, ledger, stock
 from services.binding import bind_lines
@@ -287,7 +286,7 @@ def _set_all(wanted: dict[int, int], actor: str) -> int:
     """Set on hand of many stock items; answers with how many changed. Most are plain numbers and go in bulk; where orders
     reserve more than there is now, or lack something that has come, it is done one by one."""
     ids = sorted(wanted)
-    lacking = _lacking()
+    lacking = set(ledger.lacked(ids))
     plain: list[tuple[int, int]] = []
     single: list[int] = []
     for chunk in _slices(ids):
@@ -324,20 +323,9 @@ def _set_all(wanted: dict[int, int], actor: str) -> int:
             ],
         )
         ledger.mark_stale(item_id for item_id, _ in plain)
-    for item_id in single:
-        stock.put_on_hand(ledger.load_items([item_id])[item_id], wanted[item_id], actor, "import")
-    ledger.mark_stale(single)
+    items = ledger.load_items(single)
+    stock.put_on_hand([(items[item_id], wanted[item_id]) for item_id in single], actor, "import")
     return len(plain) + len(single)
-
-
-def _lacking() -> set[int]:
-    """Stock items that open orders lack."""
-    short = OrderLine.quantity - OrderLine.shipped - OrderLine.reserved > 0
-    lines = select(OrderLine.stock_item_id).join(Order).where(
-        Order.state.in_(OPEN_STATES), OrderLine.stock_item_id.is_not(None), short
-    )  # fmt: skip
-    parts = select(LinePart.stock_item_id).join(OrderLine).join(Order).where(Order.state.in_(OPEN_STATES), short)
-    return {*db.session.scalars(lines), *db.session.scalars(parts)}
 
 
 def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:

@@ -227,3 +227,35 @@ def test_settings_changed_during_a_download_hold_for_every_order_of_it(app, db):
         assert len(orders(db)) == 300
         assert not any(order.customer_notes for order in orders(db))
         assert integration_settings.due_evaluations() == []
+
+
+@pytest.mark.parametrize("oddity", ["total", "quantity", "status", "number", "text"])
+def test_an_order_no_column_is_made_for_stops_no_other(app, db, shop, oddity):
+    ids = products(shop)
+    store = shop.store
+    order = store.orders[store.place_order(lines=[(ids["CUP"], 1)])]
+    if oddity == "total":
+        order.total = 1e17
+    elif oddity == "quantity":
+        order.items[0].amount = 2**31
+    elif oddity == "status":
+        store.add_status("payment", "X" * 60, "Long")
+        store.set_status(max(store.orders), payment="X" * 60)
+    elif oddity == "number":
+        order.number = "N" * 100
+    else:
+        order.items[0].sku = order.items[0].name = "A\0B"
+    store.place_order(lines=[(ids["CUP"], 1)])
+    run = do(connect(shop), "orders")
+    assert run.outcome in ("done", "partial"), run.error
+    assert len(orders(db)) == 2
+
+
+@pytest.mark.parametrize(("field", "value"), [("sku", "C\0UP"), ("sku", "C" * 300), ("amount", 2**40), ("amount", -5)])
+def test_a_product_no_column_is_made_for_stops_no_other(app, db, shop, field, value):
+    setattr(shop.store.products[products(shop)["CUP"]], field, value)
+    integration_id = connect(shop)
+    for kind in ("listings", "stock"):
+        run = do(integration_id, kind)
+        assert run.outcome in ("done", "partial", "waiting"), run.error
+    assert "PLATE" in {item.sku for item in stock.list_stock()}
