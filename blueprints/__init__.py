@@ -10,6 +10,7 @@ from blueprints import (
     errors,
     headers,
     limits,
+    numbers,
     privacy,
     sales_channels,
     settings,
@@ -24,6 +25,7 @@ from config import Config
 def guard(app: Flask, config: Config) -> None:
     """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
     text.init_app(app)
+    numbers.init_app(app)
     headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)
