@@ -6,7 +6,14 @@ from flask import Flask
 
 ROLE_WORDS = {"owner": "Owner", "manager": "Manager", "viewer": "Viewer"}
 BROWSERS = ("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl")
-SYSTEMS = ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
 """What is part of a browser's name of itself -> what people call it. The first that fits counts: most claim to be Safari."""
 
 
