@@ -230,7 +230,11 @@ def ordeal(examples: int, memory: bool = True) -> None:
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            @given(st.lists(answers, min_size=1, max_size=3), st.sampled_from(sorted(ACTS)), st.sampled_from(["addon", "addon", "api", ""]))
+            @given(
+                st.lists(answers, min_size=1, max_size=3),
+                st.sampled_from(sorted(ACTS)),
+                st.sampled_from(["addon", "addon", "api", ""]),
+            )
             def meet(given_answers: list[Answered], act: str, generation: str) -> None:
                 script["answers"] = given_answers
                 before = peak_memory(reset=True) if memory else 0
