@@ -4,10 +4,10 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test deep check bench lock
+.PHONY: help run test deep contract check bench lock
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/installed ## Start Cartlink with a practice shop on this machine (PORT, PRACTICE_PORT); Ctrl-C stops it
 	@exec $(PY) -m local_run
@@ -17,6 +17,11 @@ test: .venv/installed-dev ## Run the tests (ARGS="tests/services -k money" for s
 
 deep: .venv/installed-dev ## Run the tests with the long suites whole
 	@DEEP=1 $(PY) -m pytest -n 2 --dist worksteal --durations 15 --timeout 1800 $(ARGS)
+
+contract: .venv/installed-dev ## Hold a real shop to the channel contract, reading only (SHOP_URL, SHOP_KEY_FILE; WRITE=1 writes and restores)
+	@test -n "$(SHOP_URL)" -a -n "$(SHOP_KEY_FILE)" || { echo "Say which shop: make contract SHOP_URL=https://shop.example SHOP_KEY_FILE=key.txt"; exit 2; }
+	@SHOP_URL="$(SHOP_URL)" SHOP_KEY_FILE="$(SHOP_KEY_FILE)" WRITE="$(WRITE)" ALLOW_PRIVATE="$(ALLOW_PRIVATE)" \
+	  $(PY) -m pytest tests/contract -p no:xdist -q --timeout 1800
 
 check: .venv/installed-dev ## Look at style and at who imports whom
 	@$(PY) -m ruff check .

@@ -46,6 +46,8 @@ class Config:
     read_timeout: float
     total_timeout: float
     max_answer_bytes: int
+    shop_connections: int
+    shop_requests_per_minute: int
     log_level: str
     testing: bool = False
 
@@ -69,8 +71,9 @@ class Config:
 NAMES = (
     "CARTLINK_INSTANCE", "SECRET_KEY", "SECRET_KEYS", "SECRET_KEYS_FILE", "DATABASE_URL", "REDIS_URL", "ALLOW_PRIVATE_ENDPOINTS",
     "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
-    "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY",
-    "ORDER_PAGE_SIZE", "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "LOG_LEVEL",
+    "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
+    "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_REQUESTS_PER_MINUTE",
+    "LOG_LEVEL",
 )  # fmt: skip
 
 
@@ -109,6 +112,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         read_timeout=float(reader.integer("READ_TIMEOUT", 120, 1, 600)),
         total_timeout=float(reader.integer("TOTAL_TIMEOUT", 180, 1, 900)),
         max_answer_bytes=reader.integer("MAX_ANSWER_MB", 8, 1, 1024) * 1024 * 1024,
+        shop_connections=reader.integer("SHOP_CONNECTIONS", 2, 1, 8),
+        shop_requests_per_minute=reader.integer("SHOP_REQUESTS_PER_MINUTE", 1200, 0, 100_000),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     )
 

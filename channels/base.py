@@ -8,7 +8,7 @@ A channel's methods raise only leaves of ``errors.ChannelError``, and what its `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -186,7 +186,8 @@ class OrderPage:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A product or variant that has stock. ``external_id`` is unique in the shop (``product:31``, ``variant:5``).
+    """A product or variant that has stock. ``external_id`` is unique in the shop (``product:31``, ``variant:5``, or
+    ``variant:31/5`` where a shop finds a variant through its product only).
 
     ``counted`` is False where the shop does not count it; ``own_stock`` is False where a variant takes its product's."""
 
@@ -278,8 +279,11 @@ class Channel(Protocol):
         """The single money rows of one order: one request, counted."""
         ...
 
-    def iter_listings(self, *, start: str = "", page_size: int | None = None) -> Iterator[ListingPage]:
-        """All products and variants, page by page."""
+    def iter_listings(
+        self, *, start: str = "", page_size: int | None = None, names: bool = True, known: Mapping[str, str] | None = None
+    ) -> Iterator[ListingPage]:
+        """All products and variants, page by page. ``names`` False allows the channel to call listings by their SKU where
+        names cost requests; ``known`` maps variants' external ids to their products' ids, which may save asking for them."""
         ...
 
     def read_quantities(self, external_ids: Sequence[str]) -> dict[str, int]:

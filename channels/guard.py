@@ -83,7 +83,7 @@ class Allowance(threading.local):
     def took(self, count: int) -> None:
         self.room -= count
         if self.room < 0:
-            raise ShopBroken("The shop's answer is larger than Cartlink accepts.")
+            raise ShopBroken("The shop's answer is larger than Cartlink accepts.", status_code=200)
 
 
 class _Guarded:
@@ -126,7 +126,8 @@ class Guard:
         if not is_permitted(host, port, self.allow_private):
             for address in addresses:
                 if not is_public(address):
-                    raise AddressRefused(f"{host} leads to the address {address}, which is not on the public internet.")
+                    subject = address if host.strip("[]") == address else f"{host} leads to the address {address}, which"
+                    raise AddressRefused(f"{subject} is not on the public internet.")
         failure: OSError | None = None
         for turn, address in enumerate(addresses):
             left = until - time.monotonic()

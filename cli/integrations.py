@@ -163,18 +163,19 @@ def enable(name: str) -> None:
     """Switch an integration on; everything is due at once."""
     found = integrations.find_integration(name)
     was_enabled = found.enabled
-    integration = integrations.set_enabled(found.id, True, actor())
-    say(f"{integration.name} is enabled.")
+    integrations.set_enabled(found.id, True, actor())
+    say(f"{found.name} is enabled.")
     if not was_enabled:
-        start_runs(integration.id, FIRST_RUNS)
+        start_runs(found.id, FIRST_RUNS)
 
 
 @group.command("disable")
 @click.argument("name")
 def disable(name: str) -> None:
     """Switch an integration off; nothing more is sent to its shop."""
-    integration = integrations.set_enabled(integrations.find_integration(name).id, False, actor())
-    say(f"{integration.name} is disabled.")
+    found = integrations.find_integration(name)
+    integrations.set_enabled(found.id, False, actor())
+    say(f"{found.name} is disabled.")
 
 
 @group.command("remove")

@@ -16,7 +16,8 @@ class Draft(db.Model):
 
     ``answers_sealed`` is what the person typed, ``found_sealed`` what the shop said, both Fernet ciphertext of JSON.
     ``check_state`` is empty, ``asked`` (waiting for a worker), ``checking`` or ``done``; ``check_ticket`` names the check whose
-    result counts, so that the answer to what was typed before is not taken for the answer to what is there now."""
+    result counts, so that the answer to what was typed before is not taken for the answer to what is there now.
+    ``check_asked_at`` moves on while a worker is at the check, so that a dead one is noticed."""
 
     __tablename__ = "draft"
 

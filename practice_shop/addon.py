@@ -48,7 +48,7 @@ class Addon:
         """The reply to a request for `admin.php`."""
         query = php.parse(request.query_string)
         if query.get("target") != "RESTAPI" or not self.mode.addon:
-            return self._php(redirect(302, "admin.php?target=login"))
+            return self._php(redirect(302, f"{self.mode.admin_script}?target=login"))
         verb = self._verb(request, query)
         try:
             body = self._body(request, verb)
@@ -59,7 +59,7 @@ class Addon:
         parameters = {**request.cookies, **query, **body}
         reply = self._refuse(parameters, verb) or self._run(request, query, parameters, verb, body)
         if reply.status in (403, 404) and self._foreign_host(request):
-            reply = redirect(302, f"http://{self.mode.canonical_host}/admin.php?target=RESTAPI")
+            reply = redirect(302, f"http://{self.mode.canonical_host}/{self.mode.admin_script}?target=RESTAPI")
         return self._php(keep_session(self.store, request, reply))
 
     def _foreign_host(self, request) -> bool:

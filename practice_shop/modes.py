@@ -13,7 +13,8 @@ class Mode:
     `addon`: the REST API add-on is enabled. `maintenance`: being redeployed. `database_down`, `php_down`: as said.
     `plain_site`: no X-Cart here at all. `firewall`: something in front refuses. `canonical_host`: the host name
     the shop was configured with; other names make refused calls redirect. `addon_age`: which add-on it is, "5.4",
-    "5.3" (no JSON bodies) or "5.1" (no search conditions either, and quantities in an entity of their own).
+    "5.3" (no JSON bodies) or "5.1" (no search conditions either, and quantities in an entity of their own). `admin_script`:
+    the name of the admin script, which some shops change.
     """
 
     addon: bool = True
@@ -24,6 +25,7 @@ class Mode:
     firewall: bool = False
     canonical_host: str | None = None
     addon_age: str = AGES[0]
+    admin_script: str = "admin.php"
 
     def answer(self, request) -> Reply | None:
         """The answer this state gives to any request, or None when the shop is open."""
@@ -52,6 +54,9 @@ class Mode:
             elif name == "addon_age":
                 if value not in AGES:
                     raise ValueError(f"addon_age is one of {', '.join(AGES)}.")
+            elif name == "admin_script":
+                if not isinstance(value, str) or not value.endswith(".php"):
+                    raise ValueError("admin_script is the name of a .php file.")
             elif not isinstance(value, bool):
                 raise ValueError(f"{name} is true or false.")
             setattr(self, name, value)

@@ -30,8 +30,8 @@ class Site:
         reply = self.mode.answer(request)
         if reply is not None:
             return reply
-        if request.path == "/admin.php":
-            return self.addon.answer(request) if self.addon else redirect(302, "admin.php?target=login")
+        if request.path == f"/{self.mode.admin_script}":
+            return self.addon.answer(request) if self.addon else redirect(302, f"{self.mode.admin_script}?target=login")
         if self.api and (request.path == "/api" or request.path.startswith("/api/")):
             return self.api.answer(request)
         if request.path == "/cart.php":

@@ -13,9 +13,12 @@ from extensions import db
 from services import drafts, evidence, identity, integrations, vault
 from services.catalogue import status_rows
 from services.drafts import OpenDraft
+from services.heartbeat import Pulse
 from services.reauthorisation import apply_reauthorisation
 
 Say = Callable[[str], None]
+
+BEAT_SECONDS = 5
 
 
 def run_check(draft_id: int, ticket: str) -> None:
@@ -26,7 +29,8 @@ def run_check(draft_id: int, ticket: str) -> None:
     say = partial(drafts.say_phase, draft_id, ticket)
     look = {"add": _look_at_new, "reauthorise": _look_at_known}[draft.purpose]
     try:
-        found = look(draft, say)
+        with Pulse(BEAT_SECONDS, partial(drafts.say_alive, draft_id, ticket), f"check-{draft_id}"):
+            found = look(draft, say)
     except AppError as error:
         found = {"check": drafts.trouble_of(error)}
     drafts.end_check(draft_id, ticket, found)

@@ -31,7 +31,8 @@ class DraftGone(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class OpenDraft:
-    """A draft opened. ``state`` is that of the check: empty, asked, checking or done; ``found`` is empty until it is done."""
+    """A draft opened. ``state`` is that of the check: empty, asked, checking or done; ``found`` is empty until it is done.
+    ``heard_at`` is when the check was asked for or its worker was last heard of."""
 
     id: int
     token: str
@@ -40,7 +41,7 @@ class OpenDraft:
     integration_id: int | None
     actor: str
     state: str
-    asked_at: datetime | None
+    heard_at: datetime | None
     phase: str
     answers: dict[str, Any]
     found: dict[str, Any]
@@ -119,7 +120,7 @@ def begin_check(draft_id: int, ticket: str) -> OpenDraft | None:
         taken = session.execute(
             update(Draft)
             .where(Draft.id == draft_id, Draft.check_ticket == ticket, Draft.check_state == "asked")
-            .values(check_state="checking")
+            .values(check_state="checking", check_asked_at=utcnow())
             .execution_options(synchronize_session=False)
         )
         if taken.rowcount != 1:
@@ -132,6 +133,11 @@ def begin_check(draft_id: int, ticket: str) -> OpenDraft | None:
 def say_phase(draft_id: int, ticket: str, phase: str) -> None:
     """Tell the person who waits what the check is at."""
     _note(draft_id, ticket, phase=phase)
+
+
+def say_alive(draft_id: int, ticket: str) -> None:
+    """Tell that the check is still being worked on: without this the page takes its worker for dead."""
+    _note(draft_id, ticket, check_asked_at=utcnow())
 
 
 def end_check(draft_id: int, ticket: str, found: dict[str, Any]) -> bool:
@@ -157,7 +163,7 @@ def _mine(token: str, actor: str):
 def _opened(draft: Draft) -> OpenDraft:
     return OpenDraft(
         id=draft.id, token=draft.token, purpose=draft.purpose, kind=draft.kind, integration_id=draft.integration_id,
-        actor=draft.actor, state=draft.check_state, asked_at=draft.check_asked_at, phase=draft.phase,
+        actor=draft.actor, state=draft.check_state, heard_at=draft.check_asked_at, phase=draft.phase,
         answers=_unseal(draft.answers_sealed), found=_unseal(draft.found_sealed) if draft.found_sealed else {},
     )  # fmt: skip
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, or_, select
 
 import channels
 from errors import NotFound
 from extensions import db
 from models import Integration, Listing, Order, SyncRun
+from models.sync_run import LIVE
 from models.types import utcnow
 
 PAGE_SIZE = 50
@@ -63,22 +64,31 @@ class IntegrationPage:
         return any(row.live for row in self.rows)
 
 
+# Whoever looks at the list or clicks a switch is waiting: on the tables a statement costs half of what it does on the classes.
+_integration, _run = Integration.__table__.c, SyncRun.__table__.c
+HELD = select(func.count()).where(Order.shop_id == _integration.shop_id, Order.held).scalar_subquery()
+FAILED = (
+    select(func.count())
+    .where(Listing.shop_id == _integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
+    .scalar_subquery()
+)
 COLUMNS = (
-    Integration.id, Integration.shop_id, Integration.kind, Integration.name, Integration.endpoint, Integration.enabled,
-    Integration.health, Integration.health_message, Integration.orders_done_at, Integration.stock_done_at,
-    Integration.orders_due_at, Integration.stock_due_at, Integration.listings_due_at, Integration.waiting_run_id,
+    _integration.id, _integration.shop_id, _integration.kind, _integration.name, _integration.endpoint, _integration.enabled,
+    _integration.health, _integration.health_message, _integration.orders_done_at, _integration.stock_done_at,
+    _integration.orders_due_at, _integration.stock_due_at, _integration.listings_due_at, _integration.waiting_run_id,
+    HELD.label("held_orders"), FAILED.label("failed_listings"),
 )  # fmt: skip
-PRESENT = Integration.removed_at.is_(None)
+PRESENT = _integration.removed_at.is_(None)
 
 
 SORTS = {
-    "name": (Integration.name_key,),
+    "name": (_integration.name_key,),
     "health": (
-        Integration.enabled.desc(),
-        case({"needs_reauthorising": 0, "retrying": 1, "never_checked": 2}, value=Integration.health, else_=3),
-        Integration.name_key,
+        _integration.enabled.desc(),
+        case({"needs_reauthorising": 0, "retrying": 1, "never_checked": 2}, value=_integration.health, else_=3),
+        _integration.name_key,
     ),
-    "oldest": (Integration.orders_done_at.is_not(None), Integration.orders_done_at, Integration.name_key),
+    "oldest": (_integration.orders_done_at.is_not(None), _integration.orders_done_at, _integration.name_key),
 }
 """What the list can be sorted by: name, worst health first, longest without orders first."""
 
@@ -104,7 +114,7 @@ def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
     if status in ("enabled", "disabled"):
         where.append(Integration.enabled.is_(status == "enabled"))
     if status == "attention":
-        held = select(Order.id).where(Order.shop_id == Integration.shop_id, Order.state == "on_hold").exists()
+        held = select(Order.id).where(Order.shop_id == Integration.shop_id, Order.held).exists()
         failed = select(Listing.id).where(Listing.shop_id == Integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
         trouble = Integration.health.in_(("needs_reauthorising", "retrying"))
         where.append(
@@ -119,39 +129,35 @@ def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
     return where
 
 
+ROW = select(*COLUMNS).where(PRESENT, _integration.id == bindparam("integration_id"))
+LIVE_RUNS = (
+    select(_run.integration_id, _run.id, _run.kind, _run.state, _run.done, _run.total)
+    .where(LIVE, _run.integration_id.in_(bindparam("integration_ids", expanding=True)))
+    .order_by(_run.id)
+)
+
+
 def get_row(integration_id: int) -> IntegrationRow:
     """Raises NotFound for one that never was or is removed."""
-    found = db.session.execute(select(*COLUMNS).where(PRESENT, Integration.id == integration_id)).all()
+    found = db.session.execute(ROW, {"integration_id": integration_id}).all()
     if not found:
         raise NotFound("That integration has been removed.", "Load the list again.")
     return _complete(found)[0]
 
 
 def _complete(found: list[Row]) -> list[IntegrationRow]:
-    shops = [row.shop_id for row in found]
-    held = _count(Order.shop_id, Order.shop_id.in_(shops), Order.state == "on_hold")
-    failed = _count(Listing.shop_id, Listing.shop_id.in_(shops), Listing.push_failed, Listing.gone_at.is_(None))
     live = _live_runs([row.id for row in found])
-    return [_row(row, live.get(row.id, ()), held.get(row.shop_id, 0), failed.get(row.shop_id, 0)) for row in found]
-
-
-def _count(column: ColumnElement[int], *where: ColumnElement[bool]) -> dict[int, int]:
-    return dict(db.session.execute(select(column, func.count()).where(*where).group_by(column)).all())
+    return [_row(row, live.get(row.id, ())) for row in found]
 
 
 def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
-    query = (
-        select(SyncRun.integration_id, SyncRun.id, SyncRun.kind, SyncRun.state, SyncRun.done, SyncRun.total)
-        .where(SyncRun.live, SyncRun.integration_id.in_(ids))
-        .order_by(SyncRun.id)
-    )
     live: dict[int, tuple[LiveRun, ...]] = {}
-    for owner, *values in db.session.execute(query):
+    for owner, *values in db.session.execute(LIVE_RUNS, {"integration_ids": ids}):
         live[owner] = (*live.get(owner, ()), LiveRun(*values))
     return live
 
 
-def _row(row: Row, runs: tuple[LiveRun, ...], held: int, failed: int) -> IntegrationRow:
+def _row(row: Row, runs: tuple[LiveRun, ...]) -> IntegrationRow:
     kind = channels.channel_kind(row.kind)
     now = utcnow()
     due = (row.orders_due_at, row.stock_due_at, row.listings_due_at)
@@ -160,7 +166,7 @@ def _row(row: Row, runs: tuple[LiveRun, ...], held: int, failed: int) -> Integra
     return IntegrationRow(
         id=row.id, name=row.name, label=kind.label, logo=kind.logo, endpoint=row.endpoint, enabled=row.enabled,
         health=_health(row, runs), health_message=row.health_message if row.enabled else "",
-        orders_done_at=row.orders_done_at, stock_done_at=row.stock_done_at, held_orders=held, failed_listings=failed,
+        orders_done_at=row.orders_done_at, stock_done_at=row.stock_done_at, held_orders=row.held_orders, failed_listings=row.failed_listings,
         preview_waits=row.waiting_run_id is not None, runs=runs, live=bool(runs) or starting,
     )  # fmt: skip
 

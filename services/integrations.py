@@ -17,7 +17,7 @@ from channels.base import Channel, Check, Credentials, Limits
 from config import VERSION, Config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import Integration, Shop, SyncRun
+from models import Integration, Listing, Shop, SyncRun
 from models.types import utcnow
 from services import vault
 
@@ -63,6 +63,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
                 if shop.orders_from is not None and since < shop.orders_from:
                     shop.reading_since, shop.reading_position, shop.reading_started_at = since, 0, None
                 since = min(since, shop.orders_read_to)
+            _compare_all(shop)
             integration = Integration(
                 shop_id=shop.id, kind=new.kind, name=name, name_key=name.casefold(), endpoint=check.endpoint,
                 admin_script=check.admin_script, generation=check.generation, key_sealed=vault.seal(key), key_last4=last4(key),
@@ -97,6 +98,16 @@ def _shop_of(new: NewIntegration, address: str) -> Shop:
         db.session.flush()
     shop.address = address
     return shop
+
+
+def _compare_all(shop: Shop) -> None:
+    """What a shop that comes back offers may have changed much while it was away: its listings are read, and all of them
+    compared, before the first push."""
+    shop.listings_read_at, shop.listings_position = None, ""
+    db.session.execute(
+        update(Listing).where(Listing.shop_id == shop.id, Listing.gone_at.is_(None)).values(stale=True)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
 
 
 def last4(key: str) -> str:
@@ -155,21 +166,23 @@ def find_integration(name: str) -> Integration:
     return integration
 
 
-def set_enabled(integration_id: int, enabled: bool, actor: str) -> Integration:
+def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
     """Switch an integration on or off; doing it twice is the same as once. Raises NotFound.
 
     Off: queued runs end at once, running ones before their next request. On: everything is due at once."""
+    now = utcnow()
+    due = {"orders_due_at": now, "stock_due_at": now, "listings_due_at": now} if enabled else {}
+    row = Integration.__table__.c
+    present = (row.id == integration_id, row.removed_at.is_(None))
     with writing() as session:
-        integration = session.get(Integration, integration_id, with_for_update=True)
-        if integration is None or integration.removed_at is not None:
+        # One statement on the table decides and switches: whoever clicks is waiting.
+        switched = session.execute(
+            update(Integration.__table__).where(*present, row.enabled.is_(not enabled)).values(enabled=enabled, **due)
+        )
+        if not switched.rowcount and session.scalar(select(row.id).where(*present)) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
-        if integration.enabled != enabled:
-            integration.enabled = enabled
-            if enabled:
-                make_all_due(integration)
-            else:
-                end_queued_runs(integration_id)
-    return get_integration(integration_id)
+        if switched.rowcount and not enabled:
+            end_queued_runs(integration_id)
 
 
 def remove_integration(integration_id: int, actor: str) -> None:
@@ -186,9 +199,10 @@ def remove_integration(integration_id: int, actor: str) -> None:
 
 def end_queued_runs(integration_id: int) -> None:
     """End the runs that wait in the queue. Call it inside ``writing()``."""
+    row = SyncRun.__table__.c
     db.session.execute(
-        update(SyncRun)
-        .where(SyncRun.integration_id == integration_id, SyncRun.state == "queued")
+        update(SyncRun.__table__)
+        .where(row.integration_id == integration_id, SyncRun.live, row.state == "queued")
         .values(state="finished", outcome="stopped", finished_at=utcnow(), error_code="switched_off", error="The integration was switched off.")
     )  # fmt: skip
 
@@ -218,13 +232,20 @@ def normalise(kind: str, endpoint: str) -> tuple[str, str]:
     return channels.channel_class(kind).normalise(endpoint, allow_private=channel_limits().allow_private)
 
 
+def pasted_address(integration: Integration) -> str:
+    """The end point as a person would paste it to be understood fully: with the shop's admin script where that was renamed."""
+    usual = normalise(integration.kind, integration.endpoint)[1]
+    renamed = integration.admin_script not in ("", usual)
+    return f"{integration.endpoint}/{integration.admin_script}" if renamed else integration.endpoint
+
+
 def check_integration(integration_id: int) -> Check:
     """Check a stored integration and remember what it says: a good answer clears what was wrong, a rejected key asks for a
     person. Raises NotFound, or ConfigError where the keyring does not open the stored key."""
     integration = get_integration(integration_id)
-    kind, endpoint, key = integration.kind, integration.endpoint, vault.unseal(integration.key_sealed)
+    kind, pasted, key = integration.kind, pasted_address(integration), vault.unseal(integration.key_sealed)
     db.session.rollback()
-    check = check_shop(kind, endpoint, key)
+    check = check_shop(kind, pasted, key)
     with writing() as session:
         integration = session.get(Integration, integration_id, with_for_update=True)
         if integration is None or integration.removed_at is not None:
@@ -272,6 +293,7 @@ def channel_limits() -> Limits:
     return Limits(
         connect_timeout=config.connect_timeout, read_timeout=config.read_timeout, total_timeout=config.total_timeout,
         max_bytes=config.max_answer_bytes, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}",
+        connections=config.shop_connections, per_minute=config.shop_requests_per_minute,
     )  # fmt: skip
 
 
@@ -283,9 +305,9 @@ def parse_since(text: str) -> datetime:
     """A date (2026-11-01) or time (2026-11-01T08:00, with or without a zone; UTC without). Raises InvalidInput."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(f"{text!r} is not a date.", "Write it as 2026-11-30.", field="since") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment > utcnow() + timedelta(days=1):
         raise InvalidInput("The start date lies in the future.", "Choose today or an earlier day.", field="since")
     return moment

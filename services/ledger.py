@@ -111,6 +111,24 @@ def allot(item: StockItem, *, actor: str, run_id: int | None = None) -> list[int
     return touched
 
 
+def lacked(item_ids: Iterable[int]) -> list[int]:
+    """Those stock items of which open order lines lack some."""
+    ids = sorted(item_ids)
+    found: list[int] = []
+    for start in range(0, len(ids), 500):
+        query = (
+            select(OrderLine.stock_item_id)
+            .join(Order)
+            .where(
+                OrderLine.stock_item_id.in_(ids[start : start + 500]), Order.state.in_(OPEN_STATES),
+                OrderLine.quantity - OrderLine.shipped - OrderLine.reserved > 0,
+            )
+            .distinct()
+        )  # fmt: skip
+        found.extend(db.session.scalars(query))
+    return sorted(found)
+
+
 def expect_sale(shop_id: int, sold: dict[int, int]) -> None:
     """Note what a shop's own sales do to the quantity we expect to find there: ``sold`` is units by stock item, negative
     where the shop has put them back. What the shop had sold before its quantity was last read is known by then."""

@@ -18,8 +18,10 @@ from extensions import db
 from models import Link, Listing, Order, OrderLine, Shop, StockItem
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import bracket, holds, ledger
+from services import bracket, ledger
+from services.binding import bind_lines
 from services.runs import Lease
+from services.stock import MOST
 
 CHUNK = 200
 ROUNDS = 5
@@ -113,7 +115,7 @@ def _link_known(lease: Lease, shop_id: int) -> None:
             items = _items([sku for _, _, sku in chunk])
             _lock_shop(shop_id)
             _link(lease, [(row_id, items[sku]) for row_id, _, sku in chunk])
-            _bind_lines(items, lease)
+            lease.count("released", bind_lines(items, actor=lease.run_actor, run_id=lease.run_id))
 
 
 def _lock_shop(shop_id: int) -> None:
@@ -151,12 +153,12 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
                 items[sku],
                 actor=lease.run_actor,
                 cause="start",
-                on_hand=max(0, quantity) + taken.get(sku, 0),
+                on_hand=min(MOST, max(0, quantity) + taken.get(sku, 0)),
                 run_id=lease.run_id,
             )
     lease.count("started", len(started))
     _link(lease, [(row_id, items[sku]) for row_id, sku, _ in chunk])
-    _bind_lines(items, lease)
+    lease.count("released", bind_lines(items, actor=lease.run_actor, run_id=lease.run_id))
 
 
 def _link(lease: Lease, pairs: Sequence[tuple[int, StockItem]]) -> None:
@@ -184,27 +186,3 @@ def _open_units(shop_id: int, skus: Sequence[str]) -> dict[str, int]:
         .group_by(OrderLine.sku)
     )
     return {sku: int(units) for sku, units in db.session.execute(query)}
-
-
-def _bind_lines(items: dict[str, StockItem], lease: Lease) -> None:
-    """Order lines that waited for these SKUs take their stock item now, oldest first, and their orders are judged anew."""
-    if not items:
-        return
-    query = (
-        select(OrderLine, Order.state)
-        .join(Order)
-        .where(OrderLine.sku.in_(items), OrderLine.stock_item_id.is_(None))
-        .order_by(Order.placed_at, OrderLine.id)
-    )
-    touched: set[int] = set()
-    orders: set[int] = set()
-    for line, state in db.session.execute(query).all():
-        item = items[line.sku]
-        line.stock_item_id = item.id
-        orders.add(line.order_id)
-        if state in OPEN_STATES and ledger.reserve(line, item, actor=lease.run_actor, run_id=lease.run_id):
-            touched.add(item.id)
-    if orders:
-        db.session.flush()
-        lease.count("released", holds.judge_again(orders))
-    ledger.mark_stale(touched)

@@ -14,7 +14,7 @@ from channels.base import Order, Surcharge
 from models import Integration
 
 ZERO = Decimal(0)
-UNITS = tuple(Decimal(1).scaleb(-places) for places in range(5))
+UNITS = tuple(Decimal(1).scaleb(-places) for places in range(7))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from sqlalchemy import bindparam, select
 
 from channels.base import Address, Surcharge
 from channels.base import Order as ShopOrder
@@ -27,6 +28,16 @@ WITHOUT_CUSTOMER: dict[str, Any] = {
 NAME, NOTE = 1000, 10_000
 """The longest name and note that is stored in a column of its own, in characters; the payload keeps them whole."""
 
+SETTINGS = (
+    "use_tax", "use_shipping_tax", "surcharge_name", "with_discounts", "with_tax_lines", "with_back_orders", "work_statuses",
+    "with_options", "with_notes",
+)  # fmt: skip
+"""The settings that stored orders are read under."""
+
+READ_UNDER = select(*(Integration.__table__.c[name] for name in SETTINGS)).where(
+    Integration.__table__.c.id == bindparam("integration_id")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Storing:
@@ -40,12 +51,14 @@ class Storing:
     with_notes: bool
     actor: str
     run_id: int | None
+    settings: tuple[Any, ...]
 
     @classmethod
     def of(cls, integration: Integration, actor: str, run_id: int | None) -> Storing:
         return cls(
             integration.shop_id, integration.orders_since, MoneyRules.of(integration), holds.Rules.of(integration),
             integration.with_options, integration.with_notes, actor, run_id,
+            tuple(getattr(integration, name) for name in SETTINGS),
         )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from models import Integration, RunItem, Shop
 from models.types import utcnow
 from services import order_store
 from services.money import KnownRates, learn_rates, needs_rows
-from services.order_columns import Storing
+from services.order_columns import READ_UNDER, Storing
 from services.order_store import Rows, Stored
 from services.runs import Lease
 
@@ -68,14 +68,35 @@ def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: Kn
                 if shop.orders_read_to is None:
                     shop.orders_read_to = shop.reading_started_at
                     _link_without_stock_run(lease.integration_id)
-                shop.orders_from = since if shop.orders_from is None else min(since, shop.orders_from)
+                begin = max(since, storing.since)
+                shop.orders_from = begin if shop.orders_from is None else min(begin, shop.orders_from)
                 shop.reading_since, shop.reading_position, shop.reading_started_at = None, 0, None
+                _read_earlier(lease.integration_id, shop)
+            storing = _under_present_settings(lease, storing)
         if page.last:
             return "partial" if bad else "done"
         if pause():
             return "pause"
     lease.warn("The shop's list of orders ended before its last page.")
     return "partial"
+
+
+def _read_earlier(integration_id: int, shop: Shop) -> None:
+    """A start date that was moved back during the reading has the orders before it read next."""
+    integration = db.session.get_one(Integration, integration_id)
+    if shop.orders_from is not None and integration.orders_since < shop.orders_from:
+        shop.reading_since = integration.orders_since
+        integration.orders_due_at = utcnow()
+
+
+def _under_present_settings(lease: Lease, storing: Storing) -> Storing:
+    """The settings as they are by now. Where a person has changed them during the reading, what was stored under the old ones
+    is evaluated again; the evaluation that the change itself has caused may have been over before this page."""
+    if tuple(db.session.execute(READ_UNDER, {"integration_id": lease.integration_id}).one()) == storing.settings:
+        return storing
+    integration = db.session.get_one(Integration, lease.integration_id, populate_existing=True)
+    integration.evaluate_due_at = utcnow()
+    return Storing.of(integration, storing.actor, storing.run_id)
 
 
 def _link_without_stock_run(integration_id: int) -> None:
@@ -92,6 +113,7 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
         rows = _read_rows(channel, storing, page.orders, known, lease)
         with lease.page():
             bad += _store_page(lease, channel, storing, page, rows)
+            storing = _under_present_settings(lease, storing)
             read_to = read_to or page.shop_time or utcnow()
             if page.last:
                 shop = db.session.get_one(Shop, storing.shop_id)

@@ -20,6 +20,7 @@ from models import Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
 from services import bracket, ledger
 from services.runs import Lease
+from services.stock import MOST
 
 CHUNK = 100
 """Listings a write: bulk writes of a hundred rows took 0.46 s on a small shop (X-Cart 5.4, observed)."""
@@ -94,13 +95,17 @@ def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None],
             failed += _send(lease, channel, changes[start : start + CHUNK])
             tell()
         if not moved:
+            _close_approval(lease)
             break
     return "partial" if failed else "done"
 
 
 def push_nothing(lease: Lease) -> str:
     """Nothing is stale, so nothing is asked of the shop; a first push that changes nothing confirms itself."""
-    return "done" if _may_send(lease, lease.shop_id, ()) else "waiting"
+    if not _may_send(lease, lease.shop_id, ()):
+        return "waiting"
+    _close_approval(lease)
+    return "done"
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def _read_present(lease: Lease, channel: Channel) -> _Read:
         chunk = asking[start : start + READ_CHUNK]
         found = channel.read_quantities([external_id for _, external_id in chunk])
         lease.requests = channel.requests
-        present |= {listing_id: found[external_id] for listing_id, external_id in chunk if external_id in found}
+        present |= {listing_id: min(found[external_id], MOST) for listing_id, external_id in chunk if external_id in found}
         gone.extend(listing_id for listing_id, external_id in chunk if external_id not in found)
     with lease.page():
         _settle(settled, "")
@@ -198,7 +203,7 @@ def _judge_one(lease: Lease, listing: Listing, now: int) -> Iterator[_Change]:
     wanted = wanted_quantity(listing)
     if wanted is None:
         return
-    if listing.expected is not None and now not in (listing.expected, listing.pushed):
+    if listing.expected is not None and now not in (listing.expected, listing.pushed, wanted):
         _note_drift(lease, listing, now)
     listing.quantity = listing.expected = now
     if now == wanted:
@@ -240,7 +245,9 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
     with lease.page() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
         if not changes:
-            integration.push_gate, integration.waiting_run_id = "open", None
+            integration.waiting_run_id = None
+            if _anything_linked(shop_id):
+                integration.push_gate = "open"
             return True
         approved = _approved(integration.approved_run_id)
         new = [change for change in changes if (change.listing_id, change.wanted) not in approved]
@@ -258,6 +265,24 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
             )  # fmt: skip
         lease.count("preview", len(changes))
         return False
+
+
+def _anything_linked(shop_id: int) -> bool:
+    """Whether a push compares anything: one that compares nothing confirms nothing either."""
+    linked = select(Link.id).join(Listing).where(Listing.shop_id == shop_id, Listing.gone_at.is_(None)).limit(1)
+    return db.session.scalar(linked) is not None
+
+
+def _close_approval(lease: Lease) -> None:
+    """What a person has said yes to has been sent. The same changes on another day are asked about anew."""
+    integration = db.session.get_one(Integration, lease.integration_id)
+    given = integration.approved_run_id
+    db.session.rollback()
+    if given is not None:
+        with lease.page() as session:
+            integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+            if integration.approved_run_id == given:
+                integration.approved_run_id = None
 
 
 def _approved(run_id: int | None) -> set[tuple[int | None, int | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
 from services import holds, ledger
+from services.binding import bind_lines
 from services.clashes import done_again
 
 MOST = 2_147_483_647
@@ -56,8 +57,7 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
 @done_again
 def _set_one(item_id: int, quantity: int, actor: str) -> None:
     with writing():
-        if _set_on_hand(ledger.load_items([item_id])[item_id], quantity, actor, "set"):
-            ledger.mark_stale([item_id])
+        _set_on_hand([(ledger.load_items([item_id])[item_id], quantity)], actor, "set")
 
 
 def check_quantity(quantity: int) -> int:
@@ -101,25 +101,34 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
                     known[sku] = item_id
             ledger.mark_stale_skus(unknown)
         items = ledger.load_items(known.values())
-        changed = [item.id for item in items.values() if _set_on_hand(item, wanted[item.sku], actor, "import")]
-        ledger.mark_stale(changed)
+        changed = _set_on_hand([(item, wanted[item.sku]) for item in items.values()], actor, "import")
+        if unknown:
+            session.flush()
+            added = set(unknown)
+            bind_lines({item.sku: item for item in items.values() if item.sku in added}, actor=actor)
     return StockSet(len(changed), len(wanted) - len(changed), tuple(unknown))
 
 
-def _set_on_hand(item: StockItem, quantity: int, actor: str, cause: str) -> bool:
-    """Set one item's on hand; what is reserved beyond it is given back, newest order first. Answers whether it changed."""
-    if item.on_hand == quantity:
-        return False
-    touched: list[int] = []
-    if quantity < item.reserved:
-        touched = _take_back(item, item.reserved - quantity, actor)
-    more = quantity > item.on_hand
-    ledger.enter(item, actor=actor, cause=cause, on_hand=quantity - item.on_hand)
-    if more:
-        touched = ledger.allot(item, actor=actor)
+def _set_on_hand(wanted: Sequence[tuple[StockItem, int]], actor: str, cause: str) -> list[int]:
+    """Set what is on hand of locked stock items; answers with the ids of those that changed.
+
+    What is reserved beyond it is given back, newest order first, and what is new goes to the orders that lack it. The number
+    of statements does not grow with the number of items: a file of thousands must not keep every other writer waiting."""
+    changed = [(item, quantity) for item, quantity in wanted if item.on_hand != quantity]
+    orders: list[int] = []
+    for item, quantity in changed:
+        if quantity < item.reserved:
+            orders += _take_back(item, item.reserved - quantity, actor)
+    more = {item.id: item for item, quantity in changed if quantity > item.on_hand}
+    for item, quantity in changed:
+        ledger.enter(item, actor=actor, cause=cause, on_hand=quantity - item.on_hand)
+    for item_id in ledger.lacked(more):
+        orders += ledger.allot(more[item_id], actor=actor)
     db.session.flush()
-    holds.judge_again(touched)
-    return True
+    holds.judge_again(orders)
+    ids = [item.id for item, _ in changed]
+    ledger.mark_stale(ids)
+    return ids
 
 
 def _take_back(item: StockItem, units: int, actor: str) -> list[int]:

@@ -78,20 +78,24 @@ def perform(run_id: int, *, report: Report | None = None) -> SyncRun | None:
         if run is None or run.state == "finished":
             return run
         time.sleep(1)
+        # It may wait for a run inside it whose worker is dead, and there need be no scheduler to release that.
+        runs.release_dead_runs()
 
 
 def _work(
     lease: Lease, gate: Gate, slice_seconds: float | None, stopping: Callable[[], bool], report: Report | None
 ) -> None:  # fmt: skip
+    _plan_next(lease)
     integration = db.session.get_one(Integration, lease.integration_id)
     try:
-        _refuse(integration, lease.kind)
+        _refuse(integration, lease)
+        sealed = integration.key_sealed
         channel = integrations.open_channel(integration, gate)
     except AppError as trouble:
         db.session.rollback()
         runs.finish(lease, runs.outcome_of(trouble), trouble)
         return
-    _plan_next(lease)
+    db.session.rollback()
     until = time.monotonic() + slice_seconds if slice_seconds is not None else None
     part = _Slice(lease, gate, channel, until, stopping, report)
     try:
@@ -108,7 +112,7 @@ def _work(
             raise
         runs.finish(lease, runs.outcome_of(trouble), trouble)
         if isinstance(trouble, ChannelError):
-            note_failure(lease.integration_id, lease.kind, trouble)
+            note_failure(lease.integration_id, lease.kind, trouble, sealed)
         return
     except Exception as error:
         db.session.rollback()
@@ -131,16 +135,19 @@ def _work(
         runs.give_way(lease)
         return
     runs.finish(lease, outcome)
-    note_success(lease.integration_id, lease.kind)
+    note_success(lease.integration_id, lease.kind, heard=channel.requests > 0)
     if report:
         report(lease.done, lease.total)
 
 
-def _refuse(integration: Integration, kind: str) -> None:
-    """Raises RunStopped where this kind of run has nothing to do for an integration as it stands."""
+def _refuse(integration: Integration, lease: Lease) -> None:
+    """Raises RunStopped where a run has nothing to do for an integration as it stands. A person may try a rejected key
+    again; nobody else does."""
     if integration.removed_at is not None or not integration.enabled:
         raise SwitchedOff("The integration was switched off.")
-    if kind == "stock" and integration.writes_refused:
+    if integration.health == "needs_reauthorising" and (lease.actor == "schedule" or lease.actor.startswith("run:")):
+        raise RunStopped("The shop does not accept the API key, so nothing is asked of it.", "Reauthorise the integration.")
+    if lease.kind == "stock" and integration.writes_refused:
         raise RunStopped("The API key may only read, so stock is not sent.", "Reauthorise with the read/write key.")
 
 
@@ -224,18 +231,23 @@ def _inside(part: _Slice, kind: str) -> None:
 ACTS: dict[str, Callable[[_Slice], str]] = {"orders": _orders, "stock": _stock, "listings": _listings}
 
 
-def note_success(integration_id: int, kind: str) -> None:
+def note_success(integration_id: int, kind: str, *, heard: bool) -> None:
+    """``heard`` says whether the shop was asked anything: a run that had nothing to ask tells nothing of its health."""
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
         setattr(integration, f"{kind}_done_at", utcnow())
-        integrations.note_good(integration)
+        if heard:
+            integrations.note_good(integration)
 
 
-def note_failure(integration_id: int, kind: str, trouble: ChannelError) -> None:
+def note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed: bytes) -> None:
     """What a shop's refusal means (design.md, rule 9): a rejected key asks a person and stops the jobs, a key that may only
-    read stops stock, anything else is tried again later and later, with jitter."""
+    read stops stock, anything else is tried again later and later, with jitter. ``sealed`` is the key that was used: what is
+    said of a key that has been replaced meanwhile says nothing of the new one."""
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
+        if trouble.code in ("wrong_key", "read_only_key") and integration.key_sealed != sealed:
+            return
         if trouble.code == "wrong_key":
             integrations.note_trouble(integration, "needs_reauthorising", trouble.message)
             return

@@ -1,7 +1,7 @@
 """The lines, in the order they are printed."""
 
 from bench.frame import Line
-from bench.lines import idle_tick, order_download, order_requests, stock_push, worker_memory
+from bench.lines import idle_tick, order_download, order_requests, pages, stock_push, worker_memory
 
 LINES = (
     Line("order_download_ratio", 1.5, order_download.measure_ratio),
@@ -11,4 +11,7 @@ LINES = (
     Line("idle_tick_requests", 1, idle_tick.measure_requests),
     Line("idle_tick_scans", 0, idle_tick.measure_scans),
     Line("worker_memory_50k", 60, worker_memory.measure, unit=" MiB", seconds=420),
+    Line("list_page_ratio", 1.5, pages.measure_list),
+    Line("toggle_ratio", 1.5, pages.measure_toggle),
+    Line("page_weight_kb", 120, pages.measure_weight, unit=" kB"),
 )

@@ -20,10 +20,12 @@ SHIPPED = "S"
 MONEY = ("use_tax", "use_shipping_tax", "surcharge_name")
 
 
-PASTE_KEY = "Copy the value of ‘API key (read/write)’ from your shop and paste it here."
+PASTE_KEY = {
+    "api": "Copy the read/write key from ‘Settings’, ‘API’ in your shop and paste it here.",
+    "addon": "Copy the value of ‘API key (read/write)’ from your shop and paste it here.",
+}
+"""By generation."""
 ADVICE = {
-    "wrong_key": PASTE_KEY,
-    "read_only_key": PASTE_KEY,
     "unreachable": "Check the website end point, and whether the shop is up.",
     "timeout": "The shop is slow or overloaded. Try again.",
     "busy": "Try again in a minute.",
@@ -33,9 +35,8 @@ ADVICE = {
 """What to do about a verdict while a person waits; elsewhere the jobs keep trying by themselves."""
 
 
-UNTAKEN = timedelta(seconds=30)
-UNENDED = timedelta(seconds=310)
-"""How long a check may wait for a worker, and how long it may take, before a person is told that it does not come to an end."""
+PATIENCE = timedelta(seconds=30)
+"""How long a check may wait for a worker, or its worker be silent, before a person is told that it does not come to an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,7 @@ class Site:
 
 
 def is_late(draft: OpenDraft) -> bool:
-    if draft.asked_at is None:
-        return False
-    return utcnow() - draft.asked_at > (UNTAKEN if draft.state == "asked" else UNENDED)
+    return draft.heard_at is not None and utcnow() - draft.heard_at > PATIENCE
 
 
 def site_of(kind: str, typed: str) -> Site:
@@ -66,8 +65,15 @@ def site_of(kind: str, typed: str) -> Site:
 def complaint_of(check: dict[str, Any]) -> InvalidInput:
     """A check that went wrong, as what is wrong with a field."""
     verdict = check["verdict"]
-    field = "api_key" if verdict in ("wrong_key", "read_only_key") else "endpoint"
-    return InvalidInput(check["message"], ADVICE.get(verdict, check.get("advice", "")), field=field)
+    if verdict in ("wrong_key", "read_only_key"):
+        return InvalidInput(check["message"], PASTE_KEY[check.get("generation") or "addon"], field="api_key")
+    return InvalidInput(check["message"], ADVICE.get(verdict, check.get("advice", "")), field="endpoint")
+
+
+def check_of(draft: OpenDraft | None, site: Site) -> dict[str, Any]:
+    """The last check of a draft, where it was of this very address; else empty."""
+    check = draft.found.get("check", {}) if draft else {}
+    return check if site.endpoint and check.get("endpoint") == site.endpoint else {}
 
 
 def statuses(rows: list[list[str]]) -> list[Any]:

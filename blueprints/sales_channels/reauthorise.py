@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from blueprints.actors import current_actor
@@ -31,7 +33,7 @@ def leave_for_list(error: DraftGone) -> Response:
 def reauthorise(integration_id: int, token: str = "") -> Response:
     integration = integrations.get_integration(integration_id)
     draft = drafts.open_draft(token, current_actor(), "reauthorise") if token else None
-    form = ReauthoriseForm(data={"endpoint": draft.answers["endpoint"] if draft else integration.endpoint})
+    form = ReauthoriseForm(data={"endpoint": _typed(integration, draft)})
     if form.validate_on_submit():
         token = _keep(form, integration, draft)
         if not form.complaints():
@@ -69,14 +71,34 @@ def _show_failure(form: ReauthoriseForm, draft: OpenDraft) -> None:
 
 
 def _page(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None, status: int) -> Response:
-    typed = draft.answers["endpoint"] if draft else integration.endpoint
+    site = options.site_of(integration.kind, _typed(integration, draft))
     last4 = integrations.last4(draft.answers["api_key"]) if draft and draft.answers["api_key"] else integration.key_last4
     page = render_template(
         "sales_channels/reauthorise.html", form=form, integration=integration, token=draft.token if draft else "",
-        kind=get_kind(integration.kind), site=options.site_of(integration.kind, typed), key_last4=last4,
-        check=(draft.found.get("check") if draft else None) or {"generation": integration.generation},
+        kind=get_kind(integration.kind), site=site, key_last4=last4,
+        check=_what_is_known(integration, draft, site),
     )  # fmt: skip
     return make_response(page, status)
+
+
+def _typed(integration: Integration, draft: OpenDraft | None) -> str:
+    return draft.answers["endpoint"] if draft else integrations.pasted_address(integration)
+
+
+def _what_is_known(integration: Integration, draft: OpenDraft | None, site: options.Site) -> dict[str, Any]:
+    """The last check, where it was of the address in the field; else the generation that this integration speaks."""
+    return options.check_of(draft, site) or {"generation": integration.generation}
+
+
+@bp.post("/address")
+@bp.post("/<token>/address")
+def show_address(integration_id: int, token: str = "") -> Response:
+    """What is made of the address typed so far, and where its key is to be found."""
+    integration = integrations.get_integration(integration_id)
+    draft = drafts.open_draft(token, current_actor(), "reauthorise") if token else None
+    site = options.site_of(integration.kind, request.form.get("endpoint", ""))
+    check = _what_is_known(integration, draft, site)
+    return fragment("sales_channels/_address.html", site=site, kind=get_kind(integration.kind), check=check)
 
 
 @bp.get("/<token>/check")

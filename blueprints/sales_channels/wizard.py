@@ -150,7 +150,7 @@ def show_address(token: str) -> Answer:
     draft = _draft(token)
     site = options.site_of(draft.kind, request.form.get("endpoint", ""))
     kind = catalogue.get_kind(draft.kind)
-    return fragment("sales_channels/_address.html", site=site, kind=kind, check={})
+    return fragment("sales_channels/_address.html", site=site, kind=kind, check=options.check_of(draft, site))
 
 
 @bp.get("/<token>/check")

@@ -62,7 +62,7 @@ def amount(
 
 
 def quantity(value: int | None, place: int, problems: list[str]) -> int:
-    if value is None or value < 0 or value > 2**31:
+    if value is None or value < 0 or value >= 2**31:
         problems.append(f"The quantity of line {place} cannot be read.")
         return 0
     return value

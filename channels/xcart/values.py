@@ -17,6 +17,10 @@ MOST_NODES = 400_000
 MOST_ROWS = 20_000
 """Rows a page may hold, where an old shop gives its whole list at once."""
 
+LARGEST = 11
+"""The greatest power of ten in an amount. X-Cart's columns hold ten digits before the point; a sum of many lines still has to
+fit into a column of ours."""
+
 _UNITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -44,7 +48,7 @@ def money(value: Decimal | None, decimals: int) -> Decimal:
         rounded = value.quantize(_STEPS[decimals], ROUND_HALF_UP)
     except InvalidOperation:
         raise ValueError("no amount") from None
-    if rounded.is_nan():
+    if rounded.is_nan() or rounded.adjusted() > LARGEST:
         raise ValueError("no amount")
     # The shop's −0.0 is a plain zero.
     return rounded or _ZEROS[decimals]

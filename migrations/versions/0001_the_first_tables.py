@@ -193,6 +193,7 @@ def upgrade():
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.create_index('ix_order_shop_number', ['shop_id', 'number'], unique=False)
         batch_op.create_index('ix_order_shop_placed', ['shop_id', 'placed_at'], unique=False)
+        batch_op.create_index('ix_order_held', ['shop_id'], unique=False, sqlite_where=sa.text("state = 'on_hold'"), postgresql_where=sa.text("state = 'on_hold'"))
         batch_op.create_index('ix_order_state_placed', ['state', 'placed_at'], unique=False)
         batch_op.create_index('uq_order_shop_external_id', ['shop_id', 'external_id'], unique=True)
 
@@ -381,6 +382,7 @@ def downgrade():
     op.drop_table('draft')
     with op.batch_alter_table('order', schema=None) as batch_op:
         batch_op.drop_index('uq_order_shop_external_id')
+        batch_op.drop_index('ix_order_held', sqlite_where=sa.text("state = 'on_hold'"), postgresql_where=sa.text("state = 'on_hold'"))
         batch_op.drop_index('ix_order_state_placed')
         batch_op.drop_index('ix_order_shop_placed')
         batch_op.drop_index('ix_order_shop_number')

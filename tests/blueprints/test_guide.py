@@ -248,6 +248,28 @@ def test_orders_follow_the_answers_without_a_reload(page: Page) -> None:
         assert page.evaluate("window.stillTheSamePage")
 
 
+def test_an_address_pasted_with_the_mouse_is_understood_at_once(page: Page) -> None:
+    page.goto("/settings/sales-channels/add/xcart")
+    page.get_by_label("Name").fill("Garden shop")
+    page.get_by_role("button", name="Next").click()
+    # Fill tells the page what a paste does: that there is input, without a key pressed.
+    page.get_by_label("Website end point").fill("shop.example/admin.php")
+    expect(page.get_by_role("complementary", name="Help")).to_contain_text("Cartlink will use https://shop.example")
+    expect(page.get_by_label("Website end point")).to_be_focused()
+
+
+def test_on_a_phone_the_help_stands_below_the_key(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/settings/sales-channels/add/xcart")
+    page.get_by_label("Name").fill("Garden shop")
+    page.get_by_role("button", name="Next").click()
+    places = [
+        found.bounding_box()["y"]
+        for found in (page.get_by_label("API key", exact=True), page.locator("#address"), page.locator("#use_tax"))
+    ]
+    assert places == sorted(places)
+
+
 def test_searching_the_list_needs_no_reload_and_can_be_linked_to(page: Page) -> None:
     for name in ("Garden shop", "Kitchen shop"):
         add_integration(name)

@@ -7,10 +7,11 @@ from extensions import db
 from models import Draft, Integration
 from practice_shop import PracticeShop, Store
 from services import vault
+from services.integrations import check_integration
 from tests.blueprints.pages import complaints, element, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_integration, change_integration, read_integration
-from tests.blueprints.walks import LIST, connect
+from tests.blueprints.walks import LIST, begin, connect, give_shop
 from tests.support.signed_in import FreshClient
 
 
@@ -55,6 +56,29 @@ def test_save_tests_clears_and_resumes(client: FreshClient, made: Integration, p
     assert seen.orders_due_at is not None
     assert toasts(client.get(LIST).text) == ["Garden shop is reauthorised."]
     assert db.session.scalars(select(Draft)).all() == []
+
+
+def test_a_renamed_admin_script_is_kept(client: FreshClient, practice: PracticeShop) -> None:
+    practice.mode.set(admin_script="counter.php")
+    step = give_shop(client, begin(client), f"{practice.url}/counter.php", practice.key or "")
+    client.post(step, data=form_data(client.get(step).text, "with_variants"))
+    made = db.session.scalars(select(Integration)).one()
+    page = client.get(place(made)).text
+    assert element(page, "input", name="endpoint")["value"] == f"{practice.url}/counter.php"
+    assert element(page, "a", href=f"{practice.url}/counter.php")
+    practice.key = "a-new-key-for-this-shop"
+    work_off()
+    assert save(client, place(made), api_key=practice.key) == LIST
+    seen = read_integration(made.id)
+    assert (seen.endpoint, seen.admin_script, seen.key_last4) == (practice.url, "counter.php", "shop")
+    assert check_integration(made.id).good
+    assert read_integration(made.id).admin_script == "counter.php"
+
+
+def test_what_is_made_of_the_address_is_shown(client: FreshClient, made: Integration) -> None:
+    part = client.post(f"{place(made)}/address", data={"endpoint": "new.example/admin.php"}, headers=htmx("address")).text
+    assert words(element(part, "strong").text) == "https://new.example"
+    assert "My addons" in part
 
 
 def test_a_blank_key_keeps_the_key(client: FreshClient, made: Integration, practice: PracticeShop) -> None:

@@ -12,7 +12,8 @@ from extensions import db, writing
 from models import Draft, Integration, SyncRun
 from models.types import utcnow
 from practice_shop import PracticeShop
-from services import vault
+from services import checks, vault
+from services.drafts import begin_check
 from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_integration
@@ -104,6 +105,20 @@ class TestTheShop:
         failed = client.get(give_shop(client, step, practice.url, "wrong-key-of-some-length")).text
         assert "My addons" in failed
         assert "X-Cart 5.5 and later" not in failed
+        assert "API key (read/write)" in complaints(failed)[0]
+        address = step.replace("/shop", "/address")
+        again = client.post(address, data={"endpoint": f"{practice.url}/admin.php"}, headers=htmx("address")).text
+        assert "X-Cart 5.5 and later" not in again
+        other = client.post(address, data={"endpoint": "https://other.example"}, headers=htmx("address")).text
+        assert "X-Cart 5.5 and later" in other
+
+    def test_the_help_of_a_newer_shop(self, client: FreshClient) -> None:
+        with PracticeShop(orders=3, generation="api") as shop:
+            failed = client.get(give_shop(client, begin(client), shop.url, "wrong-key-of-some-length")).text
+        assert "Choose ‘Settings’, then ‘API’." in failed
+        assert "My addons" not in failed
+        assert complaints(failed)[0].endswith("Copy the read/write key from ‘Settings’, ‘API’ in your shop and paste it here.")
+        assert "API key (read/write)" not in failed
 
     @pytest.mark.parametrize(
         ("endpoint", "key", "said"),
@@ -227,6 +242,28 @@ class TestTheWait:
         assert "The test has not come to an end" in page
         assert 'http-equiv="refresh"' not in page
         assert element(page, id="check").get("hx-trigger") is None
+
+    def test_a_worker_that_falls_silent_is_noticed(self, client: FreshClient, practice: PracticeShop) -> None:
+        place = self.ask(client, practice)
+        draft = drafts()[0]
+        assert begin_check(draft.id, draft.check_ticket)
+        assert "Testing the connection" in client.get(place).text
+        with writing() as session:
+            session.scalars(select(Draft)).one().check_asked_at = utcnow() - timedelta(seconds=31)
+        assert "Its worker has stopped in the middle." in client.get(place).text
+
+    def test_a_worker_that_waits_for_a_slow_shop_is_not_silent(
+        self, client: FreshClient, practice: PracticeShop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.ask(client, practice)
+        heard: list[int] = []
+        say_alive = checks.drafts.say_alive
+        monkeypatch.setattr(checks, "BEAT_SECONDS", 0.05)
+        monkeypatch.setattr(checks.drafts, "say_alive", lambda *which: (heard.append(1), say_alive(*which)))
+        practice.faults.add("latency_ms", 300, times=1)
+        work_off("checks")
+        assert heard
+        assert drafts()[0].check_asked_at > utcnow() - timedelta(seconds=10)
 
     def test_an_answer_to_what_was_typed_before_does_not_count(self, client: FreshClient, practice: PracticeShop) -> None:
         place = self.ask(client, practice)

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, cast, func, select
 
 from models import Integration, Order, OrderChange, Shop
 from practice_shop import PracticeShop
-from services import integrations, runs, stock, sync
+from services import integration_settings, integrations, runs, schedule, stock, sync
 from tests.support.shops import connect, do, products
 
 
@@ -193,3 +193,69 @@ def test_removed_and_added_again_it_takes_up_its_history(app, db, shop):
     assert orders(db)[-1].external_id == str(late)
     assert db.session.scalar(select(func.count()).select_from(Shop)) == 1
     assert db.session.get(Integration, first).key_sealed == b""
+
+
+def test_a_start_date_moved_back_during_the_first_download_loses_no_order(app, db):
+    with PracticeShop(products=10, orders=300, days=30, seed=5) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=15))
+        run_id = runs.start_run(integration_id, "orders", "test").id
+        assert sync.work(run_id, slice_seconds=0).state == "queued"
+        earlier = datetime.now(UTC) - timedelta(days=60)
+        integration_settings.change_settings(integration_id, {"orders_since": earlier}, "test")
+        sync.perform(run_id)
+        assert schedule.start_due_runs(kinds=("orders",)) != []
+        sync.perform(schedule.waiting_runs()[0])
+        assert len(orders(db)) == 300
+        assert db.session.scalar(select(Shop)).orders_from == earlier
+
+
+def test_settings_changed_during_a_download_hold_for_every_order_of_it(app, db):
+    """The evaluation that the change causes may be over before the download stores its next page."""
+    with PracticeShop(products=10, orders=300, days=30, seed=5) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        changed = []
+
+        def after_a_page() -> bool:
+            if not changed:
+                changed.append(integration_settings.change_settings(integration_id, {"with_notes": False}, "test"))
+                integration_settings.evaluate_if_due(integration_id)
+            return False
+
+        sync.work(runs.start_run(integration_id, "orders", "test").id, stopping=after_a_page)
+        for due in integration_settings.due_evaluations():
+            integration_settings.evaluate_if_due(due)
+        assert len(orders(db)) == 300
+        assert not any(order.customer_notes for order in orders(db))
+        assert integration_settings.due_evaluations() == []
+
+
+@pytest.mark.parametrize("oddity", ["total", "quantity", "status", "number", "text"])
+def test_an_order_no_column_is_made_for_stops_no_other(app, db, shop, oddity):
+    ids = products(shop)
+    store = shop.store
+    order = store.orders[store.place_order(lines=[(ids["CUP"], 1)])]
+    if oddity == "total":
+        order.total = 1e17
+    elif oddity == "quantity":
+        order.items[0].amount = 2**31
+    elif oddity == "status":
+        store.add_status("payment", "X" * 60, "Long")
+        store.set_status(max(store.orders), payment="X" * 60)
+    elif oddity == "number":
+        order.number = "N" * 100
+    else:
+        order.items[0].sku = order.items[0].name = "A\0B"
+    store.place_order(lines=[(ids["CUP"], 1)])
+    run = do(connect(shop), "orders")
+    assert run.outcome in ("done", "partial"), run.error
+    assert len(orders(db)) == 2
+
+
+@pytest.mark.parametrize(("field", "value"), [("sku", "C\0UP"), ("sku", "C" * 300), ("amount", 2**40), ("amount", -5)])
+def test_a_product_no_column_is_made_for_stops_no_other(app, db, shop, field, value):
+    setattr(shop.store.products[products(shop)["CUP"]], field, value)
+    integration_id = connect(shop)
+    for kind in ("listings", "stock"):
+        run = do(integration_id, kind)
+        assert run.outcome in ("done", "partial", "waiting"), run.error
+    assert "PLATE" in {item.sku for item in stock.list_stock()}

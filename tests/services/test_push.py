@@ -239,3 +239,43 @@ def test_the_set_quantity_is_given_to_every_item_result(app, db, wide_shop):
     assert [(item.sku, item.now, item.wanted, item.stored, item.result) for item in items] == [
         ("SKU-02", 10, 5, 5, "sent"), ("SKU-05", 10, 1, 1, "sent"),
     ]  # fmt: skip
+
+
+def test_an_approval_is_good_for_one_push(app, db, wide_shop):
+    integration_id = settled(wide_shop)
+    nothing_left = ["sku,quantity\n", *(f"SKU-{number:02},0\n" for number in range(15))]
+    stock.import_stock(nothing_left, "test")
+    assert do(integration_id, "stock").outcome == "waiting"
+    push.approve(integration_id, "test")
+    assert do(integration_id, "stock").outcome == "done"
+    for few in (range(8), range(8, 15)):
+        stock.import_stock(["sku,quantity\n", *(f"SKU-{number:02},9\n" for number in few)], "test")
+        assert do(integration_id, "stock").outcome == "done"
+    stock.import_stock(nothing_left, "test")
+    assert do(integration_id, "stock").outcome == "waiting"
+
+
+def test_what_we_sent_before_a_crash_is_no_drift(app, db, shop):
+    """The worker died between the shop's answer and its own commit: the shop has what we wanted, and nobody else changed it."""
+    integration_id = settled(shop)
+    stock.set_stock("CUP", 9, "test")
+    shop.store.set_amount(products(shop)["CUP"], 9)
+    assert "drift" not in do(integration_id, "stock").counts
+
+
+def test_a_push_that_compares_nothing_confirms_nothing(app, db, shop):
+    integration_id = connect(shop, settings={"take_shop_stock": False})
+    assert do(integration_id, "stock").outcome == "done"
+    stock.import_stock(["sku,quantity\n", "CUP,1\n"], "test", add_unknown=True)
+    assert do(integration_id, "stock").outcome == "waiting"
+    assert shop.store.amount(products(shop)["CUP"]) == 20
+
+
+def test_a_shop_that_comes_back_is_compared_whole_before_anything_is_sent(app, db, shop):
+    ids = products(shop)
+    integrations.remove_integration(settled(shop), "test")
+    shop.store.set_amount(ids["CUP"], 77)
+    again = connect(shop, "Again")
+    assert do(again, "stock").outcome == "waiting"
+    assert [(row.sku, row.now, row.would_be) for row in push.preview(again).rows] == [("CUP", 77, 20)]
+    assert shop.store.amount(ids["CUP"]) == 77

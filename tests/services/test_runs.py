@@ -6,14 +6,17 @@ import threading
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 
 from errors import AlreadyRunning, Conflict, LeaseLost, StopRequested, SwitchedOff
 from extensions import db as database
 from extensions import writing
 from models import Integration, StockItem, SyncRun
 from models.types import utcnow
-from services import integrations, ledger, runs, schedule, stock
+from practice_shop import PracticeShop
+from services import integrations, ledger, runs, schedule, stock, sync, vault
 from tests.support.rows import make_integration, make_item
+from tests.support.shops import connect, do
 
 
 def started(kind: str = "orders") -> tuple[int, SyncRun]:
@@ -145,3 +148,63 @@ def test_concurrent_writers_lose_nothing(app):
     assert race(app, add_one, times=12) == [None] * 12
     database.session.rollback()
     assert stock.find_stock_item("CUP").on_hand == 12
+
+
+def test_a_run_that_asks_the_shop_nothing_says_nothing_of_its_health(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    shop.stop()
+    assert do(integration_id, "orders").outcome == "failed"
+    assert do(integration_id, "stock").outcome == "done"
+    integration = db.session.get(Integration, integration_id, populate_existing=True)
+    assert (integration.health, integration.failures) == ("retrying", 1)
+
+
+def test_a_lost_keyring_fails_one_run_an_interval(app, db, shop):
+    connect(shop)
+    app.extensions["cartlink.keyring"] = MultiFernet([Fernet(Fernet.generate_key())])
+    for _ in range(3):
+        for run_id in schedule.start_due_runs():
+            assert sync.work(run_id).outcome == "failed"
+    assert database.session.query(SyncRun).count() == 3
+
+
+@pytest.mark.timeout(30)
+def test_a_run_in_place_does_not_wait_for_a_dead_one_that_nobody_releases(app, db, shop):
+    """Without workers and a scheduler `sync stock --now` is on its own."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    stock.set_stock("CUP", 9, "test")
+    dead = runs.start_run(integration_id, "orders", "test").id
+    runs.claim(dead)
+    with writing() as session:
+        session.get(SyncRun, dead).lease_until = utcnow() - timedelta(seconds=1)
+    assert do(integration_id, "stock").outcome == "done"
+    assert runs.find_run(dead).outcome == "lost"
+
+
+def test_what_a_shop_says_of_the_old_key_is_not_held_against_a_new_one(app, db):
+    with PracticeShop(products=5, orders=250, days=10, seed=2) as shop:
+        integration_id = connect(shop)
+
+        def new_key() -> bool:
+            shop.key = "brand-new-key-1234"
+            with writing() as session:
+                session.get(Integration, integration_id).key_sealed = vault.seal(shop.key)
+            return False
+
+        run = sync.work(runs.start_run(integration_id, "orders", "schedule").id, stopping=new_key)
+        assert (run.outcome, run.error_code) == ("failed", "wrong_key")
+        assert db.session.get(Integration, integration_id, populate_existing=True).active
+        assert do(integration_id, "orders").outcome == "done"
+
+
+@pytest.mark.parametrize(("actor", "asked"), [("schedule", False), ("run:1", False), ("cli:ann", True)])
+def test_a_rejected_key_is_tried_again_by_a_person_only(app, db, shop, actor, asked):
+    integration_id = connect(shop)
+    run_id = runs.start_run(integration_id, "listings", actor).id
+    shop.key = shop.read_key = "another-key-entirely"
+    assert do(integration_id, "orders").error_code == "wrong_key"
+    shop.clear_requests()
+    assert sync.perform(run_id).outcome == ("failed" if asked else "stopped")
+    assert bool(shop.requests) == asked

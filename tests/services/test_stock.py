@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from errors import InvalidInput, NotFound
 from extensions import writing
@@ -136,3 +136,31 @@ def test_a_wrong_file_changes_nothing_and_says_where(app, text, said):
         stock.import_stock(text.splitlines(keepends=True), "test")
     assert said in refused.value.sentence()
     assert stock.find_stock_item("CUP").on_hand == 5
+
+
+def test_a_stock_item_that_is_added_releases_the_orders_that_waited_for_it(app, db):
+    """Also where no listing of any shop carries the SKU any more."""
+    shop = make_integration()
+    order = make_order(shop, "1", [("GHOST", 2)], state="on_hold")
+    stock.import_stock(["sku,quantity\n", "GHOST,9\n"], "test", add_unknown=True)
+    db.session.refresh(order)
+    assert (order.state, order.held_reason, order.lines[0].reserved) == ("ready", "", 2)
+    assert stock.find_stock_item("GHOST").available == 7
+    books_balance(db)
+
+
+def test_a_long_file_is_no_longer_transaction_for_everybody_else(app, db):
+    """SQLite has one writer at a time: what is looked up must not grow with the rows, or all others wait in vain."""
+
+    def statements(count: int) -> int:
+        executed: list[str] = []
+        event.listen(db.engine, "before_cursor_execute", lambda *given: executed.append(given[2].split()[0]))
+        rows = [f"{count}-{number},{number + 1}\n" for number in range(count)]
+        stock.import_stock(["sku,quantity\n", *rows], "test", add_unknown=True)
+        del executed[:]
+        rows = [f"{count}-{number},{number + 2}\n" for number in range(count)]
+        assert stock.import_stock(["sku,quantity\n", *rows], "test").changed == count
+        return executed.count("SELECT")
+
+    assert statements(300) <= statements(30) + 2
+    books_balance(db)

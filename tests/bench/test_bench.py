@@ -1,0 +1,87 @@
+"""The bench prints a line per budget and writes the same as JSON; what it says of a figure follows from figure and budget."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bench import frame
+from bench.frame import Line, Measured
+from bench.lines import LINES
+from tests.support.processes import ROOT
+
+PRINTED = re.compile(r"(?P<name>\w+) +(?P<figure>[\d.,]+)( [^≤≥\s]+)? +[≤≥] (?P<budget>[\d.,]+)( \S+)? +(?P<verdict>ok|short)")
+
+
+def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments], cwd=ROOT, env={**os.environ, **environment}, text=True, capture_output=True,
+        timeout=60,
+    )  # fmt: skip
+
+
+def test_every_line_is_printed_and_written_as_json(tmp_path):
+    path = tmp_path / "bench.json"
+    run = bench("--quick", "--only", "order_requests", "--only", "page_weight_kb", BENCH_JSON=str(path))
+    assert run.returncode == 0, run.stderr
+    printed = [PRINTED.fullmatch(line) for line in run.stdout.splitlines()]
+    assert all(printed), run.stdout
+    written = json.loads(path.read_text())
+    assert [line["name"] for line in printed] == [row["name"] for row in written] == ["order_requests", "page_weight_kb"]
+    assert [row["budget"] for row in written] == [1, 120]
+    for line, row in zip(printed, written, strict=True):
+        assert line["verdict"] == ("ok" if row["ok"] else "short")
+        assert float(line["figure"]) == pytest.approx(row["figure"], rel=0.02)
+        assert row["details"]["machine"]["cores"] == os.cpu_count()
+    assert written[0]["figure"] == 1 and len(written[0]["details"]["downloads"]) == 8
+
+
+def test_a_name_that_is_no_line_is_wrong_usage():
+    run = bench("--only", "nonsense")
+    assert run.returncode == 2
+    assert "nonsense" in run.stderr and "order_download_ratio" in run.stderr
+
+
+def test_names_are_unique_and_budgets_are_those_of_the_design():
+    budgets = {line.name: (line.budget, line.at_least) for line in LINES}
+    assert len(budgets) == len(LINES)
+    assert budgets["order_download_ratio"] == (1.5, False)
+    assert budgets["stock_push_requests"] == (1 / 50, False)
+    assert budgets["stock_push_speed"] == (10, True)
+    assert budgets["worker_memory_50k"] == (60, False)
+    assert budgets["page_weight_kb"] == (120, False)
+
+
+class QuickPlace:
+    seed, quick = 1, True
+
+
+@pytest.mark.parametrize(
+    ("figure", "at_least", "verdict"), [(1.5, False, "ok"), (1.51, False, "short"), (1.49, True, "short"), (1.5, True, "ok")]
+)
+def test_the_verdict_follows_from_figure_and_budget(capsys, figure, at_least, verdict):
+    line = Line("some_line", 1.5, lambda place: Measured(figure), at_least=at_least)
+    assert frame.run([line], QuickPlace(), None)
+    assert capsys.readouterr().out.split()[-1] == verdict
+
+
+def test_a_line_that_fails_or_takes_too_long_is_said_and_the_others_are_measured(capsys, tmp_path):
+    def fail(place):
+        raise RuntimeError("no shop")
+
+    def hang(place):
+        while True:
+            pass
+
+    path = tmp_path / "bench.json"
+    lines = [Line("failing", 1, fail), Line("hanging", 1, hang, seconds=1), Line("good", 1, lambda place: Measured(1))]
+    assert not frame.run(lines, QuickPlace(), path)
+    said = capsys.readouterr()
+    assert said.out.split()[0] == "good"
+    assert "failing could not be measured" in said.err and "no shop" in said.err and "within 1 s" in said.err
+    assert [row["name"] for row in json.loads(path.read_text())] == ["good"]
