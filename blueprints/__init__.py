@@ -11,6 +11,7 @@ from blueprints import (
     headers,
     limits,
     listings,
+    numbers,
     orders,
     privacy,
     reports,
@@ -28,6 +29,7 @@ from config import Config
 def guard(app: Flask, config: Config) -> None:
     """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
     text.init_app(app)
+    numbers.init_app(app)
     headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)

@@ -7,7 +7,7 @@ import secrets
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from blueprints.expired import shows_input_again
 from errors import AppError
@@ -71,6 +71,9 @@ def show_failure(error: InternalServerError) -> Response:
 
 def answer(status: int, message: str, advice: str = "", title: str = "") -> Response:
     """With htmx a toast, whatever was the target; else a page of its own."""
+    if isinstance(request.routing_exception, BadHost):
+        # A page has links, and from such a Host header none can be made.
+        return Response("The name of this site in your request cannot be understood.\n", 400, mimetype="text/plain")
     if request.htmx and not request.htmx.history_restore_request:
         toasts = [("danger", f"{message} {advice}".strip())]
         response = make_response(render_template("partials/_toasts.html", toasts=toasts), status)

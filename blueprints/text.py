@@ -9,7 +9,6 @@ import re
 from typing import Any
 
 from flask import Flask
-from markupsafe import Markup
 
 TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of text round them: ``safe\\u202etxt.exe`` would be read as ``safeexe.txt``."""
@@ -32,5 +31,4 @@ def harmless(value: Any) -> Any:
         value = value[:LONGEST] + "…"
     if HIDDEN.search(value) is None:
         return value
-    clean = CONTROL.sub("\ufffd", TURNING.sub("", value))
-    return Markup(clean) if isinstance(value, Markup) else clean
+    return type(value)(CONTROL.sub("\ufffd", TURNING.sub("", value)))

@@ -17,7 +17,7 @@ from services import ledger
 from services.runs import Lease
 from services.stock import MOST
 
-LONGEST_SKU, LONGEST_NAME = 255, 1000
+LONGEST_NAME = 1000
 """Characters; what is longer is cut."""
 
 
@@ -55,12 +55,21 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
 
 def _storable(listing: ShopListing) -> ShopListing:
     """A listing that every database takes: one odd row must not stop all that come after it."""
-    odd = "\0" in listing.sku or "\0" in listing.name or len(listing.sku) > 255 or abs(listing.quantity) > MOST
+    odd = (
+        "\0" in listing.sku
+        or "\0" in listing.name
+        or len(listing.sku) > 255
+        or len(listing.name) > LONGEST_NAME
+        or abs(listing.quantity) > MOST
+    )
     if not odd:
         return listing
     quantity = max(-MOST, min(MOST, listing.quantity))
     return replace(
-        listing, sku=listing.sku.replace("\0", "\ufffd")[:255], name=listing.name.replace("\0", "\ufffd"), quantity=quantity
+        listing,
+        sku=listing.sku.replace("\0", "\ufffd")[:255],
+        name=listing.name.replace("\0", "\ufffd")[:LONGEST_NAME],
+        quantity=quantity,
     )
 
 
@@ -72,7 +81,7 @@ def _lock_items(shop_id: int, listings: Sequence[ShopListing]) -> None:
 
 
 def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease) -> None:
-    listings = [_bounded(listing) for listing in page.listings if with_variants or listing.kind != "variant"]
+    listings = [listing for listing in page.listings if with_variants or listing.kind != "variant"]
     known = {
         row.external_id: row
         for row in db.session.execute(
@@ -105,13 +114,6 @@ def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease
     for row in page.bad:
         db.session.add(RunItem(run_id=lease.run_id, external_id=row.external_id, result="unreadable", reason=row.reason))
     lease.count("unreadable", len(page.bad))
-
-
-def _bounded(listing: ShopListing) -> ShopListing:
-    """A listing whose words fit the columns."""
-    if len(listing.sku) <= LONGEST_SKU and len(listing.name) <= LONGEST_NAME:
-        return listing
-    return replace(listing, sku=listing.sku[:LONGEST_SKU], name=listing.name[:LONGEST_NAME])
 
 
 def _new_row(shop: Shop, listing: ShopListing) -> dict[str, Any]:

@@ -133,6 +133,7 @@ def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) ->
     for row in named:
         if row.external_id in known:
             continue
+        known[row.external_id] = b""
         reason = f"The order could not be read: {row.reason}"
         db.session.add(
             Order(

@@ -10,6 +10,7 @@ from blueprints.accounts.routes import Answer, form_page
 from blueprints.actors import current_actor
 from blueprints.expired import keeps_input
 from blueprints.htmx import go_to, toast
+from blueprints.numbers import argument
 from blueprints.users.forms import RoleForm, UserFilter, UserForm
 from errors import AppError
 from services import accounts, sign_ins
@@ -22,7 +23,7 @@ log = logging.getLogger("cartlink.security")
 def list_users() -> Answer:
     form = UserFilter(request.args)
     filters = form.chosen()
-    page = accounts.list_users(request.args.get("page", 1, type=int), form.search.data)
+    page = accounts.list_users(argument("page") or 1, form.search.data)
     return render_template(
         "users/list.html",
         page=page,

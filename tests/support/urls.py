@@ -53,7 +53,7 @@ def every_address(app: Flask, values: dict[str, Any]) -> Iterator[Address]:
 def _value(rule: Rule, name: str, values: dict[str, Any]) -> Any:
     if name in values:
         return values[name]
-    return 1 if rule._converters[name].__class__.__name__ == "IntegerConverter" else "x"
+    return 1 if rule._converters[name].__class__.__name__ == "RowId" else "x"
 
 
 def all_that_is_stored() -> dict[str, list[tuple[Any, ...]]]:
