@@ -68,6 +68,7 @@ ROLES = {
     "wizard.cancel": OWNER,
     "reauthorise.reauthorise": OWNER,
     "reauthorise.watch_check": OWNER,
+    "reauthorise.show_address": OWNER,
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
     "removal.remove_integration": OWNER,
