@@ -83,7 +83,7 @@ class Allowance(threading.local):
     def took(self, count: int) -> None:
         self.room -= count
         if self.room < 0:
-            raise ShopBroken("The shop's answer is larger than Cartlink accepts.")
+            raise ShopBroken("The shop's answer is larger than Cartlink accepts.", status_code=200)
 
 
 class _Guarded:

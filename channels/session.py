@@ -158,7 +158,8 @@ class ShopSession:
                 trouble = exc
             if answer is not None and not _passing(answer, insist):
                 return answer
-            if trouble is not None and not trouble.retryable:
+            # An answer that came whole and is of no use, because it is too large, will be so again.
+            if trouble is not None and (not trouble.retryable or trouble.status_code == 200):
                 break
             wait = self._pause(turn, answer)
             if turn + 1 == most or wait > LONGEST_WAIT or time.monotonic() + wait >= deadline:

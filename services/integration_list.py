@@ -11,6 +11,7 @@ import channels
 from errors import NotFound
 from extensions import db
 from models import Integration, Listing, Order, SyncRun
+from models.sync_run import LIVE
 from models.types import utcnow
 
 PAGE_SIZE = 50
@@ -63,29 +64,31 @@ class IntegrationPage:
         return any(row.live for row in self.rows)
 
 
-HELD = select(func.count()).where(Order.shop_id == Integration.shop_id, Order.held).scalar_subquery()
+# Whoever looks at the list or clicks a switch is waiting: on the tables a statement costs half of what it does on the classes.
+_integration, _run = Integration.__table__.c, SyncRun.__table__.c
+HELD = select(func.count()).where(Order.shop_id == _integration.shop_id, Order.held).scalar_subquery()
 FAILED = (
     select(func.count())
-    .where(Listing.shop_id == Integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
+    .where(Listing.shop_id == _integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     .scalar_subquery()
 )
 COLUMNS = (
-    Integration.id, Integration.shop_id, Integration.kind, Integration.name, Integration.endpoint, Integration.enabled,
-    Integration.health, Integration.health_message, Integration.orders_done_at, Integration.stock_done_at,
-    Integration.orders_due_at, Integration.stock_due_at, Integration.listings_due_at, Integration.waiting_run_id,
+    _integration.id, _integration.shop_id, _integration.kind, _integration.name, _integration.endpoint, _integration.enabled,
+    _integration.health, _integration.health_message, _integration.orders_done_at, _integration.stock_done_at,
+    _integration.orders_due_at, _integration.stock_due_at, _integration.listings_due_at, _integration.waiting_run_id,
     HELD.label("held_orders"), FAILED.label("failed_listings"),
 )  # fmt: skip
-PRESENT = Integration.removed_at.is_(None)
+PRESENT = _integration.removed_at.is_(None)
 
 
 SORTS = {
-    "name": (Integration.name_key,),
+    "name": (_integration.name_key,),
     "health": (
-        Integration.enabled.desc(),
-        case({"needs_reauthorising": 0, "retrying": 1, "never_checked": 2}, value=Integration.health, else_=3),
-        Integration.name_key,
+        _integration.enabled.desc(),
+        case({"needs_reauthorising": 0, "retrying": 1, "never_checked": 2}, value=_integration.health, else_=3),
+        _integration.name_key,
     ),
-    "oldest": (Integration.orders_done_at.is_not(None), Integration.orders_done_at, Integration.name_key),
+    "oldest": (_integration.orders_done_at.is_not(None), _integration.orders_done_at, _integration.name_key),
 }
 """What the list can be sorted by: name, worst health first, longest without orders first."""
 
@@ -126,11 +129,11 @@ def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
     return where
 
 
-ROW = select(*COLUMNS).where(PRESENT, Integration.id == bindparam("integration_id"))
+ROW = select(*COLUMNS).where(PRESENT, _integration.id == bindparam("integration_id"))
 LIVE_RUNS = (
-    select(SyncRun.integration_id, SyncRun.id, SyncRun.kind, SyncRun.state, SyncRun.done, SyncRun.total)
-    .where(SyncRun.live, SyncRun.integration_id.in_(bindparam("integration_ids", expanding=True)))
-    .order_by(SyncRun.id)
+    select(_run.integration_id, _run.id, _run.kind, _run.state, _run.done, _run.total)
+    .where(LIVE, _run.integration_id.in_(bindparam("integration_ids", expanding=True)))
+    .order_by(_run.id)
 )
 
 

@@ -99,7 +99,7 @@ def _download(app: Flask) -> tuple[float, float, Any]:
 def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float, float, Any]:
     database = db.engine.url
     started, cpu = time.perf_counter(), time.process_time()
-    engine = create_engine(database)
+    engine = create_engine(database, json_serializer=ENCODE)
     tables = MetaData()
     order_table, line_table = (Table(name, tables, autoload_with=engine) for name in ("order", "order_line"))
     seen: set[int] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ import pytest
 from channels.base import BadRow, Order, OrderPage
 from errors import KeyRejected, ShopBroken, ShopRefused, ShopTooOld, SwitchedOff
 from practice_shop import PracticeShop, Store
-from tests.channels.scripted import ScriptedShop, connect
+from tests.channels.scripted import PATIENT, ScriptedShop, connect
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -255,6 +256,16 @@ class TestOrdersAtFault:
         shop.mode.database_down = False
         rest = list(xcart.iter_orders(placed_since=LONG_AGO, start=first.position, page_size=10))
         assert len(numbers([first, *rest])) == 30
+
+    def test_a_page_larger_than_accepted_is_read_in_halves(self, store, shop):
+        store.products[1].description = "<p>" + "long text " * 300 + "</p>"
+        store.touch_product(1)
+        ids = fill(store, 60)
+        channel = connect(shop, limits=replace(PATIENT, max_bytes=100_000))
+        pages = list(channel.iter_orders(placed_since=LONG_AGO))
+        assert numbers(pages) == [str(each) for each in ids]
+        assert not any(order.problems for page in pages for order in page.orders)
+        assert 3 < channel.requests < 12
 
     @pytest.mark.parametrize("fault", ["truncate", "bad_json", "html", "status_500"])
     def test_a_trouble_that_passes_leaves_no_trace(self, store, shop, xcart, fault: str):

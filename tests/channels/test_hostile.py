@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -203,7 +204,8 @@ class Listener(logging.Handler):
 
 
 def ordeal(examples: int, memory: bool = True) -> None:
-    """Let every act of the channel meet ``examples`` answers."""
+    """Let every act of the channel meet ``examples`` answers. Memory is looked at where the system tells its peak (Linux)."""
+    memory = memory and os.access("/proc/self/clear_refs", os.W_OK)
     script: dict[str, list[Answered]] = {"answers": []}
     turn = {"count": 0}
 
@@ -228,7 +230,11 @@ def ordeal(examples: int, memory: bool = True) -> None:
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            @given(st.lists(answers, min_size=1, max_size=3), st.sampled_from(sorted(ACTS)), st.sampled_from(["addon", "addon", "api", ""]))
+            @given(
+                st.lists(answers, min_size=1, max_size=3),
+                st.sampled_from(sorted(ACTS)),
+                st.sampled_from(["addon", "addon", "api", ""]),
+            )
             def meet(given_answers: list[Answered], act: str, generation: str) -> None:
                 script["answers"] = given_answers
                 before = peak_memory(reset=True) if memory else 0
@@ -259,7 +265,7 @@ def ordeal(examples: int, memory: bool = True) -> None:
 
 
 def test_a_sample_of_hostile_answers():
-    ordeal(150)
+    ordeal(100)
 
 
 @pytest.mark.deep

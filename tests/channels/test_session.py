@@ -267,6 +267,12 @@ class TestLimits:
         assert isinstance(exc, (ShopBroken, ShopTimeout))
         assert time.monotonic() - begun < 2.0
 
+    def test_and_not_asked_for_again(self):
+        with ScriptedShop(lambda exchange: exchange.json(["x" * 300_000])) as shop:
+            with pytest.raises(ShopBroken, match="larger than"):
+                open_session(shop).read(TARGET)
+            assert len(shop.seen) == 1
+
     def test_of_an_error_page_only_the_beginning_is_read(self):
         answer = read(lambda exchange: exchange.answer(404, b"<html>" + b"x" * 5_000_000, kind="text/html"))
         assert answer.status == 404 and len(answer.body) <= 64 * 1024

@@ -13,9 +13,10 @@ from redis import Redis
 from sqlalchemy import func, select
 
 import jobs
+from jobs import evaluations
 from models import Integration, Listing, Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import integrations, stock
+from services import integration_settings, integrations, stock
 from tests.support.processes import Started, wait_until
 from tests.support.shops import connect, products
 
@@ -133,3 +134,15 @@ def test_disabled_while_a_download_runs_nothing_more_is_sent(app, db, worker):
         db.session.rollback()
         assert not db.session.get(Integration, integration_id).enabled
         assert db.session.scalar(select(func.count()).select_from(Listing)) == 0
+
+
+def test_an_evaluation_whose_job_got_lost_is_enqueued_again(app, db, shop, redis_url, monkeypatch):
+    """A worker killed between taking the job and beginning it leaves the job's name behind, in no list."""
+    monkeypatch.setattr(evaluations, "WAITING_TTL", 1)
+    integration_id = connect(shop)
+    integration_settings.change_settings(integration_id, {"use_tax": True}, "test")
+    evaluations.enqueue_due_evaluations()
+    checks = jobs.queue("checks")
+    with Redis.from_url(redis_url) as queue:
+        assert queue.lpop(checks.key) is not None
+    wait_until(lambda: evaluations.enqueue_due_evaluations() or checks.count == 1, 10, "the job")
