@@ -67,6 +67,7 @@ ROLES = {
     "wizard.show_rehearsal": OWNER,
     "wizard.cancel": OWNER,
     "reauthorise.reauthorise": OWNER,
+    "reauthorise.show_address": OWNER,
     "reauthorise.watch_check": OWNER,
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
