@@ -6,16 +6,20 @@ all that is the next one's.
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, flash, make_response, redirect, url_for
+from flask import Flask, Response, abort, current_app, flash, make_response, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_person
-from blueprints.htmx import is_ours
+from blueprints.htmx import go_to, is_ours
 from extensions import login
 from services import sign_ins
+from services.sign_ins import Person
+
+log = logging.getLogger("cartlink.security")
 
 ANYONE, SIGNED_IN, VIEWER, MANAGER, OWNER = "anyone", "signed_in", "viewer", "manager", "owner"
 
@@ -77,6 +81,8 @@ ROLES = {
 }
 FILES = {"static", "assets.show_asset"}
 """Nobody looks who asks for these."""
+TO_GET_IT = {"account.change_two_step", "account.begin_two_step", "accounts.sign_out"}
+"""What is open to somebody who still has to set up the two-step sign-in."""
 STRANGERS_MAY_SEND = 64 * 1024
 """Bytes in a request of somebody who is not signed in; a name and a password need no more."""
 POLLING = "X-Poll"
@@ -107,8 +113,18 @@ def check_access() -> Response | AnyResponse | None:
     if POLLING not in request.headers:
         sign_ins.note_use(person)
     if needed != SIGNED_IN and not person.may(needed):
+        log.warning("user %d, a %s, was refused %s %s", person.id, person.role, request.method, request.endpoint)
         abort(403)
+    if lacks_second_step(person) and request.endpoint not in TO_GET_IT:
+        flash("Here signing in takes two steps. Set up the second one to go on.", "info")
+        return go_to(url_for("account.change_two_step"))
     return None
+
+
+def lacks_second_step(person: Person) -> bool:
+    """Whether the operator wants a second step of this person that is not set up yet."""
+    wanted = current_app.config["CARTLINK"].two_step_for
+    return not person.two_step and (wanted == "EVERYBODY" or (wanted == "OWNERS" and person.role == "owner"))
 
 
 def may(endpoint: str) -> bool:

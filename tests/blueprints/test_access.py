@@ -134,6 +134,13 @@ def test_no_viewer_sees_personal_data_of_customers(app: Flask, addresses: list[A
             assert "lanted" not in ask(client, address, headers=htmx("live")).text, address
 
 
+def test_a_refusal_is_written_down(app: Flask, caplog) -> None:
+    client = app.test_client()
+    user_id = sign_in(client, "Vera", "viewer")
+    client.post("/users/1/disable")
+    assert f"user {user_id}, a viewer, was refused POST users.disable_user" in caplog.text
+
+
 def test_keys_users_and_removal_are_for_owners() -> None:
     for endpoint, needed in ROLES.items():
         if endpoint.startswith(("users.", "wizard.", "reauthorise.", "removal.", "privacy.")):
