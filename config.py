@@ -35,6 +35,7 @@ class Config:
     session_idle: timedelta
     session_lifetime: timedelta
     requests_per_minute: int
+    two_step_for: str
     lease_seconds: int
     slice_seconds: int
     tick_seconds: int
@@ -71,6 +72,7 @@ class Config:
 NAMES = (
     "CARTLINK_INSTANCE", "SECRET_KEY", "SECRET_KEYS", "SECRET_KEYS_FILE", "DATABASE_URL", "REDIS_URL", "ALLOW_PRIVATE_ENDPOINTS",
     "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
+    "TWO_STEP_FOR",
     "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
     "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_REQUESTS_PER_MINUTE",
     "LOG_LEVEL",
@@ -101,6 +103,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         session_idle=timedelta(minutes=reader.integer("SESSION_IDLE_MINUTES", 120, 1, 7 * 24 * 60)),
         session_lifetime=timedelta(hours=reader.integer("SESSION_HOURS", 12, 1, 30 * 24)),
         requests_per_minute=reader.integer("REQUESTS_PER_MINUTE", 600, 10, 100_000),
+        two_step_for=reader.choice("TWO_STEP_FOR", "NOBODY", ("NOBODY", "OWNERS", "EVERYBODY")),
         lease_seconds=reader.integer("LEASE_SECONDS", 60, 2, 3600),
         slice_seconds=reader.integer("SLICE_SECONDS", 30, 1, 3600),
         tick_seconds=reader.integer("TICK_SECONDS", 5, 1, 300),

@@ -6,16 +6,20 @@ all that is the next one's.
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, flash, make_response, redirect, url_for
+from flask import Flask, Response, abort, current_app, flash, make_response, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_person
-from blueprints.htmx import is_ours
+from blueprints.htmx import go_to, is_ours
 from extensions import login
 from services import sign_ins
+from services.sign_ins import Person
+
+log = logging.getLogger("cartlink.security")
 
 ANYONE, SIGNED_IN, VIEWER, MANAGER, OWNER = "anyone", "signed_in", "viewer", "manager", "owner"
 
@@ -67,8 +71,8 @@ ROLES = {
     "wizard.show_rehearsal": OWNER,
     "wizard.cancel": OWNER,
     "reauthorise.reauthorise": OWNER,
-    "reauthorise.watch_check": OWNER,
     "reauthorise.show_address": OWNER,
+    "reauthorise.watch_check": OWNER,
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
     "removal.remove_integration": OWNER,
@@ -142,11 +146,14 @@ ROLES = {
     "stock_files.upload": MANAGER,
 }
 CUSTOMERS = {
-    "orders.list_orders", "order.show_order", "order.print_order", "order.show_raw", "orders.download_orders", "lookup.show_lookup", "lookup.find_order",
+    "orders.list_orders", "order.show_order", "order.print_order", "order.show_raw", "orders.download_orders",
+    "lookup.show_lookup", "lookup.find_order",
 }  # fmt: skip
 """These show personal data of customers: a viewer needs to be allowed to see it."""
 FILES = {"static", "assets.show_asset"}
 """Nobody looks who asks for these."""
+TO_GET_IT = {"account.change_two_step", "account.begin_two_step", "accounts.sign_out"}
+"""What is open to somebody who still has to set up the two-step sign-in."""
 STRANGERS_MAY_SEND = 64 * 1024
 """Bytes in a request of somebody who is not signed in; a name and a password need no more."""
 POLLING = "X-Poll"
@@ -177,10 +184,20 @@ def check_access() -> Response | AnyResponse | None:
     if POLLING not in request.headers:
         sign_ins.note_use(person)
     if needed != SIGNED_IN and not person.may(needed):
+        log.warning("user %d, a %s, was refused %s %s", person.id, person.role, request.method, request.endpoint)
         abort(403)
     if request.endpoint in CUSTOMERS and not person.may_see_customers:
         abort(403)
+    if lacks_second_step(person) and request.endpoint not in TO_GET_IT:
+        flash("Here signing in takes two steps. Set up the second one to go on.", "info")
+        return go_to(url_for("account.change_two_step"))
     return None
+
+
+def lacks_second_step(person: Person) -> bool:
+    """Whether the operator wants a second step of this person that is not set up yet."""
+    wanted = current_app.config["CARTLINK"].two_step_for
+    return not person.two_step and (wanted == "EVERYBODY" or (wanted == "OWNERS" and person.role == "owner"))
 
 
 def may(endpoint: str) -> bool:

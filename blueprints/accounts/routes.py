@@ -103,7 +103,9 @@ def sign_out() -> Answer:
         log.info("user %d signed out", person.id)
     let_out()
     toast("You are signed out.")
-    return go_to(url_for(".sign_in"))
+    answer = go_to(url_for(".sign_in"))
+    answer.headers["Clear-Site-Data"] = '"storage"'
+    return answer
 
 
 @bp.route("/set-password", methods=["GET", "POST"])

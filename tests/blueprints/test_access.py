@@ -19,8 +19,12 @@ def addresses(app: Flask) -> list[Address]:
     return list(every_address(app, example_values(app)))
 
 
+def needed_for(address: Address) -> str:
+    return ROLES.get(address.endpoint, OWNER)
+
+
 def allowed(address: Address, role: str) -> bool:
-    needed = ROLES[address.endpoint]
+    needed = needed_for(address)
     return needed in (ANYONE, SIGNED_IN) or USER_ROLES.index(role) <= USER_ROLES.index(needed)
 
 
@@ -59,7 +63,7 @@ def test_without_a_sign_in_every_route_asks_for_one_and_nothing_is_changed(
     app.config["WTF_CSRF_ENABLED"] = csrf
     before = all_that_is_stored()
     for address in addresses:
-        if ROLES[address.endpoint] == ANYONE:
+        if needed_for(address) == ANYONE:
             continue
         answer = ask(app.test_client(), address)
         assert (answer.status_code, answer.location.split("?")[0]) == (303, "/sign-in"), address
@@ -87,7 +91,7 @@ def test_what_a_role_may_not_is_refused_and_changes_nothing(app: Flask, addresse
 @pytest.mark.parametrize("role", USER_ROLES)
 def test_what_a_role_may_is_not_refused(app: Flask, addresses: list[Address], role: str) -> None:
     for address in addresses:
-        if allowed(address, role) and ROLES[address.endpoint] != ANYONE:
+        if allowed(address, role) and needed_for(address) != ANYONE:
             client = app.test_client()
             sign_in(client, "owner" if role == "owner" else role, role)
             answer = ask(client, address)
@@ -128,6 +132,13 @@ def test_no_viewer_sees_personal_data_of_customers(app: Flask, addresses: list[A
         if address.method == "GET" and allowed(address, "viewer"):
             assert "lanted" not in ask(client, address).text, address
             assert "lanted" not in ask(client, address, headers=htmx("live")).text, address
+
+
+def test_a_refusal_is_written_down(app: Flask, caplog) -> None:
+    client = app.test_client()
+    user_id = sign_in(client, "Vera", "viewer")
+    client.post("/users/1/disable")
+    assert f"user {user_id}, a viewer, was refused POST users.disable_user" in caplog.text
 
 
 def test_keys_users_and_removal_are_for_owners() -> None:

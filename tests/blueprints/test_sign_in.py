@@ -211,6 +211,7 @@ class TestBeingSignedOut:
     def test_signing_out_forgets_what_the_browser_kept(self, client):
         answer = client.post("/sign-out")
         assert answer.location == "/sign-in"
+        assert answer.headers["Clear-Site-Data"] == '"storage"'
         assert not is_in(client)
         assert client.get("/sign-out").status_code == 405
 
@@ -255,6 +256,30 @@ class TestTheSecondStep:
         assert not is_in(stranger)
 
 
+class TestAWantedSecondStep:
+    @pytest.mark.config(two_step_for="OWNERS")
+    def test_an_owner_sets_it_up_before_anything_else(self, app, client):
+        for method, path in (("GET", "/settings"), ("GET", "/users"), ("POST", "/users/1/disable"), ("GET", "/account")):
+            assert client.open(path, method=method).location == "/account/two-step", path
+        assert client.get("/settings", headers={"HX-Request": "true"}).headers["HX-Redirect"] == "/account/two-step"
+        assert client.get("/account/two-step").status_code == 200
+        owner = accounts.find_user("owner").id
+        client.post("/account/two-step/begin")
+        code = pyotp.TOTP(two_step.setup_seed(owner).replace(" ", "")).now()
+        assert client.post("/account/two-step", data={"code": code}).location == "/account"
+        assert client.get("/settings").status_code == 200
+        manager = app.test_client()
+        sign_in(manager, "Ben", "manager")
+        assert manager.get("/settings").status_code == 200
+
+    @pytest.mark.config(two_step_for="EVERYBODY")
+    def test_or_everybody_does(self, app):
+        viewer = app.test_client()
+        sign_in(viewer, "Vera", "viewer")
+        assert viewer.get("/settings").location == "/account/two-step"
+        assert viewer.post("/sign-out").location == "/sign-in"
+
+
 class TestTheOneTimeLink:
     def test_it_sets_a_password_and_signs_in_nobody(self, app, stranger, ann):
         elsewhere = app.test_client()
@@ -294,7 +319,12 @@ def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, brow
             page.set_viewport_size({"width": 1280, "height": 900})
             page.get_by_label("One-time code").fill(code)
             page.get_by_label("Name").fill("Ann")
-            page.get_by_label("Password").fill(GOOD)
+            password = page.get_by_label("Password", exact=True)
+            password.fill(GOOD)
+            page.get_by_role("button", name="Show the password").click()
+            expect(password).to_have_attribute("type", "text")
+            page.get_by_role("button", name="Show the password").click()
+            expect(password).to_have_attribute("type", "password")
             page.get_by_role("button", name="Make the owner and sign in").click()
         else:
             page.get_by_label("Name").fill("ann")
