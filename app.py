@@ -9,7 +9,6 @@ from flask import Flask
 import blueprints
 import cli
 import jobs
-import models
 from config import Config, load
 from extensions import csrf, db, htmx, migrate
 from services import vault
