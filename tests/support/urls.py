@@ -51,6 +51,9 @@ def every_address(app: Flask, values: dict[str, Any]) -> Iterator[Address]:
 
 
 def _value(rule: Rule, name: str, values: dict[str, Any]) -> Any:
+    choices = getattr(rule._converters[name], "items", None)
+    if choices:
+        return sorted(choices)[0]
     if name in values:
         return values[name]
     return 1 if rule._converters[name].__class__.__name__ == "RowId" else "x"
