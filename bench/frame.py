@@ -36,7 +36,7 @@ class Line:
     measure: Callable[[Place], Measured]
     unit: str = ""
     at_least: bool = False
-    seconds: int = 180
+    seconds: int = 300
 
     def keeps(self, figure: float) -> bool:
         return figure >= self.budget if self.at_least else figure <= self.budget
@@ -104,7 +104,8 @@ def machine() -> dict[str, Any]:
 
 
 def _number(value: float) -> str:
-    """Two decimals where they say something, none for a whole number."""
-    return (
-        f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
-    )
+    """As many decimals as say something, none for a whole number."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    decimals = 3 if abs(value) < 0.1 else 2 if abs(value) < 100 else 1
+    return f"{value:.{decimals}f}"

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
+from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
 from config import Config
@@ -26,6 +27,10 @@ from services.schedule import start_due_runs as make_due_runs
 QUEUES = ("ticks", "checks", "sync")
 RUN_TIMEOUT = 900
 """Seconds a job may take. A run gives way after a slice, so only a single endless answer comes near this."""
+
+
+ENQUEUE_TRIES = 50
+"""Job ids tried for one run."""
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -55,13 +60,17 @@ def enqueue_run(run_id: int) -> None:
         run = runs.find_run(run_id)
         if run.enqueues and sync.get_job_position(_job_id(run)) is not None:
             return
-        run = runs.note_enqueue(run_id)
-        if run is None:
-            return
-        sync.enqueue(
-            f"jobs.{run.kind}.run", kwargs={"run_id": run.id}, job_id=_job_id(run), unique=True, job_timeout=RUN_TIMEOUT,
-            result_ttl=60, failure_ttl=int(timedelta(days=1).total_seconds()),
-        )  # fmt: skip
+        for _ in range(ENQUEUE_TRIES):
+            run = runs.note_enqueue(run_id)
+            if run is None:
+                return
+            # A job id may be taken where a new database meets a queue that remembers an older one: the next is free.
+            with suppress(DuplicateJobError):
+                sync.enqueue(
+                    f"jobs.{run.kind}.run", kwargs={"run_id": run.id}, job_id=_job_id(run), unique=True, job_timeout=RUN_TIMEOUT,
+                    result_ttl=60, failure_ttl=int(timedelta(days=1).total_seconds()),
+                )  # fmt: skip
+                return
     except RedisError:
         raise QueueAway("The queue does not answer; the run is kept and starts when it is back.") from None
 

@@ -4,9 +4,11 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from .generate import VARIANT_SHARE
 from .shop import FULL_KEY, GENERATIONS, READ_KEY, PracticeShop
+from .state import keep_saved, load_store
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -25,6 +27,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--variant-share", type=float, default=VARIANT_SHARE, help="share of products with variants (default: 0.12)"
     )
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep the shop in this file, and go on with it next time")
     parser.add_argument("--page-latency", type=float, default=0, metavar="MS", help="milliseconds added to each answer")
     return parser.parse_args(arguments)
 
@@ -34,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    shop = PracticeShop(**vars(options))
+    state = options.state
+    del options.state
+    made_from = (options.products, options.orders, options.days, options.seed, options.variant_share)
+    shop = PracticeShop(**vars(options), store=load_store(state, made_from) if state else None)
     try:
         shop.start()
     except OSError as failure:
@@ -42,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     sys.stdout.write(f"Practice shop ready at {shop.url}  key {shop.key}  read-only key {shop.read_key}\n")
     sys.stdout.flush()
+    if state:
+        keep_saved(shop.store, state, made_from, stop)
     stop.wait()
     shop.stop()
     return 0

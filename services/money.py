@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 from channels.base import Order, Surcharge
 from models import Integration
@@ -35,15 +36,13 @@ class MoneyRules:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class LineMoney:
+class LineMoney(NamedTuple):
     price: Decimal
     total: Decimal
     tax: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Breakdown:
+class Breakdown(NamedTuple):
     """``difference`` is total less the sum of the six parts: 0 for a sound order. ``tax_lines`` are (name, amount) pairs."""
 
     items: Decimal
@@ -67,8 +66,7 @@ def plain(amount: Decimal, decimals: int) -> str:
     return f"{amount:.{decimals}f}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+class _Facts(NamedTuple):
     items: Decimal
     shipping: Decimal
     discount: Decimal

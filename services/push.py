@@ -246,7 +246,7 @@ def _may_send(lease: Lease, shop_id: int, changes: Sequence[_Change]) -> bool:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
         if not changes:
             integration.waiting_run_id = None
-            if _anything_linked(shop_id):
+            if integration.push_gate == "first" and _anything_linked(shop_id):
                 integration.push_gate = "open"
             return True
         approved = _approved(integration.approved_run_id)

@@ -13,9 +13,10 @@ from redis import Redis
 from sqlalchemy import func, select
 
 import jobs
+from jobs import evaluations
 from models import Integration, Listing, Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import integrations, stock
+from services import integration_settings, integrations, runs, stock
 from tests.support.processes import Started, wait_until
 from tests.support.shops import connect, products
 
@@ -133,3 +134,26 @@ def test_disabled_while_a_download_runs_nothing_more_is_sent(app, db, worker):
         db.session.rollback()
         assert not db.session.get(Integration, integration_id).enabled
         assert db.session.scalar(select(func.count()).select_from(Listing)) == 0
+
+
+def test_an_evaluation_whose_job_got_lost_is_enqueued_again(app, db, shop, redis_url, monkeypatch):
+    """A worker killed between taking the job and beginning it leaves the job's name behind, in no list."""
+    monkeypatch.setattr(evaluations, "WAITING_TTL", 1)
+    integration_id = connect(shop)
+    integration_settings.change_settings(integration_id, {"use_tax": True}, "test")
+    evaluations.enqueue_due_evaluations()
+    checks = jobs.queue("checks")
+    with Redis.from_url(redis_url) as queue:
+        assert queue.lpop(checks.key) is not None
+    wait_until(lambda: evaluations.enqueue_due_evaluations() or checks.count == 1, 10, "the job")
+
+
+def test_a_new_database_on_a_queue_that_remembers_an_older_one_starts_its_runs(app, db, shop, worker):
+    """Job ids are made of run ids, and a new database counts them from the start."""
+    integration_id = connect(shop)
+    run = runs.start_run(integration_id, "orders", "test")
+    for number in (1, 2):
+        jobs.queue("sync").enqueue("jobs.orders.run", kwargs={"run_id": 999}, job_id=f"run-{run.id}-{number}")
+    jobs.enqueue_run(run.id)
+    worker("sync")
+    wait_until(lambda: finished(db, "orders"), 30, "the run")
