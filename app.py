@@ -11,7 +11,7 @@ import cli
 import jobs
 from config import Config, load
 from extensions import csrf, db, htmx, migrate
-from services import vault
+from services import keyring, vault
 
 
 @cli.ends_commands
@@ -24,10 +24,13 @@ def create_app(config: Config | None = None) -> Flask:
     logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations", render_as_batch=True, compare_type=True)
+    # Who may, and how often, is asked before anything looks at what was sent.
+    blueprints.guard(app, config)
     csrf.init_app(app)
     htmx.init_app(app)
     vault.init_app(app, config)
     jobs.init_app(app, config)
     blueprints.register(app)
     cli.register(app)
+    keyring.check_at_start(app)
     return app

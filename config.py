@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from errors import ConfigError
@@ -24,10 +25,17 @@ class Config:
     instance: Path
     secret_key: str = field(repr=False)
     secret_keys: tuple[str, ...] = field(repr=False)
+    secret_keys_file: str
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     allow_private_endpoints: tuple[str, ...]
     behind_https: bool
+    trusted_proxies: int
+    public_url: str
+    session_idle: timedelta
+    session_lifetime: timedelta
+    requests_per_minute: int
+    two_step_for: str
     lease_seconds: int
     slice_seconds: int
     tick_seconds: int
@@ -49,6 +57,8 @@ class Config:
         return {
             "SECRET_KEY": self.secret_key,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
+            # The prefix makes browsers refuse such a cookie from anything but this very host over https.
+            "SESSION_COOKIE_NAME": "__Host-cartlink" if self.behind_https else "cartlink",
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
             "SESSION_COOKIE_SECURE": self.behind_https,
@@ -61,9 +71,11 @@ class Config:
 
 NAMES = (
     "CARTLINK_INSTANCE", "SECRET_KEY", "SECRET_KEYS", "SECRET_KEYS_FILE", "DATABASE_URL", "REDIS_URL", "ALLOW_PRIVATE_ENDPOINTS",
-    "BEHIND_HTTPS", "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY",
-    "ORDER_PAGE_SIZE", "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS",
-    "SHOP_REQUESTS_PER_MINUTE", "LOG_LEVEL",
+    "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
+    "TWO_STEP_FOR",
+    "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
+    "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_REQUESTS_PER_MINUTE",
+    "LOG_LEVEL",
 )  # fmt: skip
 
 
@@ -81,10 +93,17 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         instance=instance,
         secret_key=reader.required("SECRET_KEY"),
         secret_keys=_secret_keys(values),
+        secret_keys_file=values.get("SECRET_KEYS_FILE", ""),
         database_url=_database_url(reader.required("DATABASE_URL")),
         redis_url=reader.required("REDIS_URL"),
         allow_private_endpoints=reader.words("ALLOW_PRIVATE_ENDPOINTS"),
         behind_https=reader.boolean("BEHIND_HTTPS", False),
+        trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, 0, 10),
+        public_url=_public_url(values.get("PUBLIC_URL", "")),
+        session_idle=timedelta(minutes=reader.integer("SESSION_IDLE_MINUTES", 120, 1, 7 * 24 * 60)),
+        session_lifetime=timedelta(hours=reader.integer("SESSION_HOURS", 12, 1, 30 * 24)),
+        requests_per_minute=reader.integer("REQUESTS_PER_MINUTE", 600, 10, 100_000),
+        two_step_for=reader.choice("TWO_STEP_FOR", "NOBODY", ("NOBODY", "OWNERS", "EVERYBODY")),
         lease_seconds=reader.integer("LEASE_SECONDS", 60, 2, 3600),
         slice_seconds=reader.integer("SLICE_SECONDS", 30, 1, 3600),
         tick_seconds=reader.integer("TICK_SECONDS", 5, 1, 300),
@@ -170,19 +189,35 @@ def _database_url(url: str) -> str:
     raise ConfigError("DATABASE_URL has to start with sqlite:/// or postgresql://.")
 
 
+def _public_url(url: str) -> str:
+    """Where people reach the pages, without a slash at its end; empty where nobody has said."""
+    url = url.strip().rstrip("/")
+    if url and not url.startswith(("http://", "https://")):
+        raise ConfigError("PUBLIC_URL has to start with http:// or https://.")
+    return url
+
+
 def _secret_keys(values: Mapping[str, str]) -> tuple[str, ...]:
     """The Fernet keyring, newest key first: from SECRET_KEYS_FILE (one key a line) or SECRET_KEYS (commas)."""
     path = values.get("SECRET_KEYS_FILE", "")
-    if path:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as cause:
-            raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
-    else:
-        text = values.get("SECRET_KEYS", "")
-    keys = tuple(word for word in text.replace(",", " ").split() if word)
+    keys = read_keyring(path) if path else _words_of(values.get("SECRET_KEYS", ""))
     if not keys:
         raise ConfigError(
             "There is no keyring: set SECRET_KEYS_FILE or SECRET_KEYS.", "Without the keyring stored API keys cannot be read."
         )
     return keys
+
+
+def read_keyring(path: str) -> tuple[str, ...]:
+    """The keys in a keyring file, the newest first. Raises ConfigError where it cannot be read."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as cause:
+        raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"The keyring {path} holds something else than keys.", "Restore it from your backup.") from None
+    return _words_of(text)
+
+
+def _words_of(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())

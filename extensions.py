@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
@@ -43,6 +44,7 @@ db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "jso
 migrate = Migrate()
 csrf = CSRFProtect()
 htmx = Htmx()
+login = LoginManager()
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
@@ -86,6 +88,8 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA busy_timeout=15000")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        # What is erased or replaced is overwritten, not only forgotten.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
 

@@ -7,7 +7,7 @@ import secrets
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from blueprints.expired import shows_input_again
 from errors import AppError
@@ -17,6 +17,8 @@ TITLES = {
     422: "That cannot be used", 429: "Too many requests", 502: "The shop has a problem", 503: "The queue is away",
 }  # fmt: skip
 SENTENCES = {
+    403: ("Your role does not allow that.", "Ask an owner to do it, or for another role."),
+    431: ("The request’s headers are too large.", "Delete this site’s cookies and try again."),
     404: ("There is no such page.", "It may have been removed, or the address was mistyped."),
     405: ("This address does not take that kind of request.", "Go back and use the buttons of the page."),
     413: ("What was sent is too large.", "Send at most 2 MB at a time."),
@@ -34,7 +36,7 @@ def init_app(app: Flask) -> None:
 
 def show_app_error(error: AppError) -> Response:
     if error.status >= 500:
-        current_app.logger.warning("%s %s: %s", request.method, request.path, error.message)
+        current_app.logger.warning("%s %r: %s", request.method, request.path, error.message)
     return answer(error.status, error.message, error.advice)
 
 
@@ -49,6 +51,9 @@ def show_http_error(error: HTTPException) -> Response | HTTPException:
     code = error.code or 500
     if code < 400:
         return error
+    if code == 413 and request.max_content_length:
+        cap = f"Send at most {request.max_content_length // (1024 * 1024)} MB at a time."
+        return answer(code, SENTENCES[413][0], cap)
     response = answer(code, *SENTENCES.get(code, ("The request cannot be answered.", "Go back and try again.")))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
@@ -66,6 +71,9 @@ def show_failure(error: InternalServerError) -> Response:
 
 def answer(status: int, message: str, advice: str = "", title: str = "") -> Response:
     """With htmx a toast, whatever was the target; else a page of its own."""
+    if isinstance(request.routing_exception, BadHost):
+        # A page has links, and from such a Host header none can be made.
+        return Response("The name of this site in your request cannot be understood.\n", 400, mimetype="text/plain")
     if request.htmx and not request.htmx.history_restore_request:
         toasts = [("danger", f"{message} {advice}".strip())]
         response = make_response(render_template("partials/_toasts.html", toasts=toasts), status)

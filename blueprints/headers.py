@@ -6,7 +6,10 @@ import gzip
 import io
 import secrets
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config import Config
 
 POLICY = "; ".join(
     (
@@ -22,6 +25,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+ONLY_HTTPS = "max-age=31536000"
+"""For a year a browser that has come by https does not come by http any more."""
 WORTH_COMPRESSING = 1000
 """Bytes; below that a page fits in one packet anyway."""
 
@@ -30,13 +35,24 @@ def init_app(app: Flask) -> None:
     app.after_request(finish)
 
 
+def trust_proxies(app: Flask, config: Config) -> None:
+    """Take the address and the scheme from the proxies the operator says there are. Without them nothing such a header
+    says is believed: anybody could call themselves any address."""
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)
+
+
 def finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if response.mimetype == "text/html":
-        # The same address answers with a page or with a fragment of it, and every page is somebody's private one.
-        response.vary.update(("HX-Request", "HX-Target", "Cookie"))
+    if request.is_secure or current_app.config["CARTLINK"].behind_https:
+        response.headers.setdefault("Strict-Transport-Security", ONLY_HTTPS)
+    if not response.cache_control.public and not response.cache_control.no_cache:
+        # Every page is somebody's private one.
         response.cache_control.no_store = True
+    if response.mimetype == "text/html":
+        # The same address answers with a page or with a fragment of it.
+        response.vary.update(("HX-Request", "HX-Target", "Cookie"))
         compress(response)
     return response
 

@@ -44,6 +44,15 @@ def go_to(url: str) -> Response:
 def back_to(default: str) -> str:
     """The page of ours that a form names in ``back``, or ``default``. Anything that leads elsewhere is ignored."""
     wanted = request.form.get("back", "")
-    parts = urlsplit(wanted)
-    ours = wanted.startswith("/") and not parts.scheme and not parts.netloc and "\\" not in wanted and wanted.isprintable()
-    return wanted if ours else default
+    return wanted if is_ours(wanted) else default
+
+
+def is_ours(address: str) -> bool:
+    """Whether this is a path on this site, and nothing that a browser could take for another one."""
+    if not address.startswith("/") or address.startswith("//") or "\\" in address or not address.isprintable():
+        return False
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return not parts.scheme and not parts.netloc

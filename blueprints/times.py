@@ -1,6 +1,6 @@
 """Times as the reader sees them: relative, with the exact time in the reader's own zone.
 
-The zone is what the reader's browser says (a cookie that app.js sets); UTC until it has said it.
+The zone is the one a user has chosen, or else what the reader's browser says (a cookie that app.js sets); UTC until then.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from flask import Flask, g, request
 from markupsafe import Markup
 
+from blueprints.actors import current_person
 from models.types import utcnow
 
 COOKIE = "zone"
@@ -25,7 +26,8 @@ def init_app(app: Flask) -> None:
 
 def reader_zone() -> tzinfo:
     if "zone" not in g:
-        name = request.cookies.get(COOKIE, "")
+        person = current_person()
+        name = (person.zone if person else "") or request.cookies.get(COOKIE, "")
         g.zone = ZoneInfo(name) if name in _known_zones() else ZoneInfo("UTC")
     return g.zone
 

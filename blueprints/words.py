@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
-RUN_KINDS = {"orders": "Order download", "stock": "Stock update", "listings": "Listing download"}
-DOING = {"orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings"}
+RUN_KINDS = {
+    "orders": "Order download", "stock": "Stock update", "listings": "Listing download", "shipments": "Write-back of shipments",
+    "receipts": "Daily receipt", "undo": "Undo of a stock update",
+}  # fmt: skip
+DOING = {
+    "orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings", "shipments": "Telling the shop what was shipped",
+    "receipts": "Comparing with the shop's day", "undo": "Restoring former quantities",
+}  # fmt: skip
 OUTCOMES = {
     "done": ("Done", "good"), "partial": ("Partly done", "warn"), "waiting": ("Waiting for you", "warn"),
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
@@ -22,9 +28,15 @@ HEALTH = {
 }  # fmt: skip
 """Health of an integration as services.integration_list tells it -> word and tone."""
 
+STATES = {
+    "awaiting_payment": ("Awaiting payment", "idle"), "on_hold": ("On hold", "warn"), "ready": ("Ready", "busy"),
+    "part_shipped": ("Part shipped", "busy"), "shipped": ("Shipped", "good"), "cancelled": ("Cancelled", "bad"),
+}  # fmt: skip
+"""State of an order -> word and tone."""
+
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH)
+    app.jinja_env.globals.update(RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES)
     app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
 
 

@@ -29,6 +29,10 @@ Resolver = Callable[[str, int], Sequence[str]]
 """Takes a host and a port, gives its addresses as text; raises OSError where there is none."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that the public internet uses; what lies outside is local, multicast or given to nobody."""
+_SPECIAL = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.88.99.0/24"))
+"""Documentation, and relays that lead anywhere: not yet in the lists of every Python."""
 
 
 def system_resolver(host: str, port: int) -> list[str]:
@@ -52,6 +56,10 @@ def is_public(address: str) -> bool:
         carried = [each for each in inner if each is not None]
         if carried:
             return all(is_public(str(each)) for each in carried)
+        if ip not in _UNICAST:
+            return False
+    if any(ip in network for network in _SPECIAL if network.version == ip.version):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 

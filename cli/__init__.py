@@ -6,12 +6,22 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import integrations, listings, orders, runs, stock, sync
+from cli import integrations, keys, listings, orders, privacy, runs, stock, sync, users
 from cli.failures import ends_commands
 
 __all__ = ["ends_commands", "register"]
 
-GROUPS = (integrations.group, sync.group, orders.group, listings.group, stock.group, runs.group)
+GROUPS = (
+    integrations.group,
+    sync.group,
+    orders.group,
+    listings.group,
+    stock.group,
+    runs.group,
+    users.group,
+    keys.group,
+    privacy.group,
+)
 
 
 def register(app: Flask) -> None:

@@ -42,6 +42,18 @@ def read_key(path: str) -> str:
     return key
 
 
+def read_password(path: str) -> str:
+    """The password in a file, or from standard input for ``-``. A terminal asks for it twice without showing it.
+
+    Raises InvalidInput where there is none, or more than one line."""
+    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    password = _decoded(path, _read(path, MOST_KEY_BYTES)).removesuffix("\n").removesuffix("\r")
+    if not password or "\n" in password:
+        raise InvalidInput(f"{_named(path)} has to hold a password on one line, and nothing else.")
+    return password
+
+
 def read_lines(path: str) -> Iterable[str]:
     """The lines of a text file, or of standard input for ``-``, with their ends. Raises InvalidInput."""
     words = _decoded(path, _read(path, MOST_FILE_BYTES))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import click
 
 from cli.failures import Failed, Group
-from cli.output import Column, Row, json_option, write, write_fields, write_object, write_rows, write_table
-from errors import Conflict
-from services import integrations, order_list
+from cli.inputs import actor
+from cli.output import Column, Row, json_option, say, write, write_fields, write_object, write_rows, write_table
+from cli.starting import start_due_write_backs
+from errors import Conflict, InvalidInput
+from models import Order
+from services import integrations, order_list, shipments
 
 COLUMNS = (
     Column("NUMBER", "number"),
@@ -34,7 +37,7 @@ LINES = (
 MONEY = ("items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference", "total")
 APART = (*MONEY, "lines", "held_codes", "tax_lines", "billing_address")
 
-group = Group("orders", help="Downloaded orders: list, show.")
+group = Group("orders", help="Downloaded orders: list, show, ship.")
 
 
 @group.command("list")
@@ -60,11 +63,7 @@ def show_list(name: str | None, state: str | None, since: str | None, limit: int
 @json_option
 def show(number: str, integration: str | None, as_json: bool) -> None:
     """Show one order, by its number or the shop's own id."""
-    integration_id = integrations.find_integration(integration).id if integration is not None else None
-    try:
-        order = order_list.find_order(number, integration_id)
-    except Conflict as several:
-        raise Failed(f"{several.message} Choose one with --integration.") from None
+    order = _find(number, integration)
     row = order_list.order_object(order)
     changes = order_list.list_changes(order.id)
     if as_json:
@@ -74,6 +73,49 @@ def show(number: str, integration: str | None, as_json: bool) -> None:
     for change in changes:
         fields = "; ".join(f"{name}: {before} → {after}" for name, (before, after) in change["fields"].items())
         write_fields([(f"changed {change['seen_at']}", fields)])
+
+
+@group.command("ship")
+@click.argument("number")
+@click.option("--carrier", default="", metavar="NAME", help="Who carries it.")
+@click.option("--tracking", default="", metavar="NUMBER", help="The tracking number.")
+@click.option(
+    "--lines", default="", metavar="SKU=PIECES,…", help="Only these lines (CUP=2,PLATE=1); all that is left by default."
+)
+@click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
+def ship(number: str, carrier: str, tracking: str, lines: str, integration: str | None) -> None:
+    """Ship an order, or some of its lines, and have the shop told."""
+    order = _find(number, integration)
+    done = shipments.ship(
+        order.id, actor(), carrier=carrier, tracking_number=tracking, quantities=_pieces(order, lines) if lines else None
+    )
+    told = {"shipped": "the shop is told", "part_shipped": "the shop is told of the part"}.get(
+        done.told, "the shop is told later"
+    )
+    say(f"Order {number}: {done.state.replace('_', ' ')}; {told}.")
+    start_due_write_backs()
+
+
+def _find(number: str, integration: str | None) -> Order:
+    integration_id = integrations.find_integration(integration).id if integration is not None else None
+    try:
+        return order_list.find_order(number, integration_id)
+    except Conflict as several:
+        raise Failed(f"{several.message} Choose one with --integration.") from None
+
+
+def _pieces(order: Order, words: str) -> dict[int, int]:
+    """``CUP=2,PLATE=1`` as pieces by line id. Raises InvalidInput."""
+    pieces: dict[int, int] = {}
+    for word in words.split(","):
+        sku, separator, number = (part.strip() for part in word.rpartition("="))
+        if not separator or not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise InvalidInput(f"{word.strip()!r} is not a line.", "Write SKU=PIECES, as in CUP=2.")
+        line = next((line for line in order.lines if line.sku == sku and line.id not in pieces), None)
+        if line is None:
+            raise InvalidInput(f"Order {order.number} has no line with the SKU {sku!r}.", "`flask orders show` lists its lines.")
+        pieces[line.id] = int(number)
+    return pieces
 
 
 def _write_order(row: Row) -> None:

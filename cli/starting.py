@@ -29,7 +29,16 @@ def start_runs(integration_id: int, kinds: tuple[str, ...]) -> None:
 
 def start_due_pushes() -> None:
     """Start the stock runs that have become due. What cannot be enqueued now is enqueued by the next tick."""
-    started = schedule.start_due_runs(actor(), ("stock",))
+    _start_due("stock")
+
+
+def start_due_write_backs() -> None:
+    """As ``start_due_pushes``, for what the shops are to be told."""
+    _start_due("shipments")
+
+
+def _start_due(kind: str) -> None:
+    started = schedule.start_due_runs(actor(), (kind,))
     try:
         for run_id in started:
             jobs.enqueue_run(run_id)
@@ -37,4 +46,4 @@ def start_due_pushes() -> None:
         note(trouble.sentence())
         return
     if started:
-        say(f"Started: {', '.join(f'stock (run {run_id})' for run_id in started)}.")
+        say(f"Started: {', '.join(f'{kind} (run {run_id})' for run_id in started)}.")

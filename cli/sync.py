@@ -20,9 +20,11 @@ HELP = {
     "orders": "Download new and changed orders.",
     "stock": "Send changed quantities to the shop, after its orders.",
     "listings": "Read the shop's products and variants.",
+    "shipments": "Tell the shop what was shipped here.",
+    "receipts": "Compare the shop's yesterday with what is stored.",
 }
 
-group = Group("sync", help="Start a sync run: orders, stock or listings.")
+group = Group("sync", help="Start a sync run: orders, stock, listings, shipments, receipts.")
 
 
 def _command(kind: str) -> Any:

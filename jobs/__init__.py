@@ -10,8 +10,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 from flask import Flask, current_app
-from redis import Redis
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
@@ -33,6 +35,11 @@ ENQUEUE_TRIES = 50
 
 def init_app(app: Flask, config: Config) -> None:
     app.extensions["cartlink.redis"] = Redis.from_url(config.redis_url, socket_connect_timeout=3, health_check_interval=30)
+
+
+def counting_pool(config: Config) -> ConnectionPool:
+    """Connections for what counts requests (blueprints/limits.py). A page waits for it, so it gives up at once."""
+    return ConnectionPool.from_url(config.redis_url, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
 
 
 def redis_connection() -> Redis:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from errors import QueueAway
 from jobs import enqueue_run
 from jobs.evaluations import enqueue_due_evaluations
+from jobs.privacy import enqueue_due_erasing
+from jobs.stock_files import enqueue_due_files
 from services import runs, schedule
 
 
@@ -15,6 +17,8 @@ def tick() -> None:
     for run_id in schedule.waiting_runs():
         enqueue_run(run_id)
     enqueue_due_evaluations()
+    enqueue_due_erasing()
+    enqueue_due_files()
 
 
 def start_due_runs() -> list[int]:

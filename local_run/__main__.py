@@ -37,7 +37,7 @@ def main() -> int:
         look_at_queue(plan)
         prepare_instance(plan)
         os.environ.update(environment_of_parts(plan))
-        migrate()
+        first_code = migrate()
         config_file = plan.run_folder / "supervisord.conf"
         config_file.write_text(supervisor_config(plan, read_procfile(ROOT / "Procfile.dev")), encoding="utf-8")
     except ConfigError as trouble:
@@ -45,7 +45,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    hello = threading.Thread(target=say_hello, args=(plan, terminal), daemon=True)
+    hello = threading.Thread(target=say_hello, args=(plan, terminal, first_code), daemon=True)
     # Under make, a make that was killed must not leave a run behind that nobody can reach with Ctrl-C.
     parent = os.getppid() if os.environ.get("MAKELEVEL") else None
     supervise(config_file, terminal, parent, hello.start)
@@ -106,14 +106,16 @@ def environment_of_parts(plan: Plan) -> dict[str, str]:
     }  # fmt: skip
 
 
-def migrate() -> None:
-    """Raises ConfigError with the sentence of ``local_run.migrate``."""
+def migrate() -> str:
+    """The one-time code for the first user, empty where there are users. Raises ConfigError with the sentence of
+    ``local_run.migrate``."""
     done = subprocess.run([sys.executable, "-m", "local_run.migrate"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         raise ConfigError(done.stderr.decode("utf-8", "replace").strip() or "The database cannot be brought up to date.")
+    return done.stdout.decode("utf-8", "replace").strip()
 
 
-def say_hello(plan: Plan, terminal: Terminal) -> None:
+def say_hello(plan: Plan, terminal: Terminal, first_code: str) -> None:
     """Wait until the pages answer and the practice shop listens, then say where they are."""
     deadline = time.monotonic() + HELLO_SECONDS
     for port, ready in ((plan.practice_port, listens), (plan.port, answers)):
@@ -122,7 +124,7 @@ def say_hello(plan: Plan, terminal: Terminal) -> None:
                 terminal.say(f"nothing answers on port {port} yet; the lines above say why")
                 return
             time.sleep(0.1)
-    terminal.greet(hello_text(plan))
+    terminal.greet(hello_text(plan, first_code))
 
 
 def listens(port: int) -> bool:
@@ -146,14 +148,15 @@ def answers(port: int) -> bool:
     return True
 
 
-def hello_text(plan: Plan) -> str:
+def hello_text(plan: Plan, first_code: str) -> str:
     flask = ".venv/bin/flask --app app"
     if plan.instance != ROOT / "instance":
         flask = f"CARTLINK_INSTANCE='{plan.instance}' {flask}"
     shop = f"http://127.0.0.1:{plan.practice_port}"
+    first = f"Nobody can sign in yet. The first page asks for this one-time code: {first_code}\n" if first_code else ""
     return f"""
 Cartlink is running: open http://127.0.0.1:{plan.port}
-
+{first}
 A practice shop runs beside it:
     Website end point     {shop}
     API key (read/write)  {FULL_KEY}

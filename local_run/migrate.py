@@ -1,4 +1,6 @@
-"""``python -m local_run.migrate``: bring the database to the newest tables, or say in one sentence why not."""
+"""``python -m local_run.migrate``: bring the database to the newest tables, or say in one sentence why not.
+
+Where nobody can sign in yet it prints the one-time code that the first-run page asks for."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from errors import AppError
+from services import accounts
 
 
 def main() -> int:
@@ -18,6 +21,8 @@ def main() -> int:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         with app.app_context():
             flask_migrate.upgrade()
+            if accounts.needs_first_run():
+                print(accounts.issue_first_run_code())
     except AppError as error:
         print(error.sentence(), file=sys.stderr)
         return 1

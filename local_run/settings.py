@@ -63,6 +63,7 @@ def make_plan(environ: Mapping[str, str]) -> Plan:
         "DATABASE_URL": f"sqlite:///{instance / 'cartlink.sqlite'}",
         "REDIS_URL": redis_url,
         "ALLOW_PRIVATE_ENDPOINTS": f"127.0.0.1:{practice_port} localhost:{practice_port}",
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     if environ.get("SECRET_KEYS") and not environ.get("SECRET_KEYS_FILE"):
         made["SECRET_KEYS"] = environ["SECRET_KEYS"]

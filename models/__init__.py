@@ -1,22 +1,43 @@
 """The tables, one file a noun: columns, constraints, small properties, no I/O."""
 
+from models.desk import Drift, Oversell, Receipt, SettingChange, StockFile, StockFilePart, StockFileRow
 from models.draft import Draft
 from models.integration import Integration, Shop
+from models.kit import LinePart
 from models.order import Order, OrderChange, OrderLine
+from models.setting import Setting
+from models.shipment import Shipment, ShipmentFile, ShipmentLine, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
 from models.sync_run import RunItem, SyncRun
+from models.user import User, UserCode, UserSession
 
 __all__ = [
     "Draft",
+    "Drift",
     "Integration",
+    "LinePart",
     "Link",
     "Listing",
     "Order",
     "OrderChange",
     "OrderLine",
+    "Oversell",
+    "Receipt",
     "RunItem",
+    "Setting",
+    "SettingChange",
+    "Shipment",
+    "ShipmentFile",
+    "ShipmentLine",
     "Shop",
     "StockEntry",
+    "StockFile",
+    "StockFilePart",
+    "StockFileRow",
     "StockItem",
     "SyncRun",
+    "User",
+    "UserCode",
+    "UserSession",
+    "WriteBack",
 ]

@@ -20,7 +20,8 @@ class Shop(db.Model):
     Orders placed since ``orders_from`` are stored; ``orders_read_to`` is the time (shop's clock) up to which
     their changes are; ``reading_*`` remember how
     far a download has come that has not reached its last page, so that the next run goes on from there. ``listings_pass``
-    numbers the readings of listings: what carries an older number after the last page is gone from the shop."""
+    numbers the readings of listings: what carries an older number after the last page is gone from the shop.
+    ``stock_buffer`` is taken off what each of its listings offers, ``stock_cap`` is the most one offers (None: no limit)."""
 
     __tablename__ = "shop"
 
@@ -36,6 +37,8 @@ class Shop(db.Model):
     listings_read_at: Mapped[datetime | None] = mapped_column(Moment)
     listings_position: Mapped[str] = mapped_column(String(200), default="")
     listings_pass: Mapped[int] = mapped_column(default=0)
+    stock_buffer: Mapped[int] = mapped_column(default=0)
+    stock_cap: Mapped[int | None] = mapped_column()
 
 
 class Integration(db.Model):
@@ -45,7 +48,8 @@ class Integration(db.Model):
     has been confirmed (by itself, where it changes nothing), then ``open``. ``waiting_run_id`` is the run whose preview waits
     for a person, ``approved_run_id`` the last one a person said yes to. ``*_due_at`` is when the schedule starts a run next.
     ``statuses`` are the shop's own as (kind, external id, code, name); ``evaluate_due_at`` is set while stored orders still
-    have to be read again under changed settings."""
+    have to be read again under changed settings. ``part_shipped_status`` and ``cancelled_status`` are told to the shop where
+    they are set; ``mail_told_at`` is when a person was first told that the shop mails its customers on a change of status."""
 
     __tablename__ = "integration"
 
@@ -74,10 +78,14 @@ class Integration(db.Model):
     with_back_orders: Mapped[bool] = mapped_column(default=True)
     processed_status: Mapped[str] = mapped_column(String(20), default="S")
     orders_since: Mapped[datetime] = mapped_column(Moment)
+    part_shipped_status: Mapped[str] = mapped_column(String(20), default="")
+    cancelled_status: Mapped[str] = mapped_column(String(20), default="")
     work_statuses: Mapped[list[list[str]]] = mapped_column(JSON, default=lambda: [list(pair) for pair in DEFAULT_WORK_STATUSES])
     take_shop_stock: Mapped[bool] = mapped_column(default=True)
     orders_on: Mapped[bool] = mapped_column(default=True)
     stock_on: Mapped[bool] = mapped_column(default=True)
+    shipments_on: Mapped[bool] = mapped_column(default=True)
+    mail_told_at: Mapped[datetime | None] = mapped_column(Moment)
     brake_percent: Mapped[int] = mapped_column(default=20)
     brake_least: Mapped[int] = mapped_column(default=10)
     orders_every: Mapped[int] = mapped_column(default=300)
@@ -96,6 +104,11 @@ class Integration(db.Model):
     orders_done_at: Mapped[datetime | None] = mapped_column(Moment)
     stock_done_at: Mapped[datetime | None] = mapped_column(Moment)
     listings_done_at: Mapped[datetime | None] = mapped_column(Moment)
+    shipments_due_at: Mapped[datetime | None] = mapped_column(Moment)
+    shipments_done_at: Mapped[datetime | None] = mapped_column(Moment)
+    receipts_due_at: Mapped[datetime | None] = mapped_column(Moment)
+    receipts_done_at: Mapped[datetime | None] = mapped_column(Moment)
+    undo_done_at: Mapped[datetime | None] = mapped_column(Moment)
 
     health: Mapped[str] = mapped_column(String(20), default="never_checked")
     health_message: Mapped[str] = mapped_column(Text, default="")
@@ -113,6 +126,8 @@ class Integration(db.Model):
         Index("ix_integration_orders_due", "orders_due_at"),
         Index("ix_integration_stock_due", "stock_due_at"),
         Index("ix_integration_listings_due", "listings_due_at"),
+        Index("ix_integration_shipments_due", "shipments_due_at"),
+        Index("ix_integration_receipts_due", "receipts_due_at"),
         Index("ix_integration_evaluate_due", "evaluate_due_at", sqlite_where=text("evaluate_due_at IS NOT NULL"),
               postgresql_where=text("evaluate_due_at IS NOT NULL")),
     )  # fmt: skip

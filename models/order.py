@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, LargeBinary, String, Text, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
 from models.types import Moment, Money, utcnow
+
+if TYPE_CHECKING:
+    from models.kit import LinePart
 
 OPEN_STATES = ("awaiting_payment", "on_hold", "ready", "part_shipped")
 
@@ -22,7 +25,13 @@ class Order(db.Model):
 
     items + shipping + items_tax + shipping_tax + discount + other = total − difference; ``difference`` is 0 for a sound order.
     ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
-    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing."""
+    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing.
+
+    ``erased_at`` is when the customer's data was erased (services/privacy.py); what the shop says later does not bring it back.
+
+    ``cancel_unseen`` is true where the shop cancelled it while it was open here and nobody has acknowledged that yet;
+    ``called_off_at`` is when a person cancelled it here. ``accepted_codes`` are causes of holding that a person has accepted;
+    ``reread_due`` is true while it is to be read from the shop again."""
 
     __tablename__ = "order"
 
@@ -64,6 +73,11 @@ class Order(db.Model):
     surcharge_rows: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     first_seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    erased_at: Mapped[datetime | None] = mapped_column(Moment)
+    cancel_unseen: Mapped[bool] = mapped_column(default=False)
+    called_off_at: Mapped[datetime | None] = mapped_column(Moment)
+    accepted_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    reread_due: Mapped[bool] = mapped_column(default=False)
 
     lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
 
@@ -82,6 +96,8 @@ class Order(db.Model):
         Index("ix_order_shop_placed", "shop_id", "placed_at"),
         Index("ix_order_shop_number", "shop_id", "number"),
         Index("ix_order_state_placed", "state", "placed_at"),
+        Index("ix_order_reread_due", "shop_id", sqlite_where=text("reread_due"), postgresql_where=text("reread_due")),
+        Index("ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen"), postgresql_where=text("cancel_unseen")),
         Index("ix_order_held", "shop_id", sqlite_where=text("state = 'on_hold'"), postgresql_where=text("state = 'on_hold'")),
     )
 
@@ -110,6 +126,9 @@ class OrderLine(db.Model):
     shipped: Mapped[int] = mapped_column(default=0)
 
     order: Mapped[Order] = relationship(back_populates="lines")
+    parts: Mapped[list[LinePart]] = relationship(
+        "LinePart", order_by="LinePart.stock_item_id", back_populates="line", cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class OrderChange(db.Model):

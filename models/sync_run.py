@@ -17,7 +17,8 @@ LIVE = text("state IN ('queued', 'running')")
 
 
 class SyncRun(db.Model):
-    """``kind`` is orders, stock or listings. ``state`` is queued, running or finished; ``outcome`` is set at the end:
+    """``kind`` is orders, stock, listings, shipments (write-backs), receipts or undo (of the stock run ``about_run_id``).
+    ``state`` is queued, running or finished; ``outcome`` is set at the end:
 
     done (reached its last page), partial (some rows failed or the last page was not reached), waiting (a preview waits for
     a person), failed (``error`` says why), stopped (switched off, removed or stopped by a person), lost (its worker died).
@@ -49,6 +50,7 @@ class SyncRun(db.Model):
     error: Mapped[str] = mapped_column(Text, default="")
     advice: Mapped[str] = mapped_column(Text, default="")
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    about_run_id: Mapped[int | None] = mapped_column()
 
     integration: Mapped[Integration] = relationship()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
+from errors import NotFound
 from extensions import db
 from models import Integration, SyncRun
 from models.types import utcnow
@@ -91,6 +92,14 @@ def list_page(
     runs = [RunRow(*row) for row in found[:PAGE_SIZE]]
     older = runs[-1].id if len(found) > PAGE_SIZE else None
     return RunPage(runs, older, runs[0].id if before is not None and runs else None)
+
+
+def get_row(run_id: int) -> RunRow:
+    """One run. Raises NotFound."""
+    row = db.session.execute(select(*COLUMNS).join(Integration).where(SyncRun.id == run_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no sync run {run_id}.")
+    return RunRow(*row)
 
 
 def last_runs(integration_id: int, number: int) -> list[RunRow]:

@@ -22,7 +22,7 @@ def bind_lines(items: Mapping[str, StockItem], *, actor: str, run_id: int | None
         query = (
             select(OrderLine, Order.state)
             .join(Order)
-            .where(OrderLine.sku.in_(skus[start : start + 500]), OrderLine.stock_item_id.is_(None))
+            .where(OrderLine.sku.in_(skus[start : start + 500]), OrderLine.stock_item_id.is_(None), ~OrderLine.parts.any())
             .order_by(Order.placed_at, OrderLine.id)
         )
         for line, state in db.session.execute(query).all():

@@ -15,7 +15,7 @@ from channels.base import Order as ShopOrder
 from errors import ChannelError, NotFound
 from extensions import db, writing
 from models import Integration, Order
-from services import ledger, order_store
+from services import kits, ledger, order_store
 from services.clashes import done_again
 from services.order_changes import take_over
 from services.order_columns import Storing, stored_surcharges
@@ -77,7 +77,12 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[li
         item_of = order_store.resolve_skus(
             storing.shop_id, {line.sku for order in parsed.values() for line in order.lines if line.sku}
         )
+        recipes = kits.recipes(storing.shop_id, {line.sku for order in parsed.values() for line in order.lines})
+        for sku in recipes:
+            item_of.pop(sku, None)
         bound = {line.stock_item_id for row in rows.values() for line in row.lines if line.stock_item_id is not None}
+        bound |= {item_id for recipe in recipes.values() for item_id, _ in recipe}
+        bound |= kits.items_of(line for row in rows.values() for line in row.lines)
         items = ledger.load_items({*item_of.values(), *bound})
         locked = db.session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
         touched: set[int] = set()
@@ -86,22 +91,34 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[li
         for row in locked:
             if row.id not in parsed:
                 continue
-            if row.digest != digests[row.id] or not {line.stock_item_id for line in row.lines} <= {None, *items}:
+            if row.digest != digests[row.id] or not _items_of(row) <= {None, *items}:
                 left.append(row.id)
                 continue
             was = row.state
             for line in row.lines:
-                if line.stock_item_id is None:
+                if line.stock_item_id is None and not line.parts:
                     line.stock_item_id = item_of.get(line.sku)
-            take_over(storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False)
+                    if line.sku in recipes:
+                        kits.bind(line, recipes[line.sku])
+            take_over(
+                storing, row, parsed[row.id], stored_surcharges(row.surcharge_rows), item_of, items, touched, note=False,
+                recipes=recipes,
+            )  # fmt: skip
             results.append((was, row.state))
         ledger.mark_stale(touched)
     return results, left
 
 
+def _items_of(row: Order) -> set[int | None]:
+    return {*(line.stock_item_id for line in row.lines), *kits.items_of(row.lines)}
+
+
 def _parsed(rows: Iterable[Order], parser: Channel) -> dict[int, ShopOrder]:
     parsed = {}
     for row in rows:
+        if row.erased_at is not None:
+            # The shop's payload went with the customer's data; money and stock stay as they were.
+            continue
         try:
             parsed[row.id] = parser.parse_stored(msgspec.json.decode(row.raw), stored_surcharges(row.surcharge_rows))
         except ChannelError:

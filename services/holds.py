@@ -41,6 +41,11 @@ class Rules:
         """``open``, ``shipped`` or ``cancelled``, in the words of the channel's kind."""
         return channels.stage_reader(self.kind)(payment_status, shipping_status)
 
+    def stage_of(self, order: Order) -> str:
+        """``stage`` of a stored order; one that a person has cancelled here stays cancelled unless the goods have left."""
+        stage = self.stage(order.payment_status, order.shipping_status)
+        return "cancelled" if stage == "open" and order.called_off_at is not None else stage
+
     def is_work(self, payment_status: str, shipping_status: str) -> bool:
         payment, shipping = payment_status.upper(), shipping_status.upper()
         return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
@@ -53,10 +58,13 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     notes: list[str] = []
 
     def hold(code: str, reason: str) -> None:
+        if code in order.accepted_codes:
+            notes.append(f"Accepted: {reason}")
+            return
         codes.append(code)
         reasons.append(reason)
 
-    stage = rules.stage(order.payment_status, order.shipping_status)
+    stage = rules.stage_of(order)
     for problem in order.problems:
         hold("unreadable", problem)
     if order.difference:
@@ -66,7 +74,7 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     if not order.shipping_address and not order.billing_address:
         hold("address", "The order has no address.")
     for line in lines:
-        if line.stock_item_id is None:
+        if line.stock_item_id is None and not line.parts:
             hold(
                 "unknown_sku",
                 f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.",
@@ -76,7 +84,7 @@ def judge(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Verdict:
     if stage == "open":
         for line in lines:
             short = line.quantity - line.shipped - line.reserved
-            if line.stock_item_id is not None and short > 0:
+            if short > 0 and (line.stock_item_id is not None or line.parts):
                 sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
                 if rules.with_back_orders:
                     notes.append(sentence)

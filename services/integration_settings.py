@@ -13,6 +13,7 @@ from extensions import db, writing
 from models import Integration, Shop
 from models.types import utcnow
 from services import evaluation, integrations
+from services.audit import note_change
 from services.integrations import clean_name
 
 OF_ORDERS = frozenset(
@@ -37,6 +38,8 @@ def change_settings(integration_id: int, changes: dict[str, Any], actor: str) ->
         with writing() as session:
             integration = _present(integration_id)
             changed = {name for name, value in changes.items() if getattr(integration, name) != value}
+            for name in sorted(changed):
+                note_change(actor, integration_id, name, getattr(integration, name), changes[name])
             if "name" in changed:
                 _rename(integration, changes["name"])
             if "orders_since" in changed:
@@ -82,6 +85,7 @@ def set_flow(integration_id: int, flow: str, on: bool, actor: str) -> None:
     with writing():
         integration = _present(integration_id)
         if getattr(integration, f"{flow}_on") != on:
+            note_change(actor, integration_id, f"{flow}_on", not on, on)
             setattr(integration, f"{flow}_on", on)
             if on:
                 setattr(integration, f"{flow}_due_at", utcnow())

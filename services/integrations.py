@@ -19,7 +19,8 @@ from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
 from models import Integration, Listing, Shop, SyncRun
 from models.types import utcnow
-from services import vault
+from services import receipts, vault, write_backs
+from services.audit import note_change
 
 MAX_NAME = 100
 
@@ -74,6 +75,8 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
             )  # fmt: skip
             session.add(integration)
             session.flush()
+            make_all_due(integration)
+            note_change(actor, integration.id, "integration", None, f"connected to {check.endpoint}")
             integration_id = integration.id
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
@@ -181,8 +184,12 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
         )
         if not switched.rowcount and session.scalar(select(row.id).where(*present)) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
-        if switched.rowcount and not enabled:
-            end_queued_runs(integration_id)
+        if switched.rowcount:
+            note_change(actor, integration_id, "enabled", not enabled, enabled)
+            if enabled:
+                write_backs.due_again(integration_id)
+            else:
+                end_queued_runs(integration_id)
 
 
 def remove_integration(integration_id: int, actor: str) -> None:
@@ -193,6 +200,7 @@ def remove_integration(integration_id: int, actor: str) -> None:
             raise NotFound("That integration has been removed already.", "Go back to the list of integrations.")
         integration.enabled = False
         integration.removed_at = utcnow()
+        note_change(actor, integration_id, "integration", integration.name, "removed")
         integration.key_sealed, integration.key_last4 = b"", ""
         end_queued_runs(integration_id)
 
@@ -211,6 +219,8 @@ def make_all_due(integration: Integration) -> None:
     """Call it inside ``writing()``."""
     now = utcnow()
     integration.orders_due_at = integration.stock_due_at = integration.listings_due_at = now
+    integration.receipts_due_at = integration.receipts_due_at or receipts.next_due(now)
+    write_backs.due_again(integration.id)
 
 
 def check_shop(kind: str, endpoint: str, api_key: str) -> Check:
@@ -279,13 +289,13 @@ def note_trouble(integration: Integration, health: str, message: str) -> None:
     integration.health_message = message
 
 
-def open_channel(integration: Integration, gate: Callable[[], None] = lambda: None) -> Channel:
+def open_channel(integration: Integration, gate: Callable[[], None] = lambda: None, limits: Limits | None = None) -> Channel:
     """The channel to an integration's shop; ``gate`` is asked before every request.
     Raises ConfigError where the keyring does not open the stored key."""
     credentials = Credentials(
         integration.endpoint, vault.unseal(integration.key_sealed), integration.generation, integration.admin_script
     )
-    return channels.open_channel(integration.kind, credentials, limits=channel_limits(), gate=gate)
+    return channels.open_channel(integration.kind, credentials, limits=limits or channel_limits(), gate=gate)
 
 
 def channel_limits() -> Limits:

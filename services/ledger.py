@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import selectinload
 
 from extensions import db
-from models import Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem
+from models import Integration, LinePart, Link, Listing, Order, OrderLine, StockEntry, StockItem
 from models.order import OPEN_STATES
 from models.types import utcnow
 
@@ -108,13 +109,41 @@ def allot(item: StockItem, *, actor: str, run_id: int | None = None) -> list[int
             touched.append(line.order_id)
         if item.on_hand <= item.reserved:
             break
+    return touched + _allot_parts(item, actor=actor, run_id=run_id)
+
+
+def _allot_parts(item: StockItem, *, actor: str, run_id: int | None) -> list[int]:
+    """The same for the parts of kit lines (services/kits.py)."""
+    if item.on_hand <= item.reserved:
+        return []
+    lacking = db.session.scalars(
+        select(LinePart)
+        .join(OrderLine)
+        .join(Order)
+        .where(
+            LinePart.stock_item_id == item.id, Order.state.in_(OPEN_STATES),
+            (OrderLine.quantity - OrderLine.shipped) * LinePart.units - LinePart.reserved > 0,
+        )
+        .options(selectinload(LinePart.line).selectinload(OrderLine.parts))
+        .order_by(Order.placed_at, OrderLine.id)
+    ).all()  # fmt: skip
+    touched = []
+    for part in lacking:
+        line = part.line
+        units = min((line.quantity - line.shipped) * part.units - part.reserved, item.on_hand - item.reserved)
+        if units <= 0:
+            break
+        part.reserved += units
+        enter(item, actor=actor, cause="allotted", reserved=units, order_id=line.order_id, run_id=run_id)
+        line.reserved = min(each.reserved // each.units for each in line.parts)
+        touched.append(line.order_id)
     return touched
 
 
 def lacked(item_ids: Iterable[int]) -> list[int]:
     """Those stock items of which open order lines lack some."""
     ids = sorted(item_ids)
-    found: list[int] = []
+    found: set[int] = set()
     for start in range(0, len(ids), 500):
         query = (
             select(OrderLine.stock_item_id)
@@ -125,7 +154,17 @@ def lacked(item_ids: Iterable[int]) -> list[int]:
             )
             .distinct()
         )  # fmt: skip
-        found.extend(db.session.scalars(query))
+        parts = (
+            select(LinePart.stock_item_id)
+            .join(OrderLine)
+            .join(Order)
+            .where(
+                LinePart.stock_item_id.in_(ids[start : start + 500]), Order.state.in_(OPEN_STATES),
+                (OrderLine.quantity - OrderLine.shipped) * LinePart.units - LinePart.reserved > 0,
+            )
+            .distinct()
+        )  # fmt: skip
+        found |= {*db.session.scalars(query), *db.session.scalars(parts)}
     return sorted(found)
 
 
@@ -135,13 +174,20 @@ def expect_sale(shop_id: int, sold: dict[int, int]) -> None:
     for item_id, units in sorted(sold.items()):
         if not units:
             continue
-        linked = select(Link.listing_id).where(Link.stock_item_id == item_id)
+        # A kit's own quantity in the shop does not move with its parts.
+        single = select(Link.listing_id).group_by(Link.listing_id).having(func.count() == 1)
+        linked = select(Link.listing_id).where(Link.stock_item_id == item_id, Link.units == 1, Link.listing_id.in_(single))
         db.session.execute(
             update(Listing)
             .where(Listing.shop_id == shop_id, Listing.id.in_(linked), Listing.expected.is_not(None))
-            .values(expected=case((Listing.expected > units, Listing.expected - units), else_=0))
+            .values(expected=lowered(units))
             .execution_options(synchronize_session=False)
         )
+
+
+def lowered(units: int):
+    """What is left of an expected quantity after a sale: the shop's own goes no lower than 0."""
+    return case((Listing.expected > units, Listing.expected - units), else_=0)
 
 
 def mark_stale_skus(skus: Sequence[str]) -> None:

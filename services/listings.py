@@ -17,6 +17,9 @@ from services import ledger
 from services.runs import Lease
 from services.stock import MOST
 
+LONGEST_NAME = 1000
+"""Characters; what is longer is cut."""
+
 
 def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> str:
     """Bring a shop's listings up to date; which stock item a new one takes its quantity from is for services/linking.py.
@@ -52,12 +55,21 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
 
 def _storable(listing: ShopListing) -> ShopListing:
     """A listing that every database takes: one odd row must not stop all that come after it."""
-    odd = "\0" in listing.sku or "\0" in listing.name or len(listing.sku) > 255 or abs(listing.quantity) > MOST
+    odd = (
+        "\0" in listing.sku
+        or "\0" in listing.name
+        or len(listing.sku) > 255
+        or len(listing.name) > LONGEST_NAME
+        or abs(listing.quantity) > MOST
+    )
     if not odd:
         return listing
     quantity = max(-MOST, min(MOST, listing.quantity))
     return replace(
-        listing, sku=listing.sku.replace("\0", "\ufffd")[:255], name=listing.name.replace("\0", "\ufffd"), quantity=quantity
+        listing,
+        sku=listing.sku.replace("\0", "\ufffd")[:255],
+        name=listing.name.replace("\0", "\ufffd")[:LONGEST_NAME],
+        quantity=quantity,
     )
 
 

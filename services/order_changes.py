@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,9 @@ from channels.base import Order as ShopOrder
 from channels.base import Surcharge
 from extensions import db
 from models import Order, OrderChange, OrderLine, StockItem
-from services import holds, ledger
+from services import holds, kits, ledger
 from services.money import break_down
-from services.order_columns import Storing, columns, line_columns, stored_surcharges
+from services.order_columns import WITHOUT_CUSTOMER, Storing, columns, line_columns, stored_surcharges
 
 NOTED = (
     "number", "currency", "total", "payment_status", "shipping_status", "customer", "email", "billing_address", "shipping_address",
@@ -26,33 +27,49 @@ NOTED = (
 def take_over(
     storing: Storing, row: Order, order: ShopOrder, surcharges: Sequence[Surcharge] | None,
     item_of: dict[str, int], items: dict[int, StockItem], touched: set[int], *, note: bool = True,
+    recipes: Mapping[str, kits.Recipe] | None = None,
 ) -> bool:  # fmt: skip
     """Bring a stored order to what the shop says now; answers whether anything a person would notice has changed.
 
     ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move.
     ``note`` is False where it is not the shop that changed but our settings."""
-    was_stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    was_stage, was_in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
     unread_before = "unreadable" in row.held_codes and not row.lines
     if surcharges is None:
         surcharges = stored_surcharges(row.surcharge_rows) if row.total == order.total else None
     money = break_down(order, storing.money, surcharges)
     values = columns(storing, order, money, surcharges)
+    if row.erased_at is not None:
+        # What was erased on purpose does not come back because the shop still has it.
+        storing = replace(storing, with_options=False)
+        values.update(WITHOUT_CUSTOMER)
     fields = {name: [_json(getattr(row, name)), _json(values[name])] for name in NOTED if getattr(row, name) != values[name]}
-    lines_before = _summary(row.lines)
+    lines_before, kits_before = _summary(row.lines), kits.pieces(row.lines, was_in_shop)
     if unread_before:
         # It is as if it were seen for the first time: what has gone or was cancelled by then touches no stock.
         was_stage = storing.holds.stage(order.payment_status, order.shipping_status)
     for name, value in values.items():
         setattr(row, name, value)
-    stage = storing.holds.stage(row.payment_status, row.shipping_status)
+    stage, in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
+    if stage != "cancelled":
+        row.cancel_unseen = False
+    elif was_stage == "open" and not unread_before:
+        row.cancel_unseen = True
     sold: dict[int, int] = defaultdict(int)
-    _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold)
+    _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold, recipes or {})
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
         fields["lines"] = [lines_before, lines_after]
     _book(storing, row, items, was_stage, stage, touched, sold)
+    if row.called_off_at is not None and (was_in_shop, in_shop) == ("open", "cancelled"):
+        # Cancelled here before: nothing is left to be given back here, but the shop has just put its units back.
+        for line in row.lines:
+            if line.stock_item_id is not None:
+                sold[line.stock_item_id] -= line.quantity
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
+    kits_after = kits.pieces(row.lines, in_shop)
+    kits.expect_sale(storing.shop_id, {sku: kits_after[sku] - kits_before[sku] for sku in {*kits_before, *kits_after}})
     holds.apply(row, holds.judge(row, row.lines, storing.holds))
     if touched:
         # What this order gave back goes to those that lack it, and not to this one: its state says so by now.
@@ -69,7 +86,9 @@ def take_over(
     return bool(fields)
 
 
-def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold) -> None:
+def _take_over_lines(
+    storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold, recipes
+) -> None:
     """Match new lines to stored ones by SKU and product, in order; what is left over on either side went or came."""
     left: dict[tuple[str, str, str], list[OrderLine]] = defaultdict(list)
     for line in row.lines:
@@ -86,6 +105,8 @@ def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, item
         else:
             known = OrderLine(**values, order_id=row.id, reserved=0, shipped=0, stock_item_id=item_of.get(line.sku))
             db.session.add(known)
+            if line.sku in recipes:
+                kits.bind(known, recipes[line.sku])
             if known.stock_item_id is not None and was_stage == "open":
                 sold[known.stock_item_id] += known.quantity
         known.position = position
@@ -97,6 +118,8 @@ def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, item
                 touched.add(item.id)
             if was_stage == "open":
                 sold[item.id] -= gone.quantity
+        else:
+            touched |= kits.release(gone, items, actor=storing.actor, cause="edited", run_id=storing.run_id)
         db.session.delete(gone)
     db.session.flush()
     db.session.expire(row, ["lines"])
@@ -119,6 +142,16 @@ def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, wa
 def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold) -> None:
     """What the order's stage does to stock: open lines reserve, shipping takes off on hand and reserved, cancelling gives back."""
     for line in row.lines:
+        if line.stock_item_id is None and line.parts and not (stage == "shipped" and was_stage != "open"):
+            touched |= kits.book(
+                line,
+                items,
+                stage,
+                actor=storing.actor,
+                run_id=storing.run_id,
+                cause="sale" if was_stage == "open" else "reopened",
+            )
+            continue
         if stage == "shipped" and (was_stage != "open" or line.stock_item_id is None):
             line.shipped = line.quantity
             continue

@@ -28,6 +28,16 @@ READ_UNDER = select(*(Integration.__table__.c[name] for name in SETTINGS)).where
     Integration.__table__.c.id == bindparam("integration_id")
 )
 
+WITHOUT_CUSTOMER: dict[str, Any] = {
+    "customer": "", "email": "", "billing_address": None, "shipping_address": None, "customer_notes": "", "admin_notes": "",
+    "tracking_numbers": [],
+}  # fmt: skip
+"""The columns of an order that are about a person, and what they are once that person's data is erased."""
+
+
+NAME, NOTE = 1000, 10_000
+"""The longest name and note that is stored in a column of its own, in characters; the payload keeps them whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Storing:
@@ -60,13 +70,13 @@ def columns(storing: Storing, order: ShopOrder, money: Breakdown, rows: Sequence
         "items_tax": money.items_tax, "shipping_tax": money.shipping_tax, "discount": money.discount, "other": money.other,
         "difference": money.difference,
         "tax_lines": [[name, str(amount)] for name, amount in money.tax_lines] if money.tax_lines is not None else None,
-        "payment_status": order.payment_status[:40], "shipping_status": order.shipping_status[:40], "customer": order.customer,
-        "email": order.email,
+        "payment_status": order.payment_status[:40], "shipping_status": order.shipping_status[:40], "customer": order.customer[:NAME],
+        "email": order.email[:NAME],
         "billing_address": address_columns(order.billing_address), "shipping_address": address_columns(order.shipping_address),
-        "payment_method": order.payment_method, "shipping_method": order.shipping_method,
-        "customer_notes": order.customer_notes if storing.with_notes else "",
-        "admin_notes": order.admin_notes if storing.with_notes else "",
-        "tracking_numbers": list(order.tracking_numbers), "problems": list(order.problems),
+        "payment_method": order.payment_method[:NAME], "shipping_method": order.shipping_method[:NAME],
+        "customer_notes": order.customer_notes[:NOTE] if storing.with_notes else "",
+        "admin_notes": order.admin_notes[:NOTE] if storing.with_notes else "",
+        "tracking_numbers": [number[:NAME] for number in order.tracking_numbers], "problems": list(order.problems),
         "surcharge_rows": [surcharge_columns(row) for row in rows] if rows is not None else None,
     }  # fmt: skip
 
@@ -96,7 +106,7 @@ def stored_surcharges(rows: Sequence[Sequence[Any]] | None) -> tuple[Surcharge, 
 
 def line_columns(storing: Storing, line: ShopLine, money: LineMoney) -> dict[str, Any]:
     return {
-        "sku": line.sku[:255], "name": line.name, "quantity": line.quantity, "price": money.price, "total": money.total,
+        "sku": line.sku[:255], "name": line.name[:NAME], "quantity": line.quantity, "price": money.price, "total": money.total,
         "tax": money.tax, "options": [list(pair) for pair in line.options] if storing.with_options else [],
-        "product_id": line.product_id, "variant_id": line.variant_id,
+        "product_id": line.product_id[:64], "variant_id": line.variant_id[:64],
     }  # fmt: skip

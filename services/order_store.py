@@ -19,9 +19,9 @@ from sqlalchemy.orm import selectinload
 from channels.base import BadRow, Surcharge
 from channels.base import Order as ShopOrder
 from extensions import db
-from models import Link, Listing, Order, OrderLine, StockItem
+from models import LinePart, Link, Listing, Order, OrderLine, StockItem
 from models.types import utcnow
-from services import holds, ledger, order_changes
+from services import holds, kits, ledger, order_changes, oversells
 from services.money import break_down
 from services.order_columns import Storing, columns, line_columns
 
@@ -65,6 +65,7 @@ class NewLine:
     order_id: int | None = None
     reserved: int = 0
     shipped: int = 0
+    parts = ()
 
 
 def digest_of(raw: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -98,11 +99,23 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
     if fresh or changed:
         lines = [line for order, _, _ in (*fresh.values(), *changed.values()) for line in order.lines]
         item_of = resolve_skus(storing.shop_id, {line.sku for line in lines if line.sku})
-        items = ledger.load_items({*item_of.values(), *_items_of_lines(storing.shop_id, changed)})
+        recipes = kits.recipes(storing.shop_id, {line.sku for line in lines})
+        for sku in recipes:
+            item_of.pop(sku, None)
+        parts = {item_id for recipe in recipes.values() for item_id, _ in recipe}
+        items = ledger.load_items({*item_of.values(), *parts, *_items_of_lines(storing.shop_id, changed)})
         with db.session.no_autoflush:
             _insert(storing, fresh.values(), rows, item_of, items, stored)
+        if recipes and fresh:
+            touched, released = kits.book_new(
+                storing.shop_id, list(fresh), recipes, storing.holds.stage_of, actor=storing.actor, run_id=storing.run_id
+            )
+            stored.touched |= touched
+            stored.held -= released
         if changed:
-            _update(storing, changed, rows, item_of, items, stored)
+            _update(storing, changed, rows, item_of, items, stored, recipes)
+        if fresh:
+            oversells.detect(storing.shop_id, list(fresh))
     if stored.touched:
         db.session.flush()
         ledger.mark_stale(stored.touched)
@@ -120,6 +133,7 @@ def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) ->
     for row in named:
         if row.external_id in known:
             continue
+        known[row.external_id] = b""
         reason = f"The order could not be read: {row.reason}"
         db.session.add(
             Order(
@@ -151,7 +165,10 @@ def _items_of_lines(shop_id: int, external_ids: Iterable[str]) -> set[int]:
     query = select(OrderLine.stock_item_id).join(Order).where(
         Order.shop_id == shop_id, Order.external_id.in_(ids), OrderLine.stock_item_id.is_not(None)
     )  # fmt: skip
-    return set(db.session.scalars(query))
+    parts = select(LinePart.stock_item_id).join(OrderLine).join(Order).where(
+        Order.shop_id == shop_id, Order.external_id.in_(ids)
+    )  # fmt: skip
+    return {*db.session.scalars(query), *db.session.scalars(parts)}
 
 
 def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int, StockItem], stored: Stored) -> None:
@@ -214,6 +231,8 @@ class _Judged:
     billing_address: dict[str, Any] | None
     shipping_address: dict[str, Any] | None
     problems: list[str]
+    called_off_at = None
+    accepted_codes = ()
 
 
 def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored: Stored) -> list[Any]:
@@ -233,7 +252,7 @@ def _book_new(storing, order: ShopOrder, stage: str, lines, items, sold, stored:
     return [entry for entry in entries if entry is not None]
 
 
-def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], stored: Stored) -> None:
+def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], stored: Stored, recipes) -> None:
     query = (
         select(Order)
         .where(Order.shop_id == storing.shop_id, Order.external_id.in_(changed))
@@ -242,9 +261,12 @@ def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], 
     )
     for row in db.session.scalars(query).all():
         order, payload, digest = changed[row.external_id]
-        if order_changes.take_over(storing, row, order, rows.get(order.external_id), item_of, items, stored.touched):
+        if order_changes.take_over(
+            storing, row, order, rows.get(order.external_id), item_of, items, stored.touched, recipes=recipes
+        ):
             stored.changed += 1
         else:
             stored.unchanged += 1
-        row.raw, row.digest, row.updated_at = payload, digest, utcnow()
+        row.raw = payload if row.erased_at is None else b""
+        row.digest, row.updated_at = digest, utcnow()
         stored.held += row.state == "on_hold"

@@ -16,7 +16,7 @@ from sqlalchemy.orm import selectinload
 from channels.base import Channel, StockChange, StockResult
 from errors import Conflict
 from extensions import db, writing
-from models import Integration, Link, Listing, RunItem, SyncRun
+from models import Drift, Integration, Link, Listing, RunItem, Shop, SyncRun
 from models.types import utcnow
 from services import bracket, ledger
 from services.runs import Lease
@@ -65,10 +65,13 @@ class _Change:
 
 
 def wanted_quantity(listing: Listing) -> int | None:
-    """What a listing should offer: the scarcest of its stock items; None where it is linked to none."""
+    """What a listing should offer: the scarcest of its stock items, less the shop's own buffer, at most its cap; None where it is
+    linked to none."""
     if not listing.links:
         return None
-    return min(link.stock_item.available // link.units for link in listing.links)
+    shop = db.session.get_one(Shop, listing.shop_id)
+    offered = max(0, min(link.stock_item.available // link.units for link in listing.links) - shop.stock_buffer)
+    return offered if shop.stock_cap is None else min(offered, shop.stock_cap)
 
 
 def anything_stale(shop_id: int) -> bool:
@@ -218,6 +221,11 @@ def _skus_of(listing: Listing) -> set[str]:
 
 def _note_drift(lease: Lease, listing: Listing, now: int) -> None:
     listing.drift, listing.drift_seen_at = now, utcnow()
+    kept = db.session.scalar(select(Drift).where(Drift.listing_id == listing.id, Drift.state == "open"))
+    if kept is None:
+        kept = Drift(listing_id=listing.id, expected=listing.expected or 0)
+        db.session.add(kept)
+    kept.found, kept.seen_at, kept.run_id = now, utcnow(), lease.run_id
     lease.count("drift")
     lease.warn(f"{listing.sku}: the shop has {now}, {listing.expected} was expected; somebody changed it there.")
 

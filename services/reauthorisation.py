@@ -9,6 +9,7 @@ from errors import Conflict, NotFound
 from extensions import writing
 from models import Integration
 from services import vault
+from services.audit import note_change
 from services.integrations import address_of, last4, make_all_due, note_good
 
 
@@ -27,6 +28,8 @@ def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses:
         )
         if taken is not None:
             raise Conflict(f"That end point belongs to {taken.name}.", "Open that integration instead.")
+        note_change(actor, integration_id, "end_point", integration.endpoint, check.endpoint)
+        note_change(actor, integration_id, "api_key", None, "entered anew")
         integration.endpoint, integration.admin_script = check.endpoint, check.admin_script
         integration.generation, integration.statuses = check.generation, statuses
         integration.shop.address = address_of(check.endpoint)

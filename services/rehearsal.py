@@ -111,7 +111,7 @@ def stored_orders(integration: Integration) -> list[dict[str, Any]]:
     """The last orders of a connected shop, in the form that ``rehearse`` takes."""
     query = (
         select(StoredOrder.raw, StoredOrder.surcharge_rows)
-        .where(StoredOrder.shop_id == integration.shop_id, StoredOrder.number != "")
+        .where(StoredOrder.shop_id == integration.shop_id, StoredOrder.number != "", StoredOrder.raw != b"")
         .order_by(StoredOrder.placed_at.desc())
         .limit(SHOWN)
     )

@@ -20,7 +20,8 @@ from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
 
-KINDS = ("orders", "stock", "listings")
+KINDS = ("orders", "stock", "listings", "shipments", "receipts")
+"""What can be due. There is ``undo`` as well, which is never due: a person starts it, about one stock run."""
 
 
 def find_run(run_id: int) -> SyncRun:
@@ -31,7 +32,7 @@ def find_run(run_id: int) -> SyncRun:
     return run
 
 
-def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:
+def start_run(integration_id: int, kind: str, actor: str, about_run_id: int | None = None) -> SyncRun:
     """Make a queued run. The caller enqueues it afterwards, with ``jobs.enqueue_run``.
 
     Raises AlreadyRunning (with the live run's id), NotFound, or Conflict where the integration is switched off."""
@@ -45,7 +46,9 @@ def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:
             live = session.scalar(live_run(integration_id, kind))
             if live is not None:
                 raise AlreadyRunning(f"{integration.name}: {kind} are being synced already (run {live.id}).", live.id)
-            run = SyncRun(integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[])
+            run = SyncRun(
+                integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id
+            )
             session.add(run)
             session.flush()
             run_id = run.id
@@ -250,7 +253,8 @@ def release_dead_runs() -> list[int]:
 
 def make_due(integration: Integration, kind: str) -> None:
     """Mark a kind of run as due now. Call it inside ``writing()``."""
-    setattr(integration, f"{kind}_due_at", utcnow())
+    if kind != "undo":
+        setattr(integration, f"{kind}_due_at", utcnow())
 
 
 def request_stop(run_id: int) -> None:

@@ -43,8 +43,10 @@ def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = runs.KINDS)
 
 def _may_run(kind: str) -> ColumnElement[bool]:
     active = and_(Integration.enabled, Integration.removed_at.is_(None), Integration.health != "needs_reauthorising")
-    if kind == "orders":
+    if kind in ("orders", "receipts"):
         return and_(active, Integration.orders_on)
+    if kind == "shipments":
+        return and_(active, Integration.shipments_on, Integration.writes_refused.is_(False))
     if kind == "stock":
         return and_(active, Integration.stock_on, Integration.writes_refused.is_(False))
     return active

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
-from services import holds, ledger
+from services import holds, kits, ledger
 from services.binding import bind_lines
 from services.clashes import done_again
 
@@ -57,7 +57,7 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
 @done_again
 def _set_one(item_id: int, quantity: int, actor: str) -> None:
     with writing():
-        _set_on_hand([(ledger.load_items([item_id])[item_id], quantity)], actor, "set")
+        put_on_hand([(ledger.load_items([item_id])[item_id], quantity)], actor, "set")
 
 
 def check_quantity(quantity: int) -> int:
@@ -101,7 +101,7 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
                     known[sku] = item_id
             ledger.mark_stale_skus(unknown)
         items = ledger.load_items(known.values())
-        changed = _set_on_hand([(item, wanted[item.sku]) for item in items.values()], actor, "import")
+        changed = put_on_hand([(item, wanted[item.sku]) for item in items.values()], actor, "import")
         if unknown:
             session.flush()
             added = set(unknown)
@@ -109,7 +109,7 @@ def _import(wanted: dict[str, int], actor: str, add_unknown: bool) -> StockSet:
     return StockSet(len(changed), len(wanted) - len(changed), tuple(unknown))
 
 
-def _set_on_hand(wanted: Sequence[tuple[StockItem, int]], actor: str, cause: str) -> list[int]:
+def put_on_hand(wanted: Sequence[tuple[StockItem, int]], actor: str, cause: str) -> list[int]:
     """Set what is on hand of locked stock items; answers with the ids of those that changed.
 
     What is reserved beyond it is given back, newest order first, and what is new goes to the orders that lack it. The number
@@ -145,7 +145,7 @@ def _take_back(item: StockItem, units: int, actor: str) -> list[int]:
         units -= given
         ledger.enter(item, actor=actor, cause="set", reserved=-given, order_id=line.order_id, note="less on hand than reserved")
         touched.append(line.order_id)
-    return touched
+    return touched + kits.take_back(item, units, actor=actor)[1]
 
 
 def _read_csv(lines: Iterable[str]) -> dict[str, int]:

@@ -16,12 +16,15 @@ from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import integrations, linking, listings, orders, push, runs
+from services import integrations, linking, listings, orders, push, receipts, rereading, runs, undo, write_backs
 from services.clashes import is_clash
 from services.heartbeat import Heartbeat
 from services.runs import Lease
 
 log = logging.getLogger(__name__)
+
+WRITING = ("stock", "shipments", "undo")
+"""The kinds of run that change something in the shop."""
 
 Report = Callable[[int, int | None], None]
 
@@ -147,20 +150,28 @@ def _refuse(integration: Integration, lease: Lease) -> None:
         raise SwitchedOff("The integration was switched off.")
     if integration.health == "needs_reauthorising" and (lease.actor == "schedule" or lease.actor.startswith("run:")):
         raise RunStopped("The shop does not accept the API key, so nothing is asked of it.", "Reauthorise the integration.")
-    if lease.kind == "stock" and integration.writes_refused:
-        raise RunStopped("The API key may only read, so stock is not sent.", "Reauthorise with the read/write key.")
+    if lease.kind in WRITING and integration.writes_refused:
+        raise RunStopped("The API key may only read, so nothing is sent.", "Reauthorise with the read/write key.")
 
 
 def _plan_next(lease: Lease) -> None:
     """The next run of this kind is due an interval from now; what happens meanwhile may make it due sooner."""
     with writing() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
-        every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
-        setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
+        if lease.kind == "shipments":
+            integration.shipments_due_at = None
+        elif lease.kind == "receipts":
+            integration.receipts_due_at = receipts.next_due(utcnow())
+        elif lease.kind != "undo":
+            every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
+            setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
 
 
 def _orders(part: _Slice) -> str:
-    return orders.download_orders(part.lease, part.channel, part.pause)
+    outcome = orders.download_orders(part.lease, part.channel, part.pause)
+    if outcome != "pause":
+        rereading.read_again(part.lease, part.channel)
+    return outcome
 
 
 def _listings(part: _Slice) -> str:
@@ -193,6 +204,18 @@ def _stock(part: _Slice) -> str:
     fresh_orders = _fresh_orders(part, orders_on)
     linking.link_listings(lease, part.channel, take_stock, fresh_orders)
     return push.push_stock(lease, part.channel, fresh_orders, part.tell)
+
+
+def _shipments(part: _Slice) -> str:
+    return write_backs.send_due(part.lease, part.channel, part.pause)
+
+
+def _receipts(part: _Slice) -> str:
+    return receipts.take_receipt(part.lease, part.channel, _fresh_orders(part, True))
+
+
+def _undo(part: _Slice) -> str:
+    return undo.restore(part.lease, part.channel)
 
 
 def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
@@ -228,7 +251,9 @@ def _inside(part: _Slice, kind: str) -> None:
         raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
 
 
-ACTS: dict[str, Callable[[_Slice], str]] = {"orders": _orders, "stock": _stock, "listings": _listings}
+ACTS: dict[str, Callable[[_Slice], str]] = {
+    "orders": _orders, "stock": _stock, "listings": _listings, "shipments": _shipments, "receipts": _receipts, "undo": _undo,
+}  # fmt: skip
 
 
 def note_success(integration_id: int, kind: str, *, heard: bool) -> None:
@@ -257,8 +282,9 @@ def note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed: 
             return
         integration.failures += 1
         integrations.note_trouble(integration, "retrying", trouble.message)
-        wait = _wait(integration.failures, trouble)
-        setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
+        if kind != "undo":
+            wait = _wait(integration.failures, trouble)
+            setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
 
 
 def _wait(failures: int, trouble: ChannelError) -> float:

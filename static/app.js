@@ -21,6 +21,21 @@
   const early = all(".toast-note", toasts);
   setTimeout(() => early.filter((note) => note.isConnected).forEach((note) => toasts.append(note)), 200);
 
+  // Who types a password alone in a room may look at it.
+  for (const input of all("input[type=password][autocomplete$=password]")) {
+    const show = document.createElement("button");
+    show.type = "button";
+    show.className = "btn btn-link btn-sm show-password";
+    show.textContent = "Show the password";
+    show.setAttribute("aria-pressed", "false");
+    show.addEventListener("click", () => {
+      const shown = input.type === "text";
+      input.type = shown ? "password" : "text";
+      show.setAttribute("aria-pressed", String(!shown));
+    });
+    input.after(show);
+  }
+
   const summary = document.querySelector("[data-error-summary]");
   if (summary) summary.focus();
 
@@ -55,6 +70,10 @@
     toasts.append(document.getElementById("offline").content.cloneNode(true));
   }
 
+  // What a page asks by itself keeps nobody signed in.
+  listen("htmx:configRequest", (event) => {
+    if (event.target.matches("[data-poll]")) event.detail.headers["X-Poll"] = "1";
+  });
   listen("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
   });

@@ -29,7 +29,7 @@ from tests.support.valkey import valkey_server
 BOTH = ("services", "jobs")
 KEYRING = Fernet.generate_key().decode()
 
-pytest_plugins = ("tests.support.workers", "tests.support.browser", "tests.support.shops")
+pytest_plugins = ("tests.support.workers", "tests.support.browser", "tests.support.shops", "tests.support.served")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.activity.forms import RunFilter
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
+from blueprints.numbers import argument
 from blueprints.words import plural
 from services import activity, runs
 
@@ -17,7 +18,7 @@ def list_runs() -> str | Response:
     wanted = RunFilter(request.args)
     page = activity.list_page(
         integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data,
-        before=request.args.get("before", type=int), after=request.args.get("after", type=int),
+        before=argument("before"), after=argument("after"),
     )  # fmt: skip
     if wants_fragment("runs"):
         live = sum(run.live for run in page.runs)

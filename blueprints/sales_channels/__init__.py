@@ -1,7 +1,7 @@
 """Settings → Sales channel integration."""
 
-from blueprints.sales_channels import integration, preview, reauthorise, removal, routes, settings, wizard
+from blueprints.sales_channels import desk, integration, preview, reauthorise, removal, routes, settings, wizard
 
-blueprints = [each.bp for each in (routes, wizard, integration, settings, reauthorise, removal, preview)]
+blueprints = [each.bp for each in (routes, wizard, integration, settings, reauthorise, removal, preview, desk)]
 
 __all__ = ["blueprints"]

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
+from blueprints.numbers import argument
 from blueprints.words import plural
 from jobs.schedule import start_due_runs
 from services import integrations, push
@@ -23,7 +24,7 @@ def show_preview(integration_id: int) -> str:
     integration = integrations.get_integration(integration_id)
     preview = push.preview(integration_id)
     pages = max(1, -(-len(preview.rows) // PAGE_SIZE))
-    number = min(max(request.args.get("page", 1, type=int), 1), pages)
+    number = min(max(argument("page") or 1, 1), pages)
     return render_template(
         "sales_channels/preview.html", integration=integration, preview=preview, page={"number": number, "pages": pages},
         rows=preview.rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], zeroed=sum(row.would_be == 0 for row in preview.rows),

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, wants_fragment
+from blueprints.numbers import argument
 from blueprints.sales_channels.forms import ListFilter
 from blueprints.words import HEALTH
 from errors import InvalidInput, NotFound
@@ -18,7 +19,7 @@ bp = Blueprint("sales_channels", __name__, url_prefix="/settings/sales-channels"
 @bp.get("")
 def list_integrations() -> str | Response:
     form = ListFilter(request.args)
-    number = request.args.get("page", 1, type=int)
+    number = argument("page") or 1
     page = integration_list.list_page(number, search=form.search.data, status=form.status.data, sort=form.sort.data)
     filters = form.chosen()
     context = {

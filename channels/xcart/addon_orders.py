@@ -180,7 +180,9 @@ class AddonOrders:
 
     def _add_details(self, raw: dict[str, Any]) -> None:
         """Put product, variant and chosen options beside each item: the default schema gives them only one by one."""
-        items = [item for item in raw.get("items") or () if isinstance(item, dict) and text(item.get("item_id")).isdigit()]
+        rows = raw.get("items")
+        rows = rows if isinstance(rows, list) else ()
+        items = [item for item in rows if isinstance(item, dict) and text(item.get("item_id")).isdigit()]
         for item in items[:_MOST_DETAILS]:
             try:
                 detail = self.shop.one(f"orderitem/{text(item['item_id'])}", insist=False) or {}

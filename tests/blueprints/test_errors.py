@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from tests.blueprints.pages import element, htmx, words
+from tests.blueprints.pages import element, elements, htmx, words
 from tests.blueprints.rows import add_integration, read_integration
 from tests.support.signed_in import FreshClient
 
@@ -29,6 +29,21 @@ def test_the_wrong_method_says_which_one_is_right(client: FreshClient) -> None:
     assert "does not take that kind of request" in answer.text
 
 
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**40, "١٢"])
+def test_a_number_no_row_can_have_is_an_address_that_does_not_exist(client: FreshClient, number: object) -> None:
+    for path in (f"{LIST}/{number}", f"{LIST}/{number}/settings", f"/users/{number}", f"/settings/privacy/orders/{number}.json"):
+        assert client.get(path).status_code == 404, path
+    assert client.post(f"/activity/{number}/stop").status_code == 404
+    for path in (f"{LIST}?page={number}", f"/users?page={number}", f"/activity?before={number}", f"/activity?after={number}"):
+        assert client.get(path).status_code == 200, path
+
+
+def test_a_host_that_cannot_be_named_is_answered_all_the_same(client: FreshClient) -> None:
+    answer = client.get("/settings", headers={"Host": "a" * 300})
+    assert answer.status_code == 400
+    assert "name of this site" in answer.text
+
+
 def test_too_much_at_once(client: FreshClient) -> None:
     integration_id = add_integration()
     answer = client.post(f"{LIST}/{integration_id}/status", data={"enabled": "no", "back": "x" * 3_000_000})
@@ -43,7 +58,7 @@ class TestTheFormToken:
 
     def test_the_token_of_the_page_is_accepted(self, client: FreshClient) -> None:
         integration_id = add_integration()
-        token = element(client.get(LIST).text, "input", name="csrf_token")["value"]
+        token = elements(client.get(LIST).text, "input", name="csrf_token")[-1]["value"]
         answer = client.post(f"{LIST}/{integration_id}/status", data={"enabled": "no", "csrf_token": token})
         assert answer.status_code == 303
 

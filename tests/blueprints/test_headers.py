@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.blueprints.pages import elements
+from tests.blueprints.pages import element, elements
 from tests.blueprints.rows import add_integration
 from tests.support.signed_in import FreshClient
 
@@ -23,6 +23,23 @@ def test_every_page_is_private_and_locked_down(client: FreshClient, path: str) -
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cache-Control"] == "no-store"
     assert {"HX-Request", "HX-Target"} <= {name.strip() for name in headers["Vary"].split(",")}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_kept_in_the_browsers_history_of_htmx(client: FreshClient, path: str) -> None:
+    page = client.get(path).text
+    assert element(page, "body")["hx-history"] == "false"
+    assert '"historyCacheSize":0' in element(page, "meta", name="htmx-config")["content"]
+
+
+@pytest.mark.parametrize("path", ["/", "/settings/privacy/orders/1.json", "/settings/sales-channels/1/preview/rows.csv", "/sign-in"])
+def test_what_is_no_page_is_not_kept_either(client: FreshClient, path: str) -> None:
+    assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_by_https_a_browser_is_told_to_stay_with_it(client: FreshClient) -> None:
+    assert "Strict-Transport-Security" not in client.get("/settings").headers
+    assert client.get("/settings", base_url="https://localhost").headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 @pytest.mark.parametrize("path", PAGES)

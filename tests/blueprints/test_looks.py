@@ -153,7 +153,7 @@ def test_asking_that_fails_makes_no_noise_and_goes_on(page: Page) -> None:
 
 def test_everything_on_the_list_works_without_javascript(browser: Browser, page: Page, server: str) -> None:
     integration_id = add_integration()
-    context = browser.new_context(base_url=server, java_script_enabled=False)
+    context = browser.new_context(base_url=server, java_script_enabled=False, storage_state=page.context.storage_state())
     plain = context.new_page()
     plain.goto("/")
     plain.get_by_role("switch").click()
@@ -166,7 +166,7 @@ def test_everything_on_the_list_works_without_javascript(browser: Browser, page:
 
 def test_times_follow_the_browsers_zone(browser: Browser, server: str, page: Page) -> None:
     add_integration(orders_done_at=utcnow())
-    context = browser.new_context(base_url=server, timezone_id="Asia/Kolkata")
+    context = browser.new_context(base_url=server, timezone_id="Asia/Kolkata", storage_state=page.context.storage_state())
     zoned = context.new_page()
     zoned.goto(LIST)
     zoned.reload()

@@ -166,3 +166,19 @@ def test_orders_that_come_in_while_a_list_is_read_change_nothing_in_it(app):
         )
     seen += [row["number"] for batch in batches for row in batch]
     assert len(seen) == len(set(seen)) == 1200
+
+
+def test_an_order_is_shipped_whole_or_in_part_from_the_command_line(commands, connected, practice):
+    row = next(row for row in connected.rows("orders", "list") if row["state"] == "ready" and row["lines"][0]["quantity"] == 1)
+    number, sku = row["number"], row["lines"][0]["sku"]
+    assert "is not a line" in connected.refused("orders", "ship", number, "--lines", "nonsense")
+    assert "has no line with the SKU" in connected.refused("orders", "ship", number, "--lines", "NO-SUCH=1")
+    said = connected.done("orders", "ship", number, "--lines", f"{sku}=1", "--carrier", "DHL", "--tracking", "T-9")
+    assert said.startswith(f"Order {number}: ")
+    connected.call("orders", "ship", number, "--carrier", "DHL")
+    assert "shipped already" in connected.refused("orders", "ship", number)
+    connected.done("sync", "shipments", "Practice", "--now")
+    order_id = int(row["external_id"])
+    order = practice.store.order(order_id)
+    assert practice.store.status("shipping", order.shipping_id).code == "S"
+    assert practice.store.tracking(order_id) == ["T-9"]

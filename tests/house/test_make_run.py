@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import requests
 
 from config import read_settings_file
 from tests.support.checkout import Checkout, cpu_seconds, ctrl_c, family, parts_of, supervisor_of, wait_gone
@@ -41,6 +43,7 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert f"http://127.0.0.1:{checkout.practice_port}\n" in says
     assert "practice-full-key" in says
     assert "integrations add" in says
+    first_code = code_in(says)
     assert checkout.answers(checkout.port, "/nothing-here?for=private-words")
     assert checkout.answers(checkout.practice_port)
     wait_until(lambda: '"GET /nothing-here" 404' in started.output(), 10, "a line of the access log")
@@ -88,15 +91,38 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert keyring.read_text() == first_key
     assert read_settings_file(checkout.instance / "settings.env") == settings
 
+    # The code of the last start, and no older one, makes the first owner.
+    second_code = code_in(again.output())
+    assert second_code not in ("", first_code)
+    assert "not the one that was printed last" in make_first_owner(checkout, first_code)
+    assert "Sales channel integration" in make_first_owner(checkout, second_code)
+
     # A supervisor that is killed takes its parts with it, and the next run starts all the same.
     everything = family(again)
     supervisor_of(again).kill()
     third = checkout.make_run(WORKERS="1")
     checkout.ready(third)
+    assert code_in(third.output()) == ""
     wait_gone(everything)
     everything = family(third)
     os.kill(supervisor_of(third).pid, signal.SIGTERM)
     wait_gone(everything)
+
+
+def code_in(says: str) -> str:
+    """The one-time code for the first page; empty where none was printed."""
+    found = re.search("one-time code: ([0-9A-Z-]{19})\\n", says)
+    return found.group(1) if found else ""
+
+
+def make_first_owner(checkout: Checkout, code: str) -> str:
+    """Fill in the first page; answers with the page that comes then."""
+    browser = requests.Session()
+    browser.trust_env = False
+    address = f"http://127.0.0.1:{checkout.port}/first-run"
+    token = re.search('name="csrf_token"[^>]* value="([^"]+)"', browser.get(address, timeout=20).text).group(1)
+    sent = {"code": code, "name": "Ann", "password": "plum kettle orbit seven", "csrf_token": token}
+    return browser.post(address, data=sent, timeout=20).text
 
 
 def checkout_command(checkout: Checkout, *words: str) -> subprocess.CompletedProcess[str]:

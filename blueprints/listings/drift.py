@@ -1,0 +1,42 @@
+"""Drift: quantities that somebody changed in a shop, and whose number counts."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.files import csv_file
+from blueprints.htmx import go_to, toast
+from errors import InvalidInput
+from jobs.schedule import start_due_runs
+from services import listing_desk
+
+bp = Blueprint("drift", __name__, url_prefix="/listings/drift")
+
+
+@bp.get("")
+def show_drift() -> str:
+    everything = request.args.get("all") == "1"
+    return render_template("listings/drift.html", rows=listing_desk.list_drift(open_only=not everything), everything=everything)
+
+
+@bp.get("/drift.csv")
+def download_drift() -> Response:
+    rows = listing_desk.list_drift(open_only=False, limit=100_000)
+    return csv_file(
+        "drift.csv", ("seen_at", "integration", "sku", "name", "expected", "found", "state", "decided_by"),
+        ((row.seen_at.isoformat(timespec="seconds"), row.integration, row.sku, row.name, row.expected, row.found, row.state,
+          row.decided_by) for row in rows),
+    )  # fmt: skip
+
+
+@bp.post("/<int:drift_id>")
+def settle(drift_id: int) -> Response | AnyResponse:
+    whose = request.form.get("whose", "")
+    if whose not in ("ours", "theirs"):
+        raise InvalidInput("It was not said whose number counts.", "Load the page again.")
+    listing_desk.settle_drift(drift_id, whose, current_actor())
+    start_due_runs()
+    toast("Our number stays." if whose == "ours" else "The shop's number is ours now.")
+    return go_to(url_for(".show_drift"))

@@ -1,0 +1,91 @@
+"""The list of listings, one listing's links, and matching by SKU."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.files import csv_file, numbers
+from blueprints.htmx import back_to, go_to, toast
+from blueprints.listings.forms import ListingFilter
+from blueprints.words import plural
+from errors import AppError
+from jobs.schedule import start_due_runs
+from services import linking_by_hand, listing_desk
+from services.stock_desk import whole
+
+bp = Blueprint("listings", __name__, url_prefix="/listings")
+HEADER = ("integration", "listing", "sku", "name", "in_shop", "offers", "linked_to", "state", "note")
+
+
+@bp.get("")
+def list_listings() -> str:
+    wanted = ListingFilter(request.args)
+    chosen = wanted.chosen()
+    return render_template(
+        "listings/list.html", page=listing_desk.list_page(wanted.wanted(), request.args.get("page", 1, type=int)), form=wanted,
+        filters=chosen, link=lambda number: url_for(".list_listings", page=number, **chosen), back=request.full_path.rstrip("?"),
+    )  # fmt: skip
+
+
+@bp.get("/listings.csv")
+def download_listings() -> Response:
+    wanted = ListingFilter(request.args).wanted()
+    rows = (
+        (row.integration, row.external_id, row.sku, row.name, row.quantity, row.offers,
+         ", ".join(f"{units} x {sku}" if units > 1 else sku for sku, units, _, _ in row.links), row.state, row.note)
+        for batch in listing_desk.iter_rows(wanted) for row in batch
+    )  # fmt: skip
+    return csv_file("listings.csv", HEADER, rows)
+
+
+@bp.post("/ticked")
+def act_on_ticked() -> Response | AnyResponse:
+    ids, act = numbers(request.form.getlist("listing")), request.form.get("act")
+    if not ids or act not in ("push", "do_not_push", "take_shop_stock"):
+        toast("Tick at least one listing, then choose what to do.", "warning")
+    elif act == "take_shop_stock":
+        changed, left = linking_by_hand.take_shop_stock(ids, current_actor())
+        toast(f"{plural(changed, 'stock item')} set to the shop's present stock.")
+        if left:
+            toast(f"Left as they are: {', '.join(left[:10])}{' …' if len(left) > 10 else ''}.", "warning")
+    else:
+        number = linking_by_hand.set_do_not_push(ids, act == "do_not_push", current_actor())
+        toast(f"{plural(number, 'listing')} {'will not be pushed' if act == 'do_not_push' else 'will be pushed'}.")
+    start_due_runs()
+    return go_to(back_to(url_for(".list_listings")))
+
+
+@bp.get("/<int:listing_id>")
+def show_listing(listing_id: int) -> str:
+    return render_template("listings/listing.html", row=listing_desk.get_row(listing_id), wrong=None, typed=None)
+
+
+@bp.post("/<int:listing_id>/links")
+def link_listing(listing_id: int) -> tuple[str, int] | Response | AnyResponse:
+    typed = list(zip(request.form.getlist("sku"), request.form.getlist("units"), strict=False))
+    try:
+        parts = [(sku.strip(), whole(units or "1", "units")) for sku, units in typed if sku.strip()]
+        released = linking_by_hand.link_listing(listing_id, parts, current_actor())
+    except AppError as wrong:
+        return render_template(
+            "listings/listing.html", row=listing_desk.get_row(listing_id), wrong=wrong, typed=typed
+        ), wrong.status
+    start_due_runs()
+    toast(("The listing is linked." if parts else "The listing is linked to nothing now.")
+          + (f" {plural(released, 'order')} released." if released else ""))  # fmt: skip
+    return go_to(url_for(".show_listing", listing_id=listing_id))
+
+
+@bp.get("/match")
+def show_match() -> str:
+    return render_template("listings/match.html", matched=listing_desk.match_by_sku())
+
+
+@bp.post("/match")
+def link_matched() -> Response | AnyResponse:
+    number = listing_desk.link_matched([row[0] for row in listing_desk.match_by_sku().rows], current_actor())
+    start_due_runs()
+    toast(f"{plural(number, 'listing')} linked by SKU.")
+    return go_to(url_for(".list_listings"))

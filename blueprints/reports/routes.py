@@ -1,0 +1,94 @@
+"""Sales by shop and day and by SKU, and the daily receipts."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.files import csv_file
+from blueprints.htmx import go_to, toast
+from blueprints.reports.chart import draw
+from blueprints.times import reader_zone
+from jobs import start_run
+from models.types import utcnow
+from services import integrations, receipts, reports
+
+bp = Blueprint("reports", __name__, url_prefix="/reports")
+
+
+def _wanted() -> tuple[int, int | None, dict[str, str]]:
+    """Days, shop id, and both as arguments of the page's URL."""
+    known = reports.shops()
+    period = request.args.get("days", "30")
+    shop_id = request.args.get("shop", type=int)
+    chosen = {"days": period if period in reports.PERIODS else "30"}
+    if shop_id in known:
+        chosen["shop"] = str(shop_id)
+    return reports.PERIODS[chosen["days"]], shop_id if shop_id in known else None, chosen
+
+
+@bp.get("")
+def show_sales() -> str:
+    days, shop_id, chosen = _wanted()
+    zone = reader_zone()
+    rows = reports.sales_by_day(days, zone, shop_id)
+    chart = draw(rows, days, utcnow().astimezone(zone).date())
+    return render_template("reports/sales.html", rows=rows, chart=chart, chosen=chosen, shops=reports.shops(), by="day")
+
+
+@bp.get("/skus")
+def show_skus() -> str:
+    days, shop_id, chosen = _wanted()
+    rows = reports.sales_by_sku(days, reader_zone(), shop_id)
+    return render_template(
+        "reports/skus.html", rows=rows[:500], more=max(0, len(rows) - 500), chosen=chosen, shops=reports.shops(), by="sku"
+    )
+
+
+@bp.get("/sales.csv")
+def download_sales() -> Response:
+    days, shop_id, _ = _wanted()
+    rows = reports.sales_by_day(days, reader_zone(), shop_id)
+    return csv_file(
+        "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
+        ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
+    )  # fmt: skip
+
+
+@bp.get("/skus.csv")
+def download_skus() -> Response:
+    days, shop_id, _ = _wanted()
+    rows = reports.sales_by_sku(days, reader_zone(), shop_id)
+    return csv_file(
+        "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
+        ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),
+    )  # fmt: skip
+
+
+@bp.get("/receipts")
+def show_receipts() -> str:
+    return render_template("reports/receipts.html", rows=receipts.list_receipts(), integrations=integrations.list_integrations())
+
+
+@bp.get("/receipts.csv")
+def download_receipts() -> Response:
+    header = ("day", "integration", "shop_orders", "our_orders", "shop_totals", "our_totals", "differences")
+    rows = (
+        (receipt.day.isoformat(), name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals), _sums(receipt.our_totals),
+         "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
+        for receipt, name in receipts.list_receipts(limit=5000)
+    )  # fmt: skip
+    return csv_file("receipts.csv", header, rows)
+
+
+def _sums(totals: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {currency}" for currency, amount in totals.items())
+
+
+@bp.post("/receipts")
+def take_receipt() -> Response | AnyResponse:
+    integration = integrations.get_integration(request.form.get("integration", 0, type=int))
+    start_run(integration.id, "receipts", current_actor())
+    toast(f"Yesterday is being compared with {integration.name}.", "info")
+    return go_to(url_for(".show_receipts"))

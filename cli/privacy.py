@@ -1,0 +1,61 @@
+"""``flask privacy``: personal data of customers, given out and erased."""
+
+from __future__ import annotations
+
+import click
+
+from cli.failures import Failed, Group
+from cli.inputs import actor, whole_number
+from cli.output import say, write_object
+from models import Order
+from services import integrations, privacy
+from services.order_list import integration_name
+
+group = Group("privacy", help="Customers' data: keep, export, erase.")
+
+
+@group.command("keep")
+@click.argument("days", required=False)
+def keep(days: str | None) -> None:
+    """Say for how many days customers' data of shipped orders is kept; DAYS is a number or ``forever``. Without it, show it."""
+    if days is not None:
+        privacy.set_erased_after(None if days == "forever" else whole_number(days), actor())
+    now = privacy.erased_after()
+    say(
+        "Customers' data is kept forever." if now is None else f"Customers' data is erased {now} days after an order was shipped."
+    )
+
+
+@group.command("export")
+@click.argument("number")
+@click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
+def export(number: str, integration: str | None) -> None:
+    """Print everything that is stored of one order, as JSON."""
+    write_object(privacy.export_order(_the_one(number, integration).id))
+
+
+@group.command("erase")
+@click.argument("number")
+@click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(number: str, integration: str | None, yes: bool) -> None:
+    """Erase the customer's data of one order that is shipped or cancelled. Its money and lines stay."""
+    order = _the_one(number, integration)
+    shown, order_id = order.number or order.external_id, order.id
+    if not yes:
+        click.confirm(f"Erase the customer's data of order {shown}? It cannot be brought back.", abort=True, err=True)
+    privacy.erase_order(order_id)
+    say(f"The customer's data of order {shown} is erased.")
+
+
+def _the_one(number: str, integration: str | None) -> Order:
+    shop_id = integrations.find_integration(integration).shop_id if integration is not None else None
+    found = [order for order in privacy.find_orders(number) if shop_id in (None, order.shop_id)]
+    if not found:
+        raise Failed(f"There is no order with the number {number!r}.")
+    if len(found) > 1:
+        places = ", ".join(
+            sorted(f"{integration_name(order) or 'a removed integration'} (id {order.external_id})" for order in found)
+        )
+        raise Failed(f"There are several orders with the number {number}: in {places}. Choose one with --integration.")
+    return found[0]

@@ -1,0 +1,145 @@
+"""The inbox of held orders: grouped by cause in plain words, each cause with what mends it once for all of its orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from errors import Conflict, InvalidInput
+from extensions import db, writing
+from models import Integration, Listing, Order, OrderLine, StockItem
+from services import holds, ledger, stock
+from services.binding import bind_lines
+from services.clashes import done_again
+
+ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short")
+"""Causes that a person may accept as they are. An unknown SKU has to be mended, what cannot be read has to be read."""
+
+WORDS = {
+    "unknown_sku": "The SKU is not one of our stock items",
+    "sums": "The sums disagree",
+    "currency": "The currency is not known",
+    "address": "There is no address",
+    "no_lines": "The order has no lines",
+    "short": "There is not enough in stock",
+    "unreadable": "Something in the order could not be read",
+}
+SHOWN = 8
+
+
+@dataclass
+class Group:
+    """``order_ids`` are all orders of the cause; ``shown`` are (id, number, integration name) of the first few."""
+
+    code: str
+    title: str
+    sku: str = ""
+    name: str = ""
+    listed: bool = False
+    order_ids: list[int] = field(default_factory=list)
+    shown: list[tuple[int, str, str]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+
+def groups() -> list[Group]:
+    """All causes, those that hold most orders first. An order that two causes hold stands in both."""
+    rows = db.session.execute(
+        select(Order.id, Order.number, Order.external_id, Integration.name, Order.held_codes, Order.held_reason)
+        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(Order.state == "on_hold")
+        .order_by(Order.placed_at, Order.id)
+    ).all()
+    unknown = _unknown([row.id for row in rows])
+    found: dict[tuple[str, str], Group] = {}
+    for row in rows:
+        for code in row.held_codes:
+            for sku, name in unknown.get(row.id, [("", "")]) if code == "unknown_sku" else [("", "")]:
+                title = WORDS.get(code, code)
+                if code == "unknown_sku":
+                    title = f"SKU {sku} is not one of our stock items" if sku else f"A line has no SKU: {name}"
+                group = found.setdefault((code, sku or name), Group(code, title, sku, name))
+                group.order_ids.append(row.id)
+                if len(group.shown) < SHOWN:
+                    group.shown.append((row.id, row.number or row.external_id, row.name))
+                if code != "unknown_sku":
+                    for reason in row.held_reason.splitlines():
+                        if reason not in group.reasons and len(group.reasons) < 5:
+                            group.reasons.append(reason)
+    _note_listed(found.values())
+    return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))
+
+
+def _unknown(order_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for start in range(0, len(order_ids), 500):
+        query = select(OrderLine.order_id, OrderLine.sku, OrderLine.name).where(
+            OrderLine.order_id.in_(order_ids[start : start + 500]), OrderLine.stock_item_id.is_(None), ~OrderLine.parts.any()
+        )
+        for order_id, sku, name in db.session.execute(query):
+            if (sku, name) not in found[order_id]:
+                found[order_id].append((sku, name))
+    return found
+
+
+def _note_listed(found) -> None:
+    wanted = [group for group in found if group.sku]
+    if wanted:
+        listed = set(db.session.scalars(select(Listing.sku).where(Listing.sku.in_([group.sku for group in wanted]))))
+        for group in wanted:
+            group.listed = group.sku in listed
+
+
+@done_again
+def add_stock_item(sku: str, on_hand: int, actor: str, name: str = "") -> int:
+    """Make a stock item of a SKU that orders name; every order that waited for it is judged anew. Answers with how many were
+    released. ``on_hand`` is what lies here now, what those orders take included.
+
+    Raises InvalidInput, or Conflict where there is such a stock item."""
+    sku = sku.strip()
+    if not sku or len(sku) > 255 or not sku.isprintable():
+        raise InvalidInput("That SKU cannot be used.", "Use 1 to 255 characters that can be shown.", field="sku")
+    on_hand = stock.check_quantity(on_hand)
+    with writing() as session:
+        if session.scalar(select(StockItem.id).where(StockItem.sku == sku)) is not None:
+            raise Conflict(f"There is a stock item {sku} already.", "Open it under Stock.")
+        item = StockItem(sku=sku, name=name, on_hand=0, reserved=0, buffer=0)
+        session.add(item)
+        session.flush()
+        ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
+        ledger.mark_stale_skus([sku])
+        return bind_lines({sku: item}, actor=actor)
+
+
+@done_again
+def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
+    """Accept what holds these orders as it is; answers with how many were released. Raises InvalidInput for a cause that has
+    to be mended."""
+    if code not in ACCEPTABLE:
+        raise InvalidInput("That cannot be accepted as it is.", "Mend the cause.")
+    with writing() as session:
+        held = session.scalars(
+            select(Order).where(Order.id.in_(order_ids), Order.state == "on_hold").with_for_update()
+        ).all()  # fmt: skip
+        for order in held:
+            if code in order.held_codes:
+                order.accepted_codes = sorted({*order.accepted_codes, code})
+        session.flush()
+        return holds.judge_again(order.id for order in held)
+
+
+def held_ids(code: str) -> list[int]:
+    """The held orders of a cause."""
+    rows = db.session.execute(select(Order.id, Order.held_codes).where(Order.state == "on_hold"))
+    return [order_id for order_id, codes in rows if code in codes]
+
+
+def count_held() -> int:
+    query = (
+        select(func.count(Order.id))
+        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(Order.state == "on_hold")
+    )
+    return db.session.scalar(query) or 0

@@ -1,0 +1,256 @@
+"""What the listings pages show: link state, what is offered, drift; and the matching of all listings by SKU with a trial run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import selectinload
+
+from errors import Conflict, NotFound
+from extensions import db, writing
+from models import Drift, Integration, Link, Listing, Shop, StockItem
+from models.types import utcnow
+from services import holds, ledger, linking_by_hand, listing_list, push
+from services.batches import in_batches
+from services.clashes import done_again
+from services.linking import AMBIGUOUS
+
+PAGE_SIZE = 50
+STATES = ("linked", "unlinked", "conflict", "kit", "off", "failed", "drift")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    integration_id: int | None = None
+    search: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``links`` are (SKU, units, stock item id, available); ``offers`` is what it should offer, None without a link."""
+
+    id: int
+    integration: str
+    external_id: str
+    kind: str
+    sku: str
+    name: str
+    quantity: int
+    offers: int | None
+    links: tuple[tuple[str, int, int, int], ...]
+    by_hand: bool
+    do_not_push: bool
+    note: str
+    state: str
+    pushed_at: datetime | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    rows: list[Row]
+    total: int
+    number: int
+    pages: int
+
+
+def list_page(wanted: Wanted, number: int = 1) -> Page:
+    ids = _matching(wanted)
+    total = db.session.scalar(select(func.count()).select_from(ids.order_by(None).subquery())) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(number, 1), pages)
+    chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
+    found = _rows(chosen)
+    return Page([found[row_id] for row_id in chosen if row_id in found], total, number, pages)
+
+
+def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
+    return in_batches(_matching(wanted), _rows)
+
+
+def _matching(wanted: Wanted) -> Select[Any]:
+    query = (
+        select(Listing.id)
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .where(Listing.gone_at.is_(None))
+    )
+    if wanted.integration_id is not None:
+        query = query.where(Integration.id == wanted.integration_id)
+    if wanted.search:
+        query = query.where(
+            or_(Listing.sku.icontains(wanted.search, autoescape=True), Listing.name.icontains(wanted.search, autoescape=True))
+        )
+    several = select(Link.listing_id).group_by(Link.listing_id).having((func.count() > 1) | (func.max(Link.units) > 1))
+    conditions: dict[str, Any] = {
+        "linked": Listing.links.any(), "unlinked": and_(~Listing.links.any(), Listing.push_error != AMBIGUOUS),
+        "conflict": and_(~Listing.links.any(), Listing.push_error == AMBIGUOUS), "kit": Listing.id.in_(several),
+        "off": Listing.do_not_push, "failed": and_(Listing.push_error != "", Listing.push_error != AMBIGUOUS),
+        "drift": Listing.id.in_(select(Drift.listing_id).where(Drift.state == "open")),
+    }  # fmt: skip
+    if wanted.state in conditions:
+        query = query.where(conditions[wanted.state])
+    return query.order_by(Integration.name_key, Listing.sku, Listing.id)
+
+
+def _rows(ids: Sequence[int]) -> dict[int, Row]:
+    query = (
+        select(Listing, Integration.name)
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .where(Listing.id.in_(ids))
+        .options(selectinload(Listing.links).joinedload(Link.stock_item))
+    )
+    return {listing.id: _row(listing, name) for listing, name in db.session.execute(query)}
+
+
+def _row(listing: Listing, name: str) -> Row:
+    links = tuple((link.stock_item.sku, link.units, link.stock_item_id, link.stock_item.available) for link in listing.links)
+    state = "linked" if links else "conflict" if listing.push_error == AMBIGUOUS else "unlinked"
+    return Row(
+        listing.id, name, listing.external_id, listing.kind, listing.sku, listing.name, listing.quantity,
+        push.wanted_quantity(listing), links, any(link.made_by == "hand" for link in listing.links), listing.do_not_push,
+        listing_list.note(listing), state, listing.pushed_at, listing.seen_at,
+    )  # fmt: skip
+
+
+def get_row(listing_id: int) -> Row:
+    """Raises NotFound."""
+    found = _rows([listing_id])
+    if listing_id not in found:
+        raise NotFound("The shop has that listing no more.")
+    return found[listing_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What matching by SKU would link: (listing id, integration, SKU, name); ``ambiguous`` are SKUs that several listings of a
+    shop carry, which are refused; ``unknown`` is how many listings have a SKU that is no stock item."""
+
+    rows: list[tuple[int, str, str, str]]
+    ambiguous: list[tuple[str, str]]
+    unknown: int
+
+
+def match_by_sku(integration_id: int | None = None) -> Matched:
+    """The trial run: nothing is changed."""
+    pushable = (
+        Listing.gone_at.is_(None), Listing.counted, Listing.own_stock, Listing.replaced.is_(False), Listing.sku != "",
+    )  # fmt: skip
+    query = (
+        select(Listing.id, Listing.shop_id, Integration.name, Listing.sku, Listing.name, StockItem.id, Listing.links.any())
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .outerjoin(StockItem, StockItem.sku == Listing.sku)
+        .where(*pushable)
+        .order_by(Integration.name_key, Listing.sku, Listing.id)
+    )
+    if integration_id is not None:
+        query = query.where(Integration.id == integration_id)
+    found = db.session.execute(query).all()
+    carriers: dict[tuple[int, str], int] = {}
+    for row in found:
+        carriers[(row[1], row[3])] = carriers.get((row[1], row[3]), 0) + 1
+    rows, ambiguous, unknown = [], {}, 0
+    for listing_id, shop_id, name, sku, title, item_id, linked in found:
+        if linked:
+            continue
+        if carriers[(shop_id, sku)] > 1:
+            ambiguous[(name, sku)] = None
+        elif item_id is None:
+            unknown += 1
+        else:
+            rows.append((listing_id, name, sku, title))
+    db.session.rollback()
+    return Matched(rows, list(ambiguous), unknown)
+
+
+def link_matched(listing_ids: Sequence[int], actor: str) -> int:
+    """Link those of these listings that the trial run still finds; answers with how many."""
+    wanted = set(listing_ids)
+    rows = [row for row in match_by_sku().rows if row[0] in wanted]
+    for start in range(0, len(rows), 100):
+        with writing() as session:
+            chunk = rows[start : start + 100]
+            shop_ids = session.scalars(select(Listing.shop_id).where(Listing.id.in_([row[0] for row in chunk])).distinct()).all()
+            session.execute(select(Shop.id).where(Shop.id.in_(shop_ids)).order_by(Shop.id).with_for_update())
+            linked = set(session.scalars(select(Link.listing_id).where(Link.listing_id.in_([row[0] for row in chunk]))))
+            for listing_id, _, sku, _ in chunk:
+                item_id = session.scalar(select(StockItem.id).where(StockItem.sku == sku))
+                listing = session.get(Listing, listing_id)
+                if listing is None or item_id is None or listing_id in linked:
+                    continue
+                session.add(Link(listing_id=listing_id, stock_item_id=item_id, units=1, made_by="sku"))
+                listing.stale, listing.push_error = True, ""
+                session.flush()
+                item = ledger.load_items([item_id])[item_id]
+                linking_by_hand.rebind(listing, [(item, 1)], actor)
+                ledger.mark_stale([item_id])
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    id: int
+    listing_id: int
+    integration: str
+    sku: str
+    name: str
+    seen_at: datetime
+    expected: int
+    found: int
+    now: int
+    state: str
+    decided_by: str
+    takeable: bool
+
+
+def list_drift(*, open_only: bool = True, limit: int = 200) -> list[DriftRow]:
+    """Quantities that somebody changed in a shop, newest first."""
+    query = (
+        select(Drift, Listing, Integration.name)
+        .join(Listing, Listing.id == Drift.listing_id)
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .options(selectinload(Listing.links))
+        .order_by(Drift.seen_at.desc(), Drift.id.desc())
+        .limit(limit)
+    )
+    if open_only:
+        query = query.where(Drift.state == "open")
+    return [
+        DriftRow(drift.id, listing.id, name, listing.sku, listing.name, drift.seen_at, drift.expected, drift.found, listing.quantity,
+                 drift.state, drift.decided_by, len(listing.links) == 1)
+        for drift, listing, name in db.session.execute(query)
+    ]  # fmt: skip
+
+
+@done_again
+def settle_drift(drift_id: int, whose: str, actor: str) -> None:
+    """``ours``: what our books say stays, and the shop is told again. ``theirs``: on hand becomes what makes us offer the
+    shop's number. Raises NotFound, or Conflict where it is settled or the listing is a kit."""
+    with writing() as session:
+        drift = session.get(Drift, drift_id, with_for_update=True)
+        if drift is None:
+            raise NotFound("There is no such difference any more.")
+        if drift.state != "open":
+            raise Conflict("That difference is settled already.")
+        listing = session.get_one(Listing, drift.listing_id)
+        if whose == "theirs":
+            _take_theirs(listing, drift, actor)
+        drift.state, drift.decided_by, drift.decided_at = whose, actor, utcnow()
+        listing.drift, listing.drift_seen_at, listing.stale = None, None, True
+        ledger.mark_stale(link.stock_item_id for link in listing.links)
+
+
+def _take_theirs(listing: Listing, drift: Drift, actor: str) -> None:
+    if len(listing.links) != 1:
+        raise Conflict("The listing takes from several stock items.", "Set their stock by hand.")
+    link = listing.links[0]
+    shop = db.session.get_one(Shop, listing.shop_id)
+    item = ledger.load_items([link.stock_item_id])[link.stock_item_id]
+    wanted = (drift.found + shop.stock_buffer) * link.units + item.reserved + item.buffer
+    ledger.enter(item, actor=actor, cause="set", on_hand=wanted - item.on_hand, note=f"the shop's number, {drift.found}")
+    db.session.flush()
+    holds.judge_again(ledger.allot(item, actor=actor))

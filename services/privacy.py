@@ -1,0 +1,146 @@
+"""Personal data of customers: given out and erased on request, and erased by itself some time after shipping, where wanted.
+
+Erasing leaves money, SKUs, quantities and stock as they are. It takes names, addresses, e-mail, notes, chosen options
+(an engraving may be a name), tracking numbers, the shop's payload, and what of all that a change noted before and after.
+What the shop says later of such an order does not bring it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import selectinload
+
+from errors import Conflict, InvalidInput, NotFound
+from extensions import db, writing
+from models import Order, OrderChange, OrderLine
+from models.order import OPEN_STATES
+from models.types import utcnow
+from services import installation
+from services.batches import stamp
+from services.order_columns import WITHOUT_CUSTOMER
+from services.order_list import list_changes, order_object
+
+DAYS = "erase_customers_after_days"
+DONE_AT = "customers_erased_at"
+EVERY = timedelta(hours=1)
+BATCH = 100
+MOST_DAYS = 3650
+
+
+def erased_after() -> int | None:
+    """Days after a shipped order's last change until its customer's data is erased; None for never."""
+    return installation.read_setting(DAYS)
+
+
+def set_erased_after(days: int | None, actor: str) -> None:
+    """Raises InvalidInput."""
+    if days is not None and not 1 <= days <= MOST_DAYS:
+        raise InvalidInput(f"The number of days has to be between 1 and {MOST_DAYS}.", field="days")
+    installation.change_setting(DAYS, days, actor)
+
+
+def is_due() -> bool:
+    """Whether there may be something to erase: it is switched on, and was last done an hour ago or more."""
+    if erased_after() is None:
+        return False
+    last = installation.read_setting(DONE_AT)
+    return last is None or datetime.fromisoformat(last) < utcnow() - EVERY
+
+
+def erase_due() -> int:
+    """Erase what has lain long enough; answers with the number of orders."""
+    days = erased_after()
+    if days is None:
+        return 0
+    before = utcnow() - timedelta(days=days)
+    due = (
+        select(Order.id)
+        .where(Order.state == "shipped", Order.placed_at < before, Order.changed_at < before, Order.erased_at.is_(None))
+        .order_by(Order.id)
+        .limit(BATCH)
+    )
+    count = 0
+    while ids := list(db.session.scalars(due)):
+        db.session.rollback()
+        count += _erase(ids)
+    if count:
+        _empty_the_log()
+    installation.change_setting(DONE_AT, utcnow().isoformat(), "schedule")
+    return count
+
+
+def find_orders(number: str) -> list[Order]:
+    """Orders with this number or shop's id, of every shop there ever was, the newest first; a customer may ask for any."""
+    wanted = number.strip()
+    if not wanted:
+        return []
+    query = (
+        select(Order).where(or_(Order.number == wanted, Order.external_id == wanted)).order_by(Order.placed_at.desc(), Order.id)
+    )
+    return list(db.session.scalars(query.limit(20)))
+
+
+def get_order(order_id: int) -> Order:
+    """Raises NotFound."""
+    order = db.session.get(Order, order_id, options=[selectinload(Order.lines)])
+    if order is None:
+        raise NotFound("There is no such order.")
+    return order
+
+
+def export_order(order_id: int) -> dict[str, Any]:
+    """Everything that is stored of an order, as plain values: for a customer who asks what is known. Raises NotFound."""
+    order = get_order(order_id)
+    return {
+        **order_object(order), "erased_at": stamp(order.erased_at), "changes": list_changes(order.id),
+        "surcharges": order.surcharge_rows, "payload": msgspec.json.decode(order.raw) if order.raw else None,
+    }  # fmt: skip
+
+
+def erase_order(order_id: int) -> None:
+    """Erase the customer's data of one order; twice is the same as once.
+
+    Raises NotFound, or Conflict for an order that has still to be shipped."""
+    order = get_order(order_id)
+    if order.state in OPEN_STATES:
+        raise Conflict(
+            f"Order {order.number or order.external_id} has still to be shipped, and cannot be without an address.",
+            "Ship or cancel it in the shop first; it can be erased after the next download.",
+        )
+    _erase([order_id])
+    _empty_the_log()
+
+
+def _erase(ids: Sequence[int]) -> int:
+    now = utcnow()
+    with writing() as session:
+        erased = session.execute(
+            update(Order).where(Order.id.in_(ids), Order.state.not_in(OPEN_STATES)).values(**WITHOUT_CUSTOMER, raw=b"", erased_at=now)
+            .execution_options(synchronize_session=False)
+        ).rowcount  # fmt: skip
+        session.execute(
+            update(OrderLine).where(OrderLine.order_id.in_(ids)).values(options=[]).execution_options(synchronize_session=False)
+        )
+        for change in session.scalars(select(OrderChange).where(OrderChange.order_id.in_(ids))):
+            kept = {name: values for name, values in change.fields.items() if name not in WITHOUT_CUSTOMER}
+            if kept != change.fields:
+                change.fields = kept
+    return erased
+
+
+def _empty_the_log() -> None:
+    """On SQLite, bring the write-ahead log into the file and empty it: the old pages lie in it until then. (The file's own
+    old pages are overwritten, see ``extensions``.) Where others are reading, it happens with their next commit."""
+    db.session.rollback()
+    connection = db.engine.raw_connection()
+    try:
+        if isinstance(connection.driver_connection, sqlite3.Connection):
+            connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    finally:
+        connection.close()

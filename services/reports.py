@@ -1,0 +1,105 @@
+"""Sales per shop and day, and per SKU. They are counted from stored orders, which outlive the integration they came through."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+
+from sqlalchemy import func, select
+
+from extensions import db
+from models import Integration, Order, OrderLine, Shop
+from models.types import utcnow
+from services.money import plain
+
+PERIODS = {"7": 7, "30": 30, "90": 90, "365": 365}
+
+
+@dataclass(frozen=True, slots=True)
+class DaySales:
+    """One day of one shop in one currency."""
+
+    day: date
+    shop: str
+    orders: int
+    pieces: int
+    total: str
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SkuSales:
+    sku: str
+    name: str
+    orders: int
+    pieces: int
+    total: str
+    currency: str
+
+
+def shops() -> dict[int, str]:
+    """Shop id -> the name of its newest integration, removed ones marked, for shops that have orders."""
+    query = (
+        select(Integration.shop_id, Integration.name, Integration.removed_at)
+        .where(Integration.shop_id.in_(select(Order.shop_id).distinct()))
+        .order_by(Integration.removed_at.is_(None), Integration.id)
+    )
+    return {shop_id: f"{name} (removed)" if removed else name for shop_id, name, removed in db.session.execute(query)}
+
+
+def start_of(days: int, zone: tzinfo) -> datetime:
+    """The start of the first of so many days, today being the last, in the reader's zone."""
+    return datetime.combine(utcnow().astimezone(zone).date() - timedelta(days=days - 1), time.min, zone)
+
+
+def sales_by_day(days: int, zone: tzinfo, shop_id: int | None = None) -> list[DaySales]:
+    """Newest day first. Cancelled orders are left out; a day is a day in the reader's zone."""
+    names = shops()
+    query = (
+        select(Order.id, Order.placed_at, Order.shop_id, Order.currency, Order.decimals, Order.total)
+        .where(Order.placed_at >= start_of(days, zone), Order.state != "cancelled", Order.number != "")
+    )  # fmt: skip
+    pieces = select(OrderLine.order_id, func.sum(OrderLine.quantity)).join(Order).where(
+        Order.placed_at >= start_of(days, zone), Order.state != "cancelled"
+    ).group_by(OrderLine.order_id)  # fmt: skip
+    if shop_id is not None:
+        query, pieces = query.where(Order.shop_id == shop_id), pieces.where(Order.shop_id == shop_id)
+    count = {order_id: int(units or 0) for order_id, units in db.session.execute(pieces)}
+    sums: dict[tuple[date, int, str], list] = defaultdict(lambda: [0, 0, Decimal(0), 2])
+    for order_id, placed_at, shop, currency, decimals, total in db.session.execute(query.execution_options(yield_per=2000)):
+        found = sums[(placed_at.astimezone(zone).date(), shop, currency)]
+        found[0] += 1
+        found[1] += count.get(order_id, 0)
+        found[2] += total
+        found[3] = decimals
+    return [
+        DaySales(day, names.get(shop, ""), orders, units, plain(total, decimals), currency, total)
+        for (day, shop, currency), (orders, units, total, decimals) in sorted(
+            sums.items(), key=lambda each: (-each[0][0].toordinal(), names.get(each[0][1], ""), each[0][2])
+        )
+    ]
+
+
+def sales_by_sku(days: int, zone: tzinfo, shop_id: int | None = None) -> list[SkuSales]:
+    """Most pieces first. Cancelled orders are left out."""
+    query = (
+        select(OrderLine.sku, func.max(OrderLine.name), func.count(func.distinct(Order.id)), func.sum(OrderLine.quantity),
+               func.sum(OrderLine.total), Order.currency, func.max(Order.decimals))
+        .join(Order)
+        .where(Order.placed_at >= start_of(days, zone), Order.state != "cancelled")
+        .group_by(OrderLine.sku, Order.currency)
+        .order_by(func.sum(OrderLine.quantity).desc(), OrderLine.sku)
+    )  # fmt: skip
+    if shop_id is not None:
+        query = query.where(Order.shop_id == shop_id)
+    return [
+        SkuSales(sku, name, orders, int(pieces), plain(Decimal(total), decimals), currency)
+        for sku, name, orders, pieces, total, currency, decimals in db.session.execute(query)
+    ]
+
+
+def has_orders() -> bool:
+    return db.session.scalar(select(Order.id).join(Shop, Shop.id == Order.shop_id).limit(1)) is not None

@@ -1,0 +1,213 @@
+"""What the stock pages show and change: the list with where each item is listed, one item with its ledger, buffers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, func, or_, select
+
+from errors import Conflict, InvalidInput, NotFound
+from extensions import db, writing
+from models import Integration, LinePart, Link, Listing, Order, OrderLine, StockEntry, StockItem
+from models.order import OPEN_STATES
+from services import ledger, stock
+from services.batches import in_batches
+from services.binding import bind_lines
+from services.clashes import done_again
+
+PAGE_SIZE = 50
+LOW = 5
+FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
+AVAILABLE = case((FREE > 0, FREE), else_=0)
+CAUSES = {
+    "start": "Start", "set": "Set", "import": "File", "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
+    "reopened": "Order reopened", "shipped": "Shipped", "allotted": "Given to a waiting order",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``listed`` are (integration name, quantity in the shop, listing id)."""
+
+    id: int
+    sku: str
+    name: str
+    on_hand: int
+    reserved: int
+    buffer: int
+    available: int
+    listed: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    rows: list[Row]
+    total: int
+    number: int
+    pages: int
+
+
+def list_page(search: str = "", low: int | None = None, number: int = 1) -> Page:
+    """One page by SKU; with ``low``, those of which at most so many are available, the scarcest first."""
+    ids = _matching(search, low)
+    total = db.session.scalar(select(func.count()).select_from(ids.order_by(None).subquery())) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(number, 1), pages)
+    chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
+    found = _rows(chosen)
+    return Page([found[item_id] for item_id in chosen], total, number, pages)
+
+
+def iter_rows(search: str = "", low: int | None = None) -> Iterator[list[Row]]:
+    return in_batches(_matching(search, low), _rows)
+
+
+def _matching(search: str, low: int | None) -> Select[Any]:
+    query = select(StockItem.id)
+    if search:
+        query = query.where(
+            or_(StockItem.sku.icontains(search, autoescape=True), StockItem.name.icontains(search, autoescape=True))
+        )
+    if low is None:
+        return query.order_by(StockItem.sku, StockItem.id)
+    return query.where(low >= AVAILABLE).order_by(AVAILABLE, StockItem.sku, StockItem.id)
+
+
+def _rows(ids: Sequence[int]) -> dict[int, Row]:
+    listed: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
+    places = (
+        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id)
+        .join(Listing, Listing.id == Link.listing_id)
+        .join(Integration, (Integration.shop_id == Listing.shop_id) & Integration.removed_at.is_(None))
+        .where(Link.stock_item_id.in_(ids), Listing.gone_at.is_(None))
+        .order_by(Integration.name_key, Listing.id)
+    )
+    for item_id, name, quantity, listing_id in db.session.execute(places):
+        listed[item_id].append((name, quantity, listing_id))
+    items = db.session.scalars(select(StockItem).where(StockItem.id.in_(ids)))
+    return {
+        item.id: Row(
+            item.id, item.sku, item.name, item.on_hand, item.reserved, item.buffer, item.available, tuple(listed[item.id])
+        )
+        for item in items
+    }
+
+
+def get_row(item_id: int) -> Row:
+    """Raises NotFound."""
+    found = _rows([item_id])
+    if item_id not in found:
+        raise NotFound("There is no such stock item.")
+    return found[item_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime
+    actor: str
+    cause: str
+    on_hand_change: int
+    reserved_change: int
+    on_hand: int
+    reserved: int
+    order_id: int | None
+    order_number: str
+    run_id: int | None
+    note: str
+
+
+def list_ledger(item_id: int, limit: int | None = 200) -> list[Entry]:
+    """A stock item's ledger, newest first, each line with the numbers it led to."""
+    item = db.session.get(StockItem, item_id)
+    if item is None:
+        raise NotFound("There is no such stock item.")
+    query = (
+        select(StockEntry, Order.number)
+        .outerjoin(Order, Order.id == StockEntry.order_id)
+        .where(StockEntry.stock_item_id == item_id)
+        .order_by(StockEntry.id.desc())
+        .limit(limit)
+    )
+    on_hand, reserved = item.on_hand, item.reserved
+    lines = []
+    for entry, number in db.session.execute(query):
+        lines.append(
+            Entry(entry.at, entry.actor, CAUSES.get(entry.cause, entry.cause), entry.on_hand_change, entry.reserved_change, on_hand,
+                  reserved, entry.order_id, number or "", entry.run_id, entry.note)
+        )  # fmt: skip
+        on_hand, reserved = on_hand - entry.on_hand_change, reserved - entry.reserved_change
+    return lines
+
+
+def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:
+    """The open orders that take from a stock item: (order id, number, integration name, units wanted, units reserved)."""
+    lines = (
+        select(
+            Order.id, Order.number, Integration.name, OrderLine.quantity - OrderLine.shipped, OrderLine.reserved, Order.placed_at
+        )
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .outerjoin(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(OrderLine.stock_item_id == item_id, Order.state.in_(OPEN_STATES))
+    )
+    parts = (
+        select(Order.id, Order.number, Integration.name, (OrderLine.quantity - OrderLine.shipped) * LinePart.units, LinePart.reserved,
+               Order.placed_at)
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .join(LinePart, LinePart.order_line_id == OrderLine.id)
+        .outerjoin(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(LinePart.stock_item_id == item_id, Order.state.in_(OPEN_STATES))
+    )  # fmt: skip
+    rows = [*db.session.execute(lines.limit(limit)).all(), *db.session.execute(parts.limit(limit)).all()]
+    rows.sort(key=lambda row: row[5])
+    return [(row[0], row[1], row[2] or "", row[3], row[4]) for row in rows[:limit] if row[3] > 0]
+
+
+@done_again
+def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str) -> None:
+    """Set on hand and buffer of a stock item. ``was`` is the number on hand that the person saw.
+
+    Raises NotFound, InvalidInput, or Conflict where stock has moved meanwhile; nothing is changed then."""
+    stock.check_quantity(on_hand)
+    stock.check_quantity(buffer)
+    with writing():
+        item = ledger.load_items([item_id]).get(item_id)
+        if item is None:
+            raise NotFound("There is no such stock item.")
+        if item.on_hand != was and item.on_hand != on_hand:
+            raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
+        moved = item.buffer != buffer
+        item.buffer = buffer
+        if not stock.put_on_hand([(item, on_hand)], actor, "set") and moved:
+            ledger.mark_stale([item.id])
+
+
+@done_again
+def add_item(sku: str, name: str, on_hand: int, buffer: int, actor: str) -> int:
+    """Make a stock item; orders that waited for its SKU take from it. Answers with its id. Raises InvalidInput or Conflict."""
+    sku = sku.strip()
+    if not sku or len(sku) > 255 or not sku.isprintable():
+        raise InvalidInput("That SKU cannot be used.", "Use 1 to 255 characters that can be shown.", field="sku")
+    stock.check_quantity(on_hand)
+    stock.check_quantity(buffer)
+    with writing() as session:
+        if session.scalar(select(StockItem.id).where(StockItem.sku == sku)) is not None:
+            raise Conflict(f"There is a stock item {sku} already.", "Change that one.")
+        item = StockItem(sku=sku, name=name.strip()[:500], on_hand=0, reserved=0, buffer=buffer)
+        session.add(item)
+        session.flush()
+        ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
+        ledger.mark_stale_skus([sku])
+        bind_lines({sku: item}, actor=actor)
+        return item.id
+
+
+def whole(text: str, field: str) -> int:
+    """A whole number that was typed. Raises InvalidInput."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise InvalidInput(f"{text[:20]!r} is not a quantity.", "Use a whole number such as 12.", field=field)
+    return int(text)

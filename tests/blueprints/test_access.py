@@ -1,0 +1,147 @@
+"""Who may use which route: every one states it, and every one keeps to it."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from blueprints.access import ANYONE, OWNER, ROLES, SIGNED_IN
+from models.user import ROLES as USER_ROLES
+from tests.blueprints.pages import elements, htmx
+from tests.support.signed_in import FreshClient, sign_in
+from tests.support.urls import Address, all_that_is_stored, every_address, example_values
+
+NOT_ALLOWED = "Your role does not allow that."
+
+
+@pytest.fixture
+def addresses(app: Flask) -> list[Address]:
+    return list(every_address(app, example_values(app)))
+
+
+def needed_for(address: Address) -> str:
+    return ROLES.get(address.endpoint, OWNER)
+
+
+def allowed(address: Address, role: str) -> bool:
+    needed = needed_for(address)
+    return needed in (ANYONE, SIGNED_IN) or USER_ROLES.index(role) <= USER_ROLES.index(needed)
+
+
+def ask(client: FreshClient, address: Address, **options):
+    return client.open(address.path, method=address.method, **options)
+
+
+def test_every_route_states_its_role(app: Flask) -> None:
+    missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - set(ROLES))
+    assert not missing, f"Name these in blueprints/access.py, with the least role they need: {missing}"
+
+
+def test_no_role_is_stated_for_a_route_that_is_not_there(app: Flask) -> None:
+    assert set(ROLES) - {rule.endpoint for rule in app.url_map.iter_rules()} == set()
+
+
+def test_only_signing_in_and_what_it_looks_like_is_open_to_anyone() -> None:
+    assert {endpoint for endpoint, needed in ROLES.items() if needed == ANYONE} == {
+        "static", "assets.show_asset", "accounts.first_run", "accounts.sign_in", "accounts.second_step", "accounts.set_password",
+    }  # fmt: skip
+
+
+def test_a_route_that_states_nothing_is_closed_to_all_but_owners(app: Flask) -> None:
+    app.add_url_rule("/forgotten", "forgotten", lambda: "open")
+    for role, status in (("viewer", 403), ("manager", 403), ("owner", 200)):
+        client = app.test_client()
+        sign_in(client, role, role)
+        assert client.get("/forgotten").status_code == status
+    assert app.test_client().get("/forgotten").status_code == 303
+
+
+@pytest.mark.parametrize("csrf", [True, False])
+def test_without_a_sign_in_every_route_asks_for_one_and_nothing_is_changed(
+    app: Flask, addresses: list[Address], csrf: bool
+) -> None:
+    app.config["WTF_CSRF_ENABLED"] = csrf
+    before = all_that_is_stored()
+    for address in addresses:
+        if needed_for(address) == ANYONE:
+            continue
+        answer = ask(app.test_client(), address)
+        assert (answer.status_code, answer.location.split("?")[0]) == (303, "/sign-in"), address
+        answer = ask(app.test_client(), address, headers=htmx("x"))
+        assert (answer.status_code, answer.text) == (401, ""), address
+        assert answer.headers["HX-Redirect"].startswith("/sign-in"), address
+    assert all_that_is_stored() == before
+
+
+@pytest.mark.parametrize("role", ["viewer", "manager"])
+def test_what_a_role_may_not_is_refused_and_changes_nothing(app: Flask, addresses: list[Address], role: str) -> None:
+    client = app.test_client()
+    sign_in(client, role, role)
+    before = all_that_is_stored()
+    refused = [address for address in addresses if not allowed(address, role)]
+    assert refused
+    for address in refused:
+        for headers in ({}, htmx("x")):
+            answer = ask(client, address, headers=headers)
+            assert answer.status_code == 403, address
+            assert NOT_ALLOWED in answer.text, address
+    assert all_that_is_stored() == before
+
+
+@pytest.mark.parametrize("role", USER_ROLES)
+def test_what_a_role_may_is_not_refused(app: Flask, addresses: list[Address], role: str) -> None:
+    for address in addresses:
+        if allowed(address, role) and needed_for(address) != ANYONE:
+            client = app.test_client()
+            sign_in(client, "owner" if role == "owner" else role, role)
+            answer = ask(client, address)
+            assert answer.status_code < 500, address
+            assert answer.status_code not in (401, 403), address
+            assert not (answer.location or "").startswith("/sign-in?"), address
+
+
+@pytest.mark.parametrize("role", USER_ROLES)
+def test_a_page_offers_nothing_its_reader_may_not_do(app: Flask, addresses: list[Address], role: str) -> None:
+    """Every link and form of every page that a role sees leads where that role may go."""
+    client = app.test_client()
+    sign_in(client, "owner" if role == "owner" else role, role)
+    matcher = app.url_map.bind("localhost")
+    looked_at = 0
+    for address in addresses:
+        if address.method != "GET" or not allowed(address, role):
+            continue
+        answer = ask(client, address)
+        if answer.status_code != 200 or answer.mimetype != "text/html":
+            continue
+        looked_at += 1
+        places = [(item["href"], "GET") for item in elements(answer.text, "a") if item.get("href")]
+        places += [(item.get("action") or address.path, item.get("method") or "get") for item in elements(answer.text, "form")]
+        for place, method in places:
+            path = place.split("?")[0].split("#")[0]
+            if not path.startswith("/"):
+                continue
+            endpoint, _ = matcher.match(path, method=method.upper().replace("DIALOG", "GET"))
+            assert allowed(Address(endpoint, method, path), role), f"{address.path} offers {place} to a {role}"
+    assert looked_at >= 6
+
+
+def test_no_viewer_sees_personal_data_of_customers(app: Flask, addresses: list[Address]) -> None:
+    client = app.test_client()
+    sign_in(client, "viewer", "viewer")
+    for address in addresses:
+        if address.method == "GET" and allowed(address, "viewer"):
+            assert "lanted" not in ask(client, address).text, address
+            assert "lanted" not in ask(client, address, headers=htmx("live")).text, address
+
+
+def test_a_refusal_is_written_down(app: Flask, caplog) -> None:
+    client = app.test_client()
+    user_id = sign_in(client, "Vera", "viewer")
+    client.post("/users/1/disable")
+    assert f"user {user_id}, a viewer, was refused POST users.disable_user" in caplog.text
+
+
+def test_keys_users_and_removal_are_for_owners() -> None:
+    for endpoint, needed in ROLES.items():
+        if endpoint.startswith(("users.", "wizard.", "reauthorise.", "removal.", "privacy.")):
+            assert needed == OWNER, endpoint

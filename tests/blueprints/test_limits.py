@@ -1,0 +1,181 @@
+"""How often somebody may ask, how much may be sent, and what happens where nobody can count."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pyotp
+import pytest
+from flask import Flask
+from redis import Redis
+
+from app import create_app
+from extensions import db
+from local_run.queue import command
+from services import accounts, two_step
+from tests.blueprints.pages import htmx
+from tests.support.signed_in import FreshClient, sign_in
+
+GOOD = "plum kettle orbit seven"
+TOO_MANY = "That was too many tries in a short time."
+
+
+@pytest.fixture
+def ann(app: Flask) -> int:
+    return accounts.create_user("Ann", "owner", "test", password=GOOD)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FreshClient:
+    return app.test_client()
+
+
+def guess(
+    browser: FreshClient, name: str = "Ann", password: str = "wrong wrong wrong", address: str = "203.0.113.9", **headers: str
+) -> int:
+    return browser.post(
+        "/sign-in", data={"name": name, "password": password}, environ_overrides={"REMOTE_ADDR": address}, headers=headers
+    ).status_code  # fmt: skip
+
+
+class TestSignIn:
+    def test_a_guesser_gets_five_tries_a_minute_at_one_name(self, stranger, ann):
+        assert [guess(stranger) for _ in range(7)] == [422] * 5 + [429] * 2
+        answer = stranger.post(
+            "/sign-in", data={"name": "Ann", "password": GOOD}, environ_overrides={"REMOTE_ADDR": "203.0.113.9"}
+        )
+        assert answer.status_code == 429
+        assert TOO_MANY in answer.text
+        assert 0 < int(answer.headers["Retry-After"]) <= 60
+
+    def test_its_owner_still_gets_in_from_elsewhere(self, stranger, ann):
+        for _ in range(6):
+            guess(stranger)
+        assert guess(stranger, password=GOOD, address="198.51.100.7") == 303
+
+    def test_one_address_gets_twenty_tries_a_minute_whatever_the_names(self, stranger, ann):
+        assert [guess(stranger, f"name {number}") for number in range(21)] == [422] * 20 + [429]
+
+    def test_all_addresses_together_get_a_hundred_tries_an_hour_at_one_name(self, stranger, ann):
+        codes = [guess(stranger, name, address=f"203.0.113.{number}") for number in range(101) for name in ("Ann",)]
+        assert codes == [422] * 100 + [429]
+
+    def test_names_in_other_letters_are_the_same_name(self, stranger, ann):
+        names = ("Ann", "ANN", " ann ", "aNN", "A\uff2eN", "Ann")
+        assert [guess(stranger, name) for name in names][-1] == 429
+
+    def test_a_neighbourhood_of_ipv6_is_one_address(self, stranger, ann):
+        codes = [guess(stranger, f"n {number}", address=f"2001:db8:1:2::{number:x}") for number in range(21)]
+        assert codes[-1] == 429
+        assert guess(stranger, "other", address="2001:db8:1:3::1") == 422
+
+    def test_a_header_that_claims_another_address_changes_nothing(self, stranger, ann):
+        codes = [guess(stranger, f"n {number}", **{"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(21)]
+        assert codes[-1] == 429
+
+    def test_what_is_counted_holds_no_name(self, stranger, ann, redis_url):
+        guess(stranger, "somebody's secret typed into the wrong field")
+        with Redis.from_url(redis_url) as queue:
+            kept = b" ".join(queue.keys("*"))
+        assert b"LIMITS" in kept
+        assert b"secret" not in kept
+
+    def test_codes_of_the_second_step_are_not_guessed_either(self, stranger, ann):
+        two_step.begin_setup(ann)
+        seed = two_step.setup_seed(ann).replace(" ", "")
+        two_step.confirm_setup(ann, pyotp.TOTP(seed).at(time.time() - 30))
+        tries = []
+        for _ in range(2):
+            assert guess(stranger, password=GOOD) == 303
+            tries += [stranger.post("/sign-in/code", data={"code": f"00000{number}"}).status_code for number in range(3)]
+        assert tries == [422] * 5 + [429]
+
+    @pytest.mark.parametrize("path", ["/first-run", "/set-password"])
+    def test_one_time_codes_are_not_guessed_either(self, stranger, path):
+        codes = [
+            stranger.post(path, data={"code": f"{number:016}", "name": "M", "password": GOOD}).status_code for number in range(21)
+        ]
+        assert codes[-2] != 429
+        assert codes[-1] == 429
+
+    @pytest.mark.parametrize(
+        ("path", "sent"), [("/account/password", {"current": "no", "password": GOOD}), ("/account/two-step", {"code": "1"})]
+    )
+    def test_nor_is_the_password_by_who_found_an_open_browser(self, client, path, sent):
+        assert [client.post(path, data=sent).status_code for _ in range(6)][-1] == 429
+
+
+class TestReading:
+    @pytest.mark.config(requests_per_minute=10)
+    def test_one_person_has_so_many_requests_a_minute_and_no_more(self, app, client):
+        codes = [client.get("/settings").status_code for _ in range(11)]
+        assert codes == [200] * 10 + [429]
+        other = app.test_client()
+        sign_in(other, "Ben", "viewer")
+        assert other.get("/settings").status_code == 200
+        assert client.get("/settings", headers=htmx("runs")).text.startswith('<div class="toast-note toast-danger"')
+
+    @pytest.mark.config(requests_per_minute=10)
+    def test_what_pages_are_made_of_is_free(self, client):
+        assert {client.get("/assets/x/app.css").status_code for _ in range(20)} == {200}
+
+
+class TestWithoutTheServerThatCounts:
+    @pytest.fixture
+    def app(self, config, tmp_path):
+        made = create_app(replace(config, redis_url=f"unix://{tmp_path}/nowhere.sock"))
+        made.config["WTF_CSRF_ENABLED"] = False
+        made.test_client_class = FreshClient
+        with made.app_context():
+            yield made
+            db.session.remove()
+            db.engine.dispose()
+
+    def test_nobody_gets_in(self, app, ann):
+        before = time.monotonic()
+        answer = app.test_client().post("/sign-in", data={"name": "Ann", "password": GOOD})
+        assert answer.status_code == 503
+        assert "Signing in is not possible now" in answer.text
+        assert time.monotonic() - before < 3
+
+    @pytest.mark.parametrize("path", ["/first-run", "/set-password"])
+    def test_nor_with_a_code(self, app, path):
+        assert app.test_client().post(path, data={"code": "x", "name": "M", "password": GOOD}).status_code == 503
+
+    def test_who_is_in_reads_on_and_quickly(self, app, ann):
+        browser = app.test_client()
+        sign_in(browser, "Ann")
+        before = time.monotonic()
+        assert {browser.get("/settings").status_code for _ in range(10)} == {200}
+        assert time.monotonic() - before < 5
+
+    @pytest.mark.config(requests_per_minute=10)
+    def test_and_is_still_counted(self, app, ann):
+        browser = app.test_client()
+        sign_in(browser, "Ann")
+        assert [browser.get("/settings").status_code for _ in range(12)][-1] == 429
+
+
+class TestSizes:
+    def test_who_is_not_signed_in_may_send_little(self, stranger, ann):
+        for path in ("/sign-in", "/set-password"):
+            answer = stranger.post(path, data={"name": "x" * 70_000, "password": "y"})
+            assert answer.status_code == 413, path
+            assert "too large" in answer.text
+
+    def test_a_form_of_thousands_of_fields_is_refused(self, client):
+        body = {f"field{number}": "1" for number in range(1200)}
+        assert client.post("/account/zone", data=body, content_type="multipart/form-data").status_code == 413
+
+    def test_a_single_field_may_not_fill_the_memory(self, client):
+        answer = client.post("/account/zone", data={"zone": "x" * 600_000}, content_type="multipart/form-data")
+        assert answer.status_code == 413
+
+
+def test_the_embedded_queue_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Its socket and its folder; that it listens on no port, tests/house/test_make_run.py sees in a whole run."""
+    words = command(tmp_path, f"unix://{tmp_path}/queue.sock")
+    assert words[words.index("--unixsocketperm") + 1] == "700"
+    assert words[words.index("--port") + 1] == "0"

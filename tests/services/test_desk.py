@@ -1,0 +1,307 @@
+"""What a person does on the desk: held orders mended, orders found, drift settled, a run undone, receipts and reports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from errors import Conflict, InvalidInput
+from extensions import writing
+from models import Drift, Integration, Listing, Order, Oversell, Receipt, RunItem
+from models.types import utcnow
+from practice_shop import PracticeShop, Store
+from services import (
+    audit,
+    desk_settings,
+    held,
+    integration_settings,
+    integrations,
+    linking_by_hand,
+    listing_desk,
+    order_desk,
+    push,
+    reports,
+    rereading,
+    runs,
+    shipment_files,
+    stock,
+    sync,
+    undo,
+    whereabouts,
+)  # fmt: skip
+from tests.support.shops import connect, do, products
+
+
+def settled(shop: PracticeShop, **more) -> int:
+    integration_id = connect(shop, **more)
+    do(integration_id, "stock")
+    return integration_id
+
+
+def states(db) -> list[str]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Order.state).order_by(Order.id)))
+
+
+def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop):
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).take_shop_stock = False
+    ids = products(shop)
+    for _ in range(3):
+        shop.store.place_order(lines=[(ids["CUP"], 1)])
+    do(integration_id, "orders")
+    do(integration_id, "listings")
+    group = held.groups()[0]
+    assert (group.title, len(group.order_ids), group.listed) == ("SKU CUP is not one of our stock items", 3, True)
+    assert held.add_stock_item("CUP", 2, "test") == 3
+    item = stock.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved) == (2, 2)
+    assert states(db) == ["ready"] * 3 and held.groups() == []
+    with pytest.raises(Conflict):
+        held.add_stock_item("CUP", 2, "test")
+
+
+def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).take_shop_stock = False
+    held.add_stock_item("OURS", 9, "test")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
+    do(integration_id, "orders")
+    do(integration_id, "listings")
+    assert linking_by_hand.link_sku("CUP", "OURS", "test") == 1
+    assert (stock.find_stock_item("OURS").reserved, states(db)) == (2, ["ready"])
+
+
+def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
+    integration_id = settled(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).with_back_orders = False
+    stock.set_stock("CUP", 0, "test")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    do(integration_id, "orders")
+    group = next(group for group in held.groups() if group.code == "short")
+    assert held.accept("short", group.order_ids, "test") == 1
+    assert states(db) == ["ready"]
+    assert rereading.ask_again(group.order_ids).orders == 1
+    assert do(integration_id, "orders").counts["read_again"] == 1
+    assert rereading.evaluate_orders(group.order_ids, "test").orders == 1
+    assert states(db) == ["ready"]
+    with pytest.raises(InvalidInput):
+        held.accept("unknown_sku", group.order_ids, "test")
+
+
+def test_where_an_order_is_is_answered_for_any_number(app, db, shop):
+    ids = products(shop)
+    old = shop.store.place_order(lines=[(ids["CUP"], 1)], at=datetime.now(UTC) - timedelta(days=90))
+    new = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    integration_id = settled(shop)
+    assert whereabouts.where_is(f"#{new}")[0].state == "stored"
+    answer = whereabouts.where_is(str(old))[0]
+    assert answer.state == "there" and "before the start date" in answer.sentence
+    assert whereabouts.where_is("4711")[0].sentence == "Shop has no order 4711."
+    order_id = whereabouts.bring_in(integration_id, answer.external_id, "test")
+    assert whereabouts.bring_in(integration_id, answer.external_id, "test") == order_id
+    assert whereabouts.where_is(str(old))[0].order_id == order_id
+    later = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    answer = whereabouts.where_is(str(later))[0]
+    assert answer.state == "there" and "has not been imported yet" in answer.sentence
+    shop.stop()
+    assert whereabouts.where_is("4711")[0].state == "unknown"
+
+
+def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
+    ids = products(shop)
+    for days in (100, 90, 80, 1):
+        shop.store.place_order(lines=[(ids["CUP"], 1)], at=datetime.now(UTC) - timedelta(days=days))
+    integration_id = settled(shop)
+    since = datetime.now(UTC) - timedelta(days=95)
+    count = whereabouts.count_older(integration_id, since)
+    assert (count.orders, count.complete) == (2, True)
+    integration_settings.change_settings(integration_id, {"orders_since": since}, "user:ann")
+    do(integration_id, "orders")
+    assert len(states(db)) == 3
+    assert whereabouts.count_older(integration_id, datetime.now(UTC) - timedelta(days=120)).orders == 1
+    with pytest.raises(Conflict):
+        whereabouts.count_older(integration_id, datetime.now(UTC))
+    changed = audit.list_changes()[0]
+    assert (changed.actor, changed.name) == ("user:ann", "orders since")
+
+
+def test_drift_is_kept_and_theirs_may_be_taken(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    shop.store.set_amount(ids["CUP"], 3)
+    stock.set_stock("CUP", 25, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 25
+    row = listing_desk.list_drift()[0]
+    assert (row.sku, row.expected, row.found, row.state) == ("CUP", 20, 3, "open")
+    listing_desk.settle_drift(row.id, "theirs", "test")
+    assert stock.find_stock_item("CUP").available == 3
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 3
+    assert listing_desk.list_drift() == []
+    with pytest.raises(Conflict):
+        listing_desk.settle_drift(row.id, "ours", "test")
+    db.session.rollback()
+    assert db.session.scalar(select(Drift.state)) == "theirs"
+
+
+def test_an_undone_push_restores_what_the_shop_has_not_changed_since(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    stock.set_stock("CUP", 33, "test")
+    stock.set_stock("PLATE", 44, "test")
+    pushed = do(integration_id, "stock")
+    shop.store.set_amount(ids["PLATE"], 40)
+    run = sync.perform(undo.start_undo(pushed.id, "test").id)
+    assert (run.outcome, run.counts) == ("partial", {"restored": 1, "left": 1})
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (20, 40)
+    reasons = {item.sku: item.reason for item in db.session.scalars(select(RunItem).where(RunItem.run_id == run.id))}
+    assert reasons["PLATE"] == "The shop has 40 by now, 44 was sent: it was left."
+    again = do(integration_id, "stock")
+    assert (again.outcome, shop.store.amount(ids["CUP"])) == ("waiting", 20)
+    assert {row.sku for row in push.preview(integration_id).rows} == {"CUP", "PLATE"}
+    with pytest.raises(Conflict):
+        undo.start_undo(run.id, "test")
+
+
+def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    desk_settings.change_desk_settings(integration_id, {"stock_buffer": 2, "stock_cap": 10}, "user:ann")
+    do(integration_id, "stock")
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (10, 6)
+    assert {(row.name, row.before, row.after) for row in audit.list_changes()} >= {
+        ("stock buffer", "0", "2"), ("stock cap", "–", "10"),
+    }  # fmt: skip
+    with pytest.raises(InvalidInput):
+        desk_settings.change_desk_settings(integration_id, {"stock_cap": -1}, "test")
+
+
+def test_a_listing_that_is_not_to_be_pushed_is_left_and_comes_back(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    listing_id = db.session.scalar(select(Listing.id).where(Listing.sku == "CUP"))
+    db.session.rollback()
+    linking_by_hand.set_do_not_push([listing_id], True, "test")
+    stock.set_stock("CUP", 5, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 20
+    linking_by_hand.set_do_not_push([listing_id], False, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 5
+
+
+def test_the_shops_present_stock_is_taken_as_ours(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    shop.store.place_order(lines=[(ids["CUP"], 3)])
+    stock.set_stock("CUP", 99, "test")
+    do(integration_id, "orders")
+    shop.store.set_amount(ids["CUP"], 11)
+    do(integration_id, "listings")
+    listing_id = db.session.scalar(select(Listing.id).where(Listing.sku == "CUP"))
+    db.session.rollback()
+    assert linking_by_hand.take_shop_stock([listing_id], "test") == (1, [])
+    item = stock.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved, item.available) == (14, 3, 11)
+
+
+def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
+    store = Store()
+    store.add_product(sku="TWIN", name="One", price=1, amount=1)
+    store.add_product(sku="TWIN", name="Two", price=1, amount=2)
+    store.add_product(sku="CUP", name="Cup", price=1, amount=2)
+    with PracticeShop(store=store) as shop:
+        integration_id = connect(shop)
+        with writing() as session:
+            session.get(Integration, integration_id).take_shop_stock = False
+        do(integration_id, "stock")
+        held.add_stock_item("CUP", 2, "test")
+        held.add_stock_item("TWIN", 2, "test")
+        matched = listing_desk.match_by_sku()
+        assert ([row[2] for row in matched.rows], matched.ambiguous) == (["CUP"], [("Shop", "TWIN")])
+        assert listing_desk.link_matched([row[0] for row in matched.rows], "test") == 1
+        assert listing_desk.match_by_sku().rows == []
+
+
+def test_two_shops_that_sell_the_last_piece_at_once_are_told_so_on_both_orders(app, db, shop):
+    store = Store()
+    other_id = store.add_product(sku="CUP", name="Cup", price=12, amount=20)
+    with PracticeShop(store=store) as other:
+        one, two = settled(shop), settled(other, name="Other")
+        stock.set_stock("CUP", 1, "test")
+        for integration_id in (one, two):
+            do(integration_id, "stock")
+        shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+        other.store.place_order(lines=[(other_id, 1)])
+        do(one, "orders")
+        do(two, "orders")
+        orders = db.session.scalars(select(Order.id).order_by(Order.id)).all()
+        assert order_desk.oversold(orders[0]) == ["CUP: this order took the last; order 1 of Other sold 1 that is not there."]
+        assert order_desk.oversold(orders[1]) == ["CUP: 1 is missing, because order 1 of Shop took the last."]
+        assert len(db.session.scalars(select(Oversell)).all()) == 1
+
+
+def test_the_receipt_is_green_when_both_hold_the_same_and_names_what_differs(app, db, shop):
+    ids = products(shop)
+    yesterday = datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC) - timedelta(hours=6)
+    first = shop.store.place_order(lines=[(ids["CUP"], 1)], at=yesterday)
+    shop.store.place_order(lines=[(ids["PLATE"], 2)], at=yesterday)
+    integration_id = settled(shop)
+    assert do(integration_id, "receipts").outcome == "done"
+    receipt = db.session.scalar(select(Receipt))
+    assert receipt.good and (receipt.shop_orders, receipt.our_orders) == (2, 2)
+    assert receipt.shop_totals == receipt.our_totals == {"USD": "20.00"}
+    with writing() as session:
+        session.scalar(select(Order).where(Order.external_id == str(first))).total += 1
+    do(integration_id, "receipts")
+    db.session.rollback()
+    kept = db.session.scalars(select(Receipt)).all()
+    assert [len(each.differences) for each in kept] == [1]
+    assert kept[0].differences[0]["reason"] == "The totals differ."
+
+
+def test_reports_survive_removing_a_shop_and_adding_it_again(app, db, shop):
+    shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
+    integration_id = settled(shop)
+    before = reports.sales_by_day(30, UTC), reports.sales_by_sku(30, UTC)
+    assert [(row.shop, row.orders, row.pieces, row.total) for row in before[0]] == [("Shop", 1, 2, "20.00")]
+    integrations.remove_integration(integration_id, "test")
+    db.session.rollback()
+    assert reports.sales_by_day(30, UTC)[0].shop == "Shop (removed)"
+    settled(shop)
+    assert (reports.sales_by_day(30, UTC), reports.sales_by_sku(30, UTC)) == before
+
+
+def test_a_file_of_shipments_is_judged_row_by_row_and_shipped_once(app, db, shop):
+    ids = products(shop)
+    good = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    unpaid = shop.store.place_order(lines=[(ids["CUP"], 1)], payment="Q")
+    settled(shop)
+    text = f"Order;Carrier;Tracking number\n{good};DHL;T1\n{unpaid};DHL;T2\n999;x;y\n{good};a;b\n;c;d\n"
+    file = shipment_files.read_file(text.encode(), "x.csv", "test")
+    assert [(row["line"], row["problem"]) for row in file.rows] == [
+        (2, ""), (3, f"Order {unpaid} still awaits payment."), (4, "There is no order 999."),
+        (5, f"Order {good} stands in line 2 already."), (6, "The row has no order number."),
+    ]  # fmt: skip
+    assert states(db)[0] == "ready"
+    done, refused = shipment_files.ship_file(file.id, "test")
+    assert (len(done), refused, states(db)[0]) == (1, [], "shipped")
+    with pytest.raises(Conflict):
+        shipment_files.ship_file(file.id, "test")
+    with pytest.raises(InvalidInput, match="no column named number"):
+        shipment_files.read_file(b"a,b\n1,2\n", "x.csv", "test")
+
+
+def test_a_removed_or_stopped_run_is_no_reason_for_a_trace(app, db, shop):
+    integration_id = settled(shop)
+    run_id = runs.start_run(integration_id, "undo", "test").id
+    run = sync.perform(run_id)
+    assert run.outcome == "failed" and "does not say what" in run.error
+    assert utcnow() > run.finished_at

@@ -1,0 +1,136 @@
+"""The keyring: renewed while everything runs, and refused where it is not the right one."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app import create_app
+from errors import ConfigError
+from extensions import db, writing
+from models import Draft, Integration, User
+from services import drafts, keyring, two_step, vault
+from tests.support.rows import make_integration
+from tests.support.signed_in import user_called
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "keyring"
+    path.write_text(Fernet.generate_key().decode() + "\n", encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def config(config, file):
+    return replace(config, secret_keys_file=str(file), secret_keys=tuple(file.read_text().split()))
+
+
+@pytest.fixture
+def stored(app) -> int:
+    """A secret of each kind; answers with their number."""
+    for number in range(3):
+        make_integration(f"Shop {number}", key=f"api key {number}")
+    drafts.create("add", "xcart", "user:ann", {"api_key": "typed so far"})
+    two_step.begin_setup(user_called("Ann"))
+    return 5
+
+
+def sealed() -> list[bytes]:
+    db.session.rollback()
+    return [
+        *[row.key_sealed for row in db.session.query(Integration).order_by(Integration.id)],
+        *[row.answers_sealed for row in db.session.query(Draft)],
+        *[row.two_step_next_sealed for row in db.session.query(User)],
+    ]
+
+
+def keys(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split()
+
+
+def test_every_column_of_ciphertext_is_known():
+    found = {f"{table.name}.{column.name}" for table, column in keyring.sealed_columns()}
+    assert found >= {
+        "integration.key_sealed", "draft.answers_sealed", "draft.found_sealed", "user.two_step_sealed", "user.two_step_next_sealed",
+    }  # fmt: skip
+
+
+def test_a_rotation_seals_everything_with_a_new_key_and_keeps_the_old_one(stored, file):
+    old, before = keys(file), sealed()
+    assert keyring.rotate() == stored
+    assert keys(file)[1:] == old
+    newest = Fernet(keys(file)[0])
+    for was, now in zip(before, sealed(), strict=True):
+        assert newest.decrypt(now) == Fernet(old[0]).decrypt(was)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert keyring.check_all() == stored
+
+
+def test_what_runs_meanwhile_reads_and_seals_with_the_new_key_without_a_restart(stored, file, app, config):
+    running = create_app(config)
+    keyring.rotate()
+    with running.app_context():
+        assert vault.unseal(sealed()[0]) == "api key 0"
+        assert Fernet(keys(file)[0]).decrypt(vault.seal("new")) == b"new"
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_old_keys_are_taken_out_once_nothing_needs_them(stored, file, app, config):
+    keyring.rotate()
+    keyring.rotate()
+    newest = keys(file)[0]
+    assert keyring.retire() == 2
+    assert keys(file) == [newest]
+    assert keyring.check_all() == stored
+
+
+def test_a_removed_integrations_empty_key_is_passed_over(stored):
+    with writing() as session:
+        session.query(Integration).filter_by(name="Shop 0").one().key_sealed = b""
+    assert keyring.rotate() == stored - 1
+
+
+@pytest.mark.parametrize("act", [keyring.rotate, keyring.check_all, keyring.reseal, keyring.retire])
+def test_with_a_wrong_keyring_nothing_is_changed(stored, file, act):
+    before = sealed()
+    wrong = Fernet.generate_key().decode()
+    file.write_text(wrong, encoding="utf-8")
+    with pytest.raises(ConfigError, match="does not belong to this database"):
+        act()
+    assert sealed() == before
+    assert keys(file) == [wrong]
+
+
+@pytest.mark.one_database
+def test_a_wrong_keyring_is_refused_at_the_start(stored, config):
+    wrong = replace(config, secret_keys_file="", secret_keys=(Fernet.generate_key().decode(),))
+    with pytest.raises(ConfigError, match="does not belong to this database"):
+        create_app(wrong)
+    both = replace(wrong, secret_keys=(*wrong.secret_keys, *config.secret_keys))
+    create_app(both)
+
+
+def test_keys_of_the_environment_are_not_renewed_but_used(stored, app, config):
+    first = Fernet.generate_key().decode()
+    other = create_app(replace(config, secret_keys_file="", secret_keys=(first, *config.secret_keys)))
+    with other.app_context():
+        assert keyring.rotate() == stored
+        with pytest.raises(ConfigError, match="The keys are in the environment"):
+            keyring.retire()
+        db.session.remove()
+        db.engine.dispose()
+    assert all(Fernet(first).decrypt(one) for one in sealed())
+
+
+def test_a_keyring_file_that_is_half_written_or_gone_leaves_the_ring_as_it_was(stored, file):
+    file.write_text("half a key", encoding="utf-8")
+    assert vault.unseal(sealed()[0]) == "api key 0"
+    file.unlink()
+    assert vault.unseal(sealed()[0]) == "api key 0"

@@ -1,0 +1,242 @@
+"""Shipping and write-back: never twice, never backwards, tracking with the status, and its own retry queue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from errors import Conflict, InvalidInput
+from extensions import db, writing
+from models import Integration, Order, OrderChange, Shipment, SyncRun, WriteBack
+from models.types import utcnow
+from services import integrations, runs, schedule, shipments, stock, sync, write_backs
+from tests.support.shops import connect, do, products
+
+
+@pytest.fixture
+def sold(app, shop):
+    """A connected shop with one order of 2 cups and 3 plates, downloaded; (integration id, order id there, order id here)."""
+    ids = products(shop)
+    there = shop.store.place_order(lines=[(ids["CUP"], 2), (ids["PLATE"], 3)])
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    shop.clear_requests()
+    return integration_id, there, order_here(there)
+
+
+def order_here(there: int) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(Order.id).where(Order.external_id == str(there)))
+
+
+def fresh(db, order_id: int) -> Order:
+    db.session.rollback()
+    return db.session.get(Order, order_id, populate_existing=True)
+
+
+def writes(shop) -> list[dict]:
+    return [request for request in shop.requests if request["method"] != "GET"]
+
+
+def shipping(shop, there: int) -> str:
+    order = shop.store.order(there)
+    return shop.store.status("shipping", order.shipping_id).code
+
+
+def test_a_shipped_order_leaves_the_books_and_the_shop_is_told_once(db, shop, sold):
+    integration_id, there, order_id = sold
+    done = shipments.ship(order_id, "test", carrier="Courier", tracking_number="T-1")
+    assert (done.state, done.told) == ("shipped", "shipped")
+    item = stock.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved) == (18, 0)
+    assert schedule.start_due_runs(kinds=("shipments",)) != []
+    run = sync.perform(schedule.waiting_runs()[0])
+    assert (run.outcome, run.counts) == ("done", {"told": 1})
+    assert (shipping(shop, there), shop.store.tracking(there), len(writes(shop))) == ("S", ["T-1"], 1)
+    mails = [mail for mail in shop.store.mails if mail["order_id"] == there and "shipping" in mail["changes"]]
+    assert [mail["tracking"] for mail in mails] == [["T-1"]]
+    shop.clear_requests()
+    assert do(integration_id, "shipments").requests == 0
+    assert schedule.start_due_runs(kinds=("shipments",)) == []
+
+
+def test_our_own_write_back_is_not_noted_as_a_change_of_the_shops(db, shop, sold):
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test", tracking_number="T-1")
+    do(integration_id, "shipments")
+    do(integration_id, "orders")
+    assert db.session.scalars(select(OrderChange)).all() == []
+    assert fresh(db, order_id).state == "shipped"
+    assert stock.find_stock_item("PLATE").on_hand == 5
+
+
+def test_an_order_the_shop_shipped_already_is_left_alone(db, shop, sold):
+    integration_id, there, order_id = sold
+    shop.store.set_status(there, shipping="D")
+    shipments.ship(order_id, "test")
+    run = do(integration_id, "shipments")
+    assert (run.counts, writes(shop), shipping(shop, there)) == ({"there_already": 1}, [], "D")
+    row = write_backs.of_order(order_id)[0]
+    assert (row.state, row.sent) == ("done", False) and "further along" in row.note
+    do(integration_id, "orders")
+    assert stock.find_stock_item("CUP").on_hand == 18
+
+
+def test_shipping_twice_is_refused_and_changes_nothing(db, shop, sold):
+    _, _, order_id = sold
+    shipments.ship(order_id, "test")
+    with pytest.raises(Conflict, match="shipped already"):
+        shipments.ship(order_id, "test")
+    assert len(shipments.of_order(order_id)) == 1
+    assert stock.find_stock_item("CUP").on_hand == 18
+
+
+def test_part_of_an_order_waits_for_the_rest_where_no_status_is_set_for_it(db, shop, sold):
+    integration_id, there, order_id = sold
+    cup, plate = fresh(db, order_id).lines
+    done = shipments.ship(order_id, "test", tracking_number="A", quantities={cup.id: 2, plate.id: 1})
+    assert (done.state, done.told) == ("part_shipped", "")
+    assert "whole order" in shipments.of_order(order_id)[0].note
+    assert (stock.find_stock_item("PLATE").on_hand, stock.find_stock_item("PLATE").reserved) == (7, 2)
+    assert do(integration_id, "shipments").requests == 0
+    shipments.ship(order_id, "test", tracking_number="B")
+    do(integration_id, "shipments")
+    assert (shipping(shop, there), shop.store.tracking(there), len(writes(shop))) == ("S", ["A", "B"], 1)
+    assert [shipment.note for shipment in shipments.of_order(order_id)] == ["", ""]
+
+
+def test_part_shipped_has_a_status_of_its_own_where_one_is_set(db, shop, sold):
+    integration_id, there, order_id = sold
+    with writing() as session:
+        session.get(Integration, integration_id).part_shipped_status = "P"
+    cup, _ = fresh(db, order_id).lines
+    assert shipments.ship(order_id, "test", tracking_number="A", quantities={cup.id: 1}).told == "part_shipped"
+    do(integration_id, "shipments")
+    assert (shipping(shop, there), shop.store.tracking(there)) == ("P", ["A"])
+    shipments.ship(order_id, "test", tracking_number="B")
+    do(integration_id, "shipments")
+    assert (shipping(shop, there), shop.store.tracking(there)) == ("S", ["A", "B"])
+    do(integration_id, "orders")
+    assert fresh(db, order_id).state == "shipped"
+    assert (stock.find_stock_item("CUP").on_hand, stock.find_stock_item("CUP").reserved) == (18, 0)
+
+
+def test_what_cannot_be_shipped_is_refused_in_a_sentence(db, shop, sold):
+    _, there, order_id = sold
+    cup, _ = fresh(db, order_id).lines
+    with pytest.raises(InvalidInput, match="3 cannot be shipped, 2 are left"):
+        shipments.ship(order_id, "test", quantities={cup.id: 3})
+    with pytest.raises(InvalidInput, match="No line"):
+        shipments.ship(order_id, "test", quantities={cup.id: 0})
+    with pytest.raises(InvalidInput, match="too long"):
+        shipments.ship(order_id, "test", tracking_number="x" * 300)
+    assert shipments.of_order(order_id) == []
+
+
+def test_a_cancelled_order_blocks_shipping_until_that_is_acknowledged(db, shop, sold):
+    integration_id, there, order_id = sold
+    shop.store.cancel_order(there)
+    do(integration_id, "orders")
+    assert stock.find_stock_item("CUP").reserved == 0
+    with pytest.raises(Conflict, match="Acknowledge"):
+        shipments.ship(order_id, "test")
+    assert shipments.acknowledge_cancelling([order_id], "test") == 1
+    assert shipments.ship(order_id, "test").state == "cancelled"
+
+
+def test_an_order_cancelled_before_the_shop_was_told_is_not_marked_shipped(db, shop, sold):
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test")
+    shop.store.cancel_order(there)
+    do(integration_id, "orders")
+    run = do(integration_id, "shipments")
+    assert (run.outcome, writes(shop), shipping(shop, there)) == ("partial", [], "N")
+    row = write_backs.of_order(order_id)[0]
+    assert row.state == "failed" and "cancelled" in row.error
+    shipments.acknowledge_cancelling([order_id], "test")
+    write_backs.try_again([row.id], "test")
+    do(integration_id, "shipments")
+    assert shipping(shop, there) == "S"
+
+
+def test_a_shop_that_is_away_is_told_later(db, shop, sold):
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test", tracking_number="T")
+    shop.faults.add("status", 503, match="_path=order")
+    run = do(integration_id, "shipments")
+    assert (run.outcome, shipping(shop, there)) == ("failed", "N")
+    assert write_backs.of_order(order_id)[0].state == "waiting"
+    db.session.rollback()
+    assert db.session.get(Integration, integration_id).shipments_due_at > utcnow()
+    shop.faults.clear()
+    do(integration_id, "shipments")
+    assert (shipping(shop, there), shop.store.tracking(there)) == ("S", ["T"])
+
+
+def test_one_order_the_shop_has_no_more_stops_no_other(db, shop, sold):
+    integration_id, there, order_id = sold
+    second = shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    do(integration_id, "orders")
+    shipments.ship(order_id, "test")
+    shipments.ship(order_here(second), "test")
+    shop.store.delete_order(there)
+    run = do(integration_id, "shipments")
+    assert (run.outcome, run.counts) == ("partial", {"failed": 1, "told": 1})
+    row = write_backs.of_order(order_id)[0]
+    assert row.state == "failed" and "no order" in row.error
+
+
+def test_a_run_that_died_on_the_way_is_gone_on_with_and_nothing_is_sent_twice(db, shop, sold):
+    """The shop has taken the write-back, but the worker died before it could note that."""
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test", tracking_number="T")
+    run_id = runs.start_run(integration_id, "shipments", "test").id
+    lease = runs.claim(run_id)
+    claimed = write_backs._claim(lease)
+    channel = integrations.open_channel(db.session.get_one(Integration, integration_id))
+    channel.put_shipment(claimed.external_id, status="S", tracking_numbers=claimed.tracking_numbers)
+    channel.close()
+    with writing() as session:
+        session.get_one(SyncRun, run_id).lease_until = utcnow() - timedelta(seconds=1)
+    assert runs.release_dead_runs() == [run_id]
+    assert write_backs.of_order(order_id)[0].state == "sending"
+    started = schedule.start_due_runs(kinds=("shipments",))
+    assert sync.perform(started[0]).counts == {"there_already": 1}
+    assert (shop.store.tracking(there), len(writes(shop))) == (["T"], 1)
+    assert write_backs.of_order(order_id)[0].state == "done"
+
+
+def test_a_read_only_key_keeps_write_backs_waiting(db, shop, sold):
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test")
+    with writing() as session:
+        session.get(Integration, integration_id).writes_refused = True
+    assert schedule.start_due_runs(kinds=("shipments",)) == []
+    assert write_backs.of_order(order_id)[0].state == "waiting"
+
+
+def test_an_order_cancelled_here_frees_its_stock_and_the_shop_is_told_where_a_status_is_set(db, shop, sold):
+    integration_id, there, order_id = sold
+    with writing() as session:
+        session.get(Integration, integration_id).cancelled_status = "WND"
+    assert shipments.cancel_order(order_id, "test") == "cancelled"
+    assert (fresh(db, order_id).state, stock.find_stock_item("CUP").reserved) == ("cancelled", 0)
+    do(integration_id, "shipments")
+    assert shipping(shop, there) == "WND"
+    do(integration_id, "orders")
+    assert (fresh(db, order_id).state, fresh(db, order_id).cancel_unseen) == ("cancelled", False)
+    with pytest.raises(Conflict):
+        shipments.ship(order_id, "test")
+
+
+def test_many_orders_are_shipped_and_those_that_cannot_be_are_named(db, shop, sold):
+    integration_id, there, order_id = sold
+    waiting = shop.store.place_order(lines=[(products(shop)["CUP"], 1)], payment="Q")
+    do(integration_id, "orders")
+    done, refused = shipments.ship_many([(order_id, "C", "1"), (order_here(waiting), "C", "2")], "test")
+    assert [each.order_id for each in done] == [order_id]
+    assert [each.reason for each in refused] == [f"Order {waiting} still awaits payment."]
+    assert db.session.scalars(select(Shipment.tracking_number)).all() == ["1"]
+    assert len(db.session.scalars(select(WriteBack)).all()) == 1

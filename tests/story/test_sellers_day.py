@@ -1,0 +1,160 @@
+"""A seller's day over two practice shops that sell from one stock, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from extensions import db
+from models import Order, SyncRun
+from practice_shop import PracticeShop, Store
+from services import push, runs, schedule, stock, sync
+from tests.blueprints.looks import watch
+from tests.support.shops import connect
+
+pytestmark = pytest.mark.timeout(240)
+YESTERDAY = datetime.combine(datetime.now(UTC).date() - timedelta(days=1), time(9), UTC)
+
+
+@pytest.fixture
+def two_shops() -> Iterator[tuple[PracticeShop, PracticeShop]]:
+    stores = []
+    for _ in range(2):
+        store = Store()
+        store.add_product(sku="CUP", name="Cup", price=10, amount=200)
+        store.add_product(sku="PLATE", name="Plate", price=5, amount=100)
+        stores.append(store)
+    with PracticeShop(store=stores[0]) as one, PracticeShop(store=stores[1]) as two:
+        yield one, two
+
+
+def sell_yesterday(one: Store, two: Store) -> tuple[list[int], int]:
+    """21 orders in each shop, of which one in the first names a product that the shop has no more; answers with the first
+    shop's orders and with that one."""
+    for number in range(20):
+        for store in (one, two):
+            store.place_order(lines=[(1, 1 + number % 3), (2, 1)], at=YESTERDAY + timedelta(minutes=number), shipping_cost=3)
+    extra = one.add_product(sku="LIMITED", name="Limited edition", price=40, amount=2)
+    held = one.place_order(lines=[(extra, 1)], at=YESTERDAY + timedelta(hours=1))
+    one.delete_product(extra)
+    two.place_order(lines=[(1, 2)], at=YESTERDAY + timedelta(hours=1))
+    return sorted(one.orders), held
+
+
+def work_off() -> None:
+    """What the workers do: every run that is due or queued, until nothing is left to do."""
+    for _ in range(6):
+        schedule.start_due_runs()
+        queued = list(db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued")))
+        db.session.rollback()
+        if not queued:
+            return
+        for run_id in queued:
+            sync.perform(run_id)
+
+
+def shipping(store: Store, order_id: int) -> str:
+    return store.status("shipping", store.order(order_id).shipping_id).code
+
+
+def test_a_sellers_day(page: Page, two_shops) -> None:
+    one, two = two_shops
+    orders, held = sell_yesterday(one.store, two.store)
+    first, second = connect(one, "Garden"), connect(two, "Kitchen")
+    work_off()
+    wrong = watch(page)
+
+    # The shops had different quantities, so what one stock means for both waits for a yes.
+    confirmed = 0
+    for integration_id in (first, second):
+        if push.preview(integration_id).waiting:
+            page.goto(f"/settings/sales-channels/{integration_id}/preview")
+            page.get_by_role("button", name="Confirm and send").click()
+            confirmed += 1
+            work_off()
+    assert confirmed
+
+    # Orders have arrived; one is held for an unknown SKU, and released by adding that once.
+    page.goto("/orders")
+    expect(page.get_by_role("link", name="1 held order")).to_be_visible()
+    page.get_by_role("link", name="1 held order").click()
+    expect(page.get_by_role("heading", name="SKU LIMITED is not one of our stock items")).to_be_visible()
+    page.get_by_label("On hand now").fill("2")
+    page.get_by_role("button", name="Add stock item LIMITED").click()
+    expect(page.locator("#toasts")).to_contain_text("1 order released.")
+    expect(page.get_by_role("heading", name="No order is held")).to_be_visible()
+
+    # One is edited and one cancelled in the shop.
+    edited, cancelled = orders[0], orders[1]
+    one.store.edit_order(edited, [(1, 4)])
+    one.store.cancel_order(cancelled)
+    sync.perform(runs.start_run(first, "orders", "user:owner").id)
+    page.goto("/orders?q=" + str(edited))
+    page.get_by_role("rowheader", name=f"{edited} Garden", exact=True).get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Changed in the shop")).to_be_visible()
+    page.goto("/orders?state=cancel_unseen")
+    page.get_by_role("rowheader", name=f"{cancelled} Garden", exact=True).get_by_role("link").click()
+    expect(page.get_by_text("The shop has cancelled this order.")).to_be_visible()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_text("The shop has cancelled this order.")).to_have_count(0)
+
+    # Stock is changed in place and moves on both shops.
+    page.goto("/stock?q=CUP")
+    page.get_by_label("On hand of CUP").fill("300")
+    page.get_by_role("button", name="Save CUP").click()
+    expect(page.locator("#toasts")).to_contain_text("CUP: 300 on hand")
+    work_off()
+    db.session.rollback()
+    available = stock.find_stock_item("CUP").available
+    assert one.store.amount(1) == two.store.amount(1) == available > 0
+
+    # A CSV ships forty; the shops show status and tracking exactly once.
+    db.session.rollback()
+    open_orders = db.session.scalars(select(Order).where(Order.state == "ready").order_by(Order.shop_id, Order.id)).all()
+    shipped = [(order.shop_id, int(order.external_id)) for order in open_orders][:40]
+    names = {open_orders[0].shop_id: "Garden", open_orders[-1].shop_id: "Kitchen"}
+    db.session.rollback()
+    assert len(shipped) == 40
+    text = "number;carrier;tracking;integration\n"
+    text += "".join(f"{number};DHL;T-{names[shop]}-{number};{names[shop]}\n" for shop, number in shipped)
+    text += f"{cancelled + 1000};DHL;X;Garden\n"
+    page.goto("/orders")
+    page.get_by_role("link", name="Ship by file").click()
+    page.get_by_label("CSV file").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": text.encode()})
+    page.get_by_role("button", name="Show what it would do").click()
+    expect(page.get_by_text("40 orders can be shipped, 1 row cannot")).to_be_visible()
+    page.get_by_role("button", name="Ship 40 orders").click()
+    expect(page.locator("#toasts")).to_contain_text("40 orders shipped")
+    work_off()
+    work_off()
+    stores = {shop: (one.store if name == "Garden" else two.store) for shop, name in names.items()}
+    for shop, number in shipped:
+        store = stores[shop]
+        assert shipping(store, number) == "S"
+        assert store.tracking(number) == [f"T-{names[shop]}-{number}"]
+        mails = [mail for mail in store.mails if mail["order_id"] == number and "shipping" in mail["changes"]]
+        assert [mail["tracking"] for mail in mails] == [[f"T-{names[shop]}-{number}"]]
+    assert shipping(one.store, cancelled) == "N"
+
+    # The receipt of yesterday is green.
+    page.goto("/reports/receipts")
+    for name in ("Garden", "Kitchen"):
+        page.get_by_role("button", name=f"Compare yesterday with {name} now").click()
+    work_off()
+    page.goto("/reports/receipts")
+    expect(page.get_by_text("Equal")).to_have_count(2)
+    page.goto("/reports")
+    expect(page.get_by_role("img", name="41 orders in 30 days")).to_be_visible()
+
+    # The stock is the same everywhere at the end, nothing was deleted, and nothing went wrong in the browser.
+    db.session.rollback()
+    for sku, product in (("CUP", 1), ("PLATE", 2)):
+        assert one.store.amount(product) == two.store.amount(product) == stock.find_stock_item(sku).available
+    for shop in two_shops:
+        assert not shop.failures
+        assert not any(request["method"] == "DELETE" for request in shop.requests)
+    assert held in orders and not wrong

@@ -1,0 +1,71 @@
+"""Every address of the application, filled with things that exist; and all that is stored, to see whether it was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.routing import Rule
+
+from extensions import db
+from models import Draft, Integration
+from models.types import utcnow
+from services import drafts
+from tests.blueprints.rows import add_integration, add_run
+from tests.support.rows import PLACED, make_order
+from tests.support.signed_in import user_called
+
+NOT_ACTS = {"user_session", "user_code"}
+"""Tables that change by asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    endpoint: str
+    method: str
+    path: str
+
+
+def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
+    """Something for every variable part of an address: ids of rows made for it, names that are known."""
+    integration_id = add_integration("Example shop")
+    order = make_order(db.session.get_one(Integration, integration_id), "1001", [("SKU", 1)], state="shipped", placed_at=PLACED, customer="Planted Customer",
+                       email="planted@customer.example", customer_notes="Planted note")  # fmt: skip
+    return {
+        "integration_id": integration_id, "run_id": add_run(integration_id, state="running", started_at=utcnow()),
+        "order_id": order.id, "user_id": user_called("Somebody else", "manager"), "session_id": 1,
+        "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css",
+    }  # fmt: skip
+
+
+def every_address(app: Flask, values: dict[str, Any]) -> Iterator[Address]:
+    """Each rule with each of its methods. A variable part nobody has an example of gets 1 or ``x``."""
+    adapter = app.url_map.bind("localhost")
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+        path = adapter.build(rule.endpoint, {name: _value(rule, name, values) for name in rule.arguments})
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield Address(rule.endpoint, method, path)
+
+
+def _value(rule: Rule, name: str, values: dict[str, Any]) -> Any:
+    choices = getattr(rule._converters[name], "items", None)
+    if choices:
+        return sorted(choices)[0]
+    if name in values:
+        return values[name]
+    return 1 if rule._converters[name].__class__.__name__ == "RowId" else "x"
+
+
+def all_that_is_stored() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table that only acts change."""
+    db.session.rollback()
+    found = {}
+    for table in db.metadata.sorted_tables:
+        if table.name not in NOT_ACTS:
+            columns = [column for column in table.columns if table is not Draft.__table__ or column.name != "expires_at"]
+            found[table.name] = sorted(tuple(map(str, row)) for row in db.session.execute(select(*columns)))
+    db.session.rollback()
+    return found
