@@ -37,6 +37,7 @@ from extensions import writing
 from models import Integration, Listing, Order, Shop, SyncRun
 from models.types import utcnow
 from services import integration_list, vault
+from tests.support.signed_in import sign_in
 
 LIST = "/settings/sales-channels"
 BROWSER = {"Accept-Encoding": "gzip"}
@@ -76,6 +77,7 @@ def _in_process(app: Flask, times: int) -> dict[str, Any]:
         page = integration_list.list_page(1)
     _add_bare_routes(app, page)
     client = app.test_client()
+    sign_in(client, "owner")
     weight = _weight(client)
     return {"list": _list(client, times), "toggle": _toggle(client, times, page), "weight": weight}
 

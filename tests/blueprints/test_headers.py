@@ -32,7 +32,9 @@ def test_no_page_is_kept_in_the_browsers_history_of_htmx(client: FreshClient, pa
     assert '"historyCacheSize":0' in element(page, "meta", name="htmx-config")["content"]
 
 
-@pytest.mark.parametrize("path", ["/", "/settings/privacy/orders/1.json", "/settings/sales-channels/1/preview/rows.csv", "/sign-in"])
+@pytest.mark.parametrize(
+    "path", ["/", "/settings/privacy/orders/1.json", "/settings/sales-channels/1/preview/rows.csv", "/sign-in"]
+)
 def test_what_is_no_page_is_not_kept_either(client: FreshClient, path: str) -> None:
     assert client.get(path).headers["Cache-Control"] == "no-store"
 

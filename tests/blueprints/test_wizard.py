@@ -67,7 +67,7 @@ class TestTheName:
         assert answer.status_code == 422
         assert complaints(answer.text) == [said]
         field = element(answer.text, "input", name="name")
-        assert field["value"] == name
+        assert field["value"] == name.replace("\x07", "\ufffd")
         assert field["aria-invalid"] == "true"
         assert element(answer.text, id=field["aria-describedby"].split()[-1]).text == said
         assert drafts() == []

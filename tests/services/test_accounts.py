@@ -145,7 +145,15 @@ class TestPasswords:
         make()
         gone = make("Gone", "viewer")
         accounts.disable_user(gone)
-        for name, password in (("Ben", ""), ("Ben", "nobody"), ("Nobody", "nobody"), ("Gone", GOOD), ("Ann", ""), ("", GOOD), ("Ann", GOOD.upper())):
+        for name, password in (
+            ("Ben", ""),
+            ("Ben", "nobody"),
+            ("Nobody", "nobody"),
+            ("Gone", GOOD),
+            ("Ann", ""),
+            ("", GOOD),
+            ("Ann", GOOD.upper()),
+        ):
             assert accounts.check_password(name, password) is None
 
 

@@ -162,7 +162,7 @@ def test_a_run_that_asks_the_shop_nothing_says_nothing_of_its_health(app, db, sh
 
 def test_a_lost_keyring_fails_one_run_an_interval(app, db, shop):
     connect(shop)
-    app.extensions["cartlink.keyring"] = MultiFernet([Fernet(Fernet.generate_key())])
+    app.extensions["cartlink.keyring"].ring = MultiFernet([Fernet(Fernet.generate_key())])
     for _ in range(3):
         for run_id in schedule.start_due_runs():
             assert sync.work(run_id).outcome == "failed"

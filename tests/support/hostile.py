@@ -20,7 +20,24 @@ CONTROL = "a\x1b[31m\x07\x08\x9b31mb\r\nX-Injected: yes\u2028\u2029"
 FORMULA = "=cmd|' /C calc'!A0"
 TEMPLATE = "{{ 7 * 7 }}{% for x in ().__class__.__bases__ %}${7*7}"
 LINK = "javascript:alert(1)//"
-WORDS = (MARKUP, BIDI, CONTROL, FORMULA, "@SUM(1+1)", "\t=1+1", "+1+1", "-1+1", TEMPLATE, LINK, "x" * 300, "\ud83d", "", " ", "null", "\ufeff")
+WORDS = (
+    MARKUP,
+    BIDI,
+    CONTROL,
+    FORMULA,
+    "@SUM(1+1)",
+    "\t=1+1",
+    "+1+1",
+    "-1+1",
+    TEMPLATE,
+    LINK,
+    "x" * 300,
+    "\ud83d",
+    "",
+    " ",
+    "null",
+    "\ufeff",
+)
 WRONG = (None, True, 0, -1, 10**30, 1e308, -0.0, [], {}, [[[]]], {"a": {"b": 1}}, "x", [MARKUP], {MARKUP: MARKUP})
 """Values of a type nobody expects where they stand."""
 
@@ -75,14 +92,25 @@ class HostileShop:
 
             def pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "accept-encoding", "connection")}
+                kept = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name.lower() not in ("host", "accept-encoding", "connection")
+                }
                 answer = shop.session.request(
                     self.command, behind.url + self.path, headers=kept, data=body, allow_redirects=False, timeout=60
                 )
                 content = shop.answer(self.command, answer)
                 self.send_response(answer.status_code)
                 for name, value in answer.headers.items():
-                    if name.lower() not in ("content-length", "content-encoding", "transfer-encoding", "connection", "server", "date"):
+                    if name.lower() not in (
+                        "content-length",
+                        "content-encoding",
+                        "transfer-encoding",
+                        "connection",
+                        "server",
+                        "date",
+                    ):
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
