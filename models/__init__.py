@@ -2,8 +2,10 @@
 
 from models.desk import Drift, Oversell, Receipt, SettingChange, StockFile, StockFilePart, StockFileRow
 from models.draft import Draft
+from models.incident import HealthPart, Incident, IncidentEvent, OrderRhythm
 from models.integration import Integration, Shop
 from models.kit import LinePart
+from models.notification import Delivery, KnownBrowser, Notice, NoticeSetting, Webhook
 from models.order import Order, OrderChange, OrderLine
 from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, WriteBack
@@ -12,15 +14,23 @@ from models.sync_run import RunItem, SyncRun
 from models.user import User, UserCode, UserSession
 
 __all__ = [
+    "Delivery",
     "Draft",
     "Drift",
+    "HealthPart",
+    "Incident",
+    "IncidentEvent",
     "Integration",
+    "KnownBrowser",
     "LinePart",
     "Link",
     "Listing",
+    "Notice",
+    "NoticeSetting",
     "Order",
     "OrderChange",
     "OrderLine",
+    "OrderRhythm",
     "Oversell",
     "Receipt",
     "RunItem",
@@ -39,5 +49,6 @@ __all__ = [
     "User",
     "UserCode",
     "UserSession",
+    "Webhook",
     "WriteBack",
 ]

@@ -49,7 +49,11 @@ class Integration(db.Model):
     for a person, ``approved_run_id`` the last one a person said yes to. ``*_due_at`` is when the schedule starts a run next.
     ``statuses`` are the shop's own as (kind, external id, code, name); ``evaluate_due_at`` is set while stored orders still
     have to be read again under changed settings. ``part_shipped_status`` and ``cancelled_status`` are told to the shop where
-    they are set; ``mail_told_at`` is when a person was first told that the shop mails its customers on a change of status."""
+    they are set; ``mail_told_at`` is when a person was first told that the shop mails its customers on a change of status.
+
+    ``failing`` names the parts of models.HealthPart that fail, with blanks. ``paused_at`` is set while Cartlink has given up
+    asking by itself after days of failures; ``enabled`` is a person's own switch and has nothing to do with it.
+    ``probe_due_at`` is when the shop is asked next whether it answers at all."""
 
     __tablename__ = "integration"
 
@@ -115,6 +119,10 @@ class Integration(db.Model):
     health_since: Mapped[datetime | None] = mapped_column(Moment)
     failures: Mapped[int] = mapped_column(default=0)
     writes_refused: Mapped[bool] = mapped_column(default=False)
+    failing: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    paused_at: Mapped[datetime | None] = mapped_column(Moment)
+    pause_warned_at: Mapped[datetime | None] = mapped_column(Moment)
+    probe_due_at: Mapped[datetime | None] = mapped_column(Moment)
 
     shop: Mapped[Shop] = relationship()
 
@@ -128,11 +136,13 @@ class Integration(db.Model):
         Index("ix_integration_listings_due", "listings_due_at"),
         Index("ix_integration_shipments_due", "shipments_due_at"),
         Index("ix_integration_receipts_due", "receipts_due_at"),
+        Index("ix_integration_probe_due", "probe_due_at", sqlite_where=text("probe_due_at IS NOT NULL"),
+              postgresql_where=text("probe_due_at IS NOT NULL")),
         Index("ix_integration_evaluate_due", "evaluate_due_at", sqlite_where=text("evaluate_due_at IS NOT NULL"),
               postgresql_where=text("evaluate_due_at IS NOT NULL")),
     )  # fmt: skip
 
     @property
     def active(self) -> bool:
-        """Whether jobs may run at all: enabled, not removed, key not rejected."""
-        return self.enabled and self.removed_at is None and self.health != "needs_reauthorising"
+        """Whether jobs may run by themselves: enabled, not removed, key not rejected, not paused."""
+        return self.enabled and self.removed_at is None and self.health != "needs_reauthorising" and self.paused_at is None

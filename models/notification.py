@@ -1,0 +1,113 @@
+"""Who is told what: the bell's notices, what each user wants, the webhook, and the outbox of mails and webhook calls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from extensions import db
+from models.types import Moment, utcnow
+
+UNREAD = text("read_at IS NULL")
+OPEN = text("state IN ('waiting', 'sending')")
+
+
+class Notice(db.Model):
+    """What a user's bell says of one incident: its newest event, and whether it was read. An incident has one notice a user,
+    which comes up again with each event."""
+
+    __tablename__ = "notice"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    read_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    __table_args__ = (
+        Index("uq_notice", "user_id", "incident_id", unique=True),
+        Index("ix_notice_unread", "user_id", sqlite_where=UNREAD, postgresql_where=UNREAD),
+        Index("ix_notice_user_at", "user_id", "at"),
+    )
+
+
+class NoticeSetting(db.Model):
+    """Where a user is told and of what. ``choices`` maps a topic of services.incident_words.TOPICS to the ways (``bell``,
+    ``mail``) that are wanted; a topic that is not there has both."""
+
+    __tablename__ = "notice_setting"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), unique=True)
+    email: Mapped[str] = mapped_column(String(254), default="")
+    choices: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
+
+
+class Webhook(db.Model):
+    """An address that is told of incidents by signed requests. The secret is Fernet ciphertext. ``topics`` as in
+    NoticeSetting; ``good_at`` and ``error`` say how the last requests went."""
+
+    __tablename__ = "webhook"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    url: Mapped[str] = mapped_column(String(500))
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    topics: Mapped[list[str]] = mapped_column(JSON, default=list)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    changed_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    changed_by: Mapped[str] = mapped_column(String(100), default="")
+    good_at: Mapped[datetime | None] = mapped_column(Moment)
+    error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Delivery(db.Model):
+    """One mail or webhook call of the outbox. It is made in the transaction of what it tells, and stays until it has been sent
+    or given up: ``state`` is waiting (tried when ``due_at`` is past), sending (claimed by ``token`` until ``lease_until``),
+    done, failed (``error`` says why) or dropped (nobody to tell any more).
+
+    ``key`` names it to the receiver and stays the same with every try. ``about`` is incidents, security or test; ``events`` are
+    ids of incident events, which are collected while a mail has not been tried; ``content`` is what else there is to say.
+    ``address`` is where it goes; empty for wherever its user gets mail by then."""
+
+    __tablename__ = "delivery"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(36), unique=True)
+    way: Mapped[str] = mapped_column(String(10))
+    about: Mapped[str] = mapped_column(String(10), default="incidents")
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    webhook_id: Mapped[int | None] = mapped_column(ForeignKey("webhook.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(String(254), default="")
+    events: Mapped[list[int]] = mapped_column(JSON, default=list)
+    content: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    state: Mapped[str] = mapped_column(String(10), default="waiting")
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    token: Mapped[str] = mapped_column(String(32), default="")
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    error: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index("ix_delivery_open", "due_at", sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("ix_delivery_user", "user_id", "id"),
+        Index("ix_delivery_finished", "finished_at"),
+    )
+
+
+class KnownBrowser(db.Model):
+    """A browser a user has signed in with. The browser holds a random token in a cookie, the table its SHA-256 only."""
+
+    __tablename__ = "known_browser"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+
+    __table_args__ = (Index("uq_known_browser", "user_id", "token_hash", unique=True),)
