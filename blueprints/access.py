@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, current_app, flash, make_response, red
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.actors import current_person
+from blueprints.actors import current_person, may_see_customers
 from blueprints.htmx import go_to, is_ours
 from extensions import login
 from services import sign_ins
@@ -145,11 +145,9 @@ ROLES = {
     "stock_files.show_upload": MANAGER,
     "stock_files.upload": MANAGER,
 }
-CUSTOMERS = {
-    "orders.list_orders", "order.show_order", "order.print_order", "order.show_raw", "orders.download_orders",
-    "lookup.show_lookup", "lookup.find_order",
-}  # fmt: skip
-"""These show personal data of customers: a viewer needs to be allowed to see it."""
+CUSTOMERS = {"order.show_raw"}
+"""What a shop sent of an order is about its customer through and through: a viewer needs to be allowed to see it. All other
+pages are open to viewers, who get them without what is about a person (services/customers.py)."""
 FILES = {"static", "assets.show_asset"}
 """Nobody looks who asks for these."""
 TO_GET_IT = {"account.change_two_step", "account.begin_two_step", "accounts.sign_out"}
@@ -166,7 +164,7 @@ def init_app(app: Flask) -> None:
     login.user_loader(sign_ins.find_person)
     login.init_app(app)
     app.before_request(check_access)
-    app.jinja_env.globals.update(person=current_person, may=may)
+    app.jinja_env.globals.update(person=current_person, may=may, may_send=may_send, may_see_customers=may_see_customers)
 
 
 def check_access() -> Response | AnyResponse | None:
@@ -209,6 +207,12 @@ def may(endpoint: str) -> bool:
     if person is None or (endpoint in CUSTOMERS and not person.may_see_customers):
         return False
     return needed == SIGNED_IN or person.may(needed)
+
+
+def may_send(address: str) -> bool:
+    """For templates: ``may`` of the route that a form is sent to, by its address."""
+    endpoint, _ = current_app.url_map.bind("").match(urlsplit(address).path, method="POST")
+    return may(endpoint)
 
 
 def ask_to_sign_in() -> Response | AnyResponse:

@@ -17,7 +17,7 @@ from extensions import db
 from models import Integration, Order, OrderChange, OrderLine, Oversell, Shipment, StockItem, WriteBack
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import catalogue, order_list, shipments, write_backs
+from services import catalogue, customers, order_list, shipments, write_backs
 from services.batches import in_batches, stamp
 from services.money import plain
 
@@ -33,13 +33,16 @@ SPECIAL = ("open", "cancel_unseen", "untold")
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the list is filtered by. ``state`` is a state, or one of ``SPECIAL``: open, cancel_unseen (cancelled in the shop and
-    not acknowledged), untold (the shop has not taken what it is told)."""
+    not acknowledged), untold (the shop has not taken what it is told).
+
+    ``customers`` says whether the reader may see who bought: without it no name is shown, searched or sorted by."""
 
     integration_id: int | None = None
     search: str = ""
     state: str = ""
     age: str = ""
     sort: str = "newest"
+    customers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,13 @@ def list_page(wanted: Wanted, number: int = 1) -> Page:
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(number, 1), pages)
     chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
-    found = _rows(chosen)
+    found = _rows(chosen, wanted.customers)
     return Page([found[order_id] for order_id in chosen if order_id in found], total, number, pages)
 
 
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
     """All of them, a batch at a time, for a file."""
-    return in_batches(_matching(wanted), _rows)
+    return in_batches(_matching(wanted), lambda ids: _rows(ids, wanted.customers))
 
 
 def _matching(wanted: Wanted) -> Select[Any]:
@@ -90,7 +93,7 @@ def _matching(wanted: Wanted) -> Select[Any]:
         present = present.where(Integration.id == wanted.integration_id)
     query = select(Order.id).where(Order.shop_id.in_(present))
     if wanted.search:
-        query = query.where(_found_by(wanted.search))
+        query = query.where(_found_by(wanted.search, wanted.customers))
     if wanted.state == "open":
         query = query.where(Order.state.in_(OPEN_STATES))
     elif wanted.state == "cancel_unseen":
@@ -105,19 +108,20 @@ def _matching(wanted: Wanted) -> Select[Any]:
         query = query.where(Order.placed_at >= utcnow() - timedelta(days=AGES[wanted.age]))
     elif wanted.age == "older":
         query = query.where(Order.placed_at < utcnow() - timedelta(days=90))
-    return query.order_by(*SORTS.get(wanted.sort, SORTS["newest"]))
+    sort = "newest" if wanted.sort == "customer" and not wanted.customers else wanted.sort
+    return query.order_by(*SORTS.get(sort, SORTS["newest"]))
 
 
-def _found_by(search: str) -> ColumnElement[bool]:
+def _found_by(search: str, with_customers: bool) -> ColumnElement[bool]:
     number = search.removeprefix("#")
     with_sku = select(OrderLine.order_id).where(OrderLine.sku.icontains(search, autoescape=True))
-    return or_(
-        Order.number.icontains(number, autoescape=True), Order.customer.icontains(search, autoescape=True),
-        Order.email.icontains(search, autoescape=True), Order.external_id == number, Order.id.in_(with_sku),
-    )  # fmt: skip
+    found = [Order.number.icontains(number, autoescape=True), Order.external_id == number, Order.id.in_(with_sku)]
+    if with_customers:
+        found += [Order.customer.icontains(search, autoescape=True), Order.email.icontains(search, autoescape=True)]
+    return or_(*found)
 
 
-def _rows(ids: Sequence[int]) -> dict[int, Row]:
+def _rows(ids: Sequence[int], with_customers: bool) -> dict[int, Row]:
     pieces = (
         select(func.coalesce(func.sum(OrderLine.quantity), 0))
         .where(OrderLine.order_id == Order.id)
@@ -135,8 +139,9 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
     )  # fmt: skip
     return {
         row[0]: Row(
-            row[0], row[1] or row[2], row[3], row[4], row[5] or row[6], plain(row[7], row[8]), row[9], int(row[10]), *row[11:]
-        )
+            row[0], row[1] or row[2], row[3], row[4], (row[5] or row[6]) if with_customers else "", plain(row[7], row[8]), row[9],
+            int(row[10]), *row[11:],
+        )  # fmt: skip
         for row in db.session.execute(query)
     }
 
@@ -163,8 +168,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may."""
+    """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may.
+    Where ``customers`` is False, all that is about a person has been taken out of the other values."""
 
+    customers: bool
     order: Order
     integration: Integration
     payment: str
@@ -181,7 +188,7 @@ class OrderPage:
     warn_mail: bool
 
 
-def order_page(order_id: int) -> OrderPage:
+def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     """Raises NotFound, also for an order whose integration was removed."""
     order = db.session.scalar(
         select(Order).where(Order.id == order_id).options(selectinload(Order.lines), *order_list.WITHOUT_PAYLOAD)
@@ -191,11 +198,14 @@ def order_page(order_id: int) -> OrderPage:
         raise NotFound("There is no such order.", "Its shop may have been removed.")
     names = {(status.kind, status.code or status.external_id): status.name for status in catalogue.statuses_of(integration)}
     told, sent = write_backs.of_order(order.id), shipments.of_order(order.id)
+    lines = [_line(line, order.decimals, with_customers) for line in order.lines]
+    if not with_customers:
+        customers.hide(order, sent, told)
     return OrderPage(
-        order, integration, names.get(("payment", order.payment_status), order.payment_status),
+        with_customers, order, integration, names.get(("payment", order.payment_status), order.payment_status),
         names.get(("shipping", order.shipping_status), order.shipping_status), _money(order), plain(order.total, order.decimals),
-        plain(order.difference, order.decimals) if order.difference else "", [_line(line, order.decimals) for line in order.lines],
-        sent, told, _timeline(order, told, sent), oversold(order.id), shipments.refusal(order), integration.mail_told_at is None,
+        plain(order.difference, order.decimals) if order.difference else "", lines,
+        sent, told, _timeline(order, told, sent, with_customers), oversold(order.id), shipments.refusal(order), integration.mail_told_at is None,
     )  # fmt: skip
 
 
@@ -207,17 +217,17 @@ def _money(order: Order) -> list[tuple[str, str]]:
     return [(label, plain(amount, order.decimals)) for label, amount in parts if amount or label == "Items"]
 
 
-def _line(line: OrderLine, decimals: int) -> dict[str, Any]:
+def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
     return {
         "id": line.id, "position": line.position, "sku": line.sku, "name": line.name, "quantity": line.quantity,
         "price": order_list.unit_price(line.price, decimals), "total": plain(line.total, decimals),
-        "options": list(order_list.options_object(line.options).items()), "reserved": line.reserved, "shipped": line.shipped,
+        "options": list(order_list.options_object(line.options).items()) if with_options else [], "reserved": line.reserved, "shipped": line.shipped,
         "left": max(0, line.quantity - line.shipped), "stock_item_id": line.stock_item_id,
         "kit": [] if line.stock_item_id is not None else [(part.stock_item.sku, part.units) for part in line.parts],
     }  # fmt: skip
 
 
-def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment]) -> list[Event]:
+def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment], with_customers: bool) -> list[Event]:
     """Newest first."""
     events = [
         Event(order.placed_at, "Placed in the shop"),
@@ -225,7 +235,8 @@ def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment])
     ]
     changes = db.session.scalars(select(OrderChange).where(OrderChange.order_id == order.id).order_by(OrderChange.id))
     for change in changes:
-        fields = [(name.replace("_", " "), _said(values[0]), _said(values[1])) for name, values in change.fields.items()]
+        noted = change.fields if with_customers else customers.without_customer(change.fields)
+        fields = [(name.replace("_", " "), _said(values[0]), _said(values[1])) for name, values in noted.items()]
         events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
     for shipment in sent:
         what = ", ".join(f"{line.quantity} × {line.sku or line.name}" for line in shipment.lines)

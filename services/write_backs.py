@@ -175,7 +175,8 @@ def _send(lease: Lease, channel: Channel, sending: _Sending) -> ShipmentResult |
         row.error = row.error_code = row.advice = ""
         _take_over(session.get_one(Order, sending.order_id, with_for_update=True), result)
         _note_on_shipments(sending, result)
-        _item(lease, sending, "sent" if result.sent else "skipped", result.note)
+        # The note may quote tracking numbers: it stays with the order, where it is hidden and erased with its customer.
+        _item(lease, sending, "sent" if result.sent else "skipped", "See the note in its time-line." if result.note else "")
         lease.done += 1
         lease.count("told" if result.sent else "there_already")
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wtforms import Form, SearchField, SelectField
 
+from blueprints.actors import may_see_customers
 from services import integrations
 from services.order_desk import Wanted
 
@@ -17,7 +18,7 @@ SORTS = {"newest": "Newest first", "oldest": "Oldest first", "number": "Number",
 
 
 class OrderFilter(Form):
-    """A filter that is not one of the choices counts as none."""
+    """A filter that is not one of the choices counts as none. Who may not see customers neither searches nor sorts by them."""
 
     q = SearchField("Number, customer, e-mail or SKU")
     shop = SelectField("Shop", default="")
@@ -27,11 +28,16 @@ class OrderFilter(Form):
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
+        self.customers = may_see_customers()
+        sorts = {name: label for name, label in SORTS.items() if name != "customer" or self.customers}
+        self.sort.choices = list(sorts.items())
+        if not self.customers:
+            self.q.label.text = "Number or SKU"
         shops = {"": "All shops", **{str(each.id): each.name for each in integrations.list_integrations()}}
         self.shop.choices = list(shops.items())
         self.q.data = (self.q.data or "").strip()[:200]
         for field, known, default in (
-            (self.shop, shops, ""), (self.state, STATES, ""), (self.age, AGES, ""), (self.sort, SORTS, "newest"),
+            (self.shop, shops, ""), (self.state, STATES, ""), (self.age, AGES, ""), (self.sort, sorts, "newest"),
         ):  # fmt: skip
             field.data = field.data if field.data in known else default
 
@@ -41,5 +47,6 @@ class OrderFilter(Form):
 
     def wanted(self) -> Wanted:
         return Wanted(
-            int(self.shop.data) if self.shop.data else None, self.q.data, self.state.data, self.age.data, self.sort.data
-        )
+            int(self.shop.data) if self.shop.data else None, self.q.data, self.state.data, self.age.data, self.sort.data,
+            self.customers,
+        )  # fmt: skip

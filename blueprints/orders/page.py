@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.actors import current_actor
+from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
 from blueprints.words import plural
 from errors import NotFound
@@ -18,18 +18,18 @@ PRINTED = {"packing-slip": "orders/packing_slip.html", "print": "orders/print.ht
 
 @bp.get("")
 def show_order(order_id: int) -> str:
-    return render_template("orders/order.html", page=order_desk.order_page(order_id))
+    return render_template("orders/order.html", page=order_desk.order_page(order_id, with_customers=may_see_customers()))
 
 
 @bp.get("/raw")
 def show_raw(order_id: int) -> str:
-    page = order_desk.order_page(order_id)
+    page = order_desk.order_page(order_id, with_customers=may_see_customers())
     return render_template("orders/raw.html", page=page, raw=order_desk.raw_payload(order_id))
 
 
 @bp.get("/<any('packing-slip', 'print'):kind>")
 def print_order(order_id: int, kind: str) -> str:
-    return render_template(PRINTED[kind], page=order_desk.order_page(order_id))
+    return render_template(PRINTED[kind], page=order_desk.order_page(order_id, with_customers=may_see_customers()))
 
 
 @bp.post("/read-again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.actors import current_actor
+from blueprints.actors import current_actor, may_see_customers
 from blueprints.files import csv_file, uploaded
 from blueprints.htmx import go_to, toast
 from blueprints.words import plural
@@ -26,7 +26,7 @@ def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
             quantities=pieces,
         )  # fmt: skip
     except AppError as wrong:
-        page = order_desk.order_page(order_id)
+        page = order_desk.order_page(order_id, with_customers=may_see_customers())
         return render_template("orders/order.html", page=page, wrong=wrong, typed=request.form), wrong.status
     desk_settings.note_mail_told(order_id)
     start_due_runs()

@@ -40,6 +40,7 @@ EXPLAINED = {
     ("services/clashes.py", "B311"): "jitter between two tries",
     ("services/runs.py", "B106"): "lease_token='' ends a lease",
     ("services/sync.py", "B311"): "jitter between two tries",
+    ("services/write_backs.py", "B311"): "the same",
 }
 
 

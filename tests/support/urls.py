@@ -11,11 +11,11 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from extensions import db
-from models import Draft, Integration
+from models import Draft
 from models.types import utcnow
-from services import drafts
+from services import drafts, vault
 from tests.blueprints.rows import add_integration, add_run
-from tests.support.rows import PLACED, make_order
+from tests.support.planted import plant
 from tests.support.signed_in import user_called
 
 NOT_ACTS = {"user_session", "user_code"}
@@ -30,13 +30,14 @@ class Address:
 
 
 def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
-    """Something for every variable part of an address: ids of rows made for it, names that are known."""
-    integration_id = add_integration("Example shop")
-    order = make_order(db.session.get_one(Integration, integration_id), "1001", [("SKU", 1)], state="shipped", placed_at=PLACED, customer="Planted Customer",
-                       email="planted@customer.example", customer_notes="Planted note")  # fmt: skip
+    """Something for every variable part of an address: ids of rows made for it, names that are known. What means different
+    things in different rooms carries the blueprint's name before it."""
+    integration_id = add_integration("Example shop", endpoint="http://127.0.0.1:9", key_sealed=vault.seal("a key"))
+    planted = plant(integration_id)
     return {
+        **planted,
         "integration_id": integration_id, "run_id": add_run(integration_id, state="running", started_at=utcnow()),
-        "order_id": order.id, "user_id": user_called("Somebody else", "manager"), "session_id": 1,
+        "user_id": user_called("Somebody else", "manager"), "session_id": 1,
         "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css",
     }  # fmt: skip
 
@@ -54,8 +55,9 @@ def _value(rule: Rule, name: str, values: dict[str, Any]) -> Any:
     choices = getattr(rule._converters[name], "items", None)
     if choices:
         return sorted(choices)[0]
-    if name in values:
-        return values[name]
+    for known in (f"{rule.endpoint.partition('.')[0]}.{name}", name):
+        if known in values:
+            return values[known]
     return 1 if rule._converters[name].__class__.__name__ == "RowId" else "x"
 
 

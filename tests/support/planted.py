@@ -1,0 +1,105 @@
+"""A desk that is lived in: rows of every kind it shows, with a customer whose every word can be looked for."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from extensions import writing
+from models import (
+    Drift,
+    Integration,
+    Order,
+    OrderChange,
+    Receipt,
+    RunItem,
+    Shipment,
+    ShipmentFile,
+    ShipmentLine,
+    StockEntry,
+    StockFile,
+    StockFileRow,
+    WriteBack,
+)
+from models.types import utcnow
+from tests.blueprints.rows import add_finished_run
+from tests.support.rows import make_item, make_listing, make_order
+
+WORD = "lanted"
+"""In all that is about the customer, and in nothing else."""
+ADDRESS = {
+    "name": "Planted Customer", "company": "Planted Ltd", "street": "1 Plantedstreet", "city": "Plantedville", "postcode": "planted-1",
+    "state": "Plantedstate", "country": "Plantedland", "phone": "555-planted", "extra": [["Floor", "Planted floor"]],
+}  # fmt: skip
+EMAIL, NOTE, TRACKING = "planted@customer.example", "Planted note", "planted-tracking"
+ABOUT = {
+    "customer": "Planted Customer", "email": EMAIL, "billing_address": ADDRESS, "customer_notes": NOTE, "admin_notes": NOTE,
+    "tracking_numbers": [TRACKING],
+}  # fmt: skip
+
+
+def plant(integration_id: int) -> dict[str, Any]:
+    """Fill the desk of an integration; answers with an id for each variable part of the desk's addresses."""
+    with writing() as session:
+        integration = session.get_one(Integration, integration_id)
+        session.expunge(integration)
+    item = make_item("SKU", 10, reserved=1)
+    listing = make_listing(integration, "SKU", 9, item=item)
+    make_listing(integration, "LOOSE", 3)
+    placed = utcnow() - timedelta(days=1)
+    states = {"1001": "shipped", "1002": "ready", "1003": "on_hold", "1004": "cancelled", "1005": "part_shipped"}
+    orders = {
+        number: make_order(integration, number, [(item if number != "1003" else "UNKNOWN", 1)], state=state, placed_at=placed, **ABOUT).id
+        for number, state in states.items()
+    }  # fmt: skip
+    run_id = add_finished_run(integration_id, kind="shipments", counts={"told": 1})
+    for order_id in orders.values():
+        _fill(order_id, run_id)
+    return {
+        "order_id": orders["1001"], "item_id": item.id, "listing_id": listing.id,
+        **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
+    }  # fmt: skip
+
+
+def _fill(order_id: int, run_id: int) -> None:
+    """What the shop said, changed and was told of an order."""
+    with writing() as session:
+        order = session.get_one(Order, order_id)
+        order.shipping_address, order.raw = ADDRESS, json.dumps({"orderNumber": order.number, "login": EMAIL}).encode()
+        if order.state == "on_hold":
+            order.held_codes, order.held_reason = ["unknown_sku"], "SKU UNKNOWN is not one of our stock items."
+        order.cancel_unseen = order.state == "cancelled"
+        for line in order.lines:
+            line.options = [["Engraving", "Planted engraving"]]
+        before = {name: [value, value] for name, value in ABOUT.items()}
+        session.add(OrderChange(order_id=order_id, run_id=run_id, fields={**before, "shipping_address": [None, ADDRESS], "total": ["1", "2"]}))  # fmt: skip
+        shipment = Shipment(order_id=order_id, carrier="Courier", tracking_number=TRACKING, actor="user:owner", note=f"Enter {TRACKING} by hand.")  # fmt: skip
+        session.add(shipment)
+        session.flush()
+        line = order.lines[0]
+        session.add(ShipmentLine(shipment_id=shipment.id, order_line_id=line.id, sku=line.sku, name=line.name, quantity=1))
+        told = {"order_id": order_id, "shop_id": order.shop_id, "event": "shipped", "tracking_numbers": [TRACKING], "actor": "user:owner", "run_id": run_id}  # fmt: skip
+        session.add(WriteBack(**told, state="done", sent=True, note=f"The shop did not keep the tracking number {TRACKING}."))
+        session.add(WriteBack(**told, state="failed", error=f"The shop refused the request: {TRACKING}.", advice=f"Enter {TRACKING}."))  # fmt: skip
+        session.add(WriteBack(**told, state="waiting", due_at=utcnow() + timedelta(days=1)))
+
+
+def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: int) -> dict[str, int]:
+    """Drift, a receipt, a run's rows, the ledger, and a file each of quantities and of shipments."""
+    with writing() as session:
+        drift = Drift(listing_id=listing_id, expected=9, found=7)
+        stock_file = StockFile(name="stock.csv", actor="user:owner", state="checked", changed=1, unknown=1)
+        row = {"line": 2, "number": "1002", "carrier": "Courier", "tracking": TRACKING, "shop": "", "order_id": order_id}
+        shipped = ShipmentFile(actor="user:owner", name="shipments.csv", rows=[{**row, "problem": ""}, {**row, "problem": "No."}])
+        session.add_all([drift, stock_file, shipped])
+        session.flush()
+        session.add_all([
+            StockFileRow(file_id=stock_file.id, line=2, sku="SKU", quantity=12, stock_item_id=item_id, before=10),
+            StockFileRow(file_id=stock_file.id, line=3, sku="NEW", quantity=12),
+            Receipt(shop_id=shop_id, day=utcnow().date() - timedelta(days=1), shop_orders=2, our_orders=1,
+                    differences=[{"number": "1009", "reason": "It is not stored here.", "ours": "", "theirs": "1.00 USD"}]),
+            RunItem(run_id=run_id, external_id="1001", sku="Order 1001", result="sent"),
+            StockEntry(stock_item_id=item_id, actor="user:owner", cause="sale", reserved_change=1, order_id=order_id),
+        ])  # fmt: skip
+        return {"drift_id": drift.id, "stock_files.file_id": stock_file.id, "shipping.file_id": shipped.id}
