@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from flask import Flask
 
 import blueprints
 import cli
 import jobs
+import logs
 from config import Config, load
 from extensions import csrf, db, htmx, migrate
 from services import keyring, vault
@@ -21,7 +20,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, instance_path=str(config.instance))
     app.config.update(config.flask(), CARTLINK=config)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up(config.log_level, config.log_format, config.secrets())
     db.init_app(app)
     migrate.init_app(app, db, directory="migrations", render_as_batch=True, compare_type=True)
     # Who may, and how often, is asked before anything looks at what was sent.

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from errors import ConfigError
 
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
+SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,21 @@ class Config:
     total_timeout: float
     max_answer_bytes: int
     shop_connections: int
+    shop_jobs: int
     shop_requests_per_minute: int
     log_level: str
+    log_format: str
+    metrics_token: str = field(repr=False)
+    keep_runs_days: int
+    keep_changes_days: int
+    keep_deliveries_days: int
+    keep_files_days: int
     testing: bool = False
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must be found in no log and in no support bundle."""
+        passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
+        return tuple(filter(None, (self.secret_key, *self.secret_keys, self.metrics_token, *passwords)))
 
     def flask(self) -> dict[str, object]:
         """The part that Flask and its extensions read, under their names."""
@@ -74,15 +88,26 @@ NAMES = (
     "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
     "TWO_STEP_FOR",
     "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
-    "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_REQUESTS_PER_MINUTE",
-    "LOG_LEVEL",
+    "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_JOBS",
+    "SHOP_REQUESTS_PER_MINUTE", "LOG_LEVEL",
+    "LOG_FORMAT", "METRICS_TOKEN", "KEEP_RUNS_DAYS", "KEEP_CHANGES_DAYS", "KEEP_DELIVERIES_DAYS", "KEEP_FILES_DAYS",
 )  # fmt: skip
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> str:
+    """How the log is written, for whoever logs before the settings are read. Nonsense is for ``load`` to refuse."""
+    given = dict(os.environ if environ is None else environ)
+    return (given.get("LOG_FORMAT") or read_settings_file(_instance(given) / "settings.env").get("LOG_FORMAT", "TEXT")).upper()
+
+
+def _instance(given: Mapping[str, str]) -> Path:
+    return Path(given.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
     """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable."""
     given = dict(os.environ if environ is None else environ)
-    instance = Path(given.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
+    instance = _instance(given)
     values = read_settings_file(instance / "settings.env")
     if given.get("SECRET_KEYS"):
         # A keyring given in the environment takes the place of the file that the settings name.
@@ -116,8 +141,15 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         total_timeout=float(reader.integer("TOTAL_TIMEOUT", 180, 1, 900)),
         max_answer_bytes=reader.integer("MAX_ANSWER_MB", 8, 1, 1024) * 1024 * 1024,
         shop_connections=reader.integer("SHOP_CONNECTIONS", 2, 1, 8),
+        shop_jobs=reader.integer("SHOP_JOBS", 4, 1, 100),
         shop_requests_per_minute=reader.integer("SHOP_REQUESTS_PER_MINUTE", 1200, 0, 100_000),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        log_format=reader.choice("LOG_FORMAT", "TEXT", ("TEXT", "JSON")),
+        metrics_token=reader.token("METRICS_TOKEN"),
+        keep_runs_days=reader.integer("KEEP_RUNS_DAYS", 90, 0, 3650),
+        keep_changes_days=reader.integer("KEEP_CHANGES_DAYS", 730, 0, 3650),
+        keep_deliveries_days=reader.integer("KEEP_DELIVERIES_DAYS", 90, 0, 3650),
+        keep_files_days=reader.integer("KEEP_FILES_DAYS", 30, 0, 3650),
     )
 
 
@@ -168,6 +200,13 @@ class _Reader:
         if text in ("0", "no", "false", "off"):
             return False
         raise ConfigError(f"{name} has to be yes or no, not {text!r}.")
+
+    def token(self, name: str) -> str:
+        """A secret of ours that somebody else sends along; empty where there is none."""
+        text = self.values.get(name, "")
+        if text and len(text) < SHORTEST_TOKEN:
+            raise ConfigError(f"{name} has to be at least {SHORTEST_TOKEN} characters long.")
+        return text
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(word.lower() for word in self.values.get(name, "").replace(",", " ").split())

@@ -24,7 +24,24 @@ forwarder_headers = ""
 
 
 class logger_class(Logger):
-    """Says in one sentence why Cartlink cannot start, and keeps each request on its line of the log."""
+    """Says in one sentence why Cartlink cannot start, keeps each request on its line of the log, and writes in LOG_FORMAT."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        from config import log_format
+        from logs import formatter
+
+        form = log_format()
+        if form == "JSON":
+            for log in (self.error_log, self.access_log):
+                for handler in log.handlers:
+                    handler.setFormatter(formatter(form))
+
+    def access(self, resp, req, environ, request_time):
+        from logs import about
+
+        with about(request=environ.get("cartlink.request_id")):
+            super().access(resp, req, environ, request_time)
 
     def exception(self, msg, *args, **kwargs):
         from errors import ConfigError

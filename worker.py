@@ -29,12 +29,13 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.cron import CronJob, CronScheduler
-from rq.exceptions import StopRequested
+from rq.exceptions import DeserializationError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
 import jobs
+import logs
 from app import create_app
 from errors import AppError
 from extensions import db
@@ -54,6 +55,11 @@ class Worker(rq.Worker):
 
     max_connection_wait_time = 5.0
     patience = PATIENCE
+
+    def execute_job(self, job: Job, queue: rq.Queue) -> None:
+        """Whatever is logged of a job, here and in its work horse, says which run and integration it is about."""
+        with logs.about(job=job.id, run=_run_of(job), integration=job.meta.get("integration_id")):
+            super().execute_job(job, queue)
 
     def fork_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """A stop signal that arrives between fork and the horse's own handlers waits for them."""
@@ -86,6 +92,13 @@ class Worker(rq.Worker):
         if self.horse_pid == pid:
             self.log.warning("The job did not give way within %d s and is ended; its run goes on later.", self.patience)
             self.kill_horse()
+
+
+def _run_of(job: Job) -> int | None:
+    """The run a job is for. What cannot be read is told by the work horse, which fails it."""
+    with suppress(DeserializationError):
+        return job.kwargs.get("run_id")
+    return None
 
 
 def _give_way_without_parent(parent: int | None) -> None:

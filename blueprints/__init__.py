@@ -15,6 +15,7 @@ from blueprints import (
     orders,
     privacy,
     reports,
+    request_ids,
     sales_channels,
     settings,
     stock,
@@ -28,6 +29,7 @@ from config import Config
 
 def guard(app: Flask, config: Config) -> None:
     """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
+    request_ids.init_app(app)
     text.init_app(app)
     numbers.init_app(app)
     headers.trust_proxies(app, config)

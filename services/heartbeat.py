@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,8 @@ class Pulse:
         self.act = act
         self.app: Flask = current_app._get_current_object()
         self.ended = threading.Event()
-        self.thread = threading.Thread(target=self._beat, name=f"heartbeat-{name}", daemon=True)
+        # With a copy of the context, so that what it logs says which run it is about.
+        self.thread = threading.Thread(target=copy_context().run, args=(self._beat,), name=f"heartbeat-{name}", daemon=True)
 
     def __enter__(self) -> Self:
         self.thread.start()

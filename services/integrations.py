@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 import channels
+import logs
 from channels.base import Channel, Check, Credentials, Limits
 from config import VERSION, Config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
@@ -169,20 +170,33 @@ def find_integration(name: str) -> Integration:
     return integration
 
 
+# One statement on the table decides and switches, made once: whoever clicks is waiting.
+_row = Integration.__table__.c
+_PRESENT = (_row.id == bindparam("integration_id"), _row.removed_at.is_(None))
+IS_THERE = select(_row.id).where(*_PRESENT)
+SWITCH_OFF = update(Integration.__table__).where(*_PRESENT, _row.enabled.is_(True)).values(enabled=False)
+SWITCH_ON = (
+    update(Integration.__table__)
+    .where(*_PRESENT, _row.enabled.is_(False))
+    .values(enabled=True, **dict.fromkeys(("orders_due_at", "stock_due_at", "listings_due_at"), bindparam("now")))
+)
+_run = SyncRun.__table__.c
+END_QUEUED = (
+    update(SyncRun.__table__)
+    .where(_run.integration_id == bindparam("of_integration"), SyncRun.live, _run.state == "queued")
+    .values(state="finished", outcome="stopped", finished_at=bindparam("now"), error_code="switched_off",
+            error="The integration was switched off.")
+)  # fmt: skip
+
+
 def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
     """Switch an integration on or off; doing it twice is the same as once. Raises NotFound.
 
     Off: queued runs end at once, running ones before their next request. On: everything is due at once."""
-    now = utcnow()
-    due = {"orders_due_at": now, "stock_due_at": now, "listings_due_at": now} if enabled else {}
-    row = Integration.__table__.c
-    present = (row.id == integration_id, row.removed_at.is_(None))
+    asked = {"integration_id": integration_id, "now": utcnow()}
     with writing() as session:
-        # One statement on the table decides and switches: whoever clicks is waiting.
-        switched = session.execute(
-            update(Integration.__table__).where(*present, row.enabled.is_(not enabled)).values(enabled=enabled, **due)
-        )
-        if not switched.rowcount and session.scalar(select(row.id).where(*present)) is None:
+        switched = session.execute(SWITCH_ON if enabled else SWITCH_OFF, asked)
+        if not switched.rowcount and session.scalar(IS_THERE, asked) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
         if switched.rowcount:
             note_change(actor, integration_id, "enabled", not enabled, enabled)
@@ -207,12 +221,7 @@ def remove_integration(integration_id: int, actor: str) -> None:
 
 def end_queued_runs(integration_id: int) -> None:
     """End the runs that wait in the queue. Call it inside ``writing()``."""
-    row = SyncRun.__table__.c
-    db.session.execute(
-        update(SyncRun.__table__)
-        .where(row.integration_id == integration_id, SyncRun.live, row.state == "queued")
-        .values(state="finished", outcome="stopped", finished_at=utcnow(), error_code="switched_off", error="The integration was switched off.")
-    )  # fmt: skip
+    db.session.execute(END_QUEUED, {"of_integration": integration_id, "now": utcnow()})
 
 
 def make_all_due(integration: Integration) -> None:
@@ -229,6 +238,7 @@ def check_shop(kind: str, endpoint: str, api_key: str) -> Check:
     endpoint, admin_script = normalise(kind, endpoint)
     if not api_key.strip():
         raise InvalidInput("Enter the API key.", "Copy the value of 'API key (read/write)' from the shop.", field="api_key")
+    logs.hide(api_key.strip())
     credentials = Credentials(endpoint, api_key.strip(), admin_script=admin_script)
     channel = channels.open_channel(kind, credentials, limits=channel_limits())
     try:

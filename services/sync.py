@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from flask import current_app
 
+import logs
 from channels.base import Channel, Gate
 from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped, ShopBusy, SwitchedOff
 from extensions import db, writing
@@ -65,7 +66,7 @@ def work(run_id: int, *, slice_seconds: float | None = None, stopping: Callable[
     lease = runs.claim(run_id)
     if lease is None:
         return None
-    with Heartbeat(lease):
+    with logs.about(run=run_id, integration=lease.integration_id), Heartbeat(lease):
         try:
             _work(lease, lease.gate, slice_seconds, stopping, report)
         except LeaseLost as lost:
@@ -240,7 +241,7 @@ def _inside(part: _Slice, kind: str) -> None:
         part.gate()
         inner.gate()
 
-    with Heartbeat(inner):
+    with logs.about(run=run_id), Heartbeat(inner):
         _work(inner, both, left, part.stopping, part.report)
     db.session.rollback()
     run = runs.find_run(run_id)

@@ -11,8 +11,12 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, current_app
 
+import logs
 from config import Config, read_keyring
 from errors import ConfigError
+
+LONGEST_KEY = 200
+"""Characters; what is longer is a draft, whose key is sealed by itself as soon as it is used."""
 
 
 class Keyring:
@@ -65,11 +69,14 @@ def seal(secret: str) -> bytes:
 def unseal(sealed: bytes) -> str:
     """Raises ConfigError where no key of the ring opens it."""
     try:
-        return keyring().open().decrypt(sealed).decode("utf-8")
+        secret = keyring().open().decrypt(sealed).decode("utf-8")
     except InvalidToken:
         raise ConfigError(
             "A stored secret cannot be read with this keyring.", "Restore the keyring that belongs to this database."
         ) from None
+    if len(secret) <= LONGEST_KEY:
+        logs.hide(secret)
+    return secret
 
 
 def keyring() -> Keyring:

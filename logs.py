@@ -1,0 +1,130 @@
+"""How a line of the log looks: as text, or as one JSON object (LOG_FORMAT), with what it is about and without secrets.
+
+What a line is about (``request``, ``job``, ``run``, ``integration``) is set by whoever begins the work and goes along with it:
+through calls, into threads that are started with a copy of the context, and over a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+Ids = dict[str, int | str]
+
+NAMES = ("request", "job", "run", "integration")
+HIDDEN = "***"
+SHORTEST_SECRET = 6
+"""Characters. What is shorter would be found in every other line."""
+MOST_SECRETS = 500
+
+_about: ContextVar[Ids | None] = ContextVar("about", default=None)
+_secrets: dict[str, None] = {}
+_changing = threading.Lock()
+_known: re.Pattern[str] | None = None
+
+# What has the look of a secret, wherever it comes from: a key in an address, a token in a header, a password in an address,
+# and Fernet ciphertext.
+_LOOKS = re.compile(
+    r"(?P<before>_key=|\b(?:Bearer|Basic)\s+)[^\s&\"']+|(?P<address>://[^\s/:@]*:)[^\s/@]+(?=@)|\bgAAAAA[\w=-]{20,}", re.ASCII
+)
+
+
+@contextmanager
+def about(**ids: int | str | None) -> Iterator[None]:
+    """Every line inside is marked with these, and with what was set around it. None leaves one as it was."""
+    token = _about.set({**(_about.get() or {}), **{name: value for name, value in ids.items() if value is not None}})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def begin(**ids: int | str) -> None:
+    """As ``about``, for work whose end is told apart from its beginning; it replaces all that was set. See ``end``."""
+    _about.set(ids)
+
+
+def end() -> None:
+    _about.set(None)
+
+
+def hide(*secrets: str) -> None:
+    """Print these in no line from now on. The latest 500 are remembered."""
+    global _known
+    wanted = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
+    if all(secret in _secrets for secret in wanted):
+        return
+    with _changing:
+        for secret in wanted:
+            _secrets.pop(secret, None)
+            _secrets[secret] = None
+        while len(_secrets) > MOST_SECRETS:
+            del _secrets[next(iter(_secrets))]
+        _known = re.compile("|".join(re.escape(secret) for secret in sorted(_secrets, key=len, reverse=True)))
+
+
+def scrub(text: str) -> str:
+    """A text without the secrets that are known, and without what looks like one."""
+    if _known is not None:
+        text = _known.sub(HIDDEN, text)
+    return _LOOKS.sub(lambda found: f"{found['before'] or found['address'] or ''}{HIDDEN}", text)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, logger, message, and in brackets what it is about."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        ids = _ids_of(record)
+        told = " ".join(f"{name}={ids[name]}" for name in NAMES if name in ids)
+        return super().formatMessage(record) + (f" [{told}]" if told else "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time (UTC), level, logger, message, process, what it is about, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": scrub(record.getMessage()),
+            "process": record.process,
+            **_ids_of(record),
+        }
+        if record.exc_info:
+            told["exception"] = scrub(self.formatException(record.exc_info))
+        return json.dumps(told, ensure_ascii=False, default=str)
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    """``log_format`` is JSON or TEXT."""
+    return JsonFormatter() if log_format == "JSON" else TextFormatter()
+
+
+def set_up(level: str, log_format: str, secrets: Iterable[str] = ()) -> None:
+    """Log to standard error in this format. Where somebody has set up the log already, theirs stays."""
+    hide(*secrets)
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(formatter(log_format))
+        root.addHandler(handler)
+        root.setLevel(level)
+
+
+def _ids_of(record: logging.LogRecord) -> Ids:
+    """What a line is about: what its writer says of it, else what was set around it."""
+    return getattr(record, "about", None) or _about.get() or {}
