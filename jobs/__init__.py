@@ -1,11 +1,13 @@
 """Queues and enqueueing. With ``worker.py`` and the other modules of this package, the only users of ``rq``.
 
 The database is the truth; a job carries a run's id and nothing else. JSON, not pickle: whoever can write to the queue must
-not be able to run code here. Three queues: ``ticks`` (never behind long work), ``sync`` (runs), ``checks`` (a person waits).
+not be able to run code here. Of one shop at most SHOP_JOBS jobs are on the queue or at work at once (jobs/slots.py), so that a
+shop with much to do neither is overrun nor keeps the workers from the others. Three queues: ``ticks`` (never behind long work), ``sync`` (runs), ``checks`` (a person waits).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -14,12 +16,13 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq import Queue
-from rq.exceptions import DuplicateJobError
+from rq import Queue, RateLimit
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from config import Config
 from errors import QueueAway
+from jobs import slots
 from models import SyncRun
 from services import runs
 from services.schedule import start_due_runs as make_due_runs
@@ -51,32 +54,51 @@ def queue(name: str) -> Queue:
 
 
 def enqueue_run(run_id: int) -> None:
-    """Put a queued run on the queue; a run that waits there already stays as it is. Call it after the commit.
+    """Put a queued run on the queue; a run that waits there already, or is parked until its shop has a slot, stays as it is.
+    Call it after the commit.
 
     Each time it gets a job id of its own: whichever job comes first claims the run, the others find nothing to do.
     Raises QueueAway where Redis does not answer. The run's row stays, and the next tick enqueues it."""
     try:
         sync = queue("sync")
         run = runs.find_run(run_id)
-        if run.enqueues and sync.get_job_position(_job_id(run)) is not None:
+        limit = _limit_of(run)
+        if run.enqueues and _waits(sync, run, limit):
             return
         for _ in range(ENQUEUE_TRIES):
             run = runs.note_enqueue(run_id)
             if run is None:
                 return
             # A job id may be taken where a new database meets a queue that remembers an older one: the next is free.
-            with suppress(DuplicateJobError):
-                sync.enqueue(
-                    f"jobs.{run.kind}.run", kwargs={"run_id": run.id}, job_id=_job_id(run), unique=True, job_timeout=RUN_TIMEOUT,
-                    result_ttl=60, failure_ttl=int(timedelta(days=1).total_seconds()),
-                )  # fmt: skip
-                return
+            if Job.exists(slots.job_id(run), connection=sync.connection):
+                continue
+            sync.enqueue(
+                f"jobs.{run.kind}.run", kwargs={"run_id": run.id}, job_id=slots.job_id(run), rate_limit=limit,
+                meta={"integration_id": run.integration_id},
+                job_timeout=RUN_TIMEOUT, result_ttl=60, failure_ttl=int(timedelta(days=1).total_seconds()),
+            )  # fmt: skip
+            return
     except RedisError:
         raise QueueAway("The queue does not answer; the run is kept and starts when it is back.") from None
 
 
-def _job_id(run: SyncRun) -> str:
-    return f"run-{run.id}-{run.enqueues}"
+def free_slots(run_ids: Iterable[int]) -> None:
+    """Let the next jobs of these runs' shops go on: the runs have ended, and whoever worked on them may not say so any more.
+    Raises QueueAway."""
+    try:
+        for limit in {each.key: each for each in map(_limit_of, map(runs.find_run, run_ids))}.values():
+            slots.free_slots(redis_connection(), limit)
+    except RedisError:
+        raise QueueAway("The queue does not answer; what waits goes on when it is back.") from None
+
+
+def _waits(sync: Queue, run: SyncRun, limit: RateLimit) -> bool:
+    job = slots.job_id(run)
+    return sync.get_job_position(job) is not None or slots.is_parked(sync.connection, limit, job)
+
+
+def _limit_of(run: SyncRun) -> RateLimit:
+    return slots.limit_of(run.integration.shop_id, current_app.config["CARTLINK"].shop_jobs)
 
 
 def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:

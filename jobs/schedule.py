@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errors import QueueAway
-from jobs import enqueue_run
+from jobs import enqueue_run, free_slots
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.privacy import enqueue_due_erasing
 from jobs.stock_files import enqueue_due_files
@@ -12,7 +12,7 @@ from services import runs, schedule
 
 def tick() -> None:
     """Called by RQ's cron scheduler every few seconds. Any number may run at once: the database decides."""
-    runs.release_dead_runs()
+    free_slots(runs.release_dead_runs())
     schedule.start_due_runs()
     for run_id in schedule.waiting_runs():
         enqueue_run(run_id)

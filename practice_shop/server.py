@@ -97,7 +97,8 @@ class Connection:
         return self.raw_head(reply.status, headers)
 
     def raw_head(self, status: int, headers: dict[str, str]) -> bytes:
-        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}", f"Date: {self._handler.date_time_string()}"]
+        date = self._handler.date_time_string(self._handler.server.shop.store.now())
+        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}", f"Date: {date}"]
         lines += ["Server: nginx"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if self._handler.close_connection:
@@ -139,7 +140,8 @@ class Connection:
 
 
 def log_entry(request) -> dict:
-    """One line of a shop's request log. Its status stays None until an answer is on its way."""
+    """One line of a shop's request log. Its status stays None until an answer is on its way;
+    ``under_way`` is how many requests were being answered when it came, itself among them."""
     return {
         "method": request.method,
         "target": request.target,

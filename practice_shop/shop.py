@@ -63,6 +63,7 @@ class PracticeShop:
         self.requests: list[dict] = []
         self.failures: list[tuple[str, Exception]] = []
         self.log_lock = threading.Lock()
+        self._under_way = 0
         self._host = host
         self._port = port
         self._server: ShopServer | None = None
@@ -157,6 +158,13 @@ class PracticeShop:
             connection.send(self.control.answer(request, path[len(PREFIX) :]))
             return
         entry = self._log(request)
+        try:
+            self._serve(request, connection, entry)
+        finally:
+            with self.log_lock:
+                self._under_way -= 1
+
+    def _serve(self, request, connection: Connection, entry: dict) -> None:
         struck = self.faults.strike(request)
         waiting = self.page_latency + (struck["latency_ms"].value if "latency_ms" in struck else 0)
         if waiting:
@@ -208,6 +216,8 @@ class PracticeShop:
     def _log(self, request) -> dict:
         entry = log_entry(request)
         with self.log_lock:
+            self._under_way += 1
+            entry["under_way"] = self._under_way
             self.requests.append(entry)
             if len(self.requests) > LOGGED_REQUESTS:
                 del self.requests[: LOGGED_REQUESTS // 10]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -61,6 +61,13 @@ def start_run(integration_id: int, kind: str, actor: str, about_run_id: int | No
 def live_run(integration_id: int, kind: str) -> Any:
     """The select of the one unfinished run of a kind."""
     return select(SyncRun).where(SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.live)
+
+
+def live_runs(run_ids: Sequence[int]) -> list[SyncRun]:
+    """Those of the named runs that are not finished."""
+    found = list(db.session.scalars(select(SyncRun).where(SyncRun.id.in_(run_ids), SyncRun.live)))
+    db.session.rollback()
+    return found
 
 
 def note_enqueue(run_id: int) -> SyncRun | None:

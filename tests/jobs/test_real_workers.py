@@ -73,7 +73,7 @@ def kill_whole(worker: Started) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["with its work horse", "alone"])
-@pytest.mark.config(lease_seconds=3)
+@pytest.mark.config(lease_seconds=3, shop_jobs=1)
 def test_a_worker_killed_in_mid_download_loses_and_doubles_nothing(app, db, worker, scheduler, whole):
     with PracticeShop(products=20, orders=1500, days=20, seed=9, page_latency=150) as shop:
         integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
@@ -157,3 +157,44 @@ def test_a_new_database_on_a_queue_that_remembers_an_older_one_starts_its_runs(a
     jobs.enqueue_run(run.id)
     worker("sync")
     wait_until(lambda: finished(db, "orders"), 30, "the run")
+
+
+@pytest.mark.config(shop_jobs=1)
+@pytest.mark.one_database
+def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(app, db, shop, worker):
+    """Two workers, four runs of one shop asked for before the one of another: the other's turn comes at once."""
+    with PracticeShop(products=10, orders=1000, days=20, seed=9, page_latency=250) as busy:
+        busy_id = connect(busy, "Busy", since=datetime.now(UTC) - timedelta(days=60))
+        other_id = connect(shop, "Other")
+        for kind in ("orders", "listings", "stock", "receipts"):
+            jobs.start_run(busy_id, kind, "test")
+        jobs.start_run(other_id, "orders", "test")
+        worker("sync")
+        worker("sync")
+        [first] = wait_until(lambda: finished(db, "orders"), 60, "the other shop's run")
+        assert first.integration_id == other_id
+        assert max(entry["under_way"] for entry in busy.requests) == 1
+        # Nothing is enqueued a second time by asking again, while it waits on the queue or for a slot.
+        waiting = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued")).all()
+        before = {run_id: runs.find_run(run_id).enqueues for run_id in waiting}
+        for run_id in waiting:
+            jobs.enqueue_run(run_id)
+        assert len(waiting) == 3
+        assert {run_id: runs.find_run(run_id).enqueues for run_id in waiting} == before
+        wait_until(lambda: finished(db, "listings"), 60, "the busy shop's next run")
+        assert max(entry["under_way"] for entry in busy.requests) == 1
+
+
+@pytest.mark.config(shop_jobs=1)
+@pytest.mark.one_database
+def test_the_slot_of_a_job_that_vanished_is_given_to_the_next(app, db, shop, worker, redis_url):
+    """A worker killed between taking a job and beginning it: the run still waits, its job is in no list."""
+    integration_id = connect(shop)
+    orders = jobs.start_run(integration_id, "orders", "test")
+    listings = jobs.start_run(integration_id, "listings", "test")
+    with Redis.from_url(redis_url) as queue:
+        assert queue.lpop(jobs.queue("sync").key) is not None
+    runs.request_stop(orders.id)
+    worker("sync")
+    jobs.enqueue_run(listings.id)
+    wait_until(lambda: finished(db, "listings"), 30, "the run that waited for the slot")
