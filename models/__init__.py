@@ -11,6 +11,7 @@ from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
 from models.sync_run import RunItem, SyncRun
+from models.tally import Tally
 from models.user import User, UserCode, UserSession
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "StockFileRow",
     "StockItem",
     "SyncRun",
+    "Tally",
     "User",
     "UserCode",
     "UserSession",

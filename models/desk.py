@@ -36,6 +36,7 @@ class Drift(db.Model):
     __table_args__ = (
         Index("uq_drift_open", "listing_id", unique=True, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
         Index("ix_drift_listing", "listing_id"),
+        Index("ix_drift_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")),
     )  # fmt: skip
 
 
@@ -76,7 +77,10 @@ class Receipt(db.Model):
 
     shop: Mapped[Shop] = relationship()
 
-    __table_args__ = (UniqueConstraint("shop_id", "day"),)
+    __table_args__ = (
+        UniqueConstraint("shop_id", "day"),
+        Index("ix_receipt_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")),
+    )
 
     @property
     def good(self) -> bool:

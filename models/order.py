@@ -141,3 +141,9 @@ class OrderChange(db.Model):
     seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
     fields: Mapped[dict[str, list[Any]]] = mapped_column(JSON)
+
+    __table_args__ = (
+        Index(
+            "ix_order_change_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
+        ),
+    )

@@ -81,6 +81,9 @@ class WriteBack(db.Model):
 
     __table_args__ = (
         Index("ix_write_back_order", "order_id"),
+        Index(
+            "ix_write_back_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
+        ),
         Index("uq_write_back_waiting", "order_id", unique=True, sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_write_back_due", "shop_id", "due_at", sqlite_where=OPEN, postgresql_where=OPEN),
         Index(

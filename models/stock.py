@@ -55,6 +55,12 @@ class StockEntry(db.Model):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
     note: Mapped[str] = mapped_column(Text, default="")
 
+    __table_args__ = (
+        Index(
+            "ix_stock_entry_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
+        ),
+    )
+
 
 class Listing(db.Model):
     """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at``; ``pushed`` the last one we set

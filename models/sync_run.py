@@ -68,6 +68,7 @@ class SyncRun(db.Model):
         Index("uq_sync_run_live", "integration_id", "kind", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_sync_run_state_lease", "state", "lease_until"),
         Index("ix_sync_run_integration_created", "integration_id", "created_at"),
+        Index("ix_sync_run_finished", "finished_at", "id"),
     )
 
 
