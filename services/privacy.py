@@ -1,7 +1,8 @@
 """Personal data of customers: given out and erased on request, and erased by itself some time after shipping, where wanted.
 
 Erasing leaves money, SKUs, quantities and stock as they are. It takes names, addresses, e-mail, notes, chosen options
-(an engraving may be a name), tracking numbers, the shop's payload, and what of all that a change noted before and after.
+(an engraving may be a name), tracking numbers, the shop's payload, and what of all that a change noted before and after, a
+shipment or a message to the shop says, or a file of shipments still holds.
 What the shop says later of such an order does not bring it back.
 """
 
@@ -13,15 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import selectinload
 
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
-from models import Order, OrderChange, OrderLine
+from models import Order, OrderChange, OrderLine, Shipment, ShipmentFile, WriteBack
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import installation
+from services import customers, installation, shipments, write_backs
 from services.batches import stamp
 from services.order_columns import WITHOUT_CUSTOMER
 from services.order_list import list_changes, order_object
@@ -31,6 +32,8 @@ DONE_AT = "customers_erased_at"
 EVERY = timedelta(hours=1)
 BATCH = 100
 MOST_DAYS = 3650
+FILES_KEPT = timedelta(days=30)
+"""A file of shipments is a way in; what was shipped by it stands in the shipments."""
 
 
 def erased_after() -> int | None:
@@ -59,12 +62,17 @@ def erase_due() -> int:
     if days is None:
         return 0
     before = utcnow() - timedelta(days=days)
+    # One that was shipped here the other day may have last been changed in the shop long before.
+    of_late = select(Shipment.id).where(Shipment.order_id == Order.id, Shipment.shipped_at >= before)
     due = (
         select(Order.id)
-        .where(Order.state == "shipped", Order.placed_at < before, Order.changed_at < before, Order.erased_at.is_(None))
+        .where(Order.state == "shipped", Order.placed_at < before, Order.changed_at < before, Order.erased_at.is_(None),
+               ~of_late.exists())
         .order_by(Order.id)
         .limit(BATCH)
-    )
+    )  # fmt: skip
+    with writing() as session:
+        session.execute(delete(ShipmentFile).where(ShipmentFile.created_at < utcnow() - FILES_KEPT))
     count = 0
     while ids := list(db.session.scalars(due)):
         db.session.rollback()
@@ -100,6 +108,16 @@ def export_order(order_id: int) -> dict[str, Any]:
     return {
         **order_object(order), "erased_at": stamp(order.erased_at), "changes": list_changes(order.id),
         "surcharges": order.surcharge_rows, "payload": msgspec.json.decode(order.raw) if order.raw else None,
+        "shipments": [
+            {"shipped_at": stamp(each.shipped_at), "carrier": each.carrier, "tracking_number": each.tracking_number, "note": each.note,
+             "lines": [{"sku": line.sku, "name": line.name, "quantity": line.quantity} for line in each.lines]}
+            for each in shipments.of_order(order.id)
+        ],
+        "told_to_the_shop": [
+            {"at": stamp(each.created_at), "event": each.event, "tracking_numbers": each.tracking_numbers, "state": each.state,
+             "note": each.note, "error": each.error}
+            for each in write_backs.of_order(order.id)
+        ],
     }  # fmt: skip
 
 
@@ -128,10 +146,22 @@ def _erase(ids: Sequence[int]) -> int:
             update(OrderLine).where(OrderLine.order_id.in_(ids)).values(options=[]).execution_options(synchronize_session=False)
         )
         for change in session.scalars(select(OrderChange).where(OrderChange.order_id.in_(ids))):
-            kept = {name: values for name, values in change.fields.items() if name not in WITHOUT_CUSTOMER}
+            kept = customers.without_customer(change.fields)
             if kept != change.fields:
                 change.fields = kept
+        for table in (Shipment, WriteBack):
+            session.execute(
+                update(table).where(table.order_id.in_(ids)).values(customers.WITHOUT_TRACKING[table])
+                .execution_options(synchronize_session=False)
+            )  # fmt: skip
+        _erase_in_files(set(ids))
     return erased
+
+
+def _erase_in_files(ids: set[int]) -> None:
+    for file in db.session.scalars(select(ShipmentFile).order_by(ShipmentFile.id)):
+        if any(row["order_id"] in ids for row in file.rows):
+            file.rows = [{**row, "tracking": ""} if row["order_id"] in ids else row for row in file.rows]
 
 
 def _empty_the_log() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from channels.base import Channel, ShipmentResult
 from errors import ChannelError, Conflict, RunStopped
@@ -185,7 +185,8 @@ def _send(lease: Lease, channel: Channel, sending: _Sending) -> ShipmentResult |
 def _take_over(order: Order, result: ShipmentResult) -> None:
     """What the shop now says of the order is our own doing: the next download must not take it for a change made there. Where
     the status means more than was shipped here, the download books it."""
-    order.tracking_numbers = list(result.tracking_numbers)
+    if order.erased_at is None:
+        order.tracking_numbers = list(result.tracking_numbers)
     rules = holds.rules_for_shop(order.shop_id)
     if rules is None or not result.shipping_status:
         return
@@ -259,18 +260,21 @@ def _plan_next(lease: Lease) -> None:
         )
 
 
+_integration, _told = Integration.__table__.c, WriteBack.__table__.c
+DUE_AGAIN = (
+    update(Integration.__table__)
+    .where(
+        _integration.id == bindparam("integration_id"),
+        select(_told.id).where(_told.shop_id == _integration.shop_id, _told.state.in_(("waiting", "sending")))
+        .correlate(Integration.__table__).exists(),
+    )
+    .values(shipments_due_at=bindparam("now"))
+)  # fmt: skip
+
+
 def due_again(integration_id: int) -> None:
     """After an integration was enabled, added again or given a new key. Call it inside ``writing()``."""
-    waiting = (
-        select(WriteBack.id)
-        .where(WriteBack.shop_id == Integration.__table__.c.shop_id, WriteBack.state.in_(("waiting", "sending")))
-        .correlate(Integration.__table__)
-    )
-    db.session.execute(
-        update(Integration.__table__)
-        .where(Integration.__table__.c.id == integration_id, waiting.exists())
-        .values(shipments_due_at=utcnow())
-    )
+    db.session.execute(DUE_AGAIN, {"integration_id": integration_id, "now": utcnow()})
 
 
 def try_again(ids: Sequence[int], actor: str) -> int:

@@ -6,14 +6,17 @@ import json
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
-from extensions import db
+from extensions import db, writing
 from models import Integration, Order
 from services import privacy
 from tests.blueprints.looks import assert_accessible_in_every_look, watch
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_integration
+from tests.support.planted import TRACKING, WORD
 from tests.support.rows import make_order
+from tests.support.urls import all_that_is_stored, every_address, example_values
 
 PAGE = "/settings/privacy"
 
@@ -31,6 +34,45 @@ def test_the_time_is_off_until_it_is_set_and_can_be_taken_back(client):
     assert element(client.get(PAGE).text, "input", name="days")["value"] == "30"
     client.post(PAGE, data={"keep": "forever", "days": "nonsense"})
     assert privacy.erased_after() is None
+
+
+def test_an_erased_order_is_nowhere_to_be_found(client):
+    """Every page, print-out, file and search an owner has, and every table."""
+    values = example_values(client.application)
+    kept = list(db.session.execute(select(Order.id, Order.number)))
+    with writing() as session:
+        for order in session.query(Order):
+            order.state = "shipped"
+    assert WORD in client.get("/orders").text
+    for order_id, _ in kept:
+        privacy.erase_order(order_id)
+    for name, rows in all_that_is_stored().items():
+        assert WORD not in str(rows).lower(), name
+    files = 0
+    for address in every_address(client.application, values):
+        if address.method == "GET":
+            answer = client.get(address.path)
+            assert WORD not in answer.text.lower(), address
+            files += answer.mimetype == "text/csv"
+    assert files >= 10
+    for order_id, number in kept:
+        for page in ("", "/raw", "/packing-slip", "/print"):
+            answer = client.get(f"/orders/{order_id}{page}")
+            assert answer.status_code == 200
+            assert WORD not in answer.text.lower()
+        assert WORD not in client.get(f"{PAGE}/orders/{order_id}.json").text.lower()
+        assert f"/orders/{order_id}" in client.get(f"/orders?q={number}").text
+    for word in ("Planted", "planted@customer.example", "planted-tracking"):
+        assert not [link for link in elements(client.get(f"/orders?q={word}").text, "a") if "1001" in link.text]
+
+
+def test_what_is_given_out_has_the_shipments_and_what_the_shop_was_told(client):
+    order_id = example_values(client.application)["order_id"]
+    given = json.loads(client.get(f"{PAGE}/orders/{order_id}.json").text)
+    assert [each["tracking_number"] for each in given["shipments"]] == [TRACKING]
+    assert given["shipments"][0]["lines"] == [{"sku": "SKU", "name": "SKU", "quantity": 1}]
+    assert [each["state"] for each in given["told_to_the_shop"]] == ["done", "failed", "waiting"]
+    assert given["shipping_address"]["phone"] == "555-planted"
 
 
 @pytest.mark.parametrize("days", ["", "0", "-1", "3651", "soon", "9" * 50, "1.5"])

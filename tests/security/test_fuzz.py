@@ -69,7 +69,24 @@ FIELDS = (
     "name", "password", "code", "next", "back", "page", "search", "status", "sort", "kind", "integration", "outcome", "before", "after",
     "enabled", "state", "run", "endpoint", "api_key", "use_tax", "since", "since_date", "work", "processed_status", "brake_percent",
     "orders_every", "action", "use", "history", "role", "sees_customers", "two_step", "zone", "keep", "days", "number", "current",
-    "csrf_token", "orders", "stock", "with_variants", "surcharge_name",
+    "csrf_token", "orders", "stock", "with_variants", "surcharge_name", "q", "shop", "age", "order", "act", "carrier", "tracking",
+    "line-1", "line-2", "sku", "item", "units", "on_hand", "buffer", "was", "low", "unknown", "whose", "listing", "result", "all", "what",
+    "email", "url", "topics", "secret",
+)  # fmt: skip
+IDS = ("1", "2", "3", "4", "5")
+KNOWN = {
+    "order": IDS, "listing": IDS, "integration": IDS, "shop": IDS, "run": IDS, "line-1": ("1", "0"), "line-2": ("1", "2"),
+    "act": ("ship", "read_again", "evaluate", "acknowledge", "push", "do_not_push", "take_shop_stock"), "sku": ("SKU", "UNKNOWN", "LOOSE"),
+    "item": ("SKU",), "units": IDS, "on_hand": ("0", "7", "123456789"), "was": ("10", "7"), "buffer": ("0", "1"), "unknown": ("add", "skip"),
+    "whose": ("ours", "theirs"), "number": ("1001", "1002", "#1003"), "code": ("unknown_sku", "sums", "address"), "what": ("changes", "unknown"),
+    "state": ("open", "on_hold", "untold", "conflict", "kit"), "sort": ("customer", "oldest", "total"), "since": ("2026-01-01", "1900-01-01"),
+    "result": ("sent", "failed"), "age": ("7", "older"), "low": ("5",), "days": ("7", "30"), "enabled": ("yes", "no"),
+}  # fmt: skip
+"""What these fields may well be, so that a good part of the requests gets past the first look at it."""
+CSVS = (
+    b"sku,quantity\nSKU,5\nNEW,6\n", b"number,carrier,tracking\n1002,Courier,T1\n1001,Courier,T2\n", b"", b"\x00\xff\xfe", b"sku\n" * 2000,
+    b"number\n=1+1\n" + b"x" * 70_000, b"sku,quantity\nSKU,99999999999999999999\n", "sku;quantity\nSKU;5\n".encode("utf-16"), b'"' * 500,
+    b"sku,quantity\n" + b"A,1\n" * 20_000,
 )  # fmt: skip
 HEADERS = {
     "HX-Request": ("true", "false", "1", ""), "HX-Target": ("runs", "live", "check", "integrations", "integration-1", "<x>", "x" * 500),
@@ -110,7 +127,10 @@ class Fuzz:
         names = [
             self.dice.choice(FIELDS) if self.dice.random() < 0.9 else self.word()[:50] for _ in range(self.dice.randrange(7))
         ]
-        return [(name, self.word()) for name in names for _ in range(self.dice.choice((1, 1, 1, 2, 30)))]
+        return [(name, self.value(name)) for name in names for _ in range(self.dice.choice((1, 1, 1, 2, 30)))]
+
+    def value(self, name: str) -> str:
+        return self.dice.choice(KNOWN[name]) if name in KNOWN and self.dice.random() < 0.6 else self.word()
 
     def path(self, path: str) -> str:
         """An address as it is, or with one of its parts replaced."""
@@ -135,15 +155,19 @@ class Fuzz:
             "headers": [(name, value.encode("utf-8", "replace").decode("latin-1")) for name, value in headers],
         }  # fmt: skip
         if method in ("POST", "PUT", "PATCH"):
-            given.update(self.body())
+            given.update(self.body(is_upload=endpoint.endswith(".upload")))
         return given
 
-    def body(self) -> dict[str, Any]:
-        kind = self.dice.random()
+    def body(self, is_upload: bool) -> dict[str, Any]:
+        kind = 0.75 if is_upload and self.dice.random() < 0.7 else self.dice.random()
         if kind < 0.7:
             return {"data": _encoded(self.fields()), "content_type": "application/x-www-form-urlencoded"}
         if kind < 0.8:
-            return {"data": dict(self.fields()) | {"file": (io.BytesIO(b"\x89PNG"), "x.png")}}
+            content = self.dice.choice((b"\x89PNG", *CSVS))
+            return {
+                "data": dict(self.fields())
+                | {"file": (io.BytesIO(content), self.dice.choice(("x.png", "x.csv", "../x", "\u202e")))}
+            }
         if kind < 0.9:
             return {
                 "data": self.dice.randbytes(self.dice.randrange(300)),

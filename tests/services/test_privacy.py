@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
-from models import Integration, Order, OrderChange, OrderLine, StockEntry, StockItem
+from models import Integration, Order, OrderChange, OrderLine, Shipment, ShipmentFile, StockEntry, StockItem, WriteBack
 from practice_shop import PracticeShop, Store
 from practice_shop.records import Address
-from services import evaluation, installation, integrations, privacy
+from services import evaluation, held, installation, integrations, privacy, shipment_files, shipments
 from services.rehearsal import stored_orders
 from tests.support.shops import connect, do
 
@@ -104,6 +104,52 @@ def test_shipped_orders_lose_their_customer_after_their_time_and_keep_money_and_
     assert order(OPEN).shipping_address["street"].startswith("12 Planted")
     assert not privacy.is_due()
     assert privacy.erase_due() == 0
+
+
+def test_what_was_shipped_the_other_day_keeps_it_however_old_the_order_is(connected):
+    with writing() as session:
+        session.execute(text("UPDATE \"order\" SET changed_at = placed_at, state = 'ready' WHERE number = '1'"))
+        session.execute(text("UPDATE order_line SET shipped = 0 WHERE order_id = 1"))
+    shipments.ship(order(SHIPPED).id, "user:ann", carrier="Courier", tracking_number="Planted-1")
+    privacy.set_erased_after(30, "user:ann")
+    assert order(SHIPPED).state == "shipped"
+    assert privacy.erase_due() == 0
+    with writing() as session:
+        session.execute(update(Shipment).values(shipped_at=OLD))
+    assert privacy.erase_due() == 1
+    db.session.rollback()
+    assert db.session.scalars(select(Shipment.tracking_number)).all() == [""]
+    assert db.session.scalars(select(WriteBack.tracking_numbers)).all() == [[]]
+
+
+def test_files_of_shipments_lose_its_tracking_numbers_and_are_dropped_after_a_month(connected):
+    shipped = order(SHIPPED).id
+    for number in (SHIPPED, OPEN):
+        shipment_files.read_file(f"number,carrier,tracking\n{number},Courier,Planted{number}\n".encode(), "a.csv", "user:ann")
+    privacy.erase_order(shipped)
+    db.session.rollback()
+    assert [file.rows[0]["tracking"] for file in db.session.scalars(select(ShipmentFile).order_by(ShipmentFile.id))] == [
+        "",
+        "Planted2",
+    ]
+    privacy.set_erased_after(3000, "user:ann")
+    with writing() as session:
+        session.execute(
+            update(ShipmentFile).where(ShipmentFile.id == 1).values(created_at=datetime.now(UTC) - timedelta(days=31))
+        )
+    assert privacy.erase_due() == 0
+    assert db.session.scalars(select(ShipmentFile.id)).all() == [2]
+
+
+def test_a_shop_that_is_told_late_does_not_bring_the_tracking_number_back(connected, shop):
+    with writing() as session:
+        session.execute(update(Integration).values(processed_status="S"))
+    assert held.add_stock_item("CUP", 10, "user:ann") == 1
+    shipments.ship(order(OPEN).id, "user:ann", carrier="Courier", tracking_number="Planted-2")
+    shop.store.add_tracking(shop.store.order(2), "Planted-there")
+    privacy.erase_order(order(OPEN).id)
+    assert do(connected, "shipments").counts == {"told": 1}
+    assert order(OPEN).tracking_numbers == []
 
 
 def test_younger_ones_keep_it(connected):
