@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,6 +53,15 @@ class Config:
     shop_connections: int
     shop_jobs: int
     shop_requests_per_minute: int
+    outage_minutes: int
+    pause_failures: int
+    pause_days: int
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_user: str
+    smtp_password: str = field(repr=False)
+    smtp_from: str
     log_level: str
     log_format: str
     metrics_token: str = field(repr=False)
@@ -89,7 +99,8 @@ NAMES = (
     "TWO_STEP_FOR",
     "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
     "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_JOBS",
-    "SHOP_REQUESTS_PER_MINUTE", "LOG_LEVEL",
+    "SHOP_REQUESTS_PER_MINUTE", "OUTAGE_MINUTES", "PAUSE_FAILURES", "PAUSE_DAYS",
+    "SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY", "SMTP_USER", "SMTP_PASSWORD", "SMTP_FROM", "LOG_LEVEL",
     "LOG_FORMAT", "METRICS_TOKEN", "KEEP_RUNS_DAYS", "KEEP_CHANGES_DAYS", "KEEP_DELIVERIES_DAYS", "KEEP_FILES_DAYS",
 )  # fmt: skip
 
@@ -143,6 +154,15 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         shop_connections=reader.integer("SHOP_CONNECTIONS", 2, 1, 8),
         shop_jobs=reader.integer("SHOP_JOBS", 4, 1, 100),
         shop_requests_per_minute=reader.integer("SHOP_REQUESTS_PER_MINUTE", 1200, 0, 100_000),
+        outage_minutes=reader.integer("OUTAGE_MINUTES", 30, 1, 24 * 60),
+        pause_failures=reader.integer("PAUSE_FAILURES", 50, 1, 100_000),
+        pause_days=reader.integer("PAUSE_DAYS", 3, 2, 365),
+        smtp_host=values.get("SMTP_HOST", ""),
+        smtp_port=reader.integer("SMTP_PORT", 587, 1, 65_535),
+        smtp_security=reader.choice("SMTP_SECURITY", "STARTTLS", ("STARTTLS", "TLS", "NONE")),
+        smtp_user=values.get("SMTP_USER", ""),
+        smtp_password=values.get("SMTP_PASSWORD", ""),
+        smtp_from=_smtp_from(values),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         log_format=reader.choice("LOG_FORMAT", "TEXT", ("TEXT", "JSON")),
         metrics_token=reader.token("METRICS_TOKEN"),
@@ -234,6 +254,16 @@ def _public_url(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ConfigError("PUBLIC_URL has to start with http:// or https://.")
     return url
+
+
+def _smtp_from(values: Mapping[str, str]) -> str:
+    """The mailbox that mails come from; there has to be one where there is a mail server."""
+    sender = values.get("SMTP_FROM", "").strip()
+    if values.get("SMTP_HOST") and not sender:
+        raise ConfigError("SMTP_FROM is not set.", "Mails need somebody they come from: Cartlink <cartlink@shop.example>.")
+    if sender and ("@" not in parseaddr(sender)[1] or not sender.isprintable()):
+        raise ConfigError("SMTP_FROM has to be a mail address, with a name before it or without.")
+    return sender
 
 
 def _secret_keys(values: Mapping[str, str]) -> tuple[str, ...]:

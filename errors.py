@@ -12,6 +12,8 @@
     │   ├── SwitchedOff              the integration was disabled or removed
     │   └── StopRequested            a person asked the run to stop
     ├── QueueAway                    Redis or Valkey does not answer
+    ├── NotDelivered                 a mail or webhook call did not get through   retry
+    │   └── DeliveryRefused          whoever it is for does not take it, and will not
     └── ChannelError                 the shop, or the way to it
         ├── ShopUnreachable          no connection: name, network, refused            retry
         │   └── ShopTimeout          no answer in time                                retry
@@ -113,6 +115,15 @@ class QueueAway(AppError):
     status = 503
     code = "queue_away"
     advice = "Start the queue, or check REDIS_URL."
+
+
+class NotDelivered(AppError):
+    status = 502
+    code = "not_delivered"
+
+
+class DeliveryRefused(NotDelivered):
+    code = "delivery_refused"
 
 
 class ChannelError(AppError):

@@ -70,7 +70,7 @@ for _name in ("connection", "connectionpool", "poolmanager", "response", "util.r
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to be: a GET, or a PUT or POST with ``payload`` as its JSON body. There is no way to send anything else.
+    """One request to be: a GET, or a PUT or POST with ``payload`` as its JSON body (``bytes`` are JSON already). There is no way to send anything else.
     ``target`` is path and query after the end point."""
 
     method: Literal["GET", "PUT", "POST"]
@@ -256,7 +256,8 @@ class ShopSession:
             headers |= {"Cookie": f"xid={self._xid}"} if self._xid else {}
         else:
             headers["Content-Type"] = "application/json"
-            body = json.dumps(call.payload, separators=(",", ":")).encode()
+            # What is signed has to go out as it was signed.
+            body = call.payload if isinstance(call.payload, bytes) else json.dumps(call.payload, separators=(",", ":")).encode()
         try:
             prepared = requests.Request(call.method, self.endpoint + call.target, headers=headers, data=body).prepare()
             response = self._adapter.send(prepared, stream=True, timeout=(limits.connect_timeout, quiet), verify=True, proxies={})
