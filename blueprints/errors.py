@@ -10,6 +10,7 @@ from htmx_flask import request
 from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from blueprints.expired import shows_input_again
+from blueprints.words import size_words
 from errors import AppError
 
 TITLES = {
@@ -52,8 +53,7 @@ def show_http_error(error: HTTPException) -> Response | HTTPException:
     if code < 400:
         return error
     if code == 413 and request.max_content_length:
-        cap = f"Send at most {request.max_content_length // (1024 * 1024)} MB at a time."
-        return answer(code, SENTENCES[413][0], cap)
+        return answer(code, SENTENCES[413][0], f"Send at most {size_words(request.max_content_length)} at a time.")
     response = answer(code, *SENTENCES.get(code, ("The request cannot be answered.", "Go back and try again.")))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):

@@ -56,3 +56,8 @@ def count_words(counts: dict[str, int]) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 held order``, ``3 held orders``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size_words(size: int) -> str:
+    """``2 MB``, or ``64 kB`` below one."""
+    return f"{size // (1024 * 1024)} MB" if size >= 1024 * 1024 else f"{size // 1024} kB"

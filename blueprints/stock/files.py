@@ -14,13 +14,17 @@ from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from services import stock_files
 
+FORM_BYTES = 64 * 1024
+"""What a browser sends round the file."""
 bp = Blueprint("stock_files", __name__, url_prefix="/stock/files")
 
 
 @bp.url_value_preprocessor
 def allow_large_files(endpoint: str | None, values: dict[str, object] | None) -> None:
-    """This area takes larger uploads than the others; it is said before the form's token is looked for in what was sent."""
-    request.max_content_length = stock_files.MOST_BYTES + 1024 * 1024
+    """The upload takes more than other pages do. It is said before the form's token is looked for in what was sent, and taken
+    back where nobody is signed in (blueprints/access.py)."""
+    if endpoint == "stock_files.upload":
+        request.max_content_length = stock_files.MOST_BYTES + FORM_BYTES
 
 
 @bp.get("")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyotp
 import pytest
 from flask import Flask
 from redis import Redis
+from sqlalchemy import func, select
 
 from app import create_app
 from extensions import db
 from local_run.queue import command
+from models import StockFile
 from services import accounts, two_step
 from tests.blueprints.pages import htmx
 from tests.support.signed_in import FreshClient, sign_in
@@ -158,12 +162,62 @@ class TestWithoutTheServerThatCounts:
         assert [browser.get("/settings").status_code for _ in range(12)][-1] == 429
 
 
+class Counted(io.BytesIO):
+    """What is sent, and how much of it was read."""
+
+    read_so_far = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._count(super().read(size))
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return self._count(super().read1(size))
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        self.read_so_far += count
+        return count
+
+    def _count(self, content: bytes) -> bytes:
+        self.read_so_far += len(content)
+        return content
+
+
 class TestSizes:
     def test_who_is_not_signed_in_may_send_little(self, stranger, ann):
         for path in ("/sign-in", "/set-password"):
             answer = stranger.post(path, data={"name": "x" * 70_000, "password": "y"})
             assert answer.status_code == 413, path
             assert "too large" in answer.text
+            assert "Send at most 64 kB at a time." in answer.text
+
+    @pytest.mark.parametrize("path", ["/stock/files", "/orders/ship-by-file", "/sign-in"])
+    def test_a_large_file_of_a_stranger_is_not_even_read(self, stranger, ann, path):
+        sent = Counted(b"x" * 3_000_000)
+        answer = stranger.post(path, input_stream=sent, content_type="multipart/form-data; boundary=x")
+        assert answer.status_code == (413 if path == "/sign-in" else 303)
+        assert sent.read_so_far <= 64 * 1024
+
+    @pytest.mark.parametrize("role", ["viewer", "manager"])
+    def test_a_file_of_quantities_may_be_larger_than_anything_else(self, app, role):
+        browser = app.test_client()
+        sign_in(browser, role, role)
+        rows = b"sku,quantity\n" + b"".join(b"A-LONGER-STOCK-NUMBER-%06d,%d\n" % (row, row % 90) for row in range(100_000))
+        assert len(rows) > 3_000_000
+        answer = browser.post("/stock/files", data={"file": (io.BytesIO(rows), "stock.csv")})
+        assert answer.status_code == (303 if role == "manager" else 403)
+        assert db.session.scalar(select(func.count(StockFile.id))) == (1 if role == "manager" else 0)
+
+    def test_it_has_a_limit_too_and_so_has_all_else(self, client):
+        for path, size, status in (
+            ("/stock/files", 16 * 1024 * 1024 + 1, 422), ("/stock/files", 18 * 1024 * 1024, 413),
+            ("/stock/files/1/accept", 3_000_000, 413), ("/orders/ship-by-file", 1024 * 1024 + 1, 422), ("/orders/ship-by-file", 3_000_000, 413),
+            ("/orders/ticked", 3_000_000, 413),
+        ):  # fmt: skip
+            answer = client.post(path, data={"file": (io.BytesIO(b"x" * size), "x.csv")})
+            assert answer.status_code == status, (path, size)
+            assert " MB" in answer.text
+        assert db.session.scalar(select(func.count(StockFile.id))) == 0
 
     def test_a_form_of_thousands_of_fields_is_refused(self, client):
         body = {f"field{number}": "1" for number in range(1200)}
