@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, func, or_, select
+from sqlalchemy import Integer as SqlInteger
 
 import channels
 from errors import NotFound
@@ -30,7 +32,7 @@ class LiveRun:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IntegrationRow:
     """``health`` is disabled, needs_reauthorising, syncing, retrying, never_checked or connected; ``live`` says whether the
     row is about to change by itself."""
@@ -96,18 +98,24 @@ SORTS = {
 def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str = "name") -> IntegrationPage:
     """Fifty integrations; a page that is not there is the nearest one that is. ``search`` is a part of the name or the end
     point, ``status`` is enabled, disabled or attention, ``sort`` one of SORTS."""
-    where = [PRESENT, *_matching(search, status)]
-    total = db.session.scalar(select(func.count()).select_from(Integration).where(*where)) or 0
+    count, query = _statements(search.casefold(), status, sort)
+    total = db.session.scalar(count) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(number, 1), pages)
-    query = select(*COLUMNS).where(*where).order_by(*SORTS[sort]).limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
-    return IntegrationPage(_complete(db.session.execute(query).all()), total, number, pages)
+    return IntegrationPage(_complete(db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()), total, number, pages)
 
 
-def _matching(search: str, status: str) -> list[ColumnElement[bool]]:
+@lru_cache(maxsize=64)
+def _statements(word: str, status: str, sort: str) -> tuple[Select, Select]:
+    """How many match, and a page of them: making the statements takes as long as running them."""
+    where = [PRESENT, *_matching(word, status)]
+    page = select(*COLUMNS).where(*where).order_by(*SORTS[sort]).limit(PAGE_SIZE).offset(bindparam("skip", type_=SqlInteger))
+    return select(func.count()).select_from(Integration).where(*where), page
+
+
+def _matching(word: str, status: str) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
-    if search:
-        word = search.casefold()
+    if word:
         where.append(
             or_(Integration.name_key.contains(word, autoescape=True), Integration.endpoint.contains(word, autoescape=True))
         )
@@ -147,7 +155,8 @@ def get_row(integration_id: int) -> IntegrationRow:
 
 def _complete(found: list[Row]) -> list[IntegrationRow]:
     live = _live_runs([row.id for row in found])
-    return [_row(row, live.get(row.id, ())) for row in found]
+    now = utcnow()
+    return [_row(row, live.get(row.id, ()), now) for row in found]
 
 
 def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
@@ -157,9 +166,8 @@ def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
     return live
 
 
-def _row(row: Row, runs: tuple[LiveRun, ...]) -> IntegrationRow:
+def _row(row: Row, runs: tuple[LiveRun, ...], now: datetime) -> IntegrationRow:
     kind = channels.channel_kind(row.kind)
-    now = utcnow()
     due = (row.orders_due_at, row.stock_due_at, row.listings_due_at)
     active = row.enabled and row.health != "needs_reauthorising"
     starting = active and any(moment is not None and now - STARTING <= moment <= now for moment in due)

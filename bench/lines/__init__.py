@@ -13,5 +13,6 @@ LINES = (
     Line("worker_memory_50k", 60, worker_memory.measure, unit=" MiB", seconds=420),
     Line("list_page_ratio", 1.5, pages.measure_list),
     Line("toggle_ratio", 1.5, pages.measure_toggle),
+    Line("door_ratio", 1.3, pages.measure_door),
     Line("page_weight_kb", 120, pages.measure_weight, unit=" kB"),
 )

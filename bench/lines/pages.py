@@ -1,12 +1,15 @@
 """The list of 1,000 integrations, one switch on it, and what a browser loads to see it.
 
 Requests go to the application itself (WSGI, no server and no network between, which would only hide differences), each in a
-context of its own, form tokens checked, answers compressed as for a browser. 1,000 integrations stand in the database, with
-20 orders and 50 listings each; the page shows fifty.
+context of its own, answers compressed as for a browser. 1,000 integrations stand in the database, with 20 orders and 50 listings
+each; the page shows fifty. Two that are compared are asked in turn, request by request.
 
 *The page*, against a bare route that renders the same template from the same objects, kept in memory.
 *The switch* as htmx sends it, answered with the row as it is now, against a bare route that does the same update and commit in
-core SQL and renders the same row from an object in memory.
+core SQL and renders the same row from an object in memory. It notes nothing in the audit trail and looks at no other row.
+*The door* is what every route of this application stands behind, a bare one too: the session looked up, the request counted in
+a Valkey, the form token checked. Both sides of the two comparisons above carry it; what it costs is a line of its own: the
+bare page behind it, against the same with nobody at the door and the person in memory.
 *The weight*: the page and everything it names (style sheets, scripts, icons, pictures, and what the style sheets name), each
 once, heads and bodies as they are sent to a browser that takes gzip.
 """
@@ -18,12 +21,13 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from html.parser import HTMLParser
 from statistics import median
 from typing import Any
 from urllib.parse import urljoin
 
-from flask import Flask, render_template, request
+from flask import Flask, g, render_template, request
 from flask.testing import FlaskClient
 from sqlalchemy import insert, update
 from werkzeug.datastructures import MultiDict
@@ -36,7 +40,7 @@ from blueprints.sales_channels.forms import ListFilter
 from extensions import writing
 from models import Integration, Listing, Order, Shop, SyncRun
 from models.types import utcnow
-from services import integration_list, vault
+from services import integration_list, sign_ins, vault
 from tests.support.signed_in import sign_in
 
 LIST = "/settings/sales-channels"
@@ -56,6 +60,11 @@ def measure_toggle(place: Place) -> Measured:
     return Measured(ratio(*found["toggle"]), {"integrations": found["integrations"], **samples(*found["toggle"])})
 
 
+def measure_door(place: Place) -> Measured:
+    found = place.once("pages", lambda: _measure(place))
+    return Measured(ratio(*found["door"]), {"integrations": found["integrations"], **samples(*found["door"])})
+
+
 def measure_weight(place: Place) -> Measured:
     found = place.once("pages", lambda: _measure(place))
     parts = found["weight"]
@@ -64,7 +73,7 @@ def measure_weight(place: Place) -> Measured:
 
 def _measure(place: Place) -> dict[str, Any]:
     integrations = place.full_or_quick(1_000, 100)
-    with place.installation() as app:
+    with place.installation(REDIS_URL=place.queue, REQUESTS_PER_MINUTE="100000") as app:
         _fill(integrations)
         let_go()
         # Not inside the context that the installation has entered: each request is to have its own.
@@ -79,7 +88,7 @@ def _in_process(app: Flask, times: int) -> dict[str, Any]:
     client = app.test_client()
     sign_in(client, "owner")
     weight = _weight(client)
-    return {"list": _list(client, times), "toggle": _toggle(client, times, page), "weight": weight}
+    return {"list": _list(client, times), "toggle": _toggle(client, times, page), "door": _door(client, times), "weight": weight}
 
 
 def _add_bare_routes(app: Flask, page: integration_list.IntegrationPage) -> None:
@@ -113,8 +122,26 @@ def _add_bare_routes(app: Flask, page: integration_list.IntegrationPage) -> None
 
 
 def _list(client: FlaskClient, times: int) -> tuple[list[float], list[float]]:
-    ours, theirs = (_timed(lambda path=path: client.get(path, headers=BROWSER)) for path in (LIST, "/bench/list"))
-    return alternate(ours, theirs, times)
+    return _in_turn(*(partial(client.get, path, headers=BROWSER) for path in (LIST, "/bench/list")), times)
+
+
+def _door(client: FlaskClient, times: int) -> tuple[list[float], list[float]]:
+    app = client.application
+    door = app.before_request_funcs[None]
+    with client.session_transaction() as session, app.app_context():
+        person = sign_ins.find_person(session["_user_id"])
+
+    def let_in() -> None:
+        g._login_user = person
+
+    def ask(guards: list[Callable[[], Any]]) -> TestResponse:
+        app.before_request_funcs[None] = guards
+        try:
+            return client.get("/bench/list", headers=BROWSER)
+        finally:
+            app.before_request_funcs[None] = door
+
+    return _in_turn(lambda: ask(door), lambda: ask([let_in]), times)
 
 
 def _toggle(client: FlaskClient, times: int, page: integration_list.IntegrationPage) -> tuple[list[float], list[float]]:
@@ -128,23 +155,30 @@ def _toggle(client: FlaskClient, times: int, page: integration_list.IntegrationP
         return client.post(path.format(row_id), data={"csrf_token": token, "enabled": word, "back": LIST}, headers=headers)
 
     mine, other = page.rows[0].id, page.rows[1].id
-    return alternate(_timed(lambda: press(f"{LIST}/{{}}/status", mine)), _timed(lambda: press("/bench/toggle/{}", other)), times)
+    return _in_turn(lambda: press(f"{LIST}/{{}}/status", mine), lambda: press("/bench/toggle/{}", other), times)
 
 
-def _timed(ask: Ask, requests: int = 8) -> Callable[[], float]:
-    """The median time of some requests, in seconds."""
+def _in_turn(ours: Ask, theirs: Ask, times: int, requests: int = 10) -> tuple[list[float], list[float]]:
+    """So many samples of both, each the median of some requests, in seconds. The two are asked in turn, request by request."""
+    one, other = _timed(ours), _timed(theirs)
+    alternate(one, other, requests)
+    mine, peer = [], []
+    for _ in range(times):
+        taken = alternate(one, other, requests)
+        mine.append(median(taken[0]))
+        peer.append(median(taken[1]))
+    return mine, peer
 
+
+def _timed(ask: Ask) -> Callable[[], float]:
     def measured() -> float:
-        taken = []
-        for _ in range(requests):
-            started = time.perf_counter()
-            answer = ask()
-            taken.append(time.perf_counter() - started)
-            if answer.status_code != 200:
-                raise RuntimeError(f"{answer.request.path} answered {answer.status}: {answer.get_data(as_text=True)[:300]}")
-        return median(taken)
+        started = time.perf_counter()
+        answer = ask()
+        taken = time.perf_counter() - started
+        if answer.status_code != 200:
+            raise RuntimeError(f"{answer.request.path} answered {answer.status}: {answer.get_data(as_text=True)[:300]}")
+        return taken
 
-    measured()
     return measured
 
 
