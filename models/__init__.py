@@ -5,6 +5,7 @@ from models.draft import Draft
 from models.incident import HealthPart, Incident, IncidentEvent, OrderRhythm
 from models.integration import Integration, Shop
 from models.kit import LinePart
+from models.lookup import Lookup
 from models.notification import Delivery, KnownBrowser, Notice, NoticeSetting, Webhook
 from models.order import Order, OrderChange, OrderLine
 from models.setting import Setting
@@ -26,6 +27,7 @@ __all__ = [
     "LinePart",
     "Link",
     "Listing",
+    "Lookup",
     "Notice",
     "NoticeSetting",
     "Order",

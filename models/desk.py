@@ -59,14 +59,15 @@ class Oversell(db.Model):
 
 
 class Receipt(db.Model):
-    """What a shop says it took on one day (UTC) against what is stored. ``differences`` are dicts with number, reason, ours,
-    theirs; money by currency as text."""
+    """What a shop says it took on one day, as ``zone`` counts days, against what is stored. ``differences`` are dicts with number,
+    reason, ours, theirs; money by currency as text."""
 
     __tablename__ = "receipt"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"))
     day: Mapped[date] = mapped_column(Date)
+    zone: Mapped[str] = mapped_column(String(60), default="UTC", server_default="UTC")
     checked_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     shop_orders: Mapped[int] = mapped_column()
     our_orders: Mapped[int] = mapped_column()

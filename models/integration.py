@@ -21,7 +21,8 @@ class Shop(db.Model):
     their changes are; ``reading_*`` remember how
     far a download has come that has not reached its last page, so that the next run goes on from there. ``listings_pass``
     numbers the readings of listings: what carries an older number after the last page is gone from the shop.
-    ``stock_buffer`` is taken off what each of its listings offers, ``stock_cap`` is the most one offers (None: no limit)."""
+    ``stock_buffer`` is taken off what each of its listings offers, ``stock_cap`` is the most one offers (None: no limit).
+    ``zone`` is the time zone whose days its receipts count (``Europe/Vienna``); UTC where it is empty."""
 
     __tablename__ = "shop"
 
@@ -39,6 +40,7 @@ class Shop(db.Model):
     listings_pass: Mapped[int] = mapped_column(default=0)
     stock_buffer: Mapped[int] = mapped_column(default=0)
     stock_cap: Mapped[int | None] = mapped_column()
+    zone: Mapped[str] = mapped_column(String(60), default="", server_default="")
 
 
 class Integration(db.Model):
