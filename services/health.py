@@ -86,11 +86,11 @@ def note_no_answer(integration: Integration, code: str, message: str, advice: st
     _note_failing(integration, parts.values())
 
 
-def begin_anew(integration: Integration) -> None:
+def begin_anew(integration_id: int) -> None:
     """Count failures from now on: a person has told Cartlink to try again, or a long outage is over. Call it inside
     ``writing()``."""
     now = utcnow()
-    for part in _parts(integration.id).values():
+    for part in _parts(integration_id).values():
         if part.failing_since is not None:
             part.failing_since, part.failures, part.probed_at = now, 0, None
 

@@ -255,7 +255,7 @@ def _align(integration: Integration, now: datetime) -> None:
             _end(incident, now, _why_over(integration, CAUSES[cause].flow))
             del kept[cause]
             if cause == "outage":
-                health.begin_anew(integration)
+                health.begin_anew(integration.id)
         else:
             _go_on(integration, incident, found.get(cause), now)
     if not integration.enabled or integration.removed_at is not None:

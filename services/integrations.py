@@ -20,7 +20,7 @@ from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
 from models import Integration, Listing, Shop, SyncRun
 from models.types import utcnow
-from services import receipts, vault, write_backs
+from services import health, incidents, receipts, vault, write_backs
 from services.audit import note_change
 
 MAX_NAME = 100
@@ -204,6 +204,26 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
                 write_backs.due_again(integration_id)
             else:
                 end_queued_runs(integration_id)
+        if enabled:
+            _resume(integration_id, actor)
+
+
+def _resume(integration_id: int, actor: str) -> None:
+    """A person wants an integration to run that Cartlink has paused: at once, and with its failures counted from now on. Call it
+    inside ``writing()``."""
+    row = Integration.__table__.c
+    now = utcnow()
+    resumed = db.session.execute(
+        update(Integration.__table__)
+        .where(row.id == integration_id, row.paused_at.is_not(None))
+        .values(
+            paused_at=None, pause_warned_at=None, probe_due_at=None, orders_due_at=now, stock_due_at=now, listings_due_at=now
+        )
+    )  # fmt: skip
+    if resumed.rowcount:
+        note_change(actor, integration_id, "paused", True, False)
+        write_backs.due_again(integration_id)
+        health.begin_anew(integration_id)
 
 
 def remove_integration(integration_id: int, actor: str) -> None:
@@ -271,6 +291,7 @@ def check_integration(integration_id: int) -> Check:
         if integration is None or integration.removed_at is not None:
             raise NotFound("That integration has been removed.")
         if check.good:
+            health.note_answer(integration)
             note_good(integration)
             integration.writes_refused = False
             integration.generation, integration.admin_script = check.generation, check.admin_script
@@ -279,13 +300,20 @@ def check_integration(integration_id: int) -> Check:
             integration.writes_refused = True
             note_trouble(integration, "connected", check.message)
         else:
-            health = "needs_reauthorising" if check.verdict == "wrong_key" else "retrying"
-            note_trouble(integration, health, check.message)
+            state = "needs_reauthorising" if check.verdict == "wrong_key" else "retrying"
+            note_trouble(integration, state, check.message)
+        if not check.good:
+            health.note_no_answer(integration, check.verdict, check.message, check.advice)
+    incidents.review(integration_id)
     return check
 
 
 def note_good(integration: Integration) -> None:
-    """The shop answered as it should. Call it inside ``writing()``."""
+    """The shop answered as it should; what was paused goes on. Call it inside ``writing()``."""
+    if integration.paused_at is not None:
+        integration.paused_at = None
+        make_all_due(integration)
+    integration.pause_warned_at = integration.probe_due_at = None
     if integration.health != "connected" or integration.health_message:
         integration.health, integration.health_since = "connected", utcnow()
     integration.health_message = ""

@@ -8,7 +8,7 @@ from channels.base import Check
 from errors import Conflict, NotFound
 from extensions import writing
 from models import Integration
-from services import vault
+from services import health, incidents, vault
 from services.audit import note_change
 from services.integrations import address_of, last4, make_all_due, note_good
 
@@ -35,5 +35,7 @@ def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses:
         integration.shop.address = address_of(check.endpoint)
         integration.key_sealed, integration.key_last4 = vault.seal(key), last4(key)
         integration.writes_refused = False
+        health.note_answer(integration)
         note_good(integration)
         make_all_due(integration)
+    incidents.review(integration_id)

@@ -27,7 +27,7 @@ def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = runs.KINDS)
         live = select(SyncRun.id).where(SyncRun.integration_id == Integration.id, SyncRun.kind == kind, SyncRun.live)
         query = (
             select(Integration.id)
-            .where(due <= utcnow(), _may_run(kind), ~live.exists())
+            .where(due <= utcnow(), may_run(kind), ~live.exists())
             .order_by(due)
             .limit(MOST_AT_ONCE)
         )  # fmt: skip
@@ -41,8 +41,12 @@ def start_due_runs(actor: str = "schedule", kinds: tuple[str, ...] = runs.KINDS)
     return started
 
 
-def _may_run(kind: str) -> ColumnElement[bool]:
-    active = and_(Integration.enabled, Integration.removed_at.is_(None), Integration.health != "needs_reauthorising")
+def may_run(kind: str) -> ColumnElement[bool]:
+    """Whether the schedule starts runs of this kind for an integration as it stands."""
+    active = and_(
+        Integration.enabled, Integration.removed_at.is_(None), Integration.health != "needs_reauthorising",
+        Integration.paused_at.is_(None),
+    )  # fmt: skip
     if kind in ("orders", "receipts"):
         return and_(active, Integration.orders_on)
     if kind == "shipments":

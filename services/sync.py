@@ -17,7 +17,20 @@ from errors import AlreadyRunning, AppError, ChannelError, LeaseLost, RunStopped
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import integrations, linking, listings, orders, push, receipts, rereading, runs, undo, write_backs
+from services import (
+    health,
+    incidents,
+    integrations,
+    linking,
+    listings,
+    orders,
+    push,
+    receipts,
+    rereading,
+    runs,
+    undo,
+    write_backs,
+)
 from services.clashes import is_clash
 from services.heartbeat import Heartbeat
 from services.runs import Lease
@@ -151,6 +164,8 @@ def _refuse(integration: Integration, lease: Lease) -> None:
         raise SwitchedOff("The integration was switched off.")
     if integration.health == "needs_reauthorising" and (lease.actor == "schedule" or lease.actor.startswith("run:")):
         raise RunStopped("The shop does not accept the API key, so nothing is asked of it.", "Reauthorise the integration.")
+    if integration.paused_at is not None and lease.actor == "schedule":
+        raise RunStopped("The shop has not answered for days, so the integration is paused.", "Resume it to try at once.")
     if lease.kind in WRITING and integration.writes_refused:
         raise RunStopped("The API key may only read, so nothing is sent.", "Reauthorise with the read/write key.")
 
@@ -262,30 +277,43 @@ def note_success(integration_id: int, kind: str, *, heard: bool) -> None:
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
         setattr(integration, f"{kind}_done_at", utcnow())
+        was_bad = health.note_run_good(integration, kind, heard=heard)
         if heard:
+            was_bad = was_bad or integration.health == "needs_reauthorising"
             integrations.note_good(integration)
+    if was_bad:
+        incidents.review(integration_id)
 
 
 def note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed: bytes) -> None:
     """What a shop's refusal means (design.md, rule 9): a rejected key asks a person and stops the jobs, a key that may only
     read stops stock, anything else is tried again later and later, with jitter. ``sealed`` is the key that was used: what is
-    said of a key that has been replaced meanwhile says nothing of the new one."""
+    said of a key that has been replaced meanwhile says nothing of the new one. What is wrong with a key is told at once."""
+    if _note_failure(integration_id, kind, trouble, sealed):
+        incidents.review(integration_id)
+
+
+def _note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed: bytes) -> bool:
+    """Whether it is to be told at once."""
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
         if trouble.code in ("wrong_key", "read_only_key") and integration.key_sealed != sealed:
-            return
+            return False
+        failures = health.note_run_bad(integration, kind, trouble)
         if trouble.code == "wrong_key":
             integrations.note_trouble(integration, "needs_reauthorising", trouble.message)
-            return
+            return True
         if trouble.code == "read_only_key":
             integration.writes_refused = True
             integration.health_message = trouble.message
-            return
+            return True
         integration.failures += 1
         integrations.note_trouble(integration, "retrying", trouble.message)
         if kind != "undo":
-            wait = _wait(integration.failures, trouble)
+            # By this kind's own failures: that another kind works does not mean that this one may be tried every few seconds.
+            wait = _wait(failures, trouble)
             setattr(integration, f"{kind}_due_at", utcnow() + timedelta(seconds=wait))
+        return False
 
 
 def _wait(failures: int, trouble: ChannelError) -> float:
