@@ -12,6 +12,7 @@ from blueprints import (
     limits,
     listings,
     numbers,
+    operating,
     orders,
     privacy,
     reports,
@@ -41,7 +42,7 @@ def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
     for helper in (assets, errors, headers, times, words, accounts.words):
         helper.init_app(app)
-    rooms = (settings.bp, *sales_channels.blueprints, *activity.blueprints, accounts.bp, accounts.own_bp, users.bp, privacy.bp)
+    rooms = (settings.bp, *sales_channels.blueprints, *activity.blueprints, accounts.bp, accounts.own_bp, users.bp, privacy.bp, operating.bp)
     for blueprint in rooms:
         app.register_blueprint(blueprint)
     for area in (orders, stock, listings, reports):

@@ -26,6 +26,9 @@ ANYONE, SIGNED_IN, VIEWER, MANAGER, OWNER = "anyone", "signed_in", "viewer", "ma
 ROLES = {
     "static": ANYONE,
     "assets.show_asset": ANYONE,
+    "operating.show_health": ANYONE,
+    "operating.show_readiness": ANYONE,
+    "operating.show_figures": ANYONE,
     "accounts.first_run": ANYONE,
     "accounts.sign_in": ANYONE,
     "accounts.second_step": ANYONE,
@@ -148,8 +151,8 @@ ROLES = {
 CUSTOMERS = {"order.show_raw"}
 """What a shop sent of an order is about its customer through and through: a viewer needs to be allowed to see it. All other
 pages are open to viewers, who get them without what is about a person (services/customers.py)."""
-FILES = {"static", "assets.show_asset"}
-"""Nobody looks who asks for these."""
+FILES = {"static", "assets.show_asset", "operating.show_health", "operating.show_readiness", "operating.show_figures"}
+"""Nobody looks who asks for these, nor how often. Of the figures the route itself sees to it (blueprints/operating)."""
 TO_GET_IT = {"account.change_two_step", "account.begin_two_step", "accounts.sign_out"}
 """What is open to somebody who still has to set up the two-step sign-in."""
 STRANGERS_MAY_SEND = 64 * 1024

@@ -45,6 +45,17 @@ def counting_pool(config: Config) -> ConnectionPool:
     return ConnectionPool.from_url(config.redis_url, socket_connect_timeout=0.5, socket_timeout=0.5, retry=Retry(NoBackoff(), 0))
 
 
+def answers() -> bool:
+    """Whether the queue answers, within half a second."""
+    pool = counting_pool(current_app.config["CARTLINK"])
+    try:
+        return bool(Redis(connection_pool=pool).ping())
+    except RedisError:
+        return False
+    finally:
+        pool.disconnect()
+
+
 def redis_connection() -> Redis:
     return current_app.extensions["cartlink.redis"]
 

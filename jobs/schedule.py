@@ -5,9 +5,10 @@ from __future__ import annotations
 from errors import QueueAway
 from jobs import enqueue_run, free_slots
 from jobs.evaluations import enqueue_due_evaluations
+from jobs.figures import note_tick
 from jobs.privacy import enqueue_due_erasing
 from jobs.stock_files import enqueue_due_files
-from services import runs, schedule
+from services import figures, runs, schedule
 
 
 def tick() -> None:
@@ -19,6 +20,8 @@ def tick() -> None:
     enqueue_due_evaluations()
     enqueue_due_erasing()
     enqueue_due_files()
+    figures.roll_up()
+    note_tick()
 
 
 def start_due_runs() -> list[int]:
