@@ -56,6 +56,7 @@ def test_no_role_is_stated_for_a_route_that_is_not_there(app: Flask) -> None:
 def test_only_signing_in_and_what_it_looks_like_is_open_to_anyone() -> None:
     assert {endpoint for endpoint, needed in ROLES.items() if needed == ANYONE} == {
         "static", "assets.show_asset", "accounts.first_run", "accounts.sign_in", "accounts.second_step", "accounts.set_password",
+        "operating.show_health", "operating.show_readiness", "operating.show_figures",
     }  # fmt: skip
 
 
