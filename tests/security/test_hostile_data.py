@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from extensions import db
-from models import Integration, Listing, Order, SyncRun
+from models import Integration, Link, Listing, Order, SyncRun
 from practice_shop import PracticeShop, Store
 from services import integrations, runs, sync
 from services.integrations import NewIntegration
@@ -78,7 +78,14 @@ def look_everywhere(client) -> int:
     values = example_values(client.application)
     integration = db.session.scalars(select(Integration).where(Integration.name == "Shop")).one()
     values["integration_id"] = integration.id
-    values["order_id"] = db.session.scalar(select(Order.id).where(Order.shop_id == integration.shop_id)) or values["order_id"]
+    # Where the shop's answers were taken in, their rows are looked at; rows of our own where they were not.
+    own = {
+        "order_id": select(Order.id).where(Order.shop_id == integration.shop_id),
+        "listing_id": select(Listing.id).where(Listing.shop_id == integration.shop_id),
+        "item_id": select(Link.stock_item_id).join(Listing).where(Listing.shop_id == integration.shop_id),
+        "run_id": select(SyncRun.id).where(SyncRun.integration_id == integration.id).order_by(SyncRun.id.desc()),
+    }
+    values |= {name: found for name, query in own.items() if (found := db.session.scalar(query.limit(1))) is not None}
     seen = 0
     for address in every_address(client.application, values):
         if address.method != "GET" or address.path.startswith("/assets"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,22 +44,25 @@ def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
 
 
 def every_address(app: Flask, values: dict[str, Any]) -> Iterator[Address]:
-    """Each rule with each of its methods. A variable part nobody has an example of gets 1 or ``x``."""
+    """Each rule with each of its methods, and with each word where it takes one of several. A variable part nobody has an
+    example of gets 1 or ``x``."""
     adapter = app.url_map.bind("localhost")
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
-        path = adapter.build(rule.endpoint, {name: _value(rule, name, values) for name in rule.arguments})
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield Address(rule.endpoint, method, path)
+        names = sorted(rule.arguments)
+        for chosen in itertools.product(*(_values(rule, name, values) for name in names)):
+            path = adapter.build(rule.endpoint, dict(zip(names, chosen, strict=True)))
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield Address(rule.endpoint, method, path)
 
 
-def _value(rule: Rule, name: str, values: dict[str, Any]) -> Any:
+def _values(rule: Rule, name: str, values: dict[str, Any]) -> list[Any]:
     choices = getattr(rule._converters[name], "items", None)
     if choices:
-        return sorted(choices)[0]
+        return sorted(choices)
     for known in (f"{rule.endpoint.partition('.')[0]}.{name}", name):
         if known in values:
-            return values[known]
-    return 1 if rule._converters[name].__class__.__name__ == "RowId" else "x"
+            return [values[known]]
+    return [1] if rule._converters[name].__class__.__name__ == "RowId" else ["x"]
 
 
 def all_that_is_stored() -> dict[str, list[tuple[Any, ...]]]:
