@@ -1,11 +1,11 @@
 """Runs RQ's workers and RQ's cron scheduler inside one application.
 
-    python worker.py checks sync     works on these queues, the first named first
+    python worker.py checks messages sync   works on these queues, the first named first
     python worker.py ticks           a worker of its own, so that ticks never wait behind long work
     python worker.py cron            puts a tick on its queue every TICK_SECONDS; several may run
 
 SIGTERM (or Ctrl-C) ends it in order: a job under way is asked to give way at its next page, and is killed where it does not
-within ``--patience`` seconds. Where the queue is away it ends with exit code 1 and one sentence: a supervisor starts it again.
+within ``--patience`` seconds; either way its run is given back, and the next worker goes on with it at once. Where the queue is away it ends with exit code 1 and one sentence: a supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from app import create_app
 from errors import AppError
 from extensions import db
 from jobs import signals
+from jobs.work import give_back
 
 PATIENCE = 20
 """Seconds a job may take to give way. Whatever stops the worker should wait a little longer than this."""
@@ -87,6 +88,16 @@ class Worker(rq.Worker):
             timer = threading.Timer(self.patience, self._kill_late_horse, (self.horse_pid,))
             timer.daemon = True
             timer.start()
+
+    def horse_lives(self) -> bool:
+        """Whether a work horse is left behind; it gives way by itself, and its run back."""
+        if not self.horse_pid:
+            return False
+        try:
+            os.kill(self.horse_pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     def _kill_late_horse(self, pid: int) -> None:
         if self.horse_pid == pid:
@@ -149,7 +160,11 @@ def work(app: Flask, queues: Sequence[str], patience: int = PATIENCE, burst: boo
         log.info("Listening on %s", ", ".join(queues))
         # A tick every few seconds is no news.
         level = "WARNING" if list(queues) == ["ticks"] else app.config["CARTLINK"].log_level
-        worker.work(burst=burst, logging_level=level)
+        try:
+            worker.work(burst=burst, logging_level=level)
+        finally:
+            if not worker.horse_lives():
+                give_back()
 
 
 def schedule(app: Flask) -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from errors import QueueAway
 from jobs import enqueue_run, follow_up, signals
-from services import sync
+from services import runs, stock_files, sync
+
+log = logging.getLogger("cartlink.worker")
 
 
 def work_on_run(run_id: int) -> None:
@@ -14,3 +21,15 @@ def work_on_run(run_id: int) -> None:
     if run.state == "queued" and run.not_before is None:
         enqueue_run(run.id)
     follow_up(run)
+
+
+def give_back() -> None:
+    """A worker's last act: what its work horse was at when it was ended goes on with the next worker at once, and not when
+    the lease has run out. What cannot be given back now waits for that."""
+    try:
+        stock_files.give_back()
+        for run_id in runs.give_back():
+            log.info("run %s is given back", run_id)
+            enqueue_run(run_id)
+    except (SQLAlchemyError, QueueAway) as trouble:
+        log.warning("What was under way cannot be given back now and goes on later: %s", type(trouble).__name__)

@@ -24,6 +24,11 @@ KINDS = ("orders", "stock", "listings", "shipments", "receipts")
 """What can be due. There is ``undo`` as well, which is never due: a person starts it, about one stock run."""
 
 
+HOLDER = secrets.token_hex(4)
+"""Begins the token of every lease that this process takes, and those that are forked from it: what they have left behind can
+be told from what others hold."""
+
+
 def find_run(run_id: int) -> SyncRun:
     """Raises NotFound."""
     run = db.session.get(SyncRun, run_id, populate_existing=True)
@@ -168,7 +173,7 @@ class Lease:
 def claim(run_id: int) -> Lease | None:
     """Take a queued run; None where somebody else has it, it is not due yet, or it is finished."""
     seconds = current_app.config["CARTLINK"].lease_seconds
-    token = secrets.token_hex(16)
+    token = new_token()
     now = utcnow()
     with writing() as session:
         claimed = session.execute(
@@ -211,6 +216,27 @@ def give_way(lease: Lease, wait_seconds: float = 0) -> None:
             )  # fmt: skip
             .execution_options(synchronize_session=False)
         )
+
+
+def new_token() -> str:
+    """Proof of a lease: 32 characters nobody can guess, the first of which say whose process took it."""
+    return HOLDER + secrets.token_hex(12)
+
+
+def give_back() -> list[int]:
+    """Put back in the queue what work of this process, or forked from it, still holds; answers with the runs' ids, to be
+    enqueued. To be called when nothing of it is alive any more: the next worker goes on at once from the last saved page."""
+    with writing() as session:
+        held = (SyncRun.state == "running", SyncRun.lease_token.startswith(HOLDER))
+        ids = list(session.scalars(select(SyncRun.id).where(*held).order_by(SyncRun.id).with_for_update()))
+        if ids:
+            session.execute(
+                update(SyncRun)
+                .where(SyncRun.id.in_(ids), *held)
+                .values(state="queued", lease_token="", lease_until=None, enqueued_at=None, not_before=None)
+                .execution_options(synchronize_session=False)
+            )
+    return ids
 
 
 def finish(lease: Lease, outcome: str, error: AppError | None = None) -> None:

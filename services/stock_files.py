@@ -4,7 +4,6 @@ applied at once when a person says yes. Web and worker may be different machines
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, writing
 from models import OrderLine, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
-from services import csv_files, ledger, stock
+from services import csv_files, ledger, runs, stock
 from services.binding import bind_lines
 from services.clashes import done_again
 
@@ -94,7 +93,7 @@ def _move(file_id: int, was: str, **values: Any) -> None:
 
 def work(file_id: int) -> None:
     """Do what a file waits for: read and stage it, or apply it. Whatever somebody else does already is left alone."""
-    token = secrets.token_hex(16)
+    token = runs.new_token()
     free = or_(StockFile.lease_until.is_(None), StockFile.lease_until < utcnow())
     with writing() as session:
         claimed = session.execute(
@@ -117,6 +116,17 @@ def work(file_id: int) -> None:
     except AppError as wrong:
         with writing():
             _hold(file_id, token, state="refused", problems=[wrong.sentence()], finished_at=utcnow(), lease_until=None)
+
+
+def give_back() -> None:
+    """Leave what work of this process, or forked from it, was at to the next worker: see ``services.runs.give_back``."""
+    with writing() as session:
+        session.execute(
+            update(StockFile)
+            .where(StockFile.state.in_(("uploaded", "wanted")), StockFile.token.startswith(runs.HOLDER))
+            .values(token="", lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _hold(file_id: int, token: str, **values: Any) -> None:
