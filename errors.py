@@ -118,8 +118,11 @@ class QueueAway(AppError):
 
 
 class NotDelivered(AppError):
+    """``for_all`` says whether nothing else gets through that way either, for the moment."""
+
     status = 502
     code = "not_delivered"
+    for_all = True
 
 
 class DeliveryRefused(NotDelivered):

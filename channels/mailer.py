@@ -31,7 +31,7 @@ class MailServer:
     sender: str
     user: str = ""
     password: str = field(default="", repr=False)
-    timeout: float = 20.0
+    timeout: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ def _connect(server: MailServer) -> smtplib.SMTP:
 def _refusal(code: int, said: bytes | str, sentence: str) -> NotDelivered:
     """A 5xx is meant for good; a 4xx (a full mailbox, greylisting) passes."""
     kind = DeliveryRefused if 500 <= code < 600 else NotDelivered
-    return kind(f"{sentence}: {code} {_said(said)}")
+    refusal = kind(f"{sentence}: {code} {_said(said)}")
+    refusal.for_all = False
+    return refusal
 
 
 def _said(said: bytes | str | Sequence[int]) -> str:

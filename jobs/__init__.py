@@ -2,7 +2,8 @@
 
 The database is the truth; a job carries a run's id and nothing else. JSON, not pickle: whoever can write to the queue must
 not be able to run code here. Of one shop at most SHOP_JOBS jobs are on the queue or at work at once (jobs/slots.py), so that a
-shop with much to do neither is overrun nor keeps the workers from the others. Three queues: ``ticks`` (never behind long work), ``sync`` (runs), ``checks`` (a person waits).
+shop with much to do neither is overrun nor keeps the workers from the others. Four queues: ``ticks`` (never
+behind long work), ``checks`` (a person waits), ``messages`` (mails and webhook calls), ``sync`` (runs).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from models import SyncRun
 from services import runs
 from services.schedule import start_due_runs as make_due_runs
 
-QUEUES = ("ticks", "checks", "sync")
+QUEUES = ("ticks", "checks", "messages", "sync")
 RUN_TIMEOUT = 900
 """Seconds a job may take. A run gives way after a slice, so only a single endless answer comes near this."""
 

@@ -6,13 +6,16 @@ from errors import QueueAway
 from jobs import enqueue_run, free_slots
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.figures import note_tick
+from jobs.messages import enqueue_due_deliveries
 from jobs.privacy import enqueue_due_erasing
 from jobs.stock_files import enqueue_due_files
-from services import figures, runs, schedule
+from jobs.watch import watch
+from services import far_times, figures, runs, schedule
 
 
 def tick() -> None:
     """Called by RQ's cron scheduler every few seconds. Any number may run at once: the database decides."""
+    far_times.bring_back()
     free_slots(runs.release_dead_runs())
     schedule.start_due_runs()
     for run_id in schedule.waiting_runs():
@@ -20,6 +23,8 @@ def tick() -> None:
     enqueue_due_evaluations()
     enqueue_due_erasing()
     enqueue_due_files()
+    watch()
+    enqueue_due_deliveries()
     figures.roll_up()
     note_tick()
 

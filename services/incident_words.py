@@ -200,8 +200,8 @@ def _silence(facts: Mapping[str, Any]) -> list[str]:
     last = datetime.fromisoformat(facts["last"])
     gap = span(timedelta(hours=facts["gap_hours"]))
     found = [f"No order for {gap}; usually {facts['usual']} would have come in that time."]
-    if facts.get("usual_gap_minutes"):
-        found.append(f"The usual gap is {span(timedelta(minutes=facts['usual_gap_minutes']))}.")
+    if facts["usual"]:
+        found.append(f"That is one about every {span(timedelta(hours=facts['gap_hours'] / facts['usual']))}.")
     found.append(f"The last one was placed on {last:%d %b %Y, %H:%M} UTC.")
     found.append(
         "Cartlink asked the shop: it answers, and has no newer order either. So the way to the shop works; the shop is quiet, or its customers cannot buy."

@@ -41,6 +41,8 @@ FLOWS = {
     "receipts": "receipts_failing",
 }  # fmt: skip
 """Part of an integration's health -> the cause of its incident, where the shop itself answers."""
+SILENT = ("silence", "orders_missing")
+"""What services/silence.py finds; an order that comes is the evidence that it is over."""
 ABOVE_ALL = ("key_rejected", "outage")
 """While one of these is open nothing else fails for a reason of its own."""
 
@@ -211,8 +213,8 @@ def _differing(found: dict[Key, Found], kept: dict[Key, Incident], now: datetime
     changed = set()
     for key, incident in kept.items():
         each = found.get(key)
-        if incident.cause in ("silence", "orders_missing"):
-            if _reminds(incident, now):
+        if incident.cause in SILENT:
+            if _reminds(incident, now) or _have_come(incident):
                 changed.add(key)
         elif each is None or _reminds(incident, now) or each.facts != incident.facts:
             changed.add(key)
@@ -272,13 +274,23 @@ def _is_over(integration: Integration, incident: Incident, each: Found | None, n
     flow = CAUSES[incident.cause].flow
     if integration.removed_at is not None or (flow and not getattr(integration, flow)):
         return True
-    if each is not None or incident.cause in ("silence", "orders_missing"):
+    if incident.cause in SILENT:
+        return _have_come(incident)
+    if each is not None:
         return False
     if not incident.reopened:
         return True
     # What keeps coming back has to stay away for a while before it counts as over.
     last = incident.facts.get("seen_at")
     return last is None or datetime.fromisoformat(last) <= now - STEADY
+
+
+def _have_come(incident: Incident) -> bool:
+    """Whether an order has come that is newer than the last one before the silence."""
+    newer = (
+        select(Order.id).join(Integration, Integration.shop_id == Order.shop_id).where(Integration.id == incident.integration_id)
+    )
+    return db.session.scalar(newer.where(Order.placed_at > datetime.fromisoformat(incident.facts["last"])).limit(1)) is not None
 
 
 def _why_over(integration: Integration, flow: str) -> str:

@@ -29,6 +29,8 @@ from services import incident_words, integrations, notices, vault
 LEASE = timedelta(minutes=3)
 """Longer than any delivery may take: see jobs/deliveries.py."""
 MOST_AT_ONCE = 500
+SHUT = timedelta(seconds=30)
+"""How long the others wait where a mail server or a webhook does not answer one."""
 MOST_TRIES = 14
 """Over about three days."""
 SHOWN = 20
@@ -70,6 +72,8 @@ def send(delivery_id: int) -> str:
         db.session.rollback()
         if tries >= MOST_TRIES:
             return _finish(delivery_id, token, "failed", trouble.message)
+        if isinstance(trouble, NotDelivered) and trouble.for_all:
+            _put_off_others(delivery_id)
         return _finish(delivery_id, token, "waiting", trouble.message, wait_for(tries))
     return _finish(delivery_id, token, "done")
 
@@ -143,6 +147,21 @@ def _finish(delivery_id: int, token: str, state: str, error: str = "", wait: tim
         if kept.rowcount == 1:
             _note_on_webhook(delivery_id, state, error, now)
     return state if kept.rowcount == 1 else ""
+
+
+def _put_off_others(delivery_id: int) -> None:
+    """Where the way itself is shut, the others need not find that out one by one, each waiting for it."""
+    with writing() as session:
+        delivery = session.get_one(Delivery, delivery_id)
+        session.execute(
+            update(Delivery)
+            .where(
+                Delivery.way == delivery.way, Delivery.webhook_id.is_not_distinct_from(delivery.webhook_id),
+                Delivery.state == "waiting", Delivery.due_at < utcnow() + SHUT,
+            )
+            .values(due_at=utcnow() + SHUT)
+            .execution_options(synchronize_session=False)
+        )  # fmt: skip
 
 
 def _note_on_webhook(delivery_id: int, state: str, error: str, now: datetime) -> None:

@@ -21,7 +21,7 @@ def worker(processes: Processes, environment: dict[str, str]) -> Start:
     is stopped after the test."""
 
     def start(*queues: str, wait: bool = True, **variables: str) -> Started:
-        names = queues or ("ticks", "checks", "sync")
+        names = queues or ("ticks", "checks", "messages", "sync")
         command = [sys.executable, "worker.py", *names]
         started = processes.start(command, env=processes_environment({**environment, **variables}))
         if wait:
