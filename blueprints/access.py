@@ -103,6 +103,7 @@ ROLES = {
     "lookup.count_older": MANAGER,
     "lookup.fetch_older": MANAGER,
     "lookup.find_order": VIEWER,
+    "lookup.show_answer": VIEWER,
     "lookup.show_lookup": VIEWER,
     "order.acknowledge": MANAGER,
     "order.cancel": MANAGER,

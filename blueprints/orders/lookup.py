@@ -1,4 +1,4 @@
-"""Where is order 123? And older orders brought in, by number or by date."""
+"""Where is order 123? And older orders brought in, by number or by date. A worker asks the shops while the page waits."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
-from blueprints.htmx import go_to, toast
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from errors import AppError
+from jobs.lookups import enqueue_lookup
 from jobs.schedule import start_due_runs
-from services import integration_settings, integrations, whereabouts
+from services import integration_settings, integrations, lookups
 
 bp = Blueprint("lookup", __name__, url_prefix="/orders/find")
 
@@ -20,31 +21,45 @@ def show_lookup() -> str:
 
 
 @bp.post("")
-def find_order() -> str | tuple[str, int]:
-    number = request.form.get("number", "")
+def find_order() -> tuple[str, int] | Response | AnyResponse:
+    number, integration_id = request.form.get("number", ""), request.form.get("shop", type=int)
     try:
-        return _page(number=number, answers=whereabouts.where_is(number))
+        return _watch(lookups.ask_where(number, integration_id, current_actor()))
     except AppError as wrong:
-        return _page(number=number, wrong=wrong), wrong.status
+        return _page(number=number, shop=integration_id, wrong=wrong), wrong.status
 
 
 @bp.post("/bring-in")
 def bring_in() -> Response | AnyResponse:
     integration_id = request.form.get("integration", 0, type=int)
-    order_id = whereabouts.bring_in(integration_id, request.form.get("order", ""), current_actor())
-    toast("The order was brought in.")
-    return go_to(url_for("order.show_order", order_id=order_id))
+    return _watch(lookups.ask_to_bring_in(integration_id, request.form.get("order", ""), current_actor()))
 
 
 @bp.post("/older")
-def count_older() -> str | tuple[str, int]:
+def count_older() -> tuple[str, int] | Response | AnyResponse:
     typed = {"integration": request.form.get("integration", 0, type=int), "since": request.form.get("since", "")}
     try:
-        since = integrations.parse_since(typed["since"])
-        count = whereabouts.count_older(typed["integration"], since)
+        return _watch(lookups.ask_count(typed["integration"], integrations.parse_since(typed["since"]), current_actor()))
     except AppError as wrong:
         return _page(typed=typed, older_wrong=wrong), wrong.status
-    return _page(typed=typed, count=count)
+
+
+@bp.get("/<int:lookup_id>")
+def show_answer(lookup_id: int) -> str | Response | AnyResponse:
+    lookup = lookups.get_lookup(lookup_id, current_actor())
+    order_id = lookup.found.get("order_id")
+    if order_id is not None:
+        toast("The order was brought in.")
+        return go_to(url_for("order.show_order", order_id=order_id))
+    shown = {
+        "lookup": lookup, "late": lookups.is_late(lookup), "answers": lookups.answers_of(lookup),
+        "names": {each.id: each.name for each in integrations.list_integrations()},
+    }  # fmt: skip
+    if wants_fragment("lookup"):
+        return fragment("orders/_lookup.html", announce=lookup.phase or "The answer is here", **shown)
+    asked = lookup.asked
+    typed = {"integration": asked["integration"], "since": asked["since"][:10]} if lookup.kind == "count" else {}
+    return _page(number=asked.get("number", ""), shop=asked["integration"], typed=typed, **shown)
 
 
 @bp.post("/older/fetch")
@@ -57,6 +72,16 @@ def fetch_older() -> Response | AnyResponse:
     return go_to(url_for("activity.list_runs"))
 
 
+def _watch(lookup_id: int) -> Response | AnyResponse:
+    """Raises QueueAway."""
+    if lookups.get_lookup(lookup_id, current_actor()).state != "done":
+        enqueue_lookup(lookup_id)
+    return go_to(url_for(".show_answer", lookup_id=lookup_id))
+
+
 def _page(**given: object) -> str:
-    shown = {"number": "", "answers": None, "wrong": None, "typed": {}, "older_wrong": None, "count": None, **given}
+    shown = {
+        "number": "", "shop": None, "lookup": None, "late": False, "answers": [], "names": {}, "wrong": None, "typed": {},
+        "older_wrong": None, **given,
+    }  # fmt: skip
     return render_template("orders/lookup.html", integrations=integrations.list_integrations(), **shown)

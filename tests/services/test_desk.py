@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from errors import Conflict, InvalidInput
+from errors import Conflict, InvalidInput, NotFound
 from extensions import writing
-from models import Drift, Integration, Listing, Order, Oversell, Receipt, RunItem
+from models import Drift, Integration, Listing, Lookup, Order, Oversell, Receipt, RunItem
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services import (
@@ -20,6 +20,7 @@ from services import (
     integrations,
     linking_by_hand,
     listing_desk,
+    lookups,
     order_desk,
     push,
     reports,
@@ -94,23 +95,65 @@ def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
         held.accept("unknown_sku", group.order_ids, "test")
 
 
+def asked_where(number: str, integration_id: int | None = None) -> list[whereabouts.Answer]:
+    lookup_id = lookups.ask_where(number, integration_id, "test")
+    lookups.work(lookup_id)
+    return lookups.answers_of(lookups.get_lookup(lookup_id, "test"))
+
+
 def test_where_an_order_is_is_answered_for_any_number(app, db, shop):
     ids = products(shop)
     old = shop.store.place_order(lines=[(ids["CUP"], 1)], at=datetime.now(UTC) - timedelta(days=90))
     new = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    unpaid = shop.store.place_order(lines=[(ids["CUP"], 1)], payment="Q")
     integration_id = settled(shop)
-    assert whereabouts.where_is(f"#{new}")[0].state == "stored"
-    answer = whereabouts.where_is(str(old))[0]
+    shop.clear_requests()
+    stored = asked_where(f"#{new}")[0]
+    assert (stored.state, stored.sentence) == ("stored", "It is ready to be shipped.") and stored.imported_at is not None
+    assert "Awaiting payment do not become work" in asked_where(str(unpaid))[0].sentence
+    assert not shop.requests
+    answer = asked_where(str(old))[0]
     assert answer.state == "there" and "before the start date" in answer.sentence
-    assert whereabouts.where_is("4711")[0].sentence == "Shop has no order 4711."
+    assert asked_where("4711")[0].sentence == "Shop has no order 4711."
     order_id = whereabouts.bring_in(integration_id, answer.external_id, "test")
     assert whereabouts.bring_in(integration_id, answer.external_id, "test") == order_id
-    assert whereabouts.where_is(str(old))[0].order_id == order_id
+    assert asked_where(str(old))[0].order_id == order_id
     later = shop.store.place_order(lines=[(ids["CUP"], 1)])
-    answer = whereabouts.where_is(str(later))[0]
+    answer = asked_where(str(later), integration_id)[0]
     assert answer.state == "there" and "has not been imported yet" in answer.sentence
     shop.stop()
-    assert whereabouts.where_is("4711")[0].state == "unknown"
+    assert asked_where("4711")[0].state == "unknown"
+    integrations.set_enabled(integration_id, False, "test")
+    assert "not connected at present" in asked_where("4711")[0].sentence
+    for nonsense in ("", " # ", "x" * 65, "a\x00b"):
+        with pytest.raises(NotFound):
+            lookups.ask_where(nonsense, None, "test")
+
+
+def test_a_lookup_is_a_persons_own_and_answered_once(app, db, shop):
+    settled(shop)
+    lookup_id = lookups.ask_where("4711", None, "user:ann")
+    with pytest.raises(NotFound):
+        lookups.get_lookup(lookup_id, "user:bob")
+    lookups.work(lookup_id)
+    asked = len(shop.requests)
+    lookups.work(lookup_id)
+    assert len(shop.requests) == asked
+    with writing() as session:
+        session.get_one(Lookup, lookup_id).created_at = utcnow() - timedelta(days=2)
+    lookups.ask_where("4712", None, "user:ann")
+    assert [row.asked["number"] for row in db.session.scalars(select(Lookup))] == ["4712"]
+
+
+def test_a_lookup_whose_worker_is_gone_is_late_and_one_that_fails_says_why(app, db, shop):
+    integration_id = settled(shop)
+    lookup_id = lookups.ask_to_bring_in(integration_id, "999", "test")
+    with writing() as session:
+        session.get_one(Lookup, lookup_id).heard_at = utcnow() - timedelta(minutes=1)
+    assert lookups.is_late(lookups.get_lookup(lookup_id, "test"))
+    lookups.work(lookup_id)
+    found = lookups.get_lookup(lookup_id, "test")
+    assert not lookups.is_late(found) and found.found["error"] == "The shop has that order no more."
 
 
 def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
@@ -119,14 +162,15 @@ def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
         shop.store.place_order(lines=[(ids["CUP"], 1)], at=datetime.now(UTC) - timedelta(days=days))
     integration_id = settled(shop)
     since = datetime.now(UTC) - timedelta(days=95)
-    count = whereabouts.count_older(integration_id, since)
-    assert (count.orders, count.complete) == (2, True)
+    lookup_id = lookups.ask_count(integration_id, since, "test")
+    lookups.work(lookup_id)
+    assert lookups.get_lookup(lookup_id, "test").found == {"orders": 2, "complete": True}
     integration_settings.change_settings(integration_id, {"orders_since": since}, "user:ann")
     do(integration_id, "orders")
     assert len(states(db)) == 3
     assert whereabouts.count_older(integration_id, datetime.now(UTC) - timedelta(days=120)).orders == 1
     with pytest.raises(Conflict):
-        whereabouts.count_older(integration_id, datetime.now(UTC))
+        lookups.ask_count(integration_id, datetime.now(UTC), "test")
     changed = audit.list_changes()[0]
     assert (changed.actor, changed.name) == ("user:ann", "orders since")
 
