@@ -157,7 +157,7 @@ def _of_integration(integration: Integration, found: dict[Key, Found], now: date
         found[integration.id, "key_rejected"] = Found(since, {"message": integration.health_message})
     elif integration.writes_refused and (integration.stock_on or integration.shipments_on):
         found[integration.id, "read_only_key"] = Found(now, {"message": integration.health_message})
-    if integration.waiting_run_id is not None:
+    if integration.waiting_run_id is not None and integration.stock_on:
         found[integration.id, "stock_waits"] = Found(now, {"run": integration.waiting_run_id})
 
 
@@ -165,19 +165,19 @@ def _of_parts(found: dict[Key, Found], now: datetime, mine: tuple) -> None:
     """What the failing parts come to. A part fails for a reason of its own only where the shop has answered since."""
     config = _config()
     outage, flow = now - timedelta(minutes=config.outage_minutes), now - timedelta(minutes=4 * config.outage_minutes)
-    failing = select(HealthPart, Integration.paused_at).join(Integration).where(HealthPart.failing_since.is_not(None), *mine)
+    failing = select(HealthPart, Integration).join(Integration).where(HealthPart.failing_since.is_not(None), *mine)
     rows = db.session.execute(failing).all()
     ids = {part.integration_id for part, _ in rows if part.part != "connection"}
     good = select(HealthPart.integration_id, HealthPart.good_at).where(
         HealthPart.part == "connection", HealthPart.integration_id.in_(ids)
     )
     answered = dict(db.session.execute(good).all()) if ids else {}
-    for part, paused_at in rows:
+    for part, integration in rows:
         if part.part == "connection":
             asked = part.probed_at is not None or part.failing_since <= outage - UNPROBED
-            facts = _facts(part) | ({"paused": True} if paused_at is not None else {})
+            facts = _facts(part) | ({"paused": True} if integration.paused_at is not None else {})
             found[part.integration_id, "outage"] = Found(part.failing_since, facts, asked and part.failing_since <= outage)
-        else:
+        elif _is_on(integration, FLOWS[part.part]):
             at = answered.get(part.integration_id)
             ripe = part.failing_since <= flow and at is not None and at > part.failing_since
             found[part.integration_id, FLOWS[part.part]] = Found(part.failing_since, _facts(part), ripe)
@@ -252,11 +252,14 @@ def _bring_in_line(integration_id: int) -> None:
 def _align(integration: Integration, now: datetime) -> None:
     found = {cause: each for (_, cause), each in _found(now, integration.id).items()}
     kept = {incident.cause: incident for incident in db.session.scalars(_open_query(integration.id))}
+    over: set[str] = set()
     for cause, incident in list(kept.items()):
         if _is_over(integration, incident, found.get(cause), now):
-            _end(incident, now, _why_over(integration, CAUSES[cause].flow))
+            _end(incident, now, _why_over(integration, cause))
             del kept[cause]
+            over.add(cause)
             if cause == "outage":
+                # What the outage kept from working gets its full time to work again.
                 health.begin_anew(integration.id)
         else:
             _go_on(integration, incident, found.get(cause), now)
@@ -264,15 +267,15 @@ def _align(integration: Integration, now: datetime) -> None:
         return
     _ask_first(integration, found.get("outage"), kept, now)
     for cause in sorted(found, key=lambda name: name not in ABOVE_ALL):
-        if cause not in kept and found[cause].ripe and _may_open(integration, cause, kept):
+        overshadowed = cause in FLOWS.values() and any(each in kept or each in over for each in ABOVE_ALL)
+        if cause not in kept and found[cause].ripe and not overshadowed:
             kept[cause] = _begin(integration, cause, found[cause], now)
     if "outage" in kept:
         _pause(integration, kept["outage"], found.get("outage"), now)
 
 
 def _is_over(integration: Integration, incident: Incident, each: Found | None, now: datetime) -> bool:
-    flow = CAUSES[incident.cause].flow
-    if integration.removed_at is not None or (flow and not getattr(integration, flow)):
+    if integration.removed_at is not None or not _is_on(integration, incident.cause):
         return True
     if incident.cause in SILENT:
         return _have_come(incident)
@@ -293,17 +296,16 @@ def _have_come(incident: Incident) -> bool:
     return db.session.scalar(newer.where(Order.placed_at > datetime.fromisoformat(incident.facts["last"])).limit(1)) is not None
 
 
-def _why_over(integration: Integration, flow: str) -> str:
+def _why_over(integration: Integration, cause: str) -> str:
     if integration.removed_at is not None:
         return "removed"
-    return "switched_off" if flow and not getattr(integration, flow) else "evidence"
+    return "evidence" if _is_on(integration, cause) else "switched_off"
 
 
-def _may_open(integration: Integration, cause: str, kept: dict[str, Incident]) -> bool:
+def _is_on(integration: Integration, cause: str) -> bool:
+    """Whether the flow is switched on without which there is no such incident."""
     flow = CAUSES[cause].flow
-    if flow and not getattr(integration, flow):
-        return False
-    return cause not in FLOWS.values() or not any(each in kept for each in ABOVE_ALL)
+    return not flow or bool(getattr(integration, flow))
 
 
 def _go_on(integration: Integration, incident: Incident, each: Found | None, now: datetime) -> None:

@@ -29,7 +29,9 @@ from tests.support.valkey import valkey_server
 BOTH = ("services", "jobs")
 KEYRING = Fernet.generate_key().decode()
 
-pytest_plugins = ("tests.support.workers", "tests.support.browser", "tests.support.shops", "tests.support.served")
+pytest_plugins = (
+    "tests.support.workers", "tests.support.browser", "tests.support.shops", "tests.support.served", "tests.support.set_clock",
+)  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
