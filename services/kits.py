@@ -14,7 +14,8 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from extensions import db
 from models import LinePart, Link, Listing, Order, OrderLine, StockItem
-from services import holds, ledger
+from models.types import among
+from services import holds, ledger, oversells
 
 Recipe = tuple[tuple[int, int], ...]
 """(stock item id, units a piece) of each part."""
@@ -26,7 +27,7 @@ LINKED_BY_HAND = (
     select(_lists.sku, _lists.id, _links.stock_item_id, _links.units)
     .join_from(Listing.__table__, Link.__table__)
     .where(
-        _lists.shop_id == bindparam("shop_id"), _lists.sku.in_(bindparam("skus", expanding=True)), _links.made_by == "hand",
+        _lists.shop_id == bindparam("shop_id"), among(_lists.sku, "skus"), _links.made_by == "hand",
         _lists.gone_at.is_(None),
     )
     .order_by(_lists.id, _links.stock_item_id)
@@ -193,4 +194,7 @@ def book_new(shop_id: int, external_ids: Sequence[str], known: Mapping[str, Reci
             sold[line.sku] += line.quantity
     db.session.flush()
     expect_sale(shop_id, sold)
+    short = {line.order.external_id for line in lines if line.reserved < line.quantity}
+    if short:
+        oversells.detect(shop_id, sorted(short))
     return touched, holds.judge_again({line.order_id for line in lines})

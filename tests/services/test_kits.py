@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 
 from extensions import db
 from models import LinePart, Listing, Order, OrderLine, StockEntry, StockItem
-from services import linking_by_hand, shipments, stock
+from practice_shop import PracticeShop, Store
+from services import linking_by_hand, order_desk, shipments, stock
 from tests.support.shops import connect, do, products
 
 
@@ -76,6 +77,28 @@ def test_the_parts_follow_what_becomes_of_the_order(db, shop, kit, how):
         "edit down": ((20, 2), (8, 1)), "edit away": ((20, 0), (8, 1)),
     }  # fmt: skip
     assert (books(db)["CUP"], books(db)["PLATE"]) == expected[how]
+
+
+@pytest.mark.parametrize("kit_first", [True, False], ids=["kit first", "piece first"])
+def test_a_part_of_a_kit_sold_twice_is_said_on_both_orders(db, shop, kit, kit_first):
+    one, there = kit
+    store = Store()
+    cup = store.add_product(sku="CUP", name="Cup", price=12, amount=20)
+    with PracticeShop(store=store) as other:
+        two = connect(other, "Other")
+        do(two, "stock")
+        stock.set_stock("CUP", 2, "test")
+        for integration_id in (one, two):
+            do(integration_id, "stock")
+        shop.store.place_order(lines=[(there, 1)])
+        store.place_order(lines=[(cup, 1)])
+        for integration_id in (one, two) if kit_first else (two, one):
+            do(integration_id, "orders")
+    first, second = db.session.scalars(select(Order.id).order_by(Order.id)).all()
+    places = ("Shop", "Other") if kit_first else ("Other", "Shop")
+    assert order_desk.oversold(second) == [f"CUP: 1 is missing, because order 1 of {places[0]} took the last."]
+    assert order_desk.oversold(first) == [f"CUP: this order took the last; order 1 of {places[1]} sold 1 that is not there."]
+    books(db)
 
 
 def test_a_kit_that_lacks_a_part_says_so_and_gets_it_when_it_comes(db, shop, kit):
