@@ -317,10 +317,11 @@ def _note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed:
 
 
 def _wait(failures: int, trouble: ChannelError) -> float:
-    """Seconds until the next try: 15, 30, 60 … up to an hour, give or take a fifth; never less than the shop asked for."""
+    """Seconds until the next try: 15, 30, 60 … up to an hour, give or take a fifth; never less than the shop asked for, where
+    that is an hour at most."""
     wait = min(3600.0, 15.0 * 2 ** min(failures - 1, 10)) * random.uniform(0.8, 1.2)
     asked = trouble.retry_after if isinstance(trouble, ShopBusy) else None
-    return max(wait, asked or 0.0)
+    return max(wait, min(asked or 0.0, 3600.0))
 
 
 def slice_seconds() -> float:

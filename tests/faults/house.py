@@ -1,0 +1,203 @@
+"""One installation of Cartlink inside this process: database, queue and practice shops, emptied between two schedules."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+from flask import Flask
+from redis import Redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
+from sqlalchemy import create_engine, text
+
+import jobs
+from app import create_app
+from config import Config, load
+from extensions import db
+from practice_shop import PracticeShop, Store
+from tests.faults import clock as clocks
+from tests.faults import strangers
+from tests.faults.boundaries import Boundaries, hooked, made_by_the_suite
+from tests.support.databases import PostgresServer, migrate
+from tests.support.valkey import valkey_server
+
+TEMPLATE = "faults_template"
+GENERATIONS = ("addon", "api")
+
+
+class Ear(logging.Handler):
+    """Keeps what is logged as an error, but for what the suite has caused itself."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not made_by_the_suite(error):
+            self.heard.append(
+                f"{record.name}: {record.getMessage()} {type(error).__name__ if error else ''} {error or ''}".strip()
+            )
+
+
+class House:
+    """Made once, used for many schedules. ``url_of_template`` is a migrated database with the strangers' triggers."""
+
+    def __init__(self, kind: str, folder: Path, redis_url: str, server: PostgresServer | None):
+        self.kind = kind
+        self.folder = folder
+        self.server = server
+        self.redis = Redis.from_url(redis_url)
+        self.clock = clocks.Clock()
+        self.boundaries = Boundaries()
+        self.ear = Ear()
+        self.shops = {generation: PracticeShop(store=Store(), generation=generation) for generation in GENERATIONS}
+        self.template = folder / "template.sqlite"
+        self.database = folder / "cartlink.sqlite"
+        url = server.address("faults") if server else f"sqlite:///{self.database}"
+        template_url = server.address(TEMPLATE) if server else f"sqlite:///{self.template}"
+        if server:
+            server.execute(f"CREATE DATABASE {TEMPLATE}")
+        self._settings = {
+            "CARTLINK_INSTANCE": str(folder / "instance"), "SECRET_KEY": "a secret of the fault suite",
+            "SECRET_KEYS": Fernet.generate_key().decode(), "REDIS_URL": redis_url, "ALLOW_PRIVATE_ENDPOINTS": "all",
+            "LOG_LEVEL": "ERROR",
+        }  # fmt: skip
+        migrate(load({**self._settings, "DATABASE_URL": template_url}))
+        engine = create_engine(load({**self._settings, "DATABASE_URL": template_url}).database_url)
+        with engine.begin() as connection:
+            strangers.watch(connection)
+        engine.dispose()
+        self._empty_database()
+        config = load({**self._settings, "DATABASE_URL": url})
+        # One request at a time and short waits, so that a schedule is the same each time it is run.
+        self.config: Config = replace(config, shop_connections=1, read_timeout=0.3, total_timeout=5.0, testing=True)
+        self.app: Flask = create_app(self.config)
+
+    def reset(self, **settings: Any) -> None:
+        """An empty installation with these settings, and nothing wrong anywhere."""
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        self._empty_database()
+        self.redis.flushdb()
+        self.clock.reset()
+        self.boundaries.reset()
+        self.ear.heard.clear()
+        self.change(**settings)
+
+    def change(self, **settings: Any) -> None:
+        self.app.config["CARTLINK"] = replace(self.config, **settings)
+
+    def open_shop(self, generation: str) -> PracticeShop:
+        """A shop with nothing in it, on the suite's clock."""
+        shop = self.shops[generation]
+        if shop._server is None:
+            shop.start()
+        shop.replace_store(Store(clock=self.clock.shop_time))
+        shop.faults.clear()
+        shop.mode.__init__()
+        shop.key, shop.read_key = "practice-full-key", "practice-read-key"
+        shop.clear_requests()
+        shop.failures.clear()
+        shop._last_pages.clear()
+        return shop
+
+    def do(self, act: Callable[[], Any], *, watched: bool = False) -> Any:
+        """An act in a process of its own, as far as sessions and transactions go; ``watched`` is what may be struck."""
+
+        def go() -> Any:
+            with self.app.app_context():
+                try:
+                    if not watched:
+                        return act()
+                    with self.boundaries.watched():
+                        return act()
+                finally:
+                    db.session.remove()
+
+        return contextvars.Context().run(go)
+
+    def take_job(self) -> str | None:
+        """Do the next job on the queue; answers with its name, None where there is none."""
+        for name in ("checks", "sync"):
+            job_id = self.redis.lpop(f"rq:queue:{name}")
+            if job_id is None:
+                continue
+            job = Job.fetch(job_id.decode(), connection=self.redis, serializer=JSONSerializer)
+            job.delete(remove_from_queue=False)
+            self.do(lambda job=job: import_attribute(job.func_name)(*job.args, **job.kwargs), watched=True)
+            return f"{job.func_name.split('.')[1]} {job.kwargs}"
+        return None
+
+    def _empty_database(self) -> None:
+        if self.server:
+            self.server.execute("DROP DATABASE IF EXISTS faults WITH (FORCE)")
+            self.server.execute(f"CREATE DATABASE faults TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        else:
+            for suffix in ("-wal", "-shm"):
+                self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
+            shutil.copyfile(self.template, self.database)
+
+    def close(self) -> None:
+        for shop in self.shops.values():
+            shop.stop()
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        self.redis.close()
+
+
+@contextmanager
+def opened(kind: str) -> Iterator[House]:
+    """A house on SQLite or PostgreSQL, with the clock and the boundaries in place; everything is ended afterwards."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cartlink-faults-")))
+        url = stack.enter_context(valkey_server())
+        server = None
+        if kind == "postgresql":
+            server = PostgresServer()
+            stack.callback(server.stop)
+        house = House(kind, folder, url, server)
+        stack.callback(house.close)
+        house.do(_import_everything)
+        stack.enter_context(clocks.on(house.clock))
+        stack.enter_context(hooked(house.boundaries))
+        for handler in logging.getLogger().handlers:
+            handler.setLevel(logging.CRITICAL)
+        logging.getLogger().addHandler(house.ear)
+        stack.callback(logging.getLogger().removeHandler, house.ear)
+        # A shop's thread and the worker take turns at every request: the usual five milliseconds would be most of the time.
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(0.0002)
+        stack.callback(sys.setswitchinterval, before)
+        state = random.getstate()
+        stack.callback(random.setstate, state)
+        yield house
+
+
+def _import_everything() -> None:
+    """All modules are there before the clock is put into them."""
+    import pkgutil
+    from importlib import import_module
+
+    import channels
+    import services
+
+    for package in (jobs, services, channels):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+    db.session.execute(text("SELECT 1"))
+    db.session.rollback()
