@@ -18,7 +18,8 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 Gate = Callable[[], None]
-"""Called before every request to a shop; raises ``errors.RunStopped`` where no request may go out any more."""
+"""Called before every request to a shop, and again when a connection had to be made for it, by whichever thread sends it;
+raises ``errors.RunStopped`` where no request may go out any more."""
 
 
 @dataclass(frozen=True, slots=True)

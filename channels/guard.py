@@ -119,12 +119,20 @@ class _TlsSocket(_Guarded, ssl.SSLSocket):
 
 
 class Guard:
-    """The rules of one shop's connections. ``connect`` is the only way out."""
+    """The rules of one shop's connections. ``connect`` is the only way out; ``connected`` is called, in the thread of the
+    request, when a connection stands and nothing has been sent on it: connecting may have taken seconds."""
 
-    def __init__(self, allow_private: Sequence[str], connect_timeout: float, resolver: Resolver):
+    def __init__(
+        self,
+        allow_private: Sequence[str],
+        connect_timeout: float,
+        resolver: Resolver,
+        connected: Callable[[], None] = lambda: None,
+    ):
         self.allow_private = tuple(allow_private)
         self.connect_timeout = connect_timeout
         self.resolver = resolver
+        self.connected = connected
         self.allowance = Allowance()
 
     def connect(self, host: str, port: int) -> socket.socket:
@@ -187,12 +195,20 @@ class Guard:
 class _PlainConnection(HTTPConnection):
     guard: Guard
 
+    def connect(self) -> None:
+        super().connect()
+        self.guard.connected()
+
     def _new_conn(self) -> socket.socket:
         return self.guard.connect(self.host, self.port)
 
 
 class _TlsConnection(HTTPSConnection):
     guard: Guard
+
+    def connect(self) -> None:
+        super().connect()
+        self.guard.connected()
 
     def _new_conn(self) -> socket.socket:
         return self.guard.connect(self.host, self.port)

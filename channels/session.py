@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import math
 import random
 import re
 import ssl
@@ -18,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -105,7 +107,8 @@ class ShopSession:
     """The HTTP of one shop.
 
     ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what must never be told. ``requests`` counts
-    what was sent; ``clock_offset`` is how far the shop's clock is ahead of ours, None while it has not told its time.
+    what was sent; the gate is asked before each, and again (``gate_again``, by default the same) where connecting came before
+    it, which may have taken seconds. ``clock_offset`` is how far the shop's clock is ahead of ours, None while it has not told its time.
     One connection is kept alive, and as many as ``limits.connections`` by ``many``. Raises AddressRefused for an end point
     that is no web address."""
 
@@ -117,6 +120,7 @@ class ShopSession:
         gate: Gate,
         secrets: Sequence[str] = (),
         resolver: Resolver = system_resolver,
+        gate_again: Gate | None = None,
     ):
         self.endpoint = endpoint.rstrip("/")
         self.limits = limits
@@ -125,7 +129,7 @@ class ShopSession:
         self._gate = gate
         self._counting = threading.Lock()
         self._hidden = _spellings(secrets)
-        self._guard = Guard(limits.allow_private, limits.connect_timeout, resolver)
+        self._guard = Guard(limits.allow_private, limits.connect_timeout, resolver, gate_again or gate)
         secure = self.endpoint.lower().startswith("https:")
         self._adapter = GuardedAdapter(self._guard, secure=secure, connections=max(1, limits.connections))
         self._pace = _Pace(limits.per_minute)
@@ -183,15 +187,18 @@ class ShopSession:
         self._let_go()
         return self._exchange(call, time.monotonic() + (self.limits.total_timeout if within is None else within))
 
-    def many(self, calls: Iterable[Call]) -> Iterator[Answer | ChannelError]:
+    def many(self, calls: Iterable[Call], *, within: float | None = None) -> Iterator[Answer | ChannelError]:
         """Send many single calls, each once, ``limits.connections`` at a time; yields what became of each, in their order.
+        All together take at most ``within`` seconds where that is given.
 
-        The gate is asked here, in the caller's thread: when it closes, what is on the wire is waited for and no more is sent."""
+        The gate is asked here, in the caller's thread, and again by a thread that had to connect, in a copy of the caller's
+        context: when it closes, what is on the wire is waited for and no more is sent."""
+        until = math.inf if within is None else time.monotonic() + within
         waiting: deque[Future[Answer | ChannelError]] = deque()
         with ThreadPoolExecutor(max(1, self.limits.connections)) as pool:
             for call in calls:
                 self._let_go()
-                waiting.append(pool.submit(self._outcome, call))
+                waiting.append(pool.submit(copy_context().run, self._outcome, call, until))
                 if len(waiting) >= self.limits.connections:
                     yield waiting.popleft().result()
             while waiting:
@@ -233,9 +240,9 @@ class ShopSession:
         with self._counting:
             self.requests += 1
 
-    def _outcome(self, call: Call) -> Answer | ChannelError:
+    def _outcome(self, call: Call, until: float) -> Answer | ChannelError:
         try:
-            return self._exchange(call, time.monotonic() + self.limits.total_timeout)
+            return self._exchange(call, min(until, time.monotonic() + self.limits.total_timeout))
         except ChannelError as exc:
             return exc
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,6 +94,11 @@ STANDING = (
     .join_from(SyncRun.__table__, Integration.__table__)
     .where(_runs.id == bindparam("run_id"))
 )
+PRESENT = (
+    select(_integrations.removed_at)
+    .where(_integrations.id == bindparam("integration_id"))
+    .with_for_update(read=True, key_share=True)
+)
 EXTEND = (
     update(SyncRun.__table__)
     .where(_runs.id == bindparam("run_id"), _runs.lease_token == bindparam("token"), _runs.state == "running")
@@ -117,6 +123,7 @@ class Lease:
     warnings: list[str] = field(default_factory=list)
     requests_before: int = 0
     requests: int = 0
+    thread: int = field(default_factory=threading.get_ident)
 
     @property
     def run_actor(self) -> str:
@@ -133,10 +140,14 @@ class Lease:
             self.warnings.append(sentence)
 
     def gate(self) -> None:
-        """Called before each request to the shop. Raises LeaseLost, SwitchedOff or StopRequested."""
-        row = db.session.execute(STANDING, {"run_id": self.run_id}).one_or_none()
-        # The read must not keep a transaction open while the request is under way.
-        db.session.rollback()
+        """Called before each request to the shop, and by the thread that has just connected for one.
+        Raises LeaseLost, SwitchedOff or StopRequested."""
+        if threading.get_ident() == self.thread:
+            # No transaction stays open while the request is under way.
+            db.session.rollback()
+        # The session belongs to the run's own thread; a connection may be had by any.
+        with db.engine.connect() as connection:
+            row = connection.execute(STANDING, {"run_id": self.run_id}).one_or_none()
         if row is None or row.lease_token != self.token or row.state != "running":
             raise LeaseLost("Another worker has taken this run over.")
         if not row.enabled or row.removed_at is not None:
@@ -147,8 +158,14 @@ class Lease:
     @contextmanager
     def page(self) -> Iterator[ScopedSession[Session]]:
         """One page's transaction: everything written inside is committed together with the proof that the lease still
-        holds, or not at all. Raises LeaseLost. The lease is extended by it."""
+        holds and the integration is not removed, or not at all. Raises LeaseLost, or SwitchedOff. The lease is extended by it.
+
+        A page of a shop that is only disabled is kept: its request was on the wire before the click."""
         with writing() as session:
+            # Locked first, as everybody locks them; a removal that comes now waits for this page.
+            removed_at = session.execute(PRESENT, {"integration_id": self.integration_id}).scalar_one()
+            if removed_at is not None:
+                raise SwitchedOff("The integration was removed.")
             yield session
             self._extend(session)
 

@@ -16,9 +16,10 @@ from urllib.parse import quote, unquote, urlsplit
 import idna
 import msgspec
 
+from channels.answers import Answer
 from channels.base import Check, Credentials, Gate, Limits
 from channels.guard import Resolver, is_permitted, is_public, system_resolver
-from channels.session import ShopSession
+from channels.session import Call, ShopSession
 from channels.xcart.addon import ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
 from channels.xcart.api import Api, is_header, page_of, target
 from channels.xcart.values import rows_of
@@ -41,6 +42,8 @@ from errors import (
 _API_REFUSAL = re.compile(rb"JWT|Invalid credentials")
 MOST_REQUESTS = 5
 MOST_SECONDS = 15.0
+SLOW = 2.0
+"""Seconds an answer takes in a shop that is slow, where its silence is nothing worse."""
 SKEW_WORTH_TELLING = 120.0
 
 _NOT_A_PLACE = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\"'<>`]+")
@@ -102,7 +105,11 @@ class _Inspection:
         self.shows_pages: ChannelError | None = None
         self.recognised = False
         """Whether the generation asked has answered as only it does: what goes wrong after that is the verdict."""
-        self.limits = replace(limits, tries=1, connect_timeout=min(5.0, limits.connect_timeout))
+        self.pace = 0.0
+        """Seconds the shop took for the answer by which it was recognised."""
+        self.unfinished = False
+        """Whether a shop was too slow for the check to have all its answers."""
+        self.limits = replace(limits, tries=1, connections=2, connect_timeout=min(5.0, limits.connect_timeout))
 
     def verdict(self) -> Check:
         try:
@@ -152,7 +159,7 @@ class _Inspection:
         return self.shows_pages
 
     def _page_of(self, site: Credentials) -> ChannelError:
-        asking = ShopSession(site.endpoint, limits=self.limits, gate=self._counted, resolver=self.resolver)
+        asking = self._session(site)
         try:
             answer = asking.read(f"/{site.admin_script}", insist=False, within=self.within)
         except ChannelError:
@@ -173,9 +180,7 @@ class _Inspection:
         return sorted(probes, key=lambda entry: entry[0] != likely)
 
     def _with_session(self, site: Credentials, probe: Probe) -> None:
-        session = ShopSession(
-            site.endpoint, limits=self.limits, gate=self._counted, secrets=[site.api_key], resolver=self.resolver
-        )
+        session = self._session(site)
         try:
             probe(session, site, self)
         finally:
@@ -183,11 +188,39 @@ class _Inspection:
                 self.skew = round(session.clock_offset.total_seconds(), 1)
             session.close()
 
+    def _session(self, site: Credentials) -> ShopSession:
+        return ShopSession(
+            site.endpoint, limits=self.limits, gate=self._counted, gate_again=self.gate, secrets=[site.api_key],
+            resolver=self.resolver,
+        )  # fmt: skip
+
     def _counted(self) -> None:
         if self.spent >= MOST_REQUESTS:
             raise ShopBroken("The shop gives no clear answer.")
         self.gate()
         self.spent += 1
+
+    def recognise(self, begun: float) -> None:
+        """Note that the shop has answered, to a request sent at ``begun``, as only one of this generation does."""
+        self.recognised = True
+        self.pace = time.monotonic() - begun
+
+    def ask(self, session: ShopSession, calls: Sequence[Call]) -> list[Answer | None]:
+        """The answers to what is asked once the shop is recognised, two at a time; None for what a slow shop did not answer
+        before the time of the check was over, and for a read that broke. Raises the first ChannelError of any other kind."""
+        outcomes: list[Answer | None] = []
+        answers = session.many(calls, within=max(0.0, self.until - time.monotonic()))
+        for call, outcome in zip(calls, answers, strict=True):
+            if isinstance(outcome, ShopTimeout) and self.pace >= SLOW:
+                self.unfinished = True
+                outcomes.append(None)
+            elif isinstance(outcome, ShopBroken) and call.method == "GET":
+                outcomes.append(None)
+            elif isinstance(outcome, ChannelError):
+                raise outcome
+            else:
+                outcomes.append(outcome)
+        return outcomes
 
     @property
     def within(self) -> float:
@@ -208,9 +241,16 @@ class _Inspection:
             moved_to = self._secure_address()
             if moved_to:
                 advice.append(f"The shop answers at {moved_to} as well: use that.")
+        sentence = f"{name} answers, and the API key may read and write."
+        if self.unfinished:
+            sentence = f"{name} answers and accepts the API key, but too slowly for the whole check."
+            advice.append(
+                f"An answer takes {self.pace:.0f} seconds, so syncing will be slow: ask the shop's host why. What could not be "
+                "asked, such as whether the key may write, shows with the first sync."
+            )
         return Check(
             "good",
-            f"{name} answers, and the API key may read and write.",
+            sentence,
             " ".join(advice),
             found.endpoint,
             found.generation,
@@ -252,6 +292,7 @@ def _probe_api(session: ShopSession, site: Credentials, inspection: _Inspection)
     """Return where the API of 5.5 answers and the key may read and write; else raise the leaf that says why not."""
     shop = Api(session, site)
     path = "/orders"
+    begun = time.monotonic()
     answer = session.read(target(path, page_of(1, 1)), headers=shop.headers, insist=False, within=inspection.within)
     if answer.status == 401 and answer.is_json and not _API_REFUSAL.search(answer.body):
         raise _no_shop(site)
@@ -262,43 +303,49 @@ def _probe_api(session: ShopSession, site: Credentials, inspection: _Inspection)
         rows = rows_of(shop.judged(answer, path).body, shop.host)
         if not all(_has(row, "id", "order_number") for row in rows):
             raise _no_shop(site)
-    inspection.recognised = True
+    inspection.recognise(begun)
     if inspection.lightly:
         return
-    written = session.write(
-        "PUT", target("/orders/0/shipping_status"), {"code": "S"}, headers=shop.headers, within=inspection.within
-    )
-    if written.status not in (400, 404) or not written.is_json:
-        shop.judged(written, "/orders/0/shipping_status", writing=True)
+    path = "/orders/0/shipping_status"
+    [written] = inspection.ask(session, [Call("PUT", target(path), shop.headers, {"code": "S"})])
+    if written is not None and (written.status not in (400, 404) or not written.is_json):
+        shop.judged(written, path, writing=True)
 
 
 def _probe_addon(session: ShopSession, site: Credentials, inspection: _Inspection) -> None:
     """Return where the add-on answers and the key may read and write; else raise the leaf that says why not."""
     shop = Addon(session, site)
+    begun = time.monotonic()
     answer = shop.read(SHIPPING_STATUSES, within=inspection.within)
     if not all(_has(row, "id", "code", "position") for row in rows_of(answer.body, shop.host)):
         raise _no_shop(site)
-    inspection.recognised = True
+    inspection.recognise(begun)
     if inspection.lightly:
         return
-    _probe_paging(shop, inspection.within)
-    written = session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {"x": 1}, within=inspection.within)
-    if written.status == 403 and not written.body.strip():
-        raise ReadOnlyKey("The API key may read but not write.", None, 403)
-    shop.judged(written)
+    nothing = shop.target(f"{SHIPPING_STATUSES}/0")
+    orders = shop.target(ORDERS, [*order_by("o.order_id"), *limit(0, 1)], "complex")
+    paged, written, empty = inspection.ask(
+        session, [Call("GET", orders), Call("PUT", nothing, {}, {"x": 1}), Call("PUT", nothing, {}, {})]
+    )
+    if paged is not None:
+        _judge_paging(shop, paged)
+    if written is not None:
+        if written.status == 403 and not written.body.strip():
+            raise ReadOnlyKey("The API key may read but not write.", None, 403)
+        shop.judged(written)
     # An add-on that reads JSON refuses an empty object, and before it looks at anything else; an old one reads no JSON.
-    if session.write("PUT", shop.target(f"{SHIPPING_STATUSES}/0"), {}, within=inspection.within).status == 200:
+    if empty is not None and empty.status == 200:
         raise ShopTooOld(f"The REST API of {shop.host} does not read what Cartlink writes: it is too old.")
 
 
-def _probe_paging(shop: Addon, within: float) -> None:
-    """Make sure that this add-on has the complex schema and gives as many rows as it is asked for."""
+def _judge_paging(shop: Addon, answer: Answer) -> None:
+    """Make sure that this add-on has the complex schema and gives as many rows as it is asked for. One order at fault makes
+    such an answer fail or unreadable; that says nothing about the shop."""
     try:
-        answer = shop.read(ORDERS, [*order_by("o.order_id"), *limit(0, 1)], schema="complex", insist=False, within=within)
+        rows = rows_of(shop.judged(answer).body, shop.host)
     except ShopBroken:
-        # One order at fault makes this fail; it says nothing about the shop.
         return
-    if len(rows_of(answer.body, shop.host)) > 1:
+    if len(rows) > 1:
         raise ShopTooOld(f"The REST API of {shop.host} gives all orders at once: it is too old.")
 
 

@@ -29,6 +29,8 @@ _UNITS = {
 _DECIMALS = {code: digits for digits, codes in _UNITS.items() for code in codes.split()}
 _STEPS = {digits: Decimal(1).scaleb(-digits) for digits in range(7)}
 _ZEROS = {digits: Decimal(0).quantize(step) for digits, step in _STEPS.items()}
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape of a JSON text: half a character by itself (a name cut in the middle of an emoji) is its group 1."""
 _PATH = re.compile(r"at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 
@@ -125,8 +127,16 @@ def _decoded(body: bytes, kind: Any, host: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        what = "a web page" if body.lstrip()[:1] == b"<" else "something unreadable"
+        mended = _ESCAPE.sub(_whole_character, body)
+    if mended != body:
+        return _decoded(mended, kind, host)
+    what = "a web page" if body.lstrip()[:1] == b"<" else "something unreadable"
     raise ShopBroken(f"{host} sent {what} where data was expected.", status_code=200)
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    """Half a character, which would spoil the whole page, becomes the sign for one that cannot be shown."""
+    return b"\\ufffd" if escape.group(1) else escape.group()
 
 
 def row_value(row: msgspec.Raw, problems: list[str]) -> Any:

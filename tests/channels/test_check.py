@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from channels.base import Check, Credentials, Limits
+from channels.xcart import detect
 from channels.xcart.channel import XCart
 from errors import InvalidInput, KeyRejected, SwitchedOff
 from practice_shop import PracticeShop, Store
@@ -136,6 +137,36 @@ class TestGood:
     def test_a_shop_whose_first_order_is_at_fault(self, store, shop):
         store.place_order([(1, 1)], profile=False)
         assert check(shop).good
+
+    def test_a_shop_whose_first_order_holds_half_a_character(self, store, shop):
+        """A name cut in the middle of an emoji: PHP prints a lone surrogate, which is no text (``\\ud83d``)."""
+        store.orders[store.place_order([(1, 1)])].notes = "Thank you \ud83d"
+        assert check(shop).good
+
+    @pytest.mark.parametrize("generation", ["", "addon"])
+    def test_a_slow_shop_is_checked_whole(self, store, monkeypatch: pytest.MonkeyPatch, generation: str):
+        """Three seconds an answer, at a tenth of all times."""
+        monkeypatch.setattr(detect, "MOST_SECONDS", detect.MOST_SECONDS / 10)
+        with PracticeShop(store=store, page_latency=300) as shop:
+            found = check(shop, generation=generation)
+            assert found.good and "may read and write" in found.message
+            assert check(shop, shop.read_key, generation=generation).verdict == "read_only_key"
+
+    @pytest.mark.parametrize("kind", ["addon", "api"])
+    def test_a_shop_too_slow_for_the_whole_check_is_good_and_called_slow(self, store, monkeypatch, kind: str):
+        """Six seconds an answer, at a tenth of all times."""
+        monkeypatch.setattr(detect, "MOST_SECONDS", 1.1)
+        monkeypatch.setattr(detect, "SLOW", 0.2)
+        with PracticeShop(store=store, generation=kind, page_latency=600) as shop:
+            found = check(shop, generation=kind)
+            assert (found.good, found.generation) == (True, kind)
+            assert "too slowly" in found.message and "syncing will be slow" in found.advice
+            assert check(shop, "wrong-key-1", generation=kind).verdict == "wrong_key"
+
+    @pytest.mark.deep
+    def test_a_slow_shop_in_its_own_time(self, store):
+        with PracticeShop(store=store, page_latency=3000) as shop:
+            assert "may read and write" in check(shop).message
 
     def test_a_shop_in_a_sub_folder(self, store):
         with PracticeShop(store=store, base_path="/outlet") as shop:

@@ -259,3 +259,15 @@ def test_a_product_no_column_is_made_for_stops_no_other(app, db, shop, field, va
         run = do(integration_id, kind)
         assert run.outcome in ("done", "partial", "waiting"), run.error
     assert "PLATE" in {item.sku for item in stock.list_stock()}
+
+
+def test_an_order_with_half_a_character_in_it_costs_nothing_else(app, db, shop):
+    """A note cut in the middle of an emoji: PHP prints a lone surrogate, which is no text."""
+    ids = products(shop)
+    bad = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    shop.store.orders[bad].notes = "Thank you \ud83d"
+    shop.store.place_order(lines=[(ids["CUP"], 2)])
+    integration_id = connect(shop)
+    run = do(integration_id, "orders")
+    assert (run.outcome, run.counts["new"]) == ("done", 2)
+    assert {order.customer_notes for order in orders(db)} == {"Thank you \ufffd", ""}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 
 import pytest
@@ -116,6 +118,39 @@ def test_the_gate_closes_when_the_integration_is_switched_off_or_the_run_is_stop
     integrations.set_enabled(integration_id, False, "test")
     with pytest.raises(SwitchedOff):
         lease.gate()
+
+
+def test_the_gate_may_be_asked_by_the_thread_that_connects(app):
+    """A channel sends many requests at once, from threads of its own, in a copy of the run's context."""
+    integration_id, run = started()
+    lease = runs.claim(run.id)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy_context().run, lease.gate).result()
+        integrations.set_enabled(integration_id, False, "test")
+        with pytest.raises(SwitchedOff):
+            pool.submit(copy_context().run, lease.gate).result()
+
+
+def test_a_page_that_comes_after_the_removal_is_refused(app):
+    """Removed, and perhaps added again, while a request was on the wire: what it brought belongs to nobody any more."""
+    integration_id, run = started()
+    item_id = make_item("CUP").id
+    lease = runs.claim(run.id)
+    integrations.remove_integration(integration_id, "test")
+    with pytest.raises(SwitchedOff), lease.page() as session:
+        session.get(StockItem, item_id).on_hand = 99
+    assert database.session.get(StockItem, item_id).on_hand == 10
+    runs.finish(lease, "stopped")
+
+
+def test_a_page_that_comes_after_the_switch_is_kept(app):
+    integration_id, run = started()
+    item_id = make_item("CUP").id
+    lease = runs.claim(run.id)
+    integrations.set_enabled(integration_id, False, "test")
+    with lease.page() as session:
+        session.get(StockItem, item_id).on_hand = 99
+    assert database.session.get(StockItem, item_id).on_hand == 99
 
 
 def test_giving_way_keeps_what_was_counted_and_lets_another_worker_go_on(app):
