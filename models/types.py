@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 SCALE = Decimal(10_000)
@@ -44,6 +48,45 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class _Texts(TypeDecorator[list[str]]):
+    """Many texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: Any) -> Any:
+        return value if dialect.name == "postgresql" or value is None else msgspec.json.encode(value).decode()
+
+
+class _Among(FunctionElement[Any]):
+    """Without a type: SQLAlchemy would compare a boolean function with 1 on SQLite, and no index would be used."""
+
+    name = "among"
+    inherit_cache = True
+
+
+def among(column: Any, parameter: str) -> ColumnElement[bool]:
+    """Whether a text column is one of the texts in a parameter. As ``column.in_``, but the statement stays the same however
+    many there are: nothing is made anew each time it is sent."""
+    return _Among(column, bindparam(parameter, type_=_Texts()))
+
+
+@compiles(_Among)
+def _among_on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
+    column, texts = element.clauses
+    listed = func.json_each(texts).table_valued("value")
+    return compiler.process(column.in_(select(listed.c.value)), **options)
+
+
+@compiles(_Among, "postgresql")
+def _among_on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
+    column, texts = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} = ANY ({texts})"
 
 
 def utcnow() -> datetime:

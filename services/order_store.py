@@ -13,15 +13,16 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import selectinload
 
 from channels.base import BadRow, Surcharge
 from channels.base import Order as ShopOrder
 from extensions import db
 from models import LinePart, Link, Listing, Order, OrderLine, StockItem
-from models.types import utcnow
+from models.types import among, utcnow
 from services import holds, kits, ledger, order_changes, oversells
+from services.bulk import BulkInsert
 from services.money import break_down
 from services.order_columns import Storing, columns, line_columns
 
@@ -30,14 +31,15 @@ Rows = dict[str, tuple[Surcharge, ...]]
 
 # Asked for every page: made once, on the tables, they cost half as much.
 _orders, _lists, _links, _items = Order.__table__.c, Listing.__table__.c, Link.__table__.c, StockItem.__table__.c
-_NAMED = (_orders.shop_id == bindparam("shop_id"), _orders.external_id.in_(bindparam("external_ids", expanding=True)))
+_NAMED = (_orders.shop_id == bindparam("shop_id"), among(_orders.external_id, "external_ids"))
+INSERT_ORDERS, INSERT_LINES = BulkInsert(Order.__table__), BulkInsert(OrderLine.__table__)
 DIGESTS = select(_orders.external_id, _orders.digest).where(*_NAMED)
 IDS = select(_orders.external_id, _orders.id).where(*_NAMED)
-EQUAL_SKUS = select(_items.sku, _items.id).where(_items.sku.in_(bindparam("skus", expanding=True)))
+EQUAL_SKUS = select(_items.sku, _items.id).where(among(_items.sku, "skus"))
 LINKED_BY_HAND = (
     select(_lists.sku, _links.stock_item_id)
     .join_from(Listing.__table__, Link.__table__)
-    .where(_lists.shop_id == bindparam("shop_id"), _lists.sku.in_(bindparam("skus", expanding=True)), _links.made_by == "hand")
+    .where(_lists.shop_id == bindparam("shop_id"), among(_lists.sku, "skus"), _links.made_by == "hand")
 )
 
 
@@ -105,7 +107,7 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
         parts = {item_id for recipe in recipes.values() for item_id, _ in recipe}
         items = ledger.load_items({*item_of.values(), *parts, *_items_of_lines(storing.shop_id, changed)})
         with db.session.no_autoflush:
-            _insert(storing, fresh.values(), rows, item_of, items, stored)
+            short = _insert(storing, fresh.values(), rows, item_of, items, stored)
         if recipes and fresh:
             touched, released = kits.book_new(
                 storing.shop_id, list(fresh), recipes, storing.holds.stage_of, actor=storing.actor, run_id=storing.run_id
@@ -114,8 +116,8 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
             stored.held -= released
         if changed:
             _update(storing, changed, rows, item_of, items, stored, recipes)
-        if fresh:
-            oversells.detect(storing.shop_id, list(fresh))
+        if short:
+            oversells.detect(storing.shop_id, short)
     if stored.touched:
         db.session.flush()
         ledger.mark_stale(stored.touched)
@@ -171,9 +173,11 @@ def _items_of_lines(shop_id: int, external_ids: Iterable[str]) -> set[int]:
     return {*db.session.scalars(query), *db.session.scalars(parts)}
 
 
-def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int, StockItem], stored: Stored) -> None:
-    """New orders in three statements, whatever their number: orders, lines, ledger entries."""
+def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int, StockItem], stored: Stored) -> list[str]:
+    """New orders in three statements, whatever their number: orders, lines, ledger entries. Answers with the external ids of
+    those that could not reserve all they ask for."""
     now = utcnow()
+    short: list[str] = []
     order_rows: list[dict[str, Any]] = []
     line_rows: list[list[dict[str, Any]]] = []
     entries: list[list[Any]] = []
@@ -199,12 +203,14 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
                 for position, (line, part, new) in enumerate(zip(order.lines, money.lines, lines, strict=True))
             ]
         )  # fmt: skip
+        if stage == "open" and any(new.stock_item_id is not None and new.reserved < new.quantity for new in lines):
+            short.append(order.external_id)
         stored.new += 1
         stored.held += verdict.state == "on_hold"
     if not order_rows:
-        return
+        return short
     # SQLite answers RETURNING with a statement a row; plain inserts go in one, and the ids are read afterwards.
-    db.session.execute(insert(Order.__table__), order_rows)
+    INSERT_ORDERS(order_rows)
     named = {"shop_id": storing.shop_id, "external_ids": [row["external_id"] for row in order_rows]}
     id_of = dict(db.session.execute(IDS, named).all())
     flat: list[dict[str, Any]] = []
@@ -216,9 +222,10 @@ def _insert(storing, fresh, rows: Rows, item_of: dict[str, int], items: dict[int
             entry.order_id = order_id
         flat.extend(lines_of)
     if flat:
-        db.session.execute(insert(OrderLine.__table__), flat)
+        INSERT_LINES(flat)
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
+    return short
 
 
 @dataclass(slots=True)
