@@ -116,6 +116,8 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
             stored.held -= released
         if changed:
             _update(storing, changed, rows, item_of, items, stored, recipes)
+        if recipes:
+            short += [name for name, (order, _, _) in fresh.items() if any(line.sku in recipes for line in order.lines)]
         if short:
             oversells.detect(storing.shop_id, short)
     if stored.touched:
