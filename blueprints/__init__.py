@@ -9,6 +9,7 @@ from blueprints import (
     assets,
     errors,
     headers,
+    incidents,
     limits,
     listings,
     numbers,
@@ -40,11 +41,20 @@ def guard(app: Flask, config: Config) -> None:
 
 def register(app: Flask) -> None:
     """Hook every area, the error pages and what templates use into the application."""
-    for helper in (assets, errors, headers, times, words, accounts.words):
+    for helper in (assets, errors, headers, times, words, accounts.words, incidents.words):
         helper.init_app(app)
-    rooms = (settings.bp, *sales_channels.blueprints, *activity.blueprints, accounts.bp, accounts.own_bp, users.bp, privacy.bp, operating.bp)
+    rooms = (
+        settings.bp,
+        *sales_channels.blueprints,
+        *activity.blueprints,
+        accounts.bp,
+        accounts.own_bp,
+        users.bp,
+        privacy.bp,
+        operating.bp,
+    )
     for blueprint in rooms:
         app.register_blueprint(blueprint)
-    for area in (orders, stock, listings, reports):
+    for area in (orders, stock, listings, reports, incidents):
         for blueprint in area.blueprints:
             app.register_blueprint(blueprint)

@@ -24,7 +24,7 @@ COUNTS = {
 """Counts of a run whose own name would not say enough."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
-    "retrying": ("Waiting to retry", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
+    "retrying": ("Waiting to retry", "warn"), "paused": ("Paused", "warn"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
 }  # fmt: skip
 """Health of an integration as services.integration_list tells it -> word and tone."""
 

@@ -129,6 +129,9 @@ def _bad(integration: Integration, parts: dict[str, HealthPart], name: str, trou
     part.failing_since = part.failing_since or part.failed_at
     part.failures += 1
     part.code, part.message, part.advice = code or trouble.code, trouble.message, trouble.advice
+    if part.code == "refused":
+        # The shop's own words may name a customer; they stay with the run, and go into no message.
+        part.message = "The shop refused a request; the run says with which words."
     return part.failures
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Integer as SqlInteger
 import channels
 from errors import NotFound
 from extensions import db
-from models import Integration, Listing, Order, SyncRun
+from models import Incident, Integration, Listing, Order, SyncRun
 from models.sync_run import LIVE
 from models.types import utcnow
 
@@ -34,8 +34,9 @@ class LiveRun:
 
 @dataclass(slots=True)
 class IntegrationRow:
-    """``health`` is disabled, needs_reauthorising, syncing, retrying, never_checked or connected; ``live`` says whether the
-    row is about to change by itself."""
+    """``health`` is disabled, needs_reauthorising, paused, syncing, retrying, never_checked or connected; ``failing`` names the
+    parts of models.HealthPart that fail, with blanks, ``incidents`` counts the open ones; ``live`` says whether the row is
+    about to change by itself."""
 
     id: int
     name: str
@@ -50,6 +51,8 @@ class IntegrationRow:
     held_orders: int
     failed_listings: int
     preview_waits: bool
+    failing: str
+    incidents: int
     runs: tuple[LiveRun, ...]
     live: bool
 
@@ -74,11 +77,15 @@ FAILED = (
     .where(Listing.shop_id == _integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     .scalar_subquery()
 )
+INCIDENTS = (
+    select(func.count()).where(Incident.integration_id == _integration.id, Incident.resolved_at.is_(None)).scalar_subquery()
+)
 COLUMNS = (
     _integration.id, _integration.shop_id, _integration.kind, _integration.name, _integration.endpoint, _integration.enabled,
     _integration.health, _integration.health_message, _integration.orders_done_at, _integration.stock_done_at,
     _integration.orders_due_at, _integration.stock_due_at, _integration.listings_due_at, _integration.waiting_run_id,
-    HELD.label("held_orders"), FAILED.label("failed_listings"),
+    _integration.failing, _integration.paused_at,
+    HELD.label("held_orders"), FAILED.label("failed_listings"), INCIDENTS.label("incidents"),
 )  # fmt: skip
 PRESENT = _integration.removed_at.is_(None)
 
@@ -130,6 +137,7 @@ def _matching(word: str, status: str) -> list[ColumnElement[bool]]:
                 trouble & Integration.enabled,
                 Integration.waiting_run_id.is_not(None),
                 Integration.writes_refused,
+                Integration.failing != "",
                 held,
                 failed.exists(),
             )
@@ -169,13 +177,14 @@ def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
 def _row(row: Row, runs: tuple[LiveRun, ...], now: datetime) -> IntegrationRow:
     kind = channels.channel_kind(row.kind)
     due = (row.orders_due_at, row.stock_due_at, row.listings_due_at)
-    active = row.enabled and row.health != "needs_reauthorising"
+    active = row.enabled and row.health != "needs_reauthorising" and row.paused_at is None
     starting = active and any(moment is not None and now - STARTING <= moment <= now for moment in due)
     return IntegrationRow(
         id=row.id, name=row.name, label=kind.label, logo=kind.logo, endpoint=row.endpoint, enabled=row.enabled,
         health=_health(row, runs), health_message=row.health_message if row.enabled else "",
         orders_done_at=row.orders_done_at, stock_done_at=row.stock_done_at, held_orders=row.held_orders, failed_listings=row.failed_listings,
-        preview_waits=row.waiting_run_id is not None, runs=runs, live=bool(runs) or starting,
+        preview_waits=row.waiting_run_id is not None, failing=row.failing if row.enabled else "", incidents=row.incidents,
+        runs=runs, live=bool(runs) or starting,
     )  # fmt: skip
 
 
@@ -184,4 +193,6 @@ def _health(row: Row, runs: tuple[LiveRun, ...]) -> str:
         return "disabled"
     if row.health == "needs_reauthorising":
         return row.health
+    if row.paused_at is not None and not runs:
+        return "paused"
     return "syncing" if runs else row.health

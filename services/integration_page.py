@@ -11,8 +11,10 @@ from extensions import db
 from models import Integration, Listing, Order, SyncRun
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import activity
+from services import activity, health, incident_list
 from services.activity import RunRow
+from services.health import Group
+from services.incident_list import IncidentRow
 from services.integration_list import IntegrationRow, get_row
 from services.integrations import get_integration
 
@@ -31,17 +33,23 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``row`` is as in the list; ``runs`` are the newest."""
+    """``row`` is as in the list; ``runs`` are the newest; ``groups`` are connection, orders, stock and write-back."""
 
     row: IntegrationRow
     integration: Integration
     runs: list[RunRow]
+    groups: list[Group]
+    incidents: list[IncidentRow]
 
 
 def overview(integration_id: int) -> Overview:
     """Raises NotFound."""
     row = get_row(integration_id)
-    return Overview(row, get_integration(integration_id), activity.last_runs(integration_id, LAST_RUNS))
+    integration = get_integration(integration_id)
+    return Overview(
+        row, integration, activity.last_runs(integration_id, LAST_RUNS), health.groups(integration),
+        incident_list.of_integration(integration_id),
+    )  # fmt: skip
 
 
 def last_days(integration: Integration, zone: tzinfo) -> list[Day]:

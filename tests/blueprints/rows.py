@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from extensions import db, writing
-from models import Integration, Listing, Order, Shop, SyncRun
+from models import Incident, IncidentEvent, Integration, Listing, Notice, Order, Shop, SyncRun
 from models.types import utcnow
 
 
@@ -53,6 +53,29 @@ def add_failed_listing(integration_id: int, sku: str) -> None:
     with writing() as session:
         shop_id = session.get_one(Integration, integration_id).shop_id
         session.add(Listing(shop_id=shop_id, external_id=sku, kind="product", sku=sku, push_error="The shop refused it."))
+
+
+def add_incident(integration_id: int, user_id: int | None = None, **given: Any) -> tuple[int, int]:
+    """An open incident, with a notice for a user where one is named; answers with the ids of both."""
+    now = utcnow()
+    facts = {"code": "timeout", "message": "shop.example stopped answering.", "advice": "", "failures": 7}
+    values = {
+        "cause": "outage",
+        "since": now - timedelta(hours=3),
+        "opened_at": now - timedelta(hours=2),
+        "facts": facts,
+        **given,
+    }
+    with writing() as session:
+        incident = Incident(integration_id=integration_id, remind_at=now + timedelta(hours=20), reopened=0, **values)
+        session.add(incident)
+        session.flush()
+        session.add(IncidentEvent(incident_id=incident.id, kind="opened", at=incident.opened_at))
+        notice = Notice(user_id=user_id, incident_id=incident.id, kind="opened") if user_id is not None else None
+        if notice is not None:
+            session.add(notice)
+            session.flush()
+        return incident.id, notice.id if notice is not None else 0
 
 
 def change_run(run_id: int, **given: Any) -> None:

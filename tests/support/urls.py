@@ -15,7 +15,7 @@ from extensions import db
 from models import Draft
 from models.types import utcnow
 from services import drafts, vault
-from tests.blueprints.rows import add_integration, add_run
+from tests.blueprints.rows import add_incident, add_integration, add_run
 from tests.support.planted import plant
 from tests.support.signed_in import user_called
 
@@ -35,8 +35,9 @@ def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
     things in different rooms carries the blueprint's name before it."""
     integration_id = add_integration("Example shop", endpoint="http://127.0.0.1:9", key_sealed=vault.seal("a key"))
     planted = plant(integration_id)
+    incident_id, notice_id = add_incident(integration_id, user_called("owner"))
     return {
-        **planted,
+        **planted, "incident_id": incident_id, "notice_id": notice_id,
         "integration_id": integration_id, "run_id": add_run(integration_id, state="running", started_at=utcnow()),
         "user_id": user_called("Somebody else", "manager"), "session_id": 1,
         "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css",

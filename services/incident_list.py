@@ -1,0 +1,117 @@
+"""What the pages of incidents show: each with what happened, what Cartlink does by itself, and what a person can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, func, select
+
+from errors import NotFound
+from extensions import db
+from models import Incident, IncidentEvent, Integration
+from services import incident_words
+from services.incident_words import CAUSES, Cause
+
+PAGE_SIZE = 25
+STATES = ("open", "over", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether its integration is."""
+
+    id: int
+    integration_id: int
+    integration: str
+    removed: bool
+    enabled: bool
+    paused: bool
+    since: datetime
+    opened_at: datetime
+    resolved_at: datetime | None
+    resolution: str
+    muted: bool
+    happened: list[str]
+    does: str
+    words: Cause
+
+    @property
+    def open(self) -> bool:
+        return self.resolved_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentPage:
+    rows: list[IncidentRow]
+    total: int
+    number: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSeen:
+    """One incident, the shop's address, and what became of it, oldest first."""
+
+    row: IncidentRow
+    endpoint: str
+    events: Sequence[IncidentEvent]
+
+
+COLUMNS = (Incident, Integration.name, Integration.removed_at, Integration.enabled, Integration.paused_at)
+
+
+def list_page(number: int = 1, *, state: str = "open", integration: str = "", topic: str = "") -> IncidentPage:
+    """Open ones first, then the newest first. ``state`` is one of STATES, ``integration`` a part of a name, ``topic`` one of
+    incident_words.TOPICS."""
+    where = _matching(state, integration, topic)
+    total = db.session.scalar(select(func.count()).select_from(Incident).join(Integration).where(*where)) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(1, number), pages)
+    query = (
+        select(*COLUMNS).join(Integration).where(*where)
+        .order_by(Incident.resolved_at.is_not(None), Incident.opened_at.desc(), Incident.id.desc())
+        .limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
+    )  # fmt: skip
+    return IncidentPage([_row(row) for row in db.session.execute(query)], total, number, pages)
+
+
+def _matching(state: str, integration: str, topic: str) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if state == "open":
+        where.append(Incident.resolved_at.is_(None))
+    elif state == "over":
+        where.append(Incident.resolved_at.is_not(None))
+    if integration:
+        where.append(Integration.name_key.contains(integration.casefold(), autoescape=True))
+    if topic:
+        where.append(Incident.cause.in_([name for name, cause in CAUSES.items() if cause.topic == topic]))
+    return where
+
+
+def of_integration(integration_id: int) -> list[IncidentRow]:
+    """The open incidents of one integration, the oldest first."""
+    query = select(*COLUMNS).join(Integration).where(Incident.integration_id == integration_id, Incident.resolved_at.is_(None))
+    return [_row(row) for row in db.session.execute(query.order_by(Incident.since))]
+
+
+def get_incident(incident_id: int) -> IncidentSeen:
+    """Raises NotFound."""
+    found = db.session.execute(select(*COLUMNS, Integration.endpoint).join(Integration).where(Incident.id == incident_id)).first()
+    if found is None:
+        raise NotFound("There is no such incident.", "It may have been over for so long that it was forgotten.")
+    events = db.session.scalars(
+        select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id)
+    ).all()
+    return IncidentSeen(_row(found), found.endpoint, events)
+
+
+def _row(found: Row) -> IncidentRow:
+    incident: Incident = found[0]
+    return IncidentRow(
+        id=incident.id, integration_id=incident.integration_id, integration=found.name, removed=found.removed_at is not None,
+        enabled=found.enabled, paused=found.paused_at is not None, since=incident.since, opened_at=incident.opened_at,
+        resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
+        happened=incident_words.happened(incident), does=incident_words.does(incident), words=CAUSES[incident.cause],
+    )  # fmt: skip
