@@ -16,7 +16,7 @@ from services import keyring, vault
 @cli.ends_commands
 def create_app(config: Config | None = None) -> Flask:
     """Make the application. Raises ConfigError where a setting is missing or not usable; a ``flask`` command ends then."""
-    config = config or load()
+    config = config or load(keyring=not cli.brings_keyring())
     app = Flask(__name__, instance_path=str(config.instance))
     app.config.update(config.flask(), CARTLINK=config)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -31,5 +31,6 @@ def create_app(config: Config | None = None) -> Flask:
     jobs.init_app(app, config)
     blueprints.register(app)
     cli.register(app)
-    keyring.check_at_start(app)
+    if not cli.brings_keyring():
+        keyring.check_at_start(app)
     return app

@@ -19,6 +19,8 @@ from errors import ConfigError
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
 SHORTEST_TOKEN = 16
+NO_KEY = "A" * 43 + "="
+"""A Fernet key that has sealed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,10 @@ def _instance(given: Mapping[str, str]) -> Path:
     return Path(given.get("CARTLINK_INSTANCE") or ROOT / "instance").resolve()
 
 
-def load(environ: Mapping[str, str] | None = None) -> Config:
-    """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable."""
+def load(environ: Mapping[str, str] | None = None, *, keyring: bool = True) -> Config:
+    """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable.
+
+    Without ``keyring`` a keyring file may be missing, for whoever brings one; its keys are not read then."""
     given = dict(os.environ if environ is None else environ)
     instance = _instance(given)
     values = read_settings_file(instance / "settings.env")
@@ -128,7 +132,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     return Config(
         instance=instance,
         secret_key=reader.required("SECRET_KEY"),
-        secret_keys=_secret_keys(values),
+        secret_keys=_secret_keys(values) if keyring or not values.get("SECRET_KEYS_FILE") else (NO_KEY,),
         secret_keys_file=values.get("SECRET_KEYS_FILE", ""),
         database_url=_database_url(reader.required("DATABASE_URL")),
         redis_url=reader.required("REDIS_URL"),

@@ -5,7 +5,8 @@
     python worker.py cron            puts a tick on its queue every TICK_SECONDS; several may run
 
 SIGTERM (or Ctrl-C) ends it in order: a job under way is asked to give way at its next page, and is killed where it does not
-within ``--patience`` seconds; either way its run is given back, and the next worker goes on with it at once. Where the queue is away it ends with exit code 1 and one sentence: a supervisor starts it again.
+within ``--patience`` seconds; either way its run is given back, and the next worker goes on with it at once. Where the queue is
+away it ends with exit code 1 and one sentence: a supervisor starts it again.
 """
 
 from __future__ import annotations

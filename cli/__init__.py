@@ -6,10 +6,11 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import integrations, keys, listings, orders, privacy, runs, stock, sync, users
+from cli import backup, integrations, keys, listings, orders, privacy, runs, stock, sync, users
+from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
-__all__ = ["ends_commands", "register"]
+__all__ = ["brings_keyring", "ends_commands", "register"]
 
 GROUPS = (
     integrations.group,
@@ -21,6 +22,7 @@ GROUPS = (
     users.group,
     keys.group,
     privacy.group,
+    backup.group,
 )
 
 

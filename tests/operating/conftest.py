@@ -1,0 +1,5 @@
+"""What the tests of operating share with those of the commands."""
+
+from tests.cli.conftest import commands
+
+__all__ = ["commands"]
