@@ -16,6 +16,7 @@ from blueprints.access import ANYONE, CUSTOMERS, OWNER, ROLES, SIGNED_IN
 from extensions import db, writing
 from models import Order
 from models.user import ROLES as USER_ROLES
+from services import order_desk
 from tests.blueprints.pages import elements, htmx
 from tests.support.planted import WORD
 from tests.support.signed_in import FreshClient, sign_in
@@ -204,6 +205,7 @@ def test_a_viewer_learns_nothing_of_customers_by_searching_or_sorting(app: Flask
     assert by_name != newest
     for kind in ("/orders", "/orders/orders.csv"):
         assert list(shown_orders(viewer.get(f"{kind}?sort=customer").text)) == newest
+    assert [row.number for row in order_desk.list_page(order_desk.Wanted(sort="customer")).rows] == newest
     assert "sort=customer" not in viewer.get("/orders?sort=customer&q=100").text
     for search in ("1001", "SKU", "#1001"):
         assert "1001" in list(shown_orders(viewer.get("/orders", query_string={"q": search}).text)), search
