@@ -6,7 +6,7 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import backup, integrations, keys, listings, orders, privacy, runs, stock, sync, users
+from cli import backup, integrations, keys, listings, orders, privacy, retention, runs, stock, sync, users
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
@@ -23,6 +23,7 @@ GROUPS = (
     keys.group,
     privacy.group,
     backup.group,
+    retention.group,
 )
 
 

@@ -8,6 +8,7 @@ from jobs.evaluations import enqueue_due_evaluations
 from jobs.figures import note_tick
 from jobs.messages import enqueue_due_deliveries
 from jobs.privacy import enqueue_due_erasing
+from jobs.retention import enqueue_due_forgetting
 from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from services import far_times, figures, runs, schedule
@@ -26,6 +27,7 @@ def tick() -> None:
     watch()
     enqueue_due_deliveries()
     figures.roll_up()
+    enqueue_due_forgetting()
     note_tick()
 
 
