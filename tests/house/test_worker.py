@@ -108,23 +108,17 @@ def test_without_a_queue_it_says_so_in_one_sentence_and_ends(worker, part, tmp_p
     assert "Traceback" not in started.output()
 
 
-@pytest.mark.parametrize(
-    ("variables", "sentence"),
-    [
-        ({"SECRET_KEYS": ""}, "There is no keyring: set SECRET_KEYS_FILE or SECRET_KEYS."),
-        ({"SECRET_KEYS": Fernet.generate_key().decode()}, "The keyring does not belong to this database"),
-    ],
-)
 @pytest.mark.parametrize("part", ["sync", "cron", "command"])
-def test_without_the_right_keyring_no_part_and_no_command_starts(worker, processes, environment, app, part, variables, sentence):
+def test_with_a_wrong_keyring_no_part_and_no_command_starts(worker, processes, environment, app, part):
     make_integration(key="a key that was sealed with the right keyring")
+    variables = {"SECRET_KEYS": Fernet.generate_key().decode()}
     if part == "command":
         command = [sys.executable, "-m", "flask", "--app", "app", "orders", "list"]
         started = processes.start(command, env=processes_environment({**environment, **variables}))
     else:
         started = worker(part, wait=False, **variables)
     assert started.process.wait(60) == 1
-    assert sentence in started.output()
+    assert "The keyring does not belong to this database" in started.output()
     assert "Traceback" not in started.output()
 
 
