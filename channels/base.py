@@ -263,8 +263,11 @@ class Channel(Protocol):
         """Placed orders since a time (inclusive), in an order to which only new ones are appended, from offset ``start``."""
         ...
 
-    def iter_changed_orders(self, *, changed_since: datetime, page_size: int | None = None) -> Iterator[OrderPage]:
-        """Orders changed since a time, newest change first; the last page is the first that reaches behind it."""
+    def iter_changed_orders(
+        self, *, changed_since: datetime, start: int = 0, page_size: int | None = None
+    ) -> Iterator[OrderPage]:
+        """Orders changed since a time, newest change first; the last page is the first that reaches behind it. ``start`` is the
+        ``position`` of an earlier reading's page: what has changed since then is in front of it."""
         ...
 
     def read_order(self, external_id: str) -> Order | None:

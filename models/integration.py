@@ -19,7 +19,8 @@ class Shop(db.Model):
 
     Orders placed since ``orders_from`` are stored; ``orders_read_to`` is the time (shop's clock) up to which
     their changes are; ``reading_*`` remember how
-    far a download has come that has not reached its last page, so that the next run goes on from there. ``listings_pass``
+    far a download has come that has not reached its last page, so that the next run goes on from there (``reading_since`` None:
+    a reading by change). ``listings_pass``
     numbers the readings of listings: what carries an older number after the last page is gone from the shop.
     ``stock_buffer`` is taken off what each of its listings offers, ``stock_cap`` is the most one offers (None: no limit).
     ``zone`` is the time zone whose days its receipts count (``Europe/Vienna``); UTC where it is empty."""

@@ -2,13 +2,14 @@
 
 Two ways of reading. *From a start date*, in ascending order, which takes up where a run before it stopped; it is how a shop's
 history comes in. Then *by change*, newest first, back to the time up to which everything is known: new orders and changed
-old ones in one request when little has happened. The cursor keeps the shop's own time, so a wrong clock loses nothing.
+old ones in one request when little has happened; after an outage this takes many pages, and goes on from the last saved one as
+well. The cursor keeps the shop's own time, so a wrong clock loses nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import current_app
 
@@ -28,7 +29,13 @@ OVERLAP = timedelta(minutes=10)
 """How far every read reaches back behind the last one."""
 
 CHANGES_PAGE = 25
-"""Rows of the first page when reading by change: mostly nothing has happened, and complex rows are slow for the shop."""
+"""Rows of a page when reading by change: mostly nothing has happened, and complex rows are slow for the shop."""
+
+STEP_BACK = 10
+"""Rows before the saved position from which a reading by change goes on: more than a shop deletes between two slices."""
+
+LONG_AWAY = timedelta(hours=1)
+"""After so long without a reading much may have changed: pages are as large as those of a first reading."""
 
 
 def download_orders(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> str:
@@ -42,9 +49,7 @@ def download_orders(lease: Lease, channel: Channel, pause: Callable[[], bool]) -
     known = KnownRates()
     if shop.orders_read_to is None or shop.reading_since is not None:
         return _read_from_start(lease, channel, storing, known, pause)
-    since = shop.orders_read_to - OVERLAP
-    db.session.rollback()
-    return _read_changes(lease, channel, storing, known, since)
+    return _read_changes(lease, channel, storing, known, pause)
 
 
 def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, pause: Callable[[], bool]) -> str:
@@ -106,20 +111,30 @@ def _link_without_stock_run(integration_id: int) -> None:
         integration.listings_due_at = utcnow()
 
 
-def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, since: datetime) -> str:
+def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, pause: Callable[[], bool]) -> str:
+    shop = db.session.get_one(Shop, storing.shop_id)
+    read_to, position, begun_at = shop.orders_read_to or storing.since, shop.reading_position, shop.reading_started_at
+    db.session.rollback()
+    page_size = _page_size() if position or utcnow() - read_to > LONG_AWAY else CHANGES_PAGE
+    # What has changed since the saved page lies before it and is read next time; a row deleted meanwhile moves the others up.
+    position = max(0, position - min(STEP_BACK, page_size // 2))
     bad = 0
-    read_to = None
-    for page in channel.iter_changed_orders(changed_since=since, page_size=CHANGES_PAGE):
+    for page in channel.iter_changed_orders(changed_since=read_to - OVERLAP, start=position, page_size=page_size):
         rows = _read_rows(channel, storing, page.orders, known, lease)
         with lease.page():
             bad += _store_page(lease, channel, storing, page, rows)
             storing = _under_present_settings(lease, storing)
-            read_to = read_to or page.shop_time or utcnow()
+            begun_at = begun_at or page.shop_time or utcnow()
+            shop = db.session.get_one(Shop, storing.shop_id)
             if page.last:
-                shop = db.session.get_one(Shop, storing.shop_id)
-                shop.orders_read_to = max(read_to, shop.orders_read_to or read_to)
+                shop.orders_read_to = max(begun_at, read_to)
+                shop.reading_position, shop.reading_started_at = 0, None
+            else:
+                shop.reading_position, shop.reading_started_at = page.position, begun_at
         if page.last:
             return "partial" if bad else "done"
+        if pause():
+            return "pause"
     lease.warn("The shop's list of changed orders ended before its last page.")
     return "partial"
 

@@ -55,7 +55,9 @@ class AddonOrders:
             yield _page(kept, step.position, step.last, self.shop.session.requests - before, warnings)
             before = self.shop.session.requests
 
-    def iter_changed_orders(self, *, changed_since: datetime, page_size: int | None = None) -> Iterator[OrderPage]:
+    def iter_changed_orders(
+        self, *, changed_since: datetime, start: int = 0, page_size: int | None = None
+    ) -> Iterator[OrderPage]:
         """Orders changed since a time, newest change first, until the first that is older.
 
         ``updateDate`` goes with every page: a shop that knows it answers with less, the others ignore it. An order that
@@ -69,13 +71,13 @@ class AddonOrders:
             ("orderBy][1][0", "desc"),
             ("orderBy][1][1", "desc"),
         ]
-        size, position, seen, oddities = page_size or FIRST_CHANGED_PAGE, 0, set[int](), 0
+        size, position, seen, oddities = page_size or FIRST_CHANGED_PAGE, start, set[int](), 0
         while True:
             before, warnings = self.shop.session.requests, []
-            overlap = min(_OVERLAP_CHANGED, position)
+            overlap = min(_OVERLAP_CHANGED, position) if seen else 0
             offset, asked = position - overlap, size + overlap
             stretch = self._stretch(conditions, offset, asked)
-            if offset and (not stretch.rows or stretch.rows[0].id not in seen):
+            if overlap and (not stretch.rows or stretch.rows[0].id not in seen):
                 warnings.append("The shop's orders moved during the download; Cartlink went back to miss no change.")
                 oddities += 1
                 offset, asked = max(0, offset - size), size

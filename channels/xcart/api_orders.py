@@ -75,7 +75,9 @@ class ApiOrders:
                 # A whole page of one second, or a shop that ignores the date: go on by page.
                 offset += size
 
-    def iter_changed_orders(self, *, changed_since: datetime, page_size: int | None = None) -> Iterator[OrderPage]:
+    def iter_changed_orders(
+        self, *, changed_since: datetime, start: int = 0, page_size: int | None = None
+    ) -> Iterator[OrderPage]:
         """Orders changed since a time, newest change first, until the first that is older.
 
         ``lastRenewDate[after]`` goes with every page: 5.5.0 ignores it, later versions answer with less. Beyond the first page
@@ -87,14 +89,16 @@ class ApiOrders:
             ("order[date]", "desc"),
         ]
         size = min(page_size or CHANGED_PAGE, MOST_PER_PAGE)
-        offset, seen, last_id, oddities = 0, set[int](), 0, 0
+        offset, seen, last_id, oddities = start, set[int](), 0, 0
         while True:
             before, warnings = self.shop.session.requests, []
             if offset and not self._still(query, offset - 1, last_id):
                 warnings.append("The shop's orders moved during the download; Cartlink went back to miss no change.")
                 oddities += 1
                 offset = max(0, offset - size)
-            stretch = self._stretch(query, offset, size)
+            # From a start in the middle of a page to the end of the next one: after that a page is one request again.
+            asked = size if offset % size == 0 else 2 * size - offset % size
+            stretch = self._stretch(query, offset, asked)
             rows = stretch.rows
             _check_order([row.value.changed_at for row in reversed(rows) if isinstance(row.value, Order)], self.shop.host)
             kept, behind, known = [], False, len(seen)
@@ -105,11 +109,11 @@ class ApiOrders:
                 if not row.id or row.id not in seen:
                     kept.append(row)
                     seen.add(row.id)
-            oddities += len(rows) >= size and len(seen) == known and not behind
+            oddities += len(rows) >= asked and len(seen) == known and not behind
             if oddities > _STUBBORN:
                 raise ShopBroken(f"{self.shop.host} keeps changing the order of its answers.")
-            offset, last_id = offset + size, rows[-1].id if rows else 0
-            last = behind or len(rows) < size
+            offset, last_id = offset + asked, rows[-1].id if rows else 0
+            last = behind or len(rows) < asked
             yield _page(kept, offset, last, self.shop.session.requests - before, warnings)
             if last:
                 return

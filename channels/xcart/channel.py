@@ -97,8 +97,10 @@ class XCart:
     def iter_orders(self, *, placed_since: datetime, start: int = 0, page_size: int | None = None) -> Iterator[OrderPage]:
         return self._timed(self._shop.orders.iter_orders(placed_since=placed_since, start=start, page_size=page_size))
 
-    def iter_changed_orders(self, *, changed_since: datetime, page_size: int | None = None) -> Iterator[OrderPage]:
-        return self._timed(self._shop.orders.iter_changed_orders(changed_since=changed_since, page_size=page_size))
+    def iter_changed_orders(
+        self, *, changed_since: datetime, start: int = 0, page_size: int | None = None
+    ) -> Iterator[OrderPage]:
+        return self._timed(self._shop.orders.iter_changed_orders(changed_since=changed_since, start=start, page_size=page_size))
 
     def read_order(self, external_id: str) -> Order | None:
         return self._shop.orders.read_order(external_id)
