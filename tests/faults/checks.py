@@ -186,9 +186,11 @@ def status_changes(order: Any) -> int:
     )
 
 
-def runs() -> Iterator[str]:
-    """No run is stuck, no lease is held by the dead, no stranger has committed."""
-    for run in db.session.scalars(select(SyncRun).where(SyncRun.live)):
+def runs(patience: timedelta | None = None) -> Iterator[str]:
+    """No run is stuck, no lease is held by the dead, no stranger has committed. Where workers work on meanwhile, a run is
+    stuck that is older than ``patience``."""
+    stuck = [SyncRun.live] if patience is None else [SyncRun.live, SyncRun.created_at < utcnow() - patience]
+    for run in db.session.scalars(select(SyncRun).where(*stuck)):
         yield f"run {run.id} ({run.kind}, by {run.actor}) is still {run.state}, lease until {run.lease_until}"
     for run in db.session.scalars(select(SyncRun).where(SyncRun.state != "running", SyncRun.lease_token != "")):
         yield f"run {run.id} is {run.state} and holds a lease"
@@ -212,9 +214,10 @@ def _present(site: Site) -> Integration | None:
     )  # fmt: skip
 
 
-def everything(sites: list[Site]) -> list[str]:
+def everything(sites: list[Site], patience: timedelta | None = None) -> list[str]:
+    """All of it. ``patience`` as in ``runs``."""
     db.session.rollback()
-    found = [*books(), *runs()]
+    found = [*books(), *runs(patience)]
     for site in sites:
         for check in (orders, stock, shipments):
             found.extend(check(site))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,8 +111,7 @@ class Day:
         except Failed:
             raise
         except Exception as error:
-            self.say(f"{type(error).__name__}: {error}")
-            raise Failed(f"an unhandled {type(error).__name__}: {error}") from error
+            raise Failed(f"an unhandled {type(error).__name__}: {error}\n{traceback.format_exc()}") from error
         self._must(self.house.do(lambda: checks.everything(self._sites())))
         self._must([f"logged: {line}" for line in self.house.ear.heard])
         for name, shop in self.shops.items():

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 from cryptography.fernet import Fernet
 from flask import Flask
 from redis import Redis
+from rq.exceptions import InvalidJobOperation
 from rq.job import Job
+from rq.rate_limit import RateLimitRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 from sqlalchemy import create_engine, text
@@ -29,7 +31,7 @@ from extensions import db
 from practice_shop import PracticeShop, Store
 from tests.faults import clock as clocks
 from tests.faults import strangers
-from tests.faults.boundaries import Boundaries, hooked, made_by_the_suite
+from tests.faults.boundaries import Boundaries, Crash, hooked, made_by_the_suite
 from tests.support.databases import PostgresServer, migrate
 from tests.support.valkey import valkey_server
 
@@ -132,15 +134,30 @@ class House:
 
     def take_job(self) -> str | None:
         """Do the next job on the queue; answers with its name, None where there is none."""
-        for name in ("checks", "sync"):
+        for name in ("checks", "messages", "sync"):
             job_id = self.redis.lpop(f"rq:queue:{name}")
             if job_id is None:
                 continue
             job = Job.fetch(job_id.decode(), connection=self.redis, serializer=JSONSerializer)
-            job.delete(remove_from_queue=False)
-            self.do(lambda job=job: import_attribute(job.func_name)(*job.args, **job.kwargs), watched=True)
+            try:
+                self.do(lambda job=job: import_attribute(job.func_name)(*job.args, **job.kwargs), watched=True)
+            except Crash:
+                # RQ would find out in a minute or more; who needs the slot sooner has to know it from the database.
+                raise
+            except BaseException:
+                self._ended(job)
+                raise
+            self._ended(job)
             return f"{job.func_name.split('.')[1]} {job.kwargs}"
         return None
+
+    def _ended(self, job: Job) -> None:
+        """What RQ's worker does when a job has ended, well or not."""
+        if job.has_rate_limit:
+            RateLimitRegistry(job.rate_limit_key, self.redis).release_and_enqueue(job.id)
+        # It may be gone with a queue that was flushed.
+        with suppress(InvalidJobOperation):
+            job.delete(remove_from_queue=False)
 
     def _empty_database(self) -> None:
         if self.server:

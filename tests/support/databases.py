@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -36,7 +37,8 @@ class PostgresServer:
     PostgreSQL refuses to run as root. The wheel's own starter makes a system user and opens every folder above it for
     that; this one runs it as ``nobody`` instead, from a copy where ``nobody`` cannot reach the wheel."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path | None = None) -> None:
+        """``data`` is a folder of the caller's to keep the databases in; by default one is made, and taken away again."""
         self.folder = Path(tempfile.mkdtemp(prefix="cartlink-pg-"))
         self._user: dict[str, str] = {}
         programs = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
@@ -44,20 +46,27 @@ class PostgresServer:
             self._user = {"user": "nobody"}
             shutil.chown(self.folder, "nobody")
             programs = self._reachable(programs)
-        data = self.folder / "data"
+        self.data = (data or self.folder) / "data"
+        if data is not None and self._user:
+            shutil.chown(data, "nobody")
+        self._programs = programs
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"],
+            [programs / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=utf8", "--no-locale", "--no-sync"],
             check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60, cwd=self.folder, **self._user,
         )  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, or start it again, and wait until it answers. Raises AssertionError."""
         settings = {
             "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "listen_addresses": "",
             "unix_socket_directories": str(self.folder), "shared_buffers": "32MB", "autovacuum": "off", "wal_level": "minimal",
             "max_wal_senders": "0", "max_connections": "100",
         }  # fmt: skip
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [programs / "postgres", "-D", data, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                [self._programs / "postgres", "-D", self.data, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 preexec_fn=die_with_parent, **self._user,
             )  # fmt: skip
         wait_until(self._answers, 30, "PostgreSQL's answer")
@@ -92,6 +101,11 @@ class PostgresServer:
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
             connection.execute(statement)
+
+    def crash(self) -> None:
+        """End it without a goodbye to anybody: what was under way is rolled back by the next start."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(20)
 
     def stop(self) -> None:
         self.process.terminate()
