@@ -37,6 +37,13 @@ def _known_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+@cache
+def known_places() -> tuple[str, ...]:
+    """The zones that a person may choose from: UTC, and those called after a place."""
+    left_out = ("Etc/", "SystemV/", "US/")
+    return ("UTC", *sorted(zone for zone in _known_zones() if "/" in zone and not zone.startswith(left_out)))
+
+
 def when(moment: datetime | None, never: str = "never") -> Markup | str:
     """``<time>``: relative to now, exact in its title; ``never`` for None."""
     if moment is None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, insert, or_, select
 
 from extensions import db
 from models import Integration, SettingChange
+from services.paging import Page, page_of
+
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,37 @@ def _plain(value: Any) -> Any:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
 
 
-def list_changes(integration_id: int | None = None, limit: int = 200) -> list[AuditRow]:
-    """The audit trail, newest first."""
+def list_page(integration_id: int | None = None, search: str = "", number: int = 1) -> Page[AuditRow]:
+    """A page of the audit trail, newest first; ``search`` is a part of a setting's name or of who changed it."""
+    return page_of(_matching(integration_id, search), number, PAGE_SIZE, lambda found: [_row(*each) for each in found])
+
+
+def iter_changes(integration_id: int | None = None, search: str = "") -> Iterator[AuditRow]:
+    """All of it, newest first."""
+    found = db.session.execute(_matching(integration_id, search).execution_options(yield_per=500))
+    yield from (_row(*each) for each in found)
+
+
+def _matching(integration_id: int | None, search: str) -> Select[Any]:
     query = (
         select(SettingChange, Integration.name)
         .outerjoin(Integration, Integration.id == SettingChange.integration_id)
         .order_by(SettingChange.id.desc())
-        .limit(limit)
     )
     if integration_id is not None:
         query = query.where(SettingChange.integration_id == integration_id)
-    return [
-        AuditRow(row.at, row.actor, name or "", row.subject, row.name.replace("_", " "), _said(row.before), _said(row.after))
-        for row, name in db.session.execute(query)
-    ]
+    if search:
+        found = [SettingChange.name.icontains(search.strip().replace(" ", "_"), autoescape=True)]
+        found += [column.icontains(search, autoescape=True) for column in (SettingChange.actor, SettingChange.subject)]
+        query = query.where(or_(*found))
+    return query
+
+
+def _row(change: SettingChange, integration: str | None) -> AuditRow:
+    return AuditRow(
+        change.at, change.actor, integration or "", change.subject, change.name.replace("_", " "), _said(change.before),
+        _said(change.after),
+    )  # fmt: skip
 
 
 def _said(value: Any) -> str:

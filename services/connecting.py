@@ -19,8 +19,9 @@ SETTINGS = (
 """The answers of the last step that are columns of models.Integration under the same names."""
 
 
-def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_history: bool) -> Integration:
-    """Make the integration that a draft describes, enabled, its first runs due; nothing of the draft is kept.
+def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_history: bool, zone: str = "") -> Integration:
+    """Make the integration that a draft describes, enabled, its first runs due; nothing of the draft is kept. ``zone`` is the time
+    zone whose days its receipts count, where the shop has none yet.
 
     Raises InvalidInput where the shop has not been checked since the end point or the key was changed, NameTaken, and
     Conflict where the shop is connected already."""
@@ -31,7 +32,7 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
         kind=draft.kind, name=draft.answers["name"], endpoint=draft.answers["endpoint"], api_key=draft.answers["api_key"],
         use_tax=bool(answers["use_tax"]), use_shipping_tax=bool(answers["use_shipping_tax"]),
         surcharge_name=answers["surcharge_name"], since=since,
-        shop_id=history["shop_id"] if history and take_history else None, by_address=False,
+        shop_id=history["shop_id"] if history and take_history else None, by_address=False, zone=zone,
         settings={**{name: answers[name] for name in SETTINGS}, "statuses": draft.found.get("statuses", [])},
     )  # fmt: skip
     integration = integrations.add_integration(new, read_back(draft.found["check"]), draft.actor)

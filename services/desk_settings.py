@@ -1,9 +1,11 @@
-"""Settings of the desk for one integration: what the shop is told on shipping, how much is offered, when the brake acts."""
+"""Settings of the desk for one integration: what the shop is told on shipping, how much is offered, when the brake acts, and
+whose days its receipts count."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import available_timezones
 
 from sqlalchemy import select, update
 
@@ -11,10 +13,11 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import Integration, Link, Listing, Order, Shop
 from models.types import utcnow
-from services import ledger, stock
+from services import ledger, receipts, stock
 from services.audit import note_change
 
 STATUSES = ("processed_status", "part_shipped_status", "cancelled_status")
+OF_SHOP = ("stock_buffer", "stock_cap", "zone")
 NUMBERS = {"stock_buffer": (0, stock.MOST), "brake_percent": (0, 100), "brake_least": (1, 1_000_000)}
 
 
@@ -29,9 +32,11 @@ def change_desk_settings(integration_id: int, values: Mapping[str, Any], actor: 
         _check(values)
         offers = (shop.stock_buffer, shop.stock_cap)
         for name, value in values.items():
-            holder = shop if name in ("stock_buffer", "stock_cap") else integration
+            holder = shop if name in OF_SHOP else integration
             note_change(actor, integration_id, name, getattr(holder, name), value)
             setattr(holder, name, value)
+        if integration.receipts_due_at is not None:
+            integration.receipts_due_at = receipts.next_due(utcnow(), shop.zone)
         if (shop.stock_buffer, shop.stock_cap) != offers:
             linked = select(Link.stock_item_id).join(Listing).where(Listing.shop_id == shop.id)
             ledger.mark_stale(session.scalars(linked))
@@ -46,6 +51,8 @@ def _check(values: Mapping[str, Any]) -> None:
     cap = values.get("stock_cap")
     if cap is not None and not (isinstance(cap, int) and 0 <= cap <= stock.MOST):
         raise InvalidInput(f"The cap has to be a whole number from 0 to {stock.MOST:,}, or nothing.", field="stock_cap")
+    if values.get("zone", "UTC") not in available_timezones():
+        raise InvalidInput("That is no time zone Cartlink knows.", "Choose one of the list.", field="zone")
     if "processed_status" in values and not values["processed_status"]:
         raise InvalidInput("Choose the status of processed orders.", field="processed_status")
 

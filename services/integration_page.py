@@ -74,16 +74,18 @@ def _by_day(column, starts: list[datetime], *where) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits."""
+    """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits, and of how many
+    orders the shop still has to be told (``untold``)."""
 
     held: int
     unshipped: int
     failed_listings: int
     preview_waits: bool
+    untold: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits)
+        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits or self.untold)
 
 
 def open_work(integration: Integration) -> OpenWork:
@@ -98,4 +100,5 @@ def open_work(integration: Integration) -> OpenWork:
         select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     )
     held = states.pop("on_hold", 0)
-    return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None)
+    untold = sum(write_backs.count_by_state(integration.shop_id))
+    return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None, untold)

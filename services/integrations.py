@@ -43,6 +43,7 @@ class NewIntegration:
     since: datetime | None = None
     shop_id: int | None = None
     by_address: bool = True
+    zone: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,7 +101,7 @@ def _shop_of(new: NewIntegration, address: str) -> Shop:
         shop = Shop(kind=new.kind, address=address)
         db.session.add(shop)
         db.session.flush()
-    shop.address = address
+    shop.address, shop.zone = address, shop.zone or new.zone
     return shop
 
 
@@ -248,7 +249,7 @@ def make_all_due(integration: Integration) -> None:
     """Call it inside ``writing()``."""
     now = utcnow()
     integration.orders_due_at = integration.stock_due_at = integration.listings_due_at = now
-    integration.receipts_due_at = integration.receipts_due_at or receipts.next_due(now)
+    integration.receipts_due_at = integration.receipts_due_at or receipts.next_due(now, integration.shop.zone)
     write_backs.due_again(integration.id)
 
 

@@ -18,8 +18,13 @@ from services import holds, ledger, linking_by_hand, listing_list, push
 from services.batches import in_batches
 from services.clashes import done_again
 from services.linking import AMBIGUOUS
+from services.paging import Page, by_id, page_of
 
 PAGE_SIZE = 50
+SORTS: dict[str, Any] = {
+    "shop": (Integration.name_key, Listing.sku), "sku": (Listing.sku, Integration.name_key), "name": (Listing.name,),
+    "least": (Listing.quantity,), "most": (Listing.quantity.desc(),),
+}  # fmt: skip
 STATES = ("linked", "unlinked", "conflict", "kit", "off", "failed", "drift")
 
 
@@ -28,6 +33,7 @@ class Wanted:
     integration_id: int | None = None
     search: str = ""
     state: str = ""
+    sort: str = "shop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +57,8 @@ class Row:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    rows: list[Row]
-    total: int
-    number: int
-    pages: int
-
-
-def list_page(wanted: Wanted, number: int = 1) -> Page:
-    ids = _matching(wanted)
-    total = db.session.scalar(select(func.count()).select_from(ids.order_by(None).subquery())) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(number, 1), pages)
-    chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
-    found = _rows(chosen)
-    return Page([found[row_id] for row_id in chosen if row_id in found], total, number, pages)
+def list_page(wanted: Wanted, number: int = 1) -> Page[Row]:
+    return page_of(_matching(wanted), number, PAGE_SIZE, by_id(_rows))
 
 
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
@@ -94,7 +86,7 @@ def _matching(wanted: Wanted) -> Select[Any]:
     }  # fmt: skip
     if wanted.state in conditions:
         query = query.where(conditions[wanted.state])
-    return query.order_by(Integration.name_key, Listing.sku, Listing.id)
+    return query.order_by(*SORTS.get(wanted.sort, SORTS["shop"]), Listing.id)
 
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
@@ -207,23 +199,40 @@ class DriftRow:
     takeable: bool
 
 
-def list_drift(*, open_only: bool = True, limit: int = 200) -> list[DriftRow]:
+def drift_page(number: int = 1, *, integration_id: int | None = None, open_only: bool = True) -> Page[DriftRow]:
     """Quantities that somebody changed in a shop, newest first."""
+    return page_of(_drifts(integration_id, open_only), number, PAGE_SIZE, by_id(_drift_rows))
+
+
+def iter_drift(integration_id: int | None = None, *, open_only: bool = False) -> Iterator[list[DriftRow]]:
+    return in_batches(_drifts(integration_id, open_only), _drift_rows)
+
+
+def _drifts(integration_id: int | None, open_only: bool) -> Select[Any]:
+    query = (
+        select(Drift.id)
+        .join(Listing, Listing.id == Drift.listing_id)
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .order_by(Drift.seen_at.desc(), Drift.id.desc())
+    )
+    if integration_id is not None:
+        query = query.where(Integration.id == integration_id)
+    return query.where(Drift.state == "open") if open_only else query
+
+
+def _drift_rows(ids: Sequence[int]) -> dict[int, DriftRow]:
     query = (
         select(Drift, Listing, Integration.name)
         .join(Listing, Listing.id == Drift.listing_id)
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .where(Drift.id.in_(ids))
         .options(selectinload(Listing.links))
-        .order_by(Drift.seen_at.desc(), Drift.id.desc())
-        .limit(limit)
     )
-    if open_only:
-        query = query.where(Drift.state == "open")
-    return [
-        DriftRow(drift.id, listing.id, name, listing.sku, listing.name, drift.seen_at, drift.expected, drift.found, listing.quantity,
-                 drift.state, drift.decided_by, len(listing.links) == 1)
+    return {
+        drift.id: DriftRow(drift.id, listing.id, name, listing.sku, listing.name, drift.seen_at, drift.expected, drift.found,
+                           listing.quantity, drift.state, drift.decided_by, len(listing.links) == 1)
         for drift, listing, name in db.session.execute(query)
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @done_again

@@ -20,6 +20,7 @@ from models.types import utcnow
 from services import catalogue, customers, order_list, shipments, write_backs
 from services.batches import in_batches, stamp
 from services.money import plain
+from services.paging import Page, by_id, page_of
 
 PAGE_SIZE = 50
 AGES = {"1": 1, "7": 7, "30": 30, "90": 90}
@@ -63,23 +64,9 @@ class Row:
     shipping_status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    rows: list[Row]
-    total: int
-    number: int
-    pages: int
-
-
-def list_page(wanted: Wanted, number: int = 1) -> Page:
+def list_page(wanted: Wanted, number: int = 1) -> Page[Row]:
     """One page of the orders of present integrations."""
-    ids = _matching(wanted)
-    total = db.session.scalar(select(func.count()).select_from(ids.order_by(None).subquery())) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(number, 1), pages)
-    chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
-    found = _rows(chosen, wanted.customers)
-    return Page([found[order_id] for order_id in chosen if order_id in found], total, number, pages)
+    return page_of(_matching(wanted), number, PAGE_SIZE, by_id(lambda ids: _rows(ids, wanted.customers)))
 
 
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
@@ -139,8 +126,15 @@ def _rows(ids: Sequence[int], with_customers: bool) -> dict[int, Row]:
     )  # fmt: skip
     return {
         row[0]: Row(
-            row[0], row[1] or row[2], row[3], row[4], (row[5] or row[6]) if with_customers else "", plain(row[7], row[8]), row[9],
-            int(row[10]), *row[11:],
+            row[0],
+            row[1] or row[2],
+            row[3],
+            row[4],
+            (row[5] or row[6]) if with_customers else "",
+            plain(row[7], row[8]),
+            row[9],
+            int(row[10]),
+            *row[11:],
         )  # fmt: skip
         for row in db.session.execute(query)
     }

@@ -1,27 +1,33 @@
-"""The daily receipt: what a shop says it took yesterday against what is stored here, differences named and kept.
+"""The daily receipt: what a shop says it took on a day against what is stored here, differences named and kept.
 
-A day is a day of UTC: shops do not say which zone they count in."""
+A day is one of the shop's own time zone, which a person sets: shops do not say which zone they count in. A day that was missed,
+because the shop was away, is made up for."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Select, Text, cast, select
 
 from channels.base import Channel
 from extensions import db
 from models import Integration, Order, Receipt
 from models.types import utcnow
 from services.money import plain
+from services.paging import Page, page_of
 from services.runs import Lease
 
 AFTER_MIDNIGHT = timedelta(minutes=20)
 MOST_DIFFERENCES = 200
+MOST_DAYS = 7
+"""How far back days without a receipt are made up for."""
+PAGE_SIZE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +36,72 @@ class _Row:
     total: Decimal
     currency: str
     decimals: int
+    placed_at: datetime
 
 
-def next_due(now: datetime) -> datetime:
-    """When the next receipt is due: a little after the next midnight of UTC."""
-    return datetime.combine(now.date() + timedelta(days=1), time.min, UTC) + AFTER_MIDNIGHT
+def zone_of(name: str) -> ZoneInfo:
+    """A shop's time zone; UTC where none is set."""
+    return ZoneInfo(name or "UTC")
 
 
-def take_receipt(lease: Lease, channel: Channel, fresh_orders: Callable[[], None], day: date | None = None) -> str:
-    """Compare one day, yesterday by default, and keep the receipt. Raises ChannelError, or RunStopped from the lease."""
-    day = day or utcnow().date() - timedelta(days=1)
-    start = datetime.combine(day, time.min, UTC)
-    end = start + timedelta(days=1)
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The moment a day begins there."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def next_due(now: datetime, zone: str) -> datetime:
+    """When the next receipt is due: a little after the shop's next midnight."""
+    there = zone_of(zone)
+    return start_of(now.astimezone(there).date() + timedelta(days=1), there) + AFTER_MIDNIGHT
+
+
+def take_receipt(lease: Lease, channel: Channel, fresh_orders: Callable[[], None]) -> str:
+    """Compare yesterday, and the days before that have no receipt yet. Raises ChannelError, or RunStopped from the lease."""
     integration = db.session.get_one(Integration, lease.integration_id)
-    since = max(start, integration.orders_since)
+    zone, orders_since = zone_of(integration.shop.zone), integration.orders_since
+    days = _due_days(lease.shop_id, max(integration.created_at, orders_since).astimezone(zone).date(), zone)
     db.session.rollback()
+    since, end = max(start_of(days[0], zone), orders_since), start_of(days[-1] + timedelta(days=1), zone)
     if since >= end:
         return "done"
     fresh_orders()
     theirs, unreadable = _theirs(lease, channel, since, end)
     ours = _ours(lease.shop_id, since, end)
-    differences = _differences(ours, theirs, lease.shop_id)
-    differences += [{"number": external_id, "reason": reason, "ours": "", "theirs": ""} for external_id, reason in unreadable]
-    with lease.page() as session:
-        kept = session.scalar(select(Receipt).where(Receipt.shop_id == lease.shop_id, Receipt.day == day).with_for_update())
-        if kept is None:
-            kept = Receipt(shop_id=lease.shop_id, day=day)
-            session.add(kept)
-        kept.checked_at, kept.run_id = utcnow(), lease.run_id
-        kept.shop_orders, kept.our_orders = len(theirs) + len(unreadable), len(ours)
-        kept.shop_totals, kept.our_totals = _totals(theirs), _totals(ours)
-        kept.differences = differences[:MOST_DIFFERENCES]
-        lease.count("compared", len(theirs))
-        lease.count("differences", len(differences))
+    bad = [{"number": external_id, "reason": reason, "ours": "", "theirs": ""} for external_id, reason in unreadable]
+    with lease.page():
+        for day in days:
+            # What could not be read says not even when it was placed: it is named with the newest day.
+            _keep(lease, day, zone, _placed_on(day, zone, theirs), _placed_on(day, zone, ours), bad if day == days[-1] else [])
     return "done"
+
+
+def _due_days(shop_id: int, first: date, zone: ZoneInfo) -> list[date]:
+    """Yesterday, and what is missing before it, oldest first."""
+    yesterday = utcnow().astimezone(zone).date() - timedelta(days=1)
+    days = [yesterday - timedelta(days=back) for back in range(MOST_DAYS - 1, -1, -1)]
+    kept = set(db.session.scalars(select(Receipt.day).where(Receipt.shop_id == shop_id, Receipt.day >= days[0])))
+    return [day for day in days if day == yesterday or (day >= first and day not in kept)]
+
+
+def _placed_on(day: date, zone: ZoneInfo, rows: Mapping[str, _Row]) -> dict[str, _Row]:
+    start, end = start_of(day, zone), start_of(day + timedelta(days=1), zone)
+    return {external_id: row for external_id, row in rows.items() if start <= row.placed_at < end}
+
+
+def _keep(
+    lease: Lease, day: date, zone: ZoneInfo, theirs: dict[str, _Row], ours: dict[str, _Row], bad: list[dict[str, str]]
+) -> None:
+    differences = _differences(ours, theirs) + bad
+    kept = db.session.scalar(select(Receipt).where(Receipt.shop_id == lease.shop_id, Receipt.day == day).with_for_update())
+    if kept is None:
+        kept = Receipt(shop_id=lease.shop_id, day=day)
+        db.session.add(kept)
+    kept.zone, kept.checked_at, kept.run_id = zone.key, utcnow(), lease.run_id
+    kept.shop_orders, kept.our_orders = len(theirs) + len(bad), len(ours)
+    kept.shop_totals, kept.our_totals = _totals(theirs), _totals(ours)
+    kept.differences = differences[:MOST_DIFFERENCES]
+    lease.count("compared", len(theirs))
+    lease.count("differences", len(differences))
 
 
 def _theirs(lease: Lease, channel: Channel, since: datetime, end: datetime) -> tuple[dict[str, _Row], list[tuple[str, str]]]:
@@ -72,7 +110,7 @@ def _theirs(lease: Lease, channel: Channel, since: datetime, end: datetime) -> t
     for page in channel.iter_orders(placed_since=since):
         for order in page.orders:
             if since <= order.placed_at < end:
-                found[order.external_id] = _Row(order.number, order.total, order.currency, order.decimals)
+                found[order.external_id] = _Row(order.number, order.total, order.currency, order.decimals, order.placed_at)
         unreadable += [(row.external_id, f"It could not be read: {row.reason}") for row in page.bad]
         lease.done += len(page.orders)
         lease.requests = channel.requests
@@ -83,15 +121,15 @@ def _theirs(lease: Lease, channel: Channel, since: datetime, end: datetime) -> t
 
 
 def _ours(shop_id: int, since: datetime, end: datetime) -> dict[str, _Row]:
-    query = select(Order.external_id, Order.number, Order.total, Order.currency, Order.decimals).where(
+    query = select(Order.external_id, Order.number, Order.total, Order.currency, Order.decimals, Order.placed_at).where(
         Order.shop_id == shop_id, Order.placed_at >= since, Order.placed_at < end, Order.number != ""
     )
-    rows = {row.external_id: _Row(row.number, row.total, row.currency, row.decimals) for row in db.session.execute(query)}
+    rows = {row.external_id: _Row(*row[1:]) for row in db.session.execute(query)}
     db.session.rollback()
     return rows
 
 
-def _differences(ours: Mapping[str, _Row], theirs: Mapping[str, _Row], shop_id: int) -> list[dict[str, Any]]:
+def _differences(ours: Mapping[str, _Row], theirs: Mapping[str, _Row]) -> list[dict[str, Any]]:
     found = []
     for external_id in sorted({*ours, *theirs}, key=lambda each: (len(each), each)):
         here, there = ours.get(external_id), theirs.get(external_id)
@@ -120,14 +158,26 @@ def _totals(rows: Mapping[str, _Row]) -> dict[str, str]:
     return {currency: plain(total, decimals[currency]) for currency, total in sorted(sums.items())}
 
 
-def list_receipts(shop_id: int | None = None, limit: int = 60) -> list[tuple[Receipt, str]]:
-    """Receipts of present integrations with their integration's name, newest day first."""
+def list_page(integration_id: int | None = None, number: int = 1, *, different: bool = False) -> Page[tuple[Receipt, str]]:
+    """Receipts of present integrations with their integration's name, newest day first; with ``different`` those alone that name
+    a difference."""
+    return page_of(_matching(integration_id, different), number, PAGE_SIZE, lambda found: [(row[0], row[1]) for row in found])
+
+
+def iter_receipts(integration_id: int | None = None, *, different: bool = False) -> Iterator[tuple[Receipt, str]]:
+    """All of them, for a file."""
+    query = _matching(integration_id, different).execution_options(yield_per=200)
+    yield from ((receipt, name) for receipt, name in db.session.execute(query))
+
+
+def _matching(integration_id: int | None, different: bool) -> Select[Any]:
     query = (
         select(Receipt, Integration.name)
         .join(Integration, (Integration.shop_id == Receipt.shop_id) & Integration.removed_at.is_(None))
-        .order_by(Receipt.day.desc(), Integration.name_key)
-        .limit(limit)
+        .order_by(Receipt.day.desc(), Integration.name_key, Receipt.id)
     )
-    if shop_id is not None:
-        query = query.where(Receipt.shop_id == shop_id)
-    return [(receipt, name) for receipt, name in db.session.execute(query)]
+    if integration_id is not None:
+        query = query.where(Integration.id == integration_id)
+    if different:
+        query = query.where(cast(Receipt.differences, Text) != "[]")
+    return query

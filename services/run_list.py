@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload
 from extensions import db
 from models import Integration, RunItem, SyncRun
 from services.batches import in_batches, stamp
+from services.paging import Page, page_of
 
 TROUBLE = ("failed", "unreadable")
 """The results of rows that a person may have to look at."""
@@ -67,6 +68,12 @@ def list_items(run_id: int, *, results: Sequence[str] = TROUBLE, limit: int | No
     """What a run did, or would do, about single rows; those that went wrong, by default."""
     query = select(RunItem).where(RunItem.run_id == run_id, RunItem.result.in_(results)).order_by(RunItem.id).limit(limit)
     return [item_object(item) for item in db.session.scalars(query)]
+
+
+def page_of_items(run_id: int, results: Sequence[str], number: int, size: int = 100) -> Page[dict[str, Any]]:
+    """The same by pages."""
+    query = select(RunItem).where(RunItem.run_id == run_id, RunItem.result.in_(results)).order_by(RunItem.id)
+    return page_of(query, number, size, lambda found: [item_object(item) for (item,) in found])
 
 
 def item_object(item: RunItem) -> dict[str, Any]:

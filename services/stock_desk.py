@@ -18,11 +18,16 @@ from services import ledger, stock
 from services.batches import in_batches
 from services.binding import bind_lines
 from services.clashes import done_again
+from services.paging import Page, by_id, page_of
 
 PAGE_SIZE = 50
 LOW = 5
 FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
 AVAILABLE = case((FREE > 0, FREE), else_=0)
+SORTS: dict[str, Any] = {
+    "sku": (), "name": (StockItem.name,), "scarce": (AVAILABLE,), "most": (AVAILABLE.desc(),),
+    "reserved": (StockItem.reserved.desc(),), "moved": (StockItem.updated_at.desc(),),
+}  # fmt: skip
 CAUSES = {
     "start": "Start", "set": "Set", "import": "File", "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
     "reopened": "Order reopened", "shipped": "Shipped", "allotted": "Given to a waiting order",
@@ -43,38 +48,24 @@ class Row:
     listed: tuple[tuple[str, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    rows: list[Row]
-    total: int
-    number: int
-    pages: int
+def list_page(search: str = "", low: int | None = None, number: int = 1, sort: str = "") -> Page[Row]:
+    """One page; with ``low``, those of which at most so many are available. ``sort`` is one of ``SORTS``."""
+    return page_of(_matching(search, low, sort), number, PAGE_SIZE, by_id(_rows))
 
 
-def list_page(search: str = "", low: int | None = None, number: int = 1) -> Page:
-    """One page by SKU; with ``low``, those of which at most so many are available, the scarcest first."""
-    ids = _matching(search, low)
-    total = db.session.scalar(select(func.count()).select_from(ids.order_by(None).subquery())) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(number, 1), pages)
-    chosen = list(db.session.scalars(ids.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)))
-    found = _rows(chosen)
-    return Page([found[item_id] for item_id in chosen], total, number, pages)
+def iter_rows(search: str = "", low: int | None = None, sort: str = "") -> Iterator[list[Row]]:
+    return in_batches(_matching(search, low, sort), _rows)
 
 
-def iter_rows(search: str = "", low: int | None = None) -> Iterator[list[Row]]:
-    return in_batches(_matching(search, low), _rows)
-
-
-def _matching(search: str, low: int | None) -> Select[Any]:
+def _matching(search: str, low: int | None, sort: str) -> Select[Any]:
     query = select(StockItem.id)
     if search:
         query = query.where(
             or_(StockItem.sku.icontains(search, autoescape=True), StockItem.name.icontains(search, autoescape=True))
         )
-    if low is None:
-        return query.order_by(StockItem.sku, StockItem.id)
-    return query.where(low >= AVAILABLE).order_by(AVAILABLE, StockItem.sku, StockItem.id)
+    if low is not None:
+        query = query.where(low >= AVAILABLE)
+    return query.order_by(*SORTS.get(sort, SORTS["sku" if low is None else "scarce"]), StockItem.sku, StockItem.id)
 
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
@@ -120,27 +111,62 @@ class Entry:
     note: str
 
 
-def list_ledger(item_id: int, limit: int | None = 200) -> list[Entry]:
-    """A stock item's ledger, newest first, each line with the numbers it led to."""
+def list_ledger(item_id: int, number: int = 1) -> Page[Entry]:
+    """A page of a stock item's ledger, newest first, each line with the numbers it led to. Raises NotFound."""
+    entry = StockEntry
+    query = select(entry, Order.number).outerjoin(Order, Order.id == entry.order_id)
+    query = query.where(entry.stock_item_id == item_id).order_by(entry.id.desc())
+    return page_of(query, number, PAGE_SIZE, lambda found: _entries(item_id, found))
+
+
+def iter_ledger(item_id: int) -> Iterator[Entry]:
+    """All of it, newest first, for a file. Raises NotFound."""
+    query = select(StockEntry, Order.number).outerjoin(Order, Order.id == StockEntry.order_id)
+    query = query.where(StockEntry.stock_item_id == item_id).order_by(StockEntry.id.desc())
+    return iter(_entries(item_id, db.session.execute(query).all()))
+
+
+def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
+    """Neighbouring lines of the ledger, newest first. What they led to is the present less all that came later."""
+    item = db.session.get(StockItem, item_id)
+    if item is None:
+        raise NotFound("There is no such stock item.")
+    newest = found[0][0].id if found else 0
+    entry = StockEntry
+    later = db.session.execute(
+        select(func.coalesce(func.sum(entry.on_hand_change), 0), func.coalesce(func.sum(entry.reserved_change), 0)).where(
+            entry.stock_item_id == item_id, entry.id > newest
+        )
+    ).one()
+    on_hand, reserved = item.on_hand - int(later[0]), item.reserved - int(later[1])
+    lines = []
+    for row, order_number in found:
+        lines.append(
+            Entry(row.at, row.actor, CAUSES.get(row.cause, row.cause), row.on_hand_change, row.reserved_change, on_hand, reserved,
+                  row.order_id, order_number or "", row.run_id, row.note)
+        )  # fmt: skip
+        on_hand, reserved = on_hand - row.on_hand_change, reserved - row.reserved_change
+    return lines
+
+
+def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
+    """How a stock item's numbers went since a moment, oldest first: (when, on hand, available) after each change of the ledger,
+    and at the moment itself. Raises NotFound."""
     item = db.session.get(StockItem, item_id)
     if item is None:
         raise NotFound("There is no such stock item.")
     query = (
-        select(StockEntry, Order.number)
-        .outerjoin(Order, Order.id == StockEntry.order_id)
-        .where(StockEntry.stock_item_id == item_id)
+        select(StockEntry.at, StockEntry.on_hand_change, StockEntry.reserved_change)
+        .where(StockEntry.stock_item_id == item_id, StockEntry.at >= since)
         .order_by(StockEntry.id.desc())
-        .limit(limit)
     )
     on_hand, reserved = item.on_hand, item.reserved
-    lines = []
-    for entry, number in db.session.execute(query):
-        lines.append(
-            Entry(entry.at, entry.actor, CAUSES.get(entry.cause, entry.cause), entry.on_hand_change, entry.reserved_change, on_hand,
-                  reserved, entry.order_id, number or "", entry.run_id, entry.note)
-        )  # fmt: skip
-        on_hand, reserved = on_hand - entry.on_hand_change, reserved - entry.reserved_change
-    return lines
+    found = []
+    for at, by_hand, by_reserved in db.session.execute(query):
+        found.append((at, on_hand, max(0, on_hand - reserved - item.buffer)))
+        on_hand, reserved = on_hand - by_hand, reserved - by_reserved
+    found.append((since, on_hand, max(0, on_hand - reserved - item.buffer)))
+    return found[::-1]
 
 
 def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:

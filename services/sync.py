@@ -177,7 +177,7 @@ def _plan_next(lease: Lease) -> None:
         if lease.kind == "shipments":
             integration.shipments_due_at = None
         elif lease.kind == "receipts":
-            integration.receipts_due_at = receipts.next_due(utcnow())
+            integration.receipts_due_at = receipts.next_due(utcnow(), integration.shop.zone)
         elif lease.kind != "undo":
             every = timedelta(seconds=getattr(integration, f"{lease.kind}_every"))
             setattr(integration, f"{lease.kind}_due_at", utcnow() + every)
@@ -187,6 +187,7 @@ def _orders(part: _Slice) -> str:
     outcome = orders.download_orders(part.lease, part.channel, part.pause)
     if outcome != "pause":
         rereading.read_again(part.lease, part.channel)
+        rereading.read_rows(part.lease, part.channel, part.pause)
     return outcome
 
 

@@ -39,6 +39,14 @@
   const summary = document.querySelector("[data-error-summary]");
   if (summary) summary.focus();
 
+  // One tick for all the rows of a list.
+  document.addEventListener("change", (event) => {
+    const ticks = event.target.closest("form") ? all("tbody [type=checkbox]", event.target.closest("form")) : [];
+    if (event.target.matches("[data-tick-all]")) ticks.forEach((tick) => { tick.checked = event.target.checked; });
+    const one = event.target.closest("form")?.querySelector("[data-tick-all]");
+    if (one && event.target.matches("tbody *")) one.checked = ticks.every((tick) => tick.checked);
+  });
+
   // A switch shows the wanted state at once, and the old one again where the server says no.
   const flip = (event) => {
     const button = event.target.querySelector?.(":scope > [role=switch]");

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from zoneinfo import available_timezones
-
 from wtforms import PasswordField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from blueprints.sales_channels.forms import FormOfOurs
+from blueprints.times import known_places
 
 NAME = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
 NEW = {"autocomplete": "new-password"}
@@ -59,7 +57,5 @@ class ZoneForm(FormOfOurs):
         self.zone.choices = [SelectChoice("", "This browser’s own zone"), *_zones()]
 
 
-@cache
 def _zones() -> tuple[SelectChoice, ...]:
-    places = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/", "US/")))
-    return tuple(SelectChoice(zone, zone.replace("_", " ")) for zone in ("UTC", *places))
+    return tuple(SelectChoice(zone, zone.replace("_", " ")) for zone in known_places())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from wtforms import Form, SearchField, SelectChoice, SelectField
+from wtforms import Form, SearchField, SelectField
 
+from blueprints.filters import ShopFilter, choices
 from blueprints.words import OUTCOMES, RUN_KINDS
 
 KINDS = {"": "Every kind", **RUN_KINDS}
 RESULTS = {"": "Every outcome", "live": "Under way", **{code: words for code, (words, _) in OUTCOMES.items()}}
-
-
-def choices(words: dict[str, str]) -> list[SelectChoice]:
-    return [SelectChoice(value, label) for value, label in words.items()]
 
 
 class RunFilter(Form):
@@ -30,3 +27,9 @@ class RunFilter(Form):
     def chosen(self) -> dict[str, str]:
         """What is set, as arguments of the page's URL."""
         return {name: value for name, value in self.data.items() if value}
+
+
+class ChangeFilter(ShopFilter):
+    """The filters of the audit trail."""
+
+    q = SearchField("Setting or who")

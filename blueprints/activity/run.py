@@ -5,27 +5,33 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from blueprints.activity.forms import ChangeFilter
 from blueprints.actors import current_actor
 from blueprints.files import csv_file
-from blueprints.htmx import go_to, toast
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.numbers import argument
 from errors import Conflict
 from jobs import enqueue_run, start_run
 from services import activity, audit, run_list, undo
 
 bp = Blueprint("run", __name__, url_prefix="/activity")
-SHOWN = 200
 RESULTS = ("sent", "failed", "skipped", "preview", "unreadable")
 HEADER = ("row", "what", "result", "now", "wanted", "stored", "reason")
 
 
 @bp.get("/<int:run_id>")
-def show_run(run_id: int) -> str:
+def show_run(run_id: int) -> str | Response:
     result = request.args.get("result", "")
     results = (result,) if result in RESULTS else RESULTS
+    shown = {
+        "run": activity.get_row(run_id), "page": run_list.page_of_items(run_id, results, argument("page") or 1),
+        "numbers": run_list.count_items(run_id), "result": result if result in RESULTS else "",
+    }  # fmt: skip
+    if wants_fragment("run"):
+        return fragment("activity/_run.html", link=None, **shown)
     return render_template(
-        "activity/run.html", run=activity.get_row(run_id), items=run_list.list_items(run_id, results=results, limit=SHOWN),
-        numbers=run_list.count_items(run_id), result=result, shown=SHOWN,
-    )  # fmt: skip
+        "activity/run.html", link=lambda number: url_for(".show_run", run_id=run_id, result=result or None, page=number), **shown
+    )
 
 
 @bp.get("/<int:run_id>/rows.csv")
@@ -58,13 +64,19 @@ def undo_run(run_id: int) -> Response | AnyResponse:
 
 @bp.get("/settings")
 def show_changes() -> str:
-    return render_template("activity/changes.html", rows=audit.list_changes())
+    form = ChangeFilter(request.args)
+    chosen = form.chosen()
+    return render_template(
+        "activity/changes.html", page=audit.list_page(form.integration_id, form.q.data, argument("page") or 1), form=form,
+        filters=chosen, link=lambda number: url_for(".show_changes", page=number, **chosen),
+    )  # fmt: skip
 
 
 @bp.get("/settings.csv")
 def download_changes() -> Response:
+    form = ChangeFilter(request.args)
     rows = (
-        (row.at.isoformat(timespec="seconds"), row.actor, row.integration, row.name, row.before, row.after)
-        for row in audit.list_changes(limit=100_000)
+        (row.at.isoformat(timespec="seconds"), row.actor, row.integration, row.subject, row.name, row.before, row.after)
+        for row in audit.iter_changes(form.integration_id, form.q.data)
     )
-    return csv_file("changes-of-settings.csv", ("at", "who", "integration", "setting", "before", "after"), rows)
+    return csv_file("changes-of-settings.csv", ("at", "who", "integration", "subject", "setting", "before", "after"), rows)

@@ -8,6 +8,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
+from blueprints.listings.forms import DriftFilter
+from blueprints.numbers import argument
 from errors import InvalidInput
 from jobs.schedule import start_due_runs
 from services import listing_desk
@@ -17,17 +19,23 @@ bp = Blueprint("drift", __name__, url_prefix="/listings/drift")
 
 @bp.get("")
 def show_drift() -> str:
-    everything = request.args.get("all") == "1"
-    return render_template("listings/drift.html", rows=listing_desk.list_drift(open_only=not everything), everything=everything)
+    form = DriftFilter(request.args)
+    chosen = form.chosen()
+    page = listing_desk.drift_page(argument("page") or 1, integration_id=form.integration_id, open_only=not form.all.data)
+    return render_template(
+        "listings/drift.html", page=page, form=form, filters=chosen,
+        link=lambda number: url_for(".show_drift", page=number, **chosen),
+    )  # fmt: skip
 
 
 @bp.get("/drift.csv")
 def download_drift() -> Response:
-    rows = listing_desk.list_drift(open_only=False, limit=100_000)
+    form = DriftFilter(request.args)
+    batches = listing_desk.iter_drift(form.integration_id, open_only=not form.all.data)
     return csv_file(
         "drift.csv", ("seen_at", "integration", "sku", "name", "expected", "found", "state", "decided_by"),
         ((row.seen_at.isoformat(timespec="seconds"), row.integration, row.sku, row.name, row.expected, row.found, row.state,
-          row.decided_by) for row in rows),
+          row.decided_by) for batch in batches for row in batch),
     )  # fmt: skip
 
 

@@ -1,35 +1,27 @@
-"""The filters of the listings page."""
+"""The filters of the listings page and of the drift report."""
 
 from __future__ import annotations
 
-from wtforms import Form, SearchField, SelectField
+from wtforms import SearchField, SelectField
 
-from services import integrations
+from blueprints.filters import ShopFilter, choices
 from services.listing_desk import Wanted
 
 STATES = {
     "": "Every state", "linked": "Linked", "unlinked": "Unlinked", "conflict": "Conflict", "kit": "Kits", "off": "Not pushed",
     "failed": "Refused by the shop", "drift": "Changed in the shop",
 }  # fmt: skip
+SORTS = {"": "Shop and SKU", "sku": "SKU", "name": "Name", "least": "Least in the shop first", "most": "Most in the shop first"}
 
 
-class ListingFilter(Form):
-    """A filter that is not one of the choices counts as none."""
-
+class ListingFilter(ShopFilter):
     q = SearchField("SKU or name")
-    shop = SelectField("Shop", default="")
-    state = SelectField("State", choices=list(STATES.items()), default="")
-
-    def __init__(self, *args: object, **kwargs: object):
-        super().__init__(*args, **kwargs)
-        shops = {"": "All shops", **{str(each.id): each.name for each in integrations.list_integrations()}}
-        self.shop.choices = list(shops.items())
-        self.q.data = (self.q.data or "").strip()[:200]
-        self.shop.data = self.shop.data if self.shop.data in shops else ""
-        self.state.data = self.state.data if self.state.data in STATES else ""
-
-    def chosen(self) -> dict[str, str]:
-        return {name: value for name, value in self.data.items() if value}
+    state = SelectField("State", choices=choices(STATES), default="")
+    sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
     def wanted(self) -> Wanted:
-        return Wanted(int(self.shop.data) if self.shop.data else None, self.q.data, self.state.data)
+        return Wanted(self.integration_id, self.q.data, self.state.data, self.sort.data or "shop")
+
+
+class DriftFilter(ShopFilter):
+    all = SelectField("Show", choices=choices({"": "What is open", "1": "Settled ones, too"}), default="")

@@ -9,6 +9,7 @@ from blueprints.actors import current_actor
 from blueprints.files import csv_file, numbers
 from blueprints.htmx import back_to, go_to, toast
 from blueprints.listings.forms import ListingFilter
+from blueprints.numbers import argument
 from blueprints.words import plural
 from errors import AppError
 from jobs.schedule import start_due_runs
@@ -24,7 +25,7 @@ def list_listings() -> str:
     wanted = ListingFilter(request.args)
     chosen = wanted.chosen()
     return render_template(
-        "listings/list.html", page=listing_desk.list_page(wanted.wanted(), request.args.get("page", 1, type=int)), form=wanted,
+        "listings/list.html", page=listing_desk.list_page(wanted.wanted(), argument("page") or 1), form=wanted,
         filters=chosen, link=lambda number: url_for(".list_listings", page=number, **chosen), back=request.full_path.rstrip("?"),
     )  # fmt: skip
 

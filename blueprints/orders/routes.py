@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.files import csv_file, numbers
 from blueprints.htmx import back_to, go_to, toast
+from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
 from blueprints.words import plural
 from jobs.schedule import start_due_runs
@@ -19,7 +20,7 @@ bp = Blueprint("orders", __name__, url_prefix="/orders")
 @bp.get("")
 def list_orders() -> str:
     wanted = OrderFilter(request.args)
-    page = order_desk.list_page(wanted.wanted(), request.args.get("page", 1, type=int))
+    page = order_desk.list_page(wanted.wanted(), argument("page") or 1)
     chosen = wanted.chosen()
     return render_template(
         "orders/list.html", page=page, form=wanted, filters=chosen, counts=order_desk.counts(),

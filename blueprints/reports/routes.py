@@ -8,7 +8,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
+from blueprints.numbers import argument
 from blueprints.reports.chart import draw
+from blueprints.reports.forms import ReceiptFilter
 from blueprints.times import reader_zone
 from jobs import start_run
 from models.types import utcnow
@@ -68,16 +70,23 @@ def download_skus() -> Response:
 
 @bp.get("/receipts")
 def show_receipts() -> str:
-    return render_template("reports/receipts.html", rows=receipts.list_receipts(), integrations=integrations.list_integrations())
+    form = ReceiptFilter(request.args)
+    chosen = form.chosen()
+    page = receipts.list_page(form.integration_id, argument("page") or 1, different=bool(form.only.data))
+    return render_template(
+        "reports/receipts.html", page=page, form=form, filters=chosen, integrations=integrations.list_integrations(), by="receipts",
+        link=lambda number: url_for(".show_receipts", page=number, **chosen),
+    )  # fmt: skip
 
 
 @bp.get("/receipts.csv")
 def download_receipts() -> Response:
-    header = ("day", "integration", "shop_orders", "our_orders", "shop_totals", "our_totals", "differences")
+    form = ReceiptFilter(request.args)
+    header = ("day", "zone", "integration", "shop_orders", "our_orders", "shop_totals", "our_totals", "differences")
     rows = (
-        (receipt.day.isoformat(), name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals), _sums(receipt.our_totals),
-         "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
-        for receipt, name in receipts.list_receipts(limit=5000)
+        (receipt.day.isoformat(), receipt.zone, name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals),
+         _sums(receipt.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
+        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data))
     )  # fmt: skip
     return csv_file("receipts.csv", header, rows)
 

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
+from blueprints.times import known_places
 from errors import InvalidInput
 from jobs.schedule import start_due_runs
 from services import catalogue, desk_settings, integrations
@@ -47,6 +48,7 @@ def _typed(integration_id: int) -> dict[str, Any]:
         values[name] = whole(form.get(name, ""), name)
     cap = form.get("stock_cap", "").strip()
     values["stock_cap"] = whole(cap, "stock_cap") if cap else None
+    values["zone"] = form.get("zone", "UTC")
     values["shipments_on"] = form.get("shipments_on") == "yes"
     return values
 
@@ -62,9 +64,11 @@ def _page(integration_id: int, wrong: InvalidInput | None = None) -> str:
     values: dict[str, Any] = {
         **{name: getattr(integration, name) for name in (*desk_settings.STATUSES, "brake_percent", "brake_least", "shipments_on")},
         "stock_buffer": shop.stock_buffer, "stock_cap": "" if shop.stock_cap is None else shop.stock_cap,
+        "zone": shop.zone or "UTC",
     }  # fmt: skip
     if wrong is not None:
         values.update(request.form.items(), shipments_on=request.form.get("shipments_on") == "yes")
     return render_template(
-        "sales_channels/desk.html", integration=integration, values=values, statuses=_shipping(integration_id), wrong=wrong
-    )
+        "sales_channels/desk.html", integration=integration, values=values, statuses=_shipping(integration_id), wrong=wrong,
+        zones=sorted({*known_places(), values["zone"]}),
+    )  # fmt: skip

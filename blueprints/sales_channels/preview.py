@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.actors import current_actor
+from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument
 from blueprints.words import plural
@@ -35,21 +33,8 @@ def show_preview(integration_id: int) -> str:
 @bp.get("/rows.csv")
 def download_preview(integration_id: int) -> Response:
     integrations.get_integration(integration_id)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("sku", "name", "now", "would_be", "why"))
-    for row in push.preview(integration_id).rows:
-        writer.writerow((_harmless(row.sku), _harmless(row.name), row.now, row.would_be, _harmless(row.why)))
-    response = make_response("\ufeff" + text.getvalue())
-    response.mimetype = "text/csv"
-    response.headers["Content-Disposition"] = 'attachment; filename="stock-preview.csv"'
-    response.cache_control.no_store = True
-    return response
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet takes a cell that begins like a formula for one; the shop's words must not become one."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    rows = ((row.sku, row.name, row.now, row.would_be, row.why) for row in push.preview(integration_id).rows)
+    return csv_file("stock-preview.csv", ("sku", "name", "now", "would_be", "why"), rows)
 
 
 @bp.post("")

@@ -185,7 +185,8 @@ def _connect(draft: OpenDraft, form: OptionsForm) -> bool:
     """Make the integration; where that is refused, the form says why."""
     since = form.first_moment(reader_zone())
     try:
-        made = connecting.connect(draft, form.answers(), since, take_history=request.form.get("history") != "no")
+        take_history = request.form.get("history") != "no"
+        made = connecting.connect(draft, form.answers(), since, take_history=take_history, zone=str(reader_zone()))
     except AppError as error:
         form.refuse(error)
         return False

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
+from blueprints.numbers import argument
+from blueprints.stock.chart import draw
+from blueprints.stock.forms import StockFilter
 from errors import AppError
 from jobs.schedule import start_due_runs
+from models.types import utcnow
 from services import stock_desk
 from services.stock_desk import whole
 
 bp = Blueprint("stock", __name__, url_prefix="/stock")
+DAYS = 30
+"""How far back the drawing of a stock item goes."""
 
 
 @bp.get("")
 def list_stock() -> str:
-    search, low = _wanted()
-    page = stock_desk.list_page(search, low, request.args.get("page", 1, type=int))
-    chosen = {name: value for name, value in (("q", search), ("low", low)) if value not in ("", None)}
+    form = StockFilter(request.args)
+    page = stock_desk.list_page(form.q.data, form.most, argument("page") or 1, form.sort.data)
+    chosen = form.chosen()
     return render_template(
-        "stock/list.html", page=page, search=search, low=low, filters=chosen, back=request.full_path.rstrip("?"),
+        "stock/list.html", page=page, form=form, filters=chosen, back=request.full_path.rstrip("?"),
         link=lambda number: url_for(".list_stock", page=number, **chosen),
     )  # fmt: skip
 
 
-def _wanted() -> tuple[str, int | None]:
-    low = request.args.get("low", type=int)
-    return request.args.get("q", "").strip()[:200], low if low is None else min(max(low, 0), 1_000_000)
-
-
 @bp.get("/stock.csv")
 def download_stock() -> Response:
+    form = StockFilter(request.args)
     rows = (
         (row.sku, row.on_hand, row.name, row.reserved, row.buffer, row.available)
-        for batch in stock_desk.iter_rows(*_wanted()) for row in batch
+        for batch in stock_desk.iter_rows(form.q.data, form.most, form.sort.data) for row in batch
     )  # fmt: skip
     return csv_file("stock.csv", ("sku", "quantity", "name", "reserved", "buffer", "available"), rows)
 
@@ -62,20 +66,22 @@ def show_add() -> str:
 
 @bp.get("/<int:item_id>")
 def show_item(item_id: int) -> str:
+    row, now = stock_desk.get_row(item_id), utcnow()
+    levels = stock_desk.levels(item_id, now - timedelta(days=DAYS))
     return render_template(
-        "stock/item.html", row=stock_desk.get_row(item_id), entries=stock_desk.list_ledger(item_id),
-        holders=stock_desk.list_holders(item_id), back=url_for(".show_item", item_id=item_id), wrong=None,
+        "stock/item.html", row=row, page=stock_desk.list_ledger(item_id, argument("page") or 1), chart=draw(levels, now, DAYS),
+        holders=stock_desk.list_holders(item_id), back=url_for(".show_item", item_id=item_id),
+        link=lambda number: url_for(".show_item", item_id=item_id, page=number, _anchor="ledger"),
     )  # fmt: skip
 
 
 @bp.get("/<int:item_id>/ledger.csv")
 def download_ledger(item_id: int) -> Response:
-    entries = stock_desk.list_ledger(item_id, None)
     header = ("at", "who", "cause", "on_hand_change", "reserved_change", "on_hand", "reserved", "order", "note")
     rows = (
         (entry.at.isoformat(timespec="seconds"), entry.actor, entry.cause, entry.on_hand_change, entry.reserved_change, entry.on_hand,
          entry.reserved, entry.order_number, entry.note)
-        for entry in entries
+        for entry in stock_desk.iter_ledger(item_id)
     )  # fmt: skip
     return csv_file("ledger.csv", header, rows)
 

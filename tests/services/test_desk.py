@@ -171,7 +171,7 @@ def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
     assert whereabouts.count_older(integration_id, datetime.now(UTC) - timedelta(days=120)).orders == 1
     with pytest.raises(Conflict):
         lookups.ask_count(integration_id, datetime.now(UTC), "test")
-    changed = audit.list_changes()[0]
+    changed = audit.list_page().rows[0]
     assert (changed.actor, changed.name) == ("user:ann", "orders since")
 
 
@@ -182,13 +182,13 @@ def test_drift_is_kept_and_theirs_may_be_taken(app, db, shop):
     stock.set_stock("CUP", 25, "test")
     do(integration_id, "stock")
     assert shop.store.amount(ids["CUP"]) == 25
-    row = listing_desk.list_drift()[0]
+    row = listing_desk.drift_page().rows[0]
     assert (row.sku, row.expected, row.found, row.state) == ("CUP", 20, 3, "open")
     listing_desk.settle_drift(row.id, "theirs", "test")
     assert stock.find_stock_item("CUP").available == 3
     do(integration_id, "stock")
     assert shop.store.amount(ids["CUP"]) == 3
-    assert listing_desk.list_drift() == []
+    assert listing_desk.drift_page().rows == []
     with pytest.raises(Conflict):
         listing_desk.settle_drift(row.id, "ours", "test")
     db.session.rollback()
@@ -220,7 +220,7 @@ def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
     desk_settings.change_desk_settings(integration_id, {"stock_buffer": 2, "stock_cap": 10}, "user:ann")
     do(integration_id, "stock")
     assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (10, 6)
-    assert {(row.name, row.before, row.after) for row in audit.list_changes()} >= {
+    assert {(row.name, row.before, row.after) for row in audit.list_page().rows} >= {
         ("stock buffer", "0", "2"), ("stock cap", "–", "10"),
     }  # fmt: skip
     with pytest.raises(InvalidInput):
