@@ -11,7 +11,7 @@ from extensions import db
 from models import Integration, Listing, Order, SyncRun
 from models.order import OPEN_STATES
 from models.types import utcnow
-from services import activity, health, incident_list
+from services import activity, health, incident_list, write_backs
 from services.activity import RunRow
 from services.health import Group
 from services.incident_list import IncidentRow
