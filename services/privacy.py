@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import selectinload
 
 from errors import Conflict, InvalidInput, NotFound
@@ -32,8 +32,6 @@ DONE_AT = "customers_erased_at"
 EVERY = timedelta(hours=1)
 BATCH = 100
 MOST_DAYS = 3650
-FILES_KEPT = timedelta(days=30)
-"""A file of shipments is a way in; what was shipped by it stands in the shipments."""
 
 
 def erased_after() -> int | None:
@@ -71,8 +69,6 @@ def erase_due() -> int:
         .order_by(Order.id)
         .limit(BATCH)
     )  # fmt: skip
-    with writing() as session:
-        session.execute(delete(ShipmentFile).where(ShipmentFile.created_at < utcnow() - FILES_KEPT))
     count = 0
     while ids := list(db.session.scalars(due)):
         db.session.rollback()

@@ -122,7 +122,7 @@ def test_what_was_shipped_the_other_day_keeps_it_however_old_the_order_is(connec
     assert db.session.scalars(select(WriteBack.tracking_numbers)).all() == [[]]
 
 
-def test_files_of_shipments_lose_its_tracking_numbers_and_are_dropped_after_a_month(connected):
+def test_files_of_shipments_lose_its_tracking_numbers(connected):
     shipped = order(SHIPPED).id
     for number in (SHIPPED, OPEN):
         shipment_files.read_file(f"number,carrier,tracking\n{number},Courier,Planted{number}\n".encode(), "a.csv", "user:ann")
@@ -132,13 +132,6 @@ def test_files_of_shipments_lose_its_tracking_numbers_and_are_dropped_after_a_mo
         "",
         "Planted2",
     ]
-    privacy.set_erased_after(3000, "user:ann")
-    with writing() as session:
-        session.execute(
-            update(ShipmentFile).where(ShipmentFile.id == 1).values(created_at=datetime.now(UTC) - timedelta(days=31))
-        )
-    assert privacy.erase_due() == 0
-    assert db.session.scalars(select(ShipmentFile.id)).all() == [2]
 
 
 def test_a_shop_that_is_told_late_does_not_bring_the_tracking_number_back(connected, shop):
