@@ -31,7 +31,8 @@ class Order(db.Model):
 
     ``cancel_unseen`` is true where the shop cancelled it while it was open here and nobody has acknowledged that yet;
     ``called_off_at`` is when a person cancelled it here. ``accepted_codes`` are causes of holding that a person has accepted;
-    ``reread_due`` is true while it is to be read from the shop again."""
+    ``reread_due`` is true while it is to be read from the shop again, ``rows_due`` while its single money rows are, which the
+    settings of today need and those of its download did not."""
 
     __tablename__ = "order"
 
@@ -78,6 +79,7 @@ class Order(db.Model):
     called_off_at: Mapped[datetime | None] = mapped_column(Moment)
     accepted_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
     reread_due: Mapped[bool] = mapped_column(default=False)
+    rows_due: Mapped[bool] = mapped_column(default=False)
 
     lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
 
@@ -97,6 +99,7 @@ class Order(db.Model):
         Index("ix_order_shop_number", "shop_id", "number"),
         Index("ix_order_state_placed", "state", "placed_at"),
         Index("ix_order_reread_due", "shop_id", sqlite_where=text("reread_due"), postgresql_where=text("reread_due")),
+        Index("ix_order_rows_due", "shop_id", sqlite_where=text("rows_due"), postgresql_where=text("rows_due")),
         Index("ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen"), postgresql_where=text("cancel_unseen")),
         Index("ix_order_held", "shop_id", sqlite_where=text("state = 'on_hold'"), postgresql_where=text("state = 'on_hold'")),
     )

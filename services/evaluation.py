@@ -1,4 +1,5 @@
-"""Stored copies of orders evaluated again: after a setting changed, or what held them was mended. No shop is asked."""
+"""Stored copies of orders evaluated again: after a setting changed, or what held them was mended. No shop is asked here; what
+only the shop can tell is marked, and read by the next order runs (services/rereading.py)."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ from channels.base import Order as ShopOrder
 from errors import ChannelError, NotFound
 from extensions import db, writing
 from models import Integration, Order
+from models.types import utcnow
 from services import kits, ledger, order_store
 from services.clashes import done_again
+from services.money import KnownRates, needs_rows
 from services.order_changes import take_over
 from services.order_columns import Storing, stored_surcharges
 
@@ -35,9 +38,10 @@ class Evaluated:
 
 
 def evaluate_again(
-    integration_id: int, actor: str, *, order_ids: Sequence[int] | None = None, held_only: bool = False
+    integration_id: int, actor: str, *, order_ids: Sequence[int] | None = None, held_only: bool = False, mark: bool = False
 ) -> Evaluated:
-    """Evaluate an integration's stored orders under its present settings: all, those named, or those that are held.
+    """Evaluate an integration's stored orders under its present settings: all, those named, or those that are held. With
+    ``mark``, those whose single money rows are needed by now have them read by the next order run.
 
     Raises NotFound for an integration that is gone."""
     integration = db.session.get(Integration, integration_id)
@@ -52,22 +56,26 @@ def evaluate_again(
         query = query.where(Order.state == "on_hold")
     ids = list(db.session.scalars(query))
     db.session.rollback()
-    done = released = 0
+    done = released = wanting = 0
     for start in range(0, len(ids), CHUNK):
         left = ids[start : start + CHUNK]
         for _ in range(ROUNDS):
-            results, left = _evaluate(storing, parser, left)
+            results, left, marked = _evaluate(storing, parser, left, mark)
+            wanting += marked
             done += len(results)
             released += sum(was == "on_hold" and now != "on_hold" for was, now in results)
             if not left:
                 break
+    if wanting:
+        with writing() as session:
+            session.get_one(Integration, integration_id, with_for_update=True).orders_due_at = utcnow()
     return Evaluated(done, released)
 
 
 @done_again
-def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[list[tuple[str, str]], list[int]]:
-    """Evaluate some orders; answers with their states before and after, and with the ids of those that were changed by
-    somebody else just then and are to be taken again."""
+def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int], mark: bool) -> tuple[list[tuple[str, str]], list[int], int]:
+    """Evaluate some orders; answers with their states before and after, with the ids of those that were changed by
+    somebody else just then and are to be taken again, and with the number of those marked to have their rows read."""
     query = select(Order).where(Order.id.in_(ids)).options(selectinload(Order.lines)).order_by(Order.id)
     with writing():
         # Stock items are locked before orders (services/clashes.py), so which they are is looked up beforehand.
@@ -88,6 +96,7 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[li
         touched: set[int] = set()
         results: list[tuple[str, str]] = []
         left: list[int] = []
+        marked = 0
         for row in locked:
             if row.id not in parsed:
                 continue
@@ -105,8 +114,11 @@ def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int]) -> tuple[li
                 recipes=recipes,
             )  # fmt: skip
             results.append((was, row.state))
+            if mark:
+                row.rows_due = needs_rows(parsed[row.id], storing.money, KnownRates())
+                marked += row.rows_due
         ledger.mark_stale(touched)
-    return results, left
+    return results, left, marked
 
 
 def _items_of(row: Order) -> set[int | None]:

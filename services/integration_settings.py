@@ -105,7 +105,7 @@ def evaluate_if_due(integration_id: int) -> None:
     if due is None:
         return
     try:
-        evaluation.evaluate_again(integration_id, "settings")
+        evaluation.evaluate_again(integration_id, "settings", mark=True)
     except NotFound:
         return
     with writing():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import select, update
 
 from channels.base import Channel
@@ -15,9 +16,14 @@ from extensions import db, writing
 from models import Integration, Order, RunItem
 from models.types import utcnow
 from services import evaluation, order_store
-from services.money import KnownRates, needs_rows
-from services.order_columns import Storing
+from services.money import KnownRates, learn_rates, needs_rows
+from services.order_columns import Storing, surcharge_columns
 from services.runs import Lease
+
+MOST_ROWS = 200
+"""Orders whose money rows are read in one run: a change of settings is no reason to keep a shop busy for an hour."""
+MOST_MARKED = 2000
+"""Orders looked at for that in one run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,45 @@ def read_again(lease: Lease, channel: Channel) -> None:
                 update(Order).where(Order.id == order_id).values(reread_due=False).execution_options(synchronize_session=False)
             )
             lease.count("read_again")
+
+
+def read_rows(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> None:
+    """Read the single money rows of orders that a change of settings has made need them, one request each, the newest first:
+    at most MOST_ROWS a run, and none where what other orders show explains the sums. The rest stays due for the next run.
+
+    Raises ChannelError for a trouble of the shop, or RunStopped."""
+    query = select(Order.id, Order.external_id, Order.raw).where(Order.shop_id == lease.shop_id, Order.rows_due)
+    marked = db.session.execute(query.order_by(Order.placed_at.desc()).limit(MOST_MARKED)).all()
+    if not marked:
+        db.session.rollback()
+        return
+    storing = Storing.of(db.session.get_one(Integration, lease.integration_id), lease.run_actor, lease.run_id)
+    db.session.rollback()
+    known = KnownRates()
+    read: list[int] = []
+    for order_id, external_id, raw in marked:
+        if len(read) >= MOST_ROWS or pause():
+            break
+        rows = None
+        try:
+            order = channel.parse_stored(msgspec.json.decode(raw))
+            if needs_rows(order, storing.money, known):
+                rows = channel.read_surcharges(external_id)
+                learn_rates(order, storing.money, rows, known)
+        except ChannelError as trouble:
+            if trouble.retryable or trouble.code in ("wrong_key", "addon_missing"):
+                raise
+            lease.warn(f"The surcharges of the shop's order {external_id} could not be read. {trouble.message}")
+        lease.requests = channel.requests
+        with lease.page() as session:
+            row = session.get_one(Order, order_id, with_for_update=True)
+            row.rows_due = False
+            if rows is not None and row.raw == raw:
+                row.surcharge_rows = [surcharge_columns(each) for each in rows]
+                read.append(order_id)
+                lease.count("extra_reads")
+    if read:
+        evaluation.evaluate_again(lease.integration_id, lease.run_actor, order_ids=read)
 
 
 def _rows(channel: Channel, storing: Storing, order: ShopOrder) -> order_store.Rows:

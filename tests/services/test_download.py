@@ -11,7 +11,7 @@ from sqlalchemy import Integer, cast, func, select
 from extensions import writing
 from models import Integration, Order, OrderChange, Shop
 from practice_shop import PracticeShop
-from services import integration_settings, integrations, runs, schedule, stock, sync
+from services import integration_settings, integrations, rereading, runs, schedule, stock, sync
 from tests.support.shops import connect, do, products
 
 
@@ -309,3 +309,39 @@ def test_catching_up_after_an_outage_goes_on_from_the_last_saved_page(app, db, g
         stored = {int(order.external_id): order for order in orders(db)}
         assert stored.keys() == shop.store.orders.keys() | {gone}
         assert stored[paid].shipping_status == "S" and stored[paid].customer_notes == "changed"
+
+
+def test_tax_lines_switched_on_later_are_read_from_the_shop_once(app, db, shop, monkeypatch):
+    """Two taxes of one order come as one sum; their names are a question to the shop, one request an order, and few a run."""
+    monkeypatch.setattr(rereading, "MOST_ROWS", 2)
+    ids = products(shop)
+    taxes = [("tax", "A", "State tax", 2.0), ("tax", "B", "City tax", 1.0)]
+    for _ in range(3):
+        shop.store.place_order(lines=[(ids["CUP"], 2)], surcharges=taxes)
+    shop.store.place_order(lines=[(ids["CUP"], 1)])
+    integration_id = connect(shop)
+    assert do(integration_id, "orders").requests == 2
+    integration_settings.change_settings(integration_id, {"with_tax_lines": True}, "test")
+    integration_settings.evaluate_if_due(integration_id)
+    assert db.session.get(Integration, integration_id).orders_due_at <= datetime.now(UTC)
+    for requests, named in ((3, 2), (2, 3), (1, 3)):
+        assert do(integration_id, "orders").requests == requests
+        assert [order.tax_lines for order in orders(db)].count([["State tax", "2.00"], ["City tax", "1.00"]]) == named
+    integration_settings.change_settings(integration_id, {"use_tax": True}, "test")
+    integration_settings.evaluate_if_due(integration_id)
+    assert do(integration_id, "orders").requests == 1
+
+
+def test_contained_tax_asked_for_later_costs_one_question_where_that_explains_the_others(app, db, shop):
+    ids = products(shop)
+    for quantity in range(1, 7):
+        vat = round(quantity * 10 * 20 / 120, 2)
+        shop.store.place_order(lines=[(ids["CUP"], quantity)], surcharges=[("tax", "VAT", "VAT", vat, True)])
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    integration_settings.change_settings(integration_id, {"use_tax": True}, "test")
+    integration_settings.evaluate_if_due(integration_id)
+    run = do(integration_id, "orders")
+    assert (run.requests, run.counts["extra_reads"]) == (2, 1)
+    assert [float(order.items_tax) for order in orders(db)] == [1.67, 3.33, 5, 6.67, 8.33, 10]
+    assert do(integration_id, "orders").requests == 1
