@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test deep contract check bench faults lock
+.PHONY: help run test deep contract check bench faults soak lock
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench: .venv/installed-dev ## Measure the budgets (BENCH_JSON=file writes them a
 faults: .venv/installed-dev ## Run fault schedules (N=60, SEED=1, DB=sqlite|postgresql, KIND=mixed|days|processes, ONLY=number, JOBS=2)
 	@$(PY) -m tests.faults --n "$(or $(N),60)" --seed "$(or $(SEED),1)" --db "$(or $(DB),sqlite)" --kind "$(or $(KIND),mixed)" \
 	  --jobs "$(or $(JOBS),2)" $(if $(ONLY),--only "$(ONLY)")
+
+soak: .venv/installed-dev ## Keep a fleet under faults for a while (MINUTES=30, SHOPS=25, SEED=1, DB=sqlite|postgresql)
+	@$(PY) -m tests.faults.soak --minutes "$(or $(MINUTES),30)" --shops "$(or $(SHOPS),25)" --seed "$(or $(SEED),1)" \
+	  --db "$(or $(DB),sqlite)"
 
 lock: .venv/installed-dev ## Write requirements*.txt anew from requirements*.in (wants the program uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

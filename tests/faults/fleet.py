@@ -62,7 +62,7 @@ QUEUE_TROUBLE = re.compile(
 class Fleet:
     """``parts`` are the running processes by name; ``restarts`` counts what the supervisor had to start again."""
 
-    def __init__(self, kind: str, folder: Path, processes: Processes, disk: Path, has_disk: bool):
+    def __init__(self, kind: str, folder: Path, processes: Processes, disk: Path, has_disk: bool, changes: dict[str, str]):
         self.kind = kind
         self.folder = folder
         self.processes = processes
@@ -82,7 +82,7 @@ class Fleet:
         self.database = disk / "cartlink.sqlite"
         url = self.server.address("faults") if self.server else f"sqlite:///{self.database}"
         self.environment = {
-            **SETTINGS, "CARTLINK_INSTANCE": str(folder / "instance"), "SECRET_KEYS": Fernet.generate_key().decode(),
+            **SETTINGS, **changes, "CARTLINK_INSTANCE": str(folder / "instance"), "SECRET_KEYS": Fernet.generate_key().decode(),
             "DATABASE_URL": url, "REDIS_URL": self.redis_url,
         }  # fmt: skip
         config = load(self.environment)
@@ -261,8 +261,8 @@ class Fleet:
 
 
 @contextmanager
-def launched(kind: str) -> Iterator[Fleet]:
-    """A fleet, ended and its disk taken away afterwards."""
+def launched(kind: str, changes: dict[str, str] | None = None) -> Iterator[Fleet]:
+    """A fleet with these changes to its settings, ended and its disk taken away afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="cl-storm-", dir="/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -273,7 +273,7 @@ def launched(kind: str) -> Iterator[Fleet]:
         if has_disk:
             stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
         processes = stack.enter_context(processes_in(folder))
-        fleet = Fleet(kind, folder, processes, disk, has_disk)
+        fleet = Fleet(kind, folder, processes, disk, has_disk, changes or {})
         stack.callback(fleet.close)
         yield fleet
 
