@@ -76,13 +76,15 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """What must be found in no log and in no support bundle."""
         passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
-        return tuple(filter(None, (self.secret_key, *self.secret_keys, self.metrics_token, *passwords)))
+        return tuple(filter(None, (self.secret_key, *self.secret_keys, self.metrics_token, self.smtp_password, *passwords)))
 
     def flask(self) -> dict[str, object]:
         """The part that Flask and its extensions read, under their names."""
         return {
             "SECRET_KEY": self.secret_key,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
+            # A server that was restarted has closed the connections that are kept: each is tried before it is used.
+            "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": self.database_url.startswith("postgresql")},
             # The prefix makes browsers refuse such a cookie from anything but this very host over https.
             "SESSION_COOKIE_NAME": "__Host-cartlink" if self.behind_https else "cartlink",
             "SESSION_COOKIE_HTTPONLY": True,

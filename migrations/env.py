@@ -6,6 +6,10 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from cli.failures import Failed, database_sentence
 
 migrate = current_app.extensions["migrate"]
 
@@ -16,6 +20,18 @@ def leave_out_empty_revisions(migration_context: Any, revision: Any, directives:
         directives.clear()
 
 
+def _connected() -> Connection:
+    """Raises what ends a command with one sentence where the database is away. What goes wrong later, in a migration, is not
+    for one sentence."""
+    try:
+        return migrate.db.engine.connect()
+    except DBAPIError as error:
+        sentence = database_sentence(error)
+        if not sentence:
+            raise
+        raise Failed(sentence) from None
+
+
 def run_migrations() -> None:
     options = {"process_revision_directives": leave_out_empty_revisions, **migrate.configure_args}
     if context.is_offline_mode():
@@ -23,7 +39,7 @@ def run_migrations() -> None:
         with context.begin_transaction():
             context.run_migrations()
         return
-    with migrate.db.engine.connect() as connection:
+    with _connected() as connection:
         context.configure(connection=connection, target_metadata=migrate.db.metadata, **options)
         with context.begin_transaction():
             context.run_migrations()

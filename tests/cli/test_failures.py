@@ -56,8 +56,9 @@ def test_a_database_without_tables_says_how_to_make_them(environment, tmp_path):
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(environment):
     url = "postgresql://ann:hidden@127.0.0.1:1/cartlink"
-    said = sentence(flask("integrations", "list", environment={**environment, "DATABASE_URL": url}))
-    assert said.startswith("The database does not answer.")
+    for command in (["integrations", "list"], ["db", "upgrade"]):
+        said = sentence(flask(*command, environment={**environment, "DATABASE_URL": url}))
+        assert said.startswith("The database does not answer.")
     assert "hidden" not in said
 
 

@@ -243,3 +243,16 @@ def test_a_rejected_key_is_tried_again_by_a_person_only(app, db, shop, actor, as
     shop.clear_requests()
     assert sync.perform(run_id).outcome == ("failed" if asked else "stopped")
     assert bool(shop.requests) == asked
+
+
+def test_a_database_server_that_was_restarted_is_not_noticed(app, database_url, request):
+    """A restart closes the connections that are kept; whoever asks next is not the one to learn it."""
+    integration_id = make_integration().id
+    assert integrations.get_integration(integration_id)
+    database.session.rollback()
+    if database_url.startswith("postgresql"):
+        server = request.getfixturevalue("postgres")
+        server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.engine.url.database}'")
+    assert integrations.get_integration(integration_id)
+    database.session.rollback()
+    integrations.set_enabled(integration_id, False, "test")
