@@ -92,6 +92,20 @@ def send(server: MailServer, mail: Mail) -> None:
         raise NotDelivered(f"{server.host} cannot be reached on port {server.port}: {_line(why)}.") from None
 
 
+def greet(server: MailServer) -> None:
+    """Connect and sign in as for a mail, and send none. Raises NotDelivered."""
+    try:
+        with _connect(server) as connection:
+            if server.user:
+                connection.login(server.user, server.password)
+            connection.noop()
+    except smtplib.SMTPAuthenticationError:
+        raise NotDelivered(f"{server.host} does not accept SMTP_USER and SMTP_PASSWORD.") from None
+    except (smtplib.SMTPException, OSError, ValueError) as trouble:
+        why = trouble.strerror if isinstance(trouble, OSError) and trouble.strerror else type(trouble).__name__
+        raise NotDelivered(f"{server.host} does not greet us on port {server.port}: {_line(why)}.") from None
+
+
 def _connect(server: MailServer) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if server.security == "TLS":

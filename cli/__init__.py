@@ -6,7 +6,7 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import backup, integrations, keys, listings, orders, privacy, retention, runs, stock, sync, users
+from cli import backup, doctor, integrations, keys, listings, orders, privacy, retention, runs, stock, sync, users
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
@@ -24,6 +24,7 @@ GROUPS = (
     privacy.group,
     backup.group,
     retention.group,
+    doctor.group,
 )
 
 

@@ -16,6 +16,8 @@ SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE
 
 def registered() -> Iterator[tuple[str, click.Command]]:
     for group in GROUPS:
+        if group.invoke_without_command:
+            yield group.name, group
         for name, command in group.commands.items():
             yield f"{group.name} {name}", command
 

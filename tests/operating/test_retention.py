@@ -153,7 +153,7 @@ def test_stopped_in_the_middle_it_goes_on_next_time(app, monkeypatch):
     at = LONG_AGO
     with writing() as session:
         rows = [
-            {"integration_id": integration.id, "kind": "orders", "state": "finished", "outcome": "done", "actor": "x", 
+            {"integration_id": integration.id, "kind": "orders", "state": "finished", "outcome": "done", "actor": "x",
              "finished_at": at + timedelta(seconds=number), "created_at": at + timedelta(seconds=number)} for number in range(45)
         ]  # fmt: skip
         session.execute(insert(SyncRun), rows)
