@@ -19,7 +19,7 @@ from extensions import db, writing
 from models import User, UserCode, UserSession
 from models.types import utcnow
 from models.user import ROLES
-from services import codes, passwords
+from services import codes, notices, passwords
 
 LONGEST_NAME = 60
 PAGE_SIZE = 50
@@ -198,9 +198,12 @@ def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
     user = get_user(user_id)
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled.", "Enable the user first.")
-    if two_step_off:
-        with writing():
+    with writing():
+        notices.tell_user(user_id, "link")
+        if two_step_off:
             user = _locked(user_id)
+            if user.two_step_sealed is not None:
+                notices.tell_user(user_id, "two_step_off")
             user.two_step_sealed = user.two_step_next_sealed = None
     return codes.issue_code("password", user_id)
 
@@ -233,6 +236,7 @@ def set_password(code: str, password: str) -> str:
         user = _locked(user_id)
         user.password_hash, user.password_set_at = hashed, now
         session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+        notices.tell_user(user_id, "password")
     return name
 
 
@@ -247,6 +251,7 @@ def change_password(user_id: int, current: str, new: str) -> None:
         user.password_hash, user.password_set_at = hashed, utcnow()
         session.execute(delete(UserSession).where(UserSession.user_id == user_id))
         session.execute(delete(UserCode).where(UserCode.user_id == user_id))
+        notices.tell_user(user_id, "password")
 
 
 def check_password(name: str, password: str) -> User | None:

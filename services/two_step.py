@@ -12,7 +12,7 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import User
 from models.types import utcnow
-from services import accounts, codes, vault
+from services import accounts, codes, notices, vault
 
 STEP = 30
 WRONG = ("That code is not right.", "Enter the six digits your app shows now; each can be used once.", "code")
@@ -57,12 +57,15 @@ def confirm_setup(user_id: int, code: str) -> None:
         if user.two_step_next_sealed != sealed:
             raise Conflict("The set-up was begun anew elsewhere.", "Load the page again.")
         user.two_step_sealed, user.two_step_next_sealed, user.two_step_last = sealed, None, step
+        notices.tell_user(user_id, "two_step_on")
 
 
 def switch_off(user_id: int) -> None:
     """Let the password be enough again."""
     with writing() as session:
         user = session.get_one(User, user_id, with_for_update=True)
+        if user.two_step_sealed is not None:
+            notices.tell_user(user_id, "two_step_off")
         user.two_step_sealed = user.two_step_next_sealed = None
 
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    after_this_request,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask_login import login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.accounts.forms import CodeForm, FirstRunForm, NewPasswordForm, SignInForm
+from blueprints.accounts.words import browser
 from blueprints.actors import current_person
 from blueprints.expired import keeps_input
 from blueprints.htmx import go_to, is_ours, toast
 from blueprints.limits import SECOND_STEP, by_name, by_name_and_address, by_second_step, sign_in_limiter
 from errors import AppError, InvalidInput
-from services import accounts, sign_ins, two_step
+from services import accounts, notices, sign_ins, two_step
 
 bp = Blueprint("accounts", __name__)
 log = logging.getLogger("cartlink.security")
@@ -144,7 +156,26 @@ def let_in(user_id: int) -> None:
         raise AppError("Signing in did not work.", "Try again.")
     session.clear()
     login_user(person)
+    remember_browser(user_id)
     log.info("user %d signed in from %s", user_id, request.remote_addr)
+
+
+def remember_browser(user_id: int) -> None:
+    """Let this browser be known next time, and its user be told where it was not known yet."""
+    name = known_browser_cookie()
+    held = request.cookies.get(name, "")
+    words = f"{browser(request.user_agent.string)}, from the address {request.remote_addr or 'unknown'}."
+    token = notices.note_browser(user_id, held, words)
+
+    @after_this_request
+    def keep(response: Response) -> Response:
+        secure = current_app.config["CARTLINK"].behind_https
+        response.set_cookie(name, token, max_age=notices.BROWSER_KEPT, httponly=True, samesite="Lax", secure=secure)
+        return response
+
+
+def known_browser_cookie() -> str:
+    return "__Host-cartlink-browser" if current_app.config["CARTLINK"].behind_https else "cartlink-browser"
 
 
 def let_out() -> None:

@@ -1,0 +1,444 @@
+"""Mail and webhook calls: nothing is lost, nothing is sent twice without need, and what arrives is what was meant."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from channels import mailer
+from channels.mailer import Mail, MailServer
+from errors import Conflict, DeliveryRefused, InvalidInput, NotDelivered
+from extensions import db, writing
+from models import Delivery, Incident, Notice, NoticeSetting
+from services import accounts, incidents, notices, outbox, vault, webhooks
+from services.incident_words import TOPICS
+from tests.support.receivers import Hook, Mailbox, http_receiver, make_certificate, smtp_server
+from tests.support.rows import make_integration
+from tests.support.signed_in import user_called
+
+MAIL = pytest.mark.config(smtp_host="127.0.0.1", smtp_from="Cartlink ☂ <cartlink@shop.example>", smtp_security="NONE", public_url="https://cartlink.example")  # fmt: skip
+pytestmark = [pytest.mark.one_database, MAIL]
+
+
+@pytest.fixture
+def mailbox():
+    return Mailbox()
+
+
+@pytest.fixture
+def smtp(app, mailbox):
+    with smtp_server(mailbox) as port:
+        set_port(app, port)
+        yield port
+
+
+def set_port(app, port: int) -> None:
+    object.__setattr__(app.config["CARTLINK"], "smtp_port", port)
+
+
+@pytest.fixture
+def hook():
+    with http_receiver() as made:
+        yield made
+
+
+def with_address(name: str, address: str, choices: dict | None = None) -> int:
+    user_id = user_called(name)
+    with writing() as session:
+        session.add(NoticeSetting(user_id=user_id, email=address, choices=choices or {}))
+    return user_id
+
+
+def trouble(name: str = "Shop", cause: str = "key_rejected") -> int:
+    """An incident, told to whoever wants to know; answers with its integration's id."""
+    one = make_integration(name).id
+    incidents.open_by_hand(one, cause, incidents.utcnow() - timedelta(hours=3), {"message": "The shop rejects the API key."})
+    return one
+
+
+def send_all(clock=None, **length: float) -> list[str]:
+    if clock is not None:
+        clock.go(**length)
+    return [outbox.send(delivery_id) for delivery_id in outbox.due_deliveries()]
+
+
+def deliveries(**where) -> list[Delivery]:
+    db.session.rollback()
+    return db.session.query(Delivery).filter_by(**where).order_by(Delivery.id).all()
+
+
+def test_a_mail_says_what_happened_in_text_and_html_and_names_are_unicode(app, clock, smtp, mailbox):
+    with_address("Ann", "ann@shop.example")
+    trouble("Töpfe & <b>Pfannen</b> 茶")
+    assert send_all(clock, seconds=11) == ["done"]
+    (mail,) = mailbox.mails
+    assert mailbox.to == [["ann@shop.example"]]
+    assert mail["Subject"] == "Cartlink: Töpfe & <b>Pfannen</b> 茶: The shop rejects the API key"
+    assert str(mail["From"]) == "Cartlink ☂ <cartlink@shop.example>"
+    text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    assert "Töpfe & <b>Pfannen</b> 茶: The shop rejects the API key." in text and "reauthorise" in text
+    assert "Töpfe &amp; &lt;b&gt;Pfannen&lt;/b&gt; 茶" in html and "<b>" not in html
+    incident_id = db.session.query(Incident).one().id
+    assert (
+        f"https://cartlink.example/incidents/{incident_id}" in text
+        and f'href="https://cartlink.example/incidents/{incident_id}"' in html
+    )
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["References"] == f"<incident-{incident_id}@shop.example>"
+    assert send_all(clock, hours=1) == []
+
+
+def test_a_name_cannot_begin_another_header(app):
+    server = MailServer("127.0.0.1", 25, "NONE", "cartlink@shop.example")
+    message = mailer.compose(server, Mail("k", "ann@shop.example", "Shop\r\nBcc: eve@evil.example\r\n\r\nboo\u2028x", "t", "h"))
+    assert message["Bcc"] is None
+    assert "\r\nBcc:" not in message.as_string()
+    for address in ("ann@shop.example\nBcc: eve@evil.example", "ann@shop.example, eve@evil.example", "Ann <ann@shop.example>", "ann", "ann@", "@x.y", "a b@x.example"):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            notices.check_address(address)
+    assert notices.check_address(" ann+shop@büro.example ") == "ann+shop@büro.example"
+
+
+def test_a_server_that_is_down_loses_nothing(app, clock, mailbox):
+    with_address("Ann", "ann@shop.example")
+    trouble()
+    with smtp_server(mailbox) as port:
+        pass
+    set_port(app, port)
+    clock.go(seconds=11)
+    waits = []
+    for _ in range(4):
+        assert send_all() == ["waiting"]
+        (row,) = deliveries()
+        waits.append((row.due_at - clock.at).total_seconds())
+        assert outbox.due_deliveries() == []
+        clock.at = row.due_at
+    assert waits == sorted(waits) and waits[-1] > 4 * waits[0]
+    assert "cannot be reached" in row.error and row.tries == 4
+    with smtp_server(mailbox, port=port):
+        assert send_all() == ["done"]
+    assert len(mailbox.mails) == 1
+
+
+def test_a_server_that_is_down_is_not_asked_for_every_mail(app, clock, mailbox):
+    for name in ("Ann", "Ben", "Cho"):
+        with_address(name, f"{name}@shop.example")
+    trouble()
+    set_port(app, 9)
+    clock.go(seconds=11)
+    first, *others = outbox.due_deliveries()
+    assert outbox.send(first) == "waiting"
+    assert outbox.due_deliveries() == []
+    assert [row.tries for row in deliveries()] == [1, 0, 0]
+    clock.go(seconds=31)
+    assert others[0] in outbox.due_deliveries()
+
+
+def test_after_days_of_trying_a_mail_is_given_up_and_says_why(app, clock):
+    user_id = with_address("Ann", "ann@shop.example")
+    trouble()
+    set_port(app, 9)
+    began = clock.at
+    clock.go(seconds=11)
+    for _ in range(30):
+        due = outbox.due_deliveries()
+        if due:
+            outbox.send(due[0])
+        clock.go(hours=9)
+    (row,) = outbox.last_of_user(user_id)
+    assert row.state == "failed" and row.tries == outbox.MOST_TRIES and "cannot be reached" in row.error
+    assert row.finished_at - began > timedelta(days=2)
+
+
+def test_a_refused_mailbox_is_given_up_at_once_and_a_full_one_later(app, clock, smtp, mailbox):
+    with_address("Ann", "gone@shop.example")
+    with_address("Ben", "full@shop.example")
+    with_address("Cho", "cho@shop.example")
+    mailbox.refuse = {"gone@shop.example": "550 5.1.1 no such\x07 mailbox", "full@shop.example": "452 4.2.2 mailbox full"}
+    trouble()
+    assert sorted(send_all(clock, seconds=11)) == ["done", "failed", "waiting"]
+    assert [mail["To"] for mail in mailbox.mails] == ["cho@shop.example"]
+    gone, full, _ = deliveries()
+    assert "550" in gone.error and "no such" in gone.error and gone.error.isprintable()
+    assert "452" in full.error
+    mailbox.refuse.clear()
+    assert send_all(clock, minutes=2) == ["done"]
+
+
+def test_a_worker_that_dies_before_the_server_took_the_mail_loses_nothing(app, clock, smtp, mailbox, monkeypatch):
+    with_address("Ann", "ann@shop.example")
+    trouble()
+    clock.go(seconds=11)
+    monkeypatch.setattr(mailer, "send", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        outbox.send(outbox.due_deliveries()[0])
+    monkeypatch.undo()
+    monkeypatch.setattr("models.types.utcnow", lambda: clock.at)
+    db.session.rollback()
+    assert deliveries()[0].state == "sending" and mailbox.mails == []
+
+
+def crash_once(monkeypatch) -> None:
+    """The worker dies in the moment between the server's answer and the commit."""
+    finish, crashed = outbox._finish, []
+
+    def die(*args, **kwargs):
+        if not crashed:
+            crashed.append(True)
+            raise KeyboardInterrupt
+        return finish(*args, **kwargs)
+
+    monkeypatch.setattr(outbox, "_finish", die)
+
+
+def test_a_worker_that_dies_right_after_sends_again_under_the_same_name(app, clock, smtp, mailbox, monkeypatch):
+    """SMTP has no way to ask whether a mail was taken: losing it would be worse, and the mailbox can tell that it is the same."""
+    with_address("Ann", "ann@shop.example")
+    trouble()
+    clock.go(seconds=11)
+    crash_once(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        outbox.send(outbox.due_deliveries()[0])
+    db.session.rollback()
+    assert outbox.due_deliveries() == []
+    assert send_all(clock, minutes=4) == ["done"]
+    assert len(mailbox.mails) == 2
+    assert mailbox.mails[0]["Message-ID"] == mailbox.mails[1]["Message-ID"]
+    assert send_all(clock, days=1) == []
+
+
+def test_many_workers_send_a_mail_once(app, clock, smtp, mailbox):
+    with_address("Ann", "ann@shop.example")
+    trouble()
+    clock.go(seconds=11)
+    (delivery_id,) = outbox.due_deliveries()
+    results, barrier = [], threading.Barrier(5)
+
+    def one() -> None:
+        with app.app_context():
+            barrier.wait(10)
+            results.append(outbox.send(delivery_id))
+            db.session.remove()
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(results) == ["", "", "", "", "done"] and len(mailbox.mails) == 1
+
+
+def test_what_happens_together_comes_in_one_mail(app, clock, smtp, mailbox):
+    with_address("Ann", "ann@shop.example")
+    for number in range(30):
+        trouble(f"Shop {number}")
+    assert send_all(clock, seconds=11) == ["done"]
+    (mail,) = mailbox.mails
+    text = mail.get_body(("plain",)).get_content()
+    assert "30 messages: 30 need a look" in mail["Subject"]
+    assert "Shop 19: The shop rejects" in text and "Shop 20: " not in text and "and 10 more" in text
+    # The next one waits until five minutes after.
+    trouble("One more")
+    assert send_all(clock, seconds=60) == []
+    assert send_all(clock, seconds=250) == ["done"]
+
+
+def test_each_is_told_what_they_want_by_the_way_they_want(app, clock, smtp, mailbox):
+    nothing = {topic: [] for topic in TOPICS}
+    with_address("Mail only", "mail@shop.example", nothing | {"key": ["mail"]})
+    bell = with_address("Bell only", "bell@shop.example", nothing | {"key": ["bell"]})
+    with_address("Other things", "other@shop.example", nothing | {"silence": ["bell", "mail"]})
+    gone = with_address("Disabled", "gone@shop.example")
+    user_called("Somebody", "owner")
+    accounts.disable_user(gone)
+    trouble()
+    send_all(clock, seconds=11)
+    assert mailbox.to == [["mail@shop.example"]]
+    rung = {row.user_id for row in db.session.query(Notice)}
+    assert bell in rung and gone not in rung and len(rung) == 2
+
+
+def test_a_user_who_is_disabled_or_takes_the_address_away_gets_nothing_any_more(app, clock, smtp, mailbox):
+    with_address("Boss", "boss@shop.example")
+    ann, ben = with_address("Ann", "ann@shop.example"), with_address("Ben", "ben@shop.example")
+    trouble()
+    accounts.disable_user(ann)
+    notices.change_wishes(ben, "", {topic: ["bell", "mail"] for topic in TOPICS})
+    assert sorted(send_all(clock, seconds=11)) == ["done", "done", "dropped", "dropped"]
+    assert sorted(to for (to,) in mailbox.to) == ["ben@shop.example", "boss@shop.example"]
+    told = next(mail for mail in mailbox.mails if mail["To"] == "ben@shop.example")
+    assert told["Subject"] == "Cartlink: Messages go to another address now"
+
+
+def test_an_incident_has_one_notice_which_comes_up_again(app, clock):
+    user_id = user_called("Ann")
+    one = trouble()
+    incident_id = db.session.query(Incident).one().id
+    (notice,) = notices.list_notices(user_id).rows
+    assert (notice.kind, notice.read) == ("opened", False) and notices.count_unread(user_id) == 1
+    assert notices.read_notice(user_id, notice.id) == incident_id
+    assert notices.count_unread(user_id) == 0
+    incidents.resolve(one, ("key_rejected",))
+    (notice,) = notices.list_notices(user_id).rows
+    assert (notice.kind, notice.read) == ("resolved", False)
+    notices.read_all(user_id)
+    assert notices.count_unread(user_id) == 0
+
+
+def test_changes_of_the_account_are_mailed_whatever_was_chosen(app, clock, smtp, mailbox):
+    ann = with_address("Ann", "ann@shop.example", {topic: [] for topic in TOPICS})
+    code = accounts.issue_password_code(ann)
+    accounts.set_password(code, "violet harbour lamps 7")
+    accounts.change_password(ann, "violet harbour lamps 7", "plum kettle orbit 9")
+    token = notices.note_browser(ann, "", "Firefox on Linux, from the address 192.0.2.1.")
+    assert notices.note_browser(ann, token, "Firefox on Linux") == token
+    notices.note_browser(ann, "", "Chrome on Windows, from the address 192.0.2.9.")
+    assert set(send_all()) == {"done"}
+    assert [mail["Subject"] for mail in mailbox.mails] == [
+        "Cartlink: A link to set your password was made", "Cartlink: Your password was changed", "Cartlink: Your password was changed",
+        "Cartlink: A new browser has signed in",
+    ]  # fmt: skip
+    raw = b"".join(mailbox.raw)
+    assert code.encode() not in raw and b"violet" not in raw and b"plum" not in raw
+    assert "Chrome on Windows, from the address 192.0.2.9." in mailbox.mails[-1].get_body(("plain",)).get_content()
+
+
+@pytest.mark.config(smtp_host="")
+def test_without_a_mail_server_nothing_is_written_to_be_mailed(app, clock):
+    ann = with_address("Ann", "ann@shop.example")
+    trouble()
+    notices.note_browser(ann, "", "x")
+    notices.note_browser(ann, "", "y")
+    assert deliveries() == [] and notices.count_unread(ann) == 1
+
+
+def test_starttls_and_a_sign_in_and_a_certificate_nobody_vouches_for(app, mailbox, tmp_path, monkeypatch):
+    certificate = make_certificate(tmp_path)
+    mail = Mail("key-1", "ann@shop.example", "Hello", "text", "<p>text</p>")
+    with smtp_server(mailbox, certificate=certificate) as port:
+        server = MailServer("127.0.0.1", port, "STARTTLS", "cartlink@shop.example", "cartlink", "geheim wörd")
+        with pytest.raises(NotDelivered, match="encryption"):
+            mailer.send(server, mail)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        mailer.send(server, mail)
+        assert mailbox.signed_in == ["cartlink"] and len(mailbox.mails) == 1
+        with pytest.raises(NotDelivered, match="does not accept SMTP_USER") as refused:
+            mailer.send(MailServer("127.0.0.1", port, "STARTTLS", "c@shop.example", "cartlink", "wrong"), mail)
+        assert "wrong" not in str(refused.value)
+        with pytest.raises(NotDelivered):
+            mailer.send(MailServer("127.0.0.1", port, "NONE", "c@shop.example"), mail)
+    assert "geheim" not in repr(server)
+
+
+def test_tls_from_the_first_byte(app, mailbox, tmp_path, monkeypatch):
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with smtp_server(mailbox, certificate=certificate, tls=True) as port:
+        mailer.send(MailServer("127.0.0.1", port, "TLS", "c@shop.example"), Mail("k", "ann@shop.example", "s", "t", "h"))
+    assert len(mailbox.mails) == 1
+
+
+def test_a_server_that_does_not_take_the_mail_says_why(app, mailbox):
+    mailbox.at_data = lambda: "554 5.7.1 smells of spam"
+    with smtp_server(mailbox) as port:
+        server = MailServer("127.0.0.1", port, "NONE", "c@shop.example")
+        with pytest.raises(NotDelivered, match="554 5.7.1 smells of spam") as said:
+            mailer.send(server, Mail("k", "ann@shop.example", "s", "t", "h"))
+        assert not isinstance(said.value, DeliveryRefused)
+
+
+# The webhook
+
+BAD = ("", "ftp://shop.example/x", "https://ann:pw@shop.example/", "javascript:alert(1)", "http://", "https://shop.example/a b",
+       "http://x\n.example/", "https://shop.example:x/", "https://shop.example/#f", "x" * 600)  # fmt: skip
+
+
+def set_hook(hook: Hook, **changes) -> None:
+    given = {"url": hook.url, "topics": list(TOPICS), "enabled": True, "actor": "user:ann"} | changes
+    hook.secret = webhooks.change_webhook(**given) or hook.secret
+
+
+def test_a_call_is_signed_and_named_and_a_changed_one_is_found_out(app, hook):
+    set_hook(hook)
+    one = trouble("Töpfe")
+    assert send_all() == ["done"]
+    (call,) = hook.calls
+    assert hook.is_genuine(call)
+    told = msgspec.json.decode(call.body)
+    assert (told["type"], told["integration"]["name"]) == ("incident.opened", "Töpfe")
+    assert told["incident"]["cause"] == "key_rejected" and told["incident"]["url"].startswith(
+        "https://cartlink.example/incidents/"
+    )
+    assert call.path == "/hooks/cartlink?team=7"
+    assert (call.headers["cartlink-event"], call.headers["cartlink-delivery"]) == ("incident.opened", told["id"])
+    assert call.headers["content-type"] == "application/json"
+    import time
+
+    call.body = call.body.replace(b"Shop", b"Shed").replace(b"T", b"t")
+    assert not hook.is_genuine(call)
+    call.body = hook.calls[0].body
+    assert not hook.is_genuine(call, time.time() + 3600)
+    incidents.resolve(one, ("key_rejected",))
+    assert send_all() == ["done"]
+    assert msgspec.json.decode(hook.calls[1].body)["type"] == "incident.resolved"
+
+
+def test_a_receiver_in_trouble_is_tried_again_under_the_same_name(app, clock, hook):
+    set_hook(hook)
+    hook.answers = [500, 302, 429]
+    trouble()
+    assert send_all() == ["waiting"] and send_all(clock, minutes=1) == ["waiting"] and send_all(clock, minutes=3) == ["waiting"]
+    assert "429" in webhooks.get_webhook().error
+    assert send_all(clock, minutes=5) == ["done"]
+    assert len({call.headers["cartlink-delivery"] for call in hook.calls}) == 1 and len(hook.calls) == 4
+    kept = webhooks.get_webhook()
+    assert kept.error == "" and kept.good_at is not None
+
+
+@pytest.mark.config(allow_private_endpoints=())
+def test_an_address_of_a_private_network_is_refused_when_it_is_called(app, hook):
+    set_hook(hook)
+    trouble()
+    assert send_all() == ["waiting"]
+    assert hook.calls == []
+    assert "not on the public internet" in webhooks.get_webhook().error
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_what_cannot_be_called_is_not_kept(app, url):
+    with pytest.raises(InvalidInput):
+        webhooks.change_webhook(url, list(TOPICS), True, "user:ann")
+    assert webhooks.get_webhook() is None
+
+
+def test_the_secret_is_shown_once_sealed_and_can_be_renewed(app, hook):
+    set_hook(hook)
+    first = hook.secret
+    kept = webhooks.get_webhook()
+    assert first.startswith("whsec_") and first.encode() not in kept.secret_sealed and vault.unseal(kept.secret_sealed) == first
+    assert webhooks.change_webhook(hook.url, ["key"], True, "user:ann") == ""
+    hook.secret = webhooks.renew_secret("user:ann")
+    webhooks.send_test("user:ann")
+    assert send_all() == ["done"]
+    assert hook.is_genuine(hook.calls[0])
+    hook.secret = first
+    assert not hook.is_genuine(hook.calls[0])
+    trouble(cause="stock_waits")
+    assert send_all() == []
+    webhooks.remove_webhook("user:ann")
+    assert deliveries(way="webhook") == []
+    with pytest.raises(Conflict):
+        webhooks.send_test("user:ann")
+
+
+def test_what_was_sent_is_forgotten_and_what_waits_is_not(app, clock, hook):
+    set_hook(hook)
+    trouble()
+    send_all()
+    clock.go(days=40)
+    webhooks.send_test("user:ann")
+    assert outbox.forget_before(clock.at - timedelta(days=30)) == 1
+    assert [row.state for row in deliveries()] == ["waiting"]
