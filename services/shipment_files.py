@@ -28,10 +28,12 @@ def read_file(content: bytes, name: str, actor: str) -> ShipmentFile:
     if len(content) > MOST_BYTES:
         raise InvalidInput("The file is larger than 1 MB.", "Split it into several.")
     rows: list[dict[str, Any]] = []
-    for row in csv_files.read(csv_files.decoded(content), COLUMNS, ("number",)):
+    for row in csv_files.read(csv_files.opened(lambda: [content])[0], COLUMNS, ("number",)):
         if len(rows) >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
-        rows.append({"line": row.line, "problem": "", "order_id": None, **{key: row.cells.get(key, "") for key in COLUMNS}})
+        rows.append(
+            {"line": row.line, "problem": "", "order_id": None, **{key: _given(row.cells.get(key, "")) for key in COLUMNS}}
+        )
     if not rows:
         raise InvalidInput("The file has no rows.", "Give it one row for each order.")
     _judge(rows)
@@ -41,6 +43,11 @@ def read_file(content: bytes, name: str, actor: str) -> ShipmentFile:
         session.flush()
         file_id = file.id
     return get_file(file_id)
+
+
+def _given(cell: str) -> str:
+    """A cell; a dash stands for nothing."""
+    return "" if cell in ("-", "–") else cell
 
 
 def get_file(file_id: int) -> ShipmentFile:
@@ -107,6 +114,9 @@ def _problem(row: dict[str, Any], found: dict[str, list[tuple[Order, str]]], tak
         return f"Order {number} stands in line {taken[order.id]} already."
     taken[order.id] = row["line"]
     row["order_id"] = order.id
+    for name, value in (("carrier", row["carrier"]), ("tracking number", row["tracking"])):
+        if csv_files.harmless(value) != value:
+            return f"The {name} begins like a formula: {value[:40]}"
     try:
         row["carrier"] = shipments.clean(row["carrier"], shipments.MOST_CARRIER, "carrier")
         row["tracking"] = shipments.clean(row["tracking"], shipments.MOST_TRACKING, "tracking number")

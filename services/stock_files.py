@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from itertools import count
+from typing import Any, TextIO
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
@@ -34,7 +36,7 @@ def upload(content: bytes, name: str, actor: str) -> int:
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
     # Whatever can be said of it at once is said while the person is still there.
-    next(iter(csv_files.read(csv_files.decoded(content), COLUMNS, ("sku", "quantity"))), None)
+    next(iter(csv_files.read(csv_files.opened(lambda: [content])[0], COLUMNS, ("sku", "quantity"))), None)
     with writing() as session:
         file = StockFile(name=name[:200], actor=actor, size=len(content))
         session.add(file)
@@ -145,13 +147,7 @@ def _stage(file_id: int, token: str) -> None:
     with writing() as session:
         _hold(file_id, token, done=0, total=0)
         session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
-    content = b"".join(
-        db.session.scalars(select(StockFilePart.content).where(StockFilePart.file_id == file_id).order_by(StockFilePart.position))
-    )
-    db.session.rollback()
-    text = csv_files.decoded(content)
-    del content
-    total = max(0, text.count("\n"))
+    text, total = csv_files.opened(partial(_pieces, file_id))
     problems: list[str] = []
     wrong = done = 0
     for chunk in _chunks(_judged(text)):
@@ -177,6 +173,18 @@ def _stage(file_id: int, token: str) -> None:
     _match(file_id, token)
 
 
+def _pieces(file_id: int) -> Iterator[bytes]:
+    """The uploaded bytes, one piece in memory at a time, with no transaction open while it is worked on."""
+    for position in count():
+        piece = db.session.scalar(
+            select(StockFilePart.content).where(StockFilePart.file_id == file_id, StockFilePart.position == position)
+        )
+        db.session.rollback()
+        if piece is None:
+            return
+        yield piece
+
+
 def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     chunk: list[dict[str, Any]] = []
     for row in rows:
@@ -188,7 +196,7 @@ def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield chunk
 
 
-def _judged(text: str) -> Iterator[dict[str, Any]]:
+def _judged(text: TextIO) -> Iterator[dict[str, Any]]:
     """The rows with what is wrong with each."""
     seen: dict[str, int] = {}
     for number, row in enumerate(csv_files.read(text, COLUMNS, ("sku", "quantity"))):

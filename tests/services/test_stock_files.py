@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -136,20 +135,3 @@ def test_a_file_whose_worker_died_is_read_again_by_the_next(app, db):
     assert stock_files.due_files() == [file_id]
     stock_files.work(file_id)
     assert (stock_files.get_file(file_id).state, stock_files.get_file(file_id).changed) == ("checked", 2)
-
-
-@pytest.mark.one_database
-def test_a_hundred_thousand_rows_go_in_at_once(app, db):
-    items(100_000)
-    before = time.monotonic()
-    file = read("sku,quantity\n" + "".join(f"S-{n:06},{n % 50}\n" for n in range(100_000)))
-    stock_files.accept(file.id, add_unknown=False)
-    stock_files.work(file.id)
-    took = time.monotonic() - before
-    file = stock_files.get_file(file.id)
-    assert (file.state, file.changed, file.unchanged) == ("applied", 98_000, 2000)
-    assert on_hand(db, "S-000049") == 49
-    assert db.session.scalar(select(func.sum(StockEntry.on_hand_change))) == db.session.scalar(
-        select(func.sum(StockItem.on_hand))
-    ) - 100_000  # fmt: skip
-    assert took < 90
