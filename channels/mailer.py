@@ -6,6 +6,7 @@ the server said, shortened and without control characters, and never the passwor
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from collections.abc import Sequence
@@ -72,7 +73,7 @@ def send(server: MailServer, mail: Mail) -> None:
     try:
         with _connect(server) as connection:
             if server.user:
-                connection.login(server.user, server.password)
+                _sign_in(connection, server)
             connection.send_message(message, to_addrs=[mail.to])
     except smtplib.SMTPRecipientsRefused as refused:
         code, said = next(iter(refused.recipients.values()))
@@ -97,7 +98,7 @@ def greet(server: MailServer) -> None:
     try:
         with _connect(server) as connection:
             if server.user:
-                connection.login(server.user, server.password)
+                _sign_in(connection, server)
             connection.noop()
     except smtplib.SMTPAuthenticationError:
         raise NotDelivered(f"{server.host} does not accept SMTP_USER and SMTP_PASSWORD.") from None
@@ -118,6 +119,18 @@ def _connect(server: MailServer) -> smtplib.SMTP:
             connection.close()
             raise
     return connection
+
+
+def _sign_in(connection: smtplib.SMTP, server: MailServer) -> None:
+    """The library signs in with ASCII only; AUTH PLAIN is UTF-8 (RFC 4616)."""
+    if (server.user + server.password).isascii():
+        connection.login(server.user, server.password)
+        return
+    connection.ehlo_or_helo_if_needed()
+    said = base64.b64encode(f"\0{server.user}\0{server.password}".encode()).decode()
+    code, answer = connection.docmd("AUTH", f"PLAIN {said}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, answer)
 
 
 def _refusal(code: int, said: bytes | str, sentence: str) -> NotDelivered:
