@@ -88,7 +88,7 @@ def _eviction(told: dict[str, Any]) -> Finding:
 def _workers(figures: QueueFigures) -> Iterator[Finding]:
     for name in QUEUES:
         listening = [worker for worker in figures.workers if name in worker.queues]
-        command = {"ticks": "worker.py ticks"}.get(name, "worker.py checks sync")
+        command = "worker.py ticks" if name == "ticks" else f"worker.py {' '.join(each for each in QUEUES if each != 'ticks')}"
         if not listening:
             yield bad("workers", f"No worker listens to the queue {name}.", f"Start one: python {command}")
             continue

@@ -164,7 +164,7 @@ def test_a_queue_with_nobody_at_work_and_then_with_everybody(app, redis_url, wor
     assert (found["queue"][0], found["queue's file"][0], found["queue's memory"][0], found["clock"][0]) == ("ok",) * 4
     assert found["workers"][0] == found["scheduler"][0] == "bad"
     assert "python worker.py" in found["workers"][1]
-    all_of_it = worker("ticks", "checks", "sync")
+    all_of_it = worker(*jobs.QUEUES)
     wait_until(lambda: "of their own" in look(app, queue_doctor.look_at_queue)["workers"][1], 20, "the worker's registration")
     worker("ticks")
     scheduler(TICK_SECONDS="1")
