@@ -22,6 +22,7 @@ from models import Integration, Listing, Shop, SyncRun
 from models.types import utcnow
 from services import health, incidents, receipts, vault, write_backs
 from services.audit import note_change
+from services.order_columns import SETTINGS
 
 MAX_NAME = 100
 
@@ -78,11 +79,20 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
             session.add(integration)
             session.flush()
             make_all_due(integration)
+            if _other_settings_before(integration):
+                integration.evaluate_due_at = now
             note_change(actor, integration.id, "integration", None, f"connected to {check.endpoint}")
             integration_id = integration.id
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
     return get_integration(integration_id)
+
+
+def _other_settings_before(integration: Integration) -> bool:
+    """Whether the shop's orders were stored under other settings, when it was connected the last time."""
+    earlier = select(Integration).where(Integration.shop_id == integration.shop_id, Integration.id != integration.id)
+    before = db.session.scalar(earlier.order_by(Integration.id.desc()).limit(1))
+    return before is not None and any(getattr(before, name) != getattr(integration, name) for name in SETTINGS)
 
 
 def _shop_of(new: NewIntegration, address: str) -> Shop:

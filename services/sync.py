@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
+from sqlalchemy import select
 
 import logs
 from channels.base import Channel, Gate
@@ -162,7 +163,7 @@ def _refuse(integration: Integration, lease: Lease) -> None:
     again; nobody else does."""
     if integration.removed_at is not None or not integration.enabled:
         raise SwitchedOff("The integration was switched off.")
-    if integration.health == "needs_reauthorising" and (lease.actor == "schedule" or lease.actor.startswith("run:")):
+    if integration.health == "needs_reauthorising" and _by_itself(lease):
         raise RunStopped("The shop does not accept the API key, so nothing is asked of it.", "Reauthorise the integration.")
     if integration.paused_at is not None and lease.actor == "schedule":
         raise RunStopped("The shop has not answered for days, so the integration is paused.", "Resume it to try at once.")
@@ -212,6 +213,8 @@ def _stock(part: _Slice) -> str:
     orders_on, take_stock, shop = integration.orders_on, integration.take_shop_stock, integration.shop
     first_orders, first_listings = orders_on and shop.orders_read_to is None, shop.listings_read_at is None
     db.session.rollback()
+    if orders_on:
+        _leave_alone(lease, "orders")
     if first_orders:
         _inside(part, "orders")
     if first_listings:
@@ -242,8 +245,9 @@ def _fresh_orders(part: _Slice, orders_on: bool) -> Callable[[], None]:
 
 def _inside(part: _Slice, kind: str) -> None:
     """Do another kind of run to its end inside this one, as a run of its own. Gives way while another worker has it, or
-    where it has to give way itself."""
+    where it has to give way itself; ends where the shop has failed the other kind and is not to be asked again yet."""
     part.gate()
+    _leave_alone(part.lease, kind)
     try:
         run_id = runs.start_run(part.lease.integration_id, kind, part.lease.run_actor).id
     except AlreadyRunning as live:
@@ -264,8 +268,43 @@ def _inside(part: _Slice, kind: str) -> None:
     if run.state != "finished":
         raise GiveWay(2)
     if run.outcome not in ("done", "partial"):
+        _wait_for(part.lease, kind)
         part.gate()
         raise AppError(f"The {kind} run before it ended: {run.error}", run.advice)
+
+
+def _by_itself(lease: Lease) -> bool:
+    """Whether no person has asked for the run."""
+    return lease.actor == "schedule" or lease.actor.startswith("run:")
+
+
+def _leave_alone(lease: Lease, kind: str) -> None:
+    """Raises RunStopped where the last run of a kind that this one needs has failed and its next try is not due yet. A person
+    may try sooner."""
+    if _by_itself(lease) and _backs_off(lease.integration_id, kind):
+        _wait_for(lease, kind)
+        raise RunStopped(f"The last {kind} run failed, so the shop is left alone until the next one.")
+
+
+def _backs_off(integration_id: int, kind: str) -> bool:
+    """Whether the last run of a kind failed and its next try is not due yet."""
+    integration = db.session.get_one(Integration, integration_id)
+    due, failures = getattr(integration, f"{kind}_due_at"), integration.failures
+    ended = select(SyncRun.outcome).where(
+        SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.state == "finished"
+    )
+    last = db.session.scalar(ended.order_by(SyncRun.created_at.desc(), SyncRun.id.desc()).limit(1))
+    db.session.rollback()
+    return bool(failures) and last == "failed" and due is not None and due > utcnow()
+
+
+def _wait_for(lease: Lease, kind: str) -> None:
+    """A run that needs another kind comes no sooner than that one's next try."""
+    with writing() as session:
+        integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+        due, own = getattr(integration, f"{kind}_due_at"), getattr(integration, f"{lease.kind}_due_at", None)
+        if due is not None and own is not None:
+            setattr(integration, f"{lease.kind}_due_at", max(due, own))
 
 
 ACTS: dict[str, Callable[[_Slice], str]] = {

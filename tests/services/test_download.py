@@ -345,3 +345,20 @@ def test_contained_tax_asked_for_later_costs_one_question_where_that_explains_th
     assert (run.requests, run.counts["extra_reads"]) == (2, 1)
     assert [float(order.items_tax) for order in orders(db)] == [1.67, 3.33, 5, 6.67, 8.33, 10]
     assert do(integration_id, "orders").requests == 1
+
+
+def test_orders_of_a_shop_that_comes_back_with_other_settings_are_evaluated_under_them(app, db, shop):
+    ids = products(shop)
+    shop.store.place_order(lines=[(ids["CUP"], 1)], surcharges=[("tax", "A", "State tax", 2.0)])
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    assert float(orders(db)[0].items_tax) == 0
+    integrations.remove_integration(integration_id, "test")
+    again = connect(shop, "Back")
+    assert integration_settings.due_evaluations() == []
+    integrations.remove_integration(again, "test")
+    changed = connect(shop, "Back once more", use_tax=True)
+    assert integration_settings.due_evaluations() == [changed]
+    integration_settings.evaluate_if_due(changed)
+    assert float(orders(db)[0].items_tax) == 2
+    assert integration_settings.due_evaluations() == []

@@ -256,3 +256,30 @@ def test_a_database_server_that_was_restarted_is_not_noticed(app, database_url, 
     assert integrations.get_integration(integration_id)
     database.session.rollback()
     integrations.set_enabled(integration_id, False, "test")
+
+
+def test_a_stock_run_respects_the_back_off_of_the_orders_it_needs(app):
+    """An outage: the order runs are tried later and later, and no stock run goes round that by asking for orders itself."""
+    with PracticeShop(products=3, orders=5) as shop:
+        integration_id = connect(shop)
+        for kind in ("orders", "listings", "stock"):
+            do(integration_id, kind)
+        sku = next(iter(shop.store.products.values())).sku
+        stock.set_stock(sku, 77, "test")
+        shop.mode.php_down = True
+        assert do(integration_id, "orders").outcome == "failed"
+        shop.clear_requests()
+        for _ in range(3):
+            run = sync.perform(runs.start_run(integration_id, "stock", "schedule").id)
+            assert run.outcome == "stopped" and "left alone" in run.error, (run.error, run.requests)
+        assert shop.requests == []
+        integration = database.session.get(Integration, integration_id)
+        assert integration.stock_due_at >= integration.orders_due_at > utcnow()
+        # A person who wants to know now is not kept waiting.
+        assert sync.perform(runs.start_run(integration_id, "stock", "user:ann").id).outcome == "failed"
+        assert shop.requests
+        # The outage ends, the time has come.
+        shop.mode.php_down = False
+        with writing() as session:
+            session.get(Integration, integration_id).orders_due_at = utcnow()
+        assert sync.perform(runs.start_run(integration_id, "stock", "schedule").id).outcome in ("done", "waiting")
