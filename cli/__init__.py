@@ -6,7 +6,7 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import backup, doctor, integrations, keys, listings, orders, privacy, retention, runs, stock, sync, users
+from cli import backup, doctor, integrations, keys, listings, orders, privacy, retention, runs, stock, support, sync, users
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
@@ -25,6 +25,7 @@ GROUPS = (
     backup.group,
     retention.group,
     doctor.group,
+    support.group,
 )
 
 
