@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from flask import current_app
+from sqlalchemy import select
 
 from channels.base import Channel, OrderPage
 from channels.base import Order as ShopOrder
 from errors import ChannelError
 from extensions import db
-from models import Integration, RunItem, Shop
+from models import Integration, Receipt, RunItem, Shop
 from models.types import utcnow
 from services import order_store
 from services.money import KnownRates, learn_rates, needs_rows
@@ -33,6 +34,9 @@ CHANGES_PAGE = 25
 
 STEP_BACK = 10
 """Rows before the saved position from which a reading by change goes on: more than a shop deletes between two slices."""
+
+LOOK_BACK = timedelta(days=3)
+"""How far the reading that comes before the daily receipt reaches back: what a shop left out for a day or two is read then."""
 
 LONG_AWAY = timedelta(hours=1)
 """After so long without a reading much may have changed: pages are as large as those of a first reading."""
@@ -50,6 +54,21 @@ def download_orders(lease: Lease, channel: Channel, pause: Callable[[], bool]) -
     if shop.orders_read_to is None or shop.reading_since is not None:
         return _read_from_start(lease, channel, storing, known, pause)
     return _read_changes(lease, channel, storing, known, pause)
+
+
+def look_back(lease: Lease) -> None:
+    """Have the next order download read again what is known already: a shop that for a while left out rows, gave old ones or had
+    its clock wrong has hidden orders and changes behind the cursor. Three days of changes; the first time, everything since
+    the start."""
+    with lease.page() as session:
+        shop = session.get_one(Shop, lease.shop_id, with_for_update=True)
+        if shop.orders_read_to is None or shop.reading_since is not None:
+            return
+        shop.reading_position, shop.reading_started_at = 0, None
+        if session.scalar(select(Receipt.id).where(Receipt.shop_id == shop.id).limit(1)) is None:
+            shop.reading_since = shop.orders_from
+        else:
+            shop.orders_read_to -= LOOK_BACK
 
 
 def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, pause: Callable[[], bool]) -> str:

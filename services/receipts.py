@@ -19,6 +19,7 @@ from channels.base import Channel
 from extensions import db
 from models import Integration, Order, Receipt
 from models.types import utcnow
+from services import orders
 from services.money import plain
 from services.paging import Page, page_of
 from services.runs import Lease
@@ -64,6 +65,7 @@ def take_receipt(lease: Lease, channel: Channel, fresh_orders: Callable[[], None
     since, end = max(start_of(days[0], zone), orders_since), start_of(days[-1] + timedelta(days=1), zone)
     if since >= end:
         return "done"
+    orders.look_back(lease)
     fresh_orders()
     theirs, unreadable = _theirs(lease, channel, since, end)
     ours = _ours(lease.shop_id, since, end)

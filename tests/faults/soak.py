@@ -36,6 +36,8 @@ HARD = 0.33
 so that their memory can be compared; everything else goes on as before."""
 FIRST, LAST = (0.36, 0.55), (0.8, 1.01)
 """The shares of the time whose memory is compared."""
+YOUNG = 20.0
+"""Seconds of a process's life that are not looked at."""
 GROWTH = 12.0
 """MiB that a process may weigh more in the end."""
 CONVERGE = 300
@@ -57,7 +59,9 @@ class Memory:
 
         found = []
         for pid, samples in self.samples.items():
-            first, last = between(samples, FIRST), between(samples, LAST)
+            # What was just started still grows into its size.
+            grown_up = [(at, size) for at, size in samples if at - samples[0][0] > YOUNG]
+            first, last = between(grown_up, FIRST), between(grown_up, LAST)
             if first and last:
                 found.append((pid, sum(first) / len(first), sum(last) / len(last)))
         return found
