@@ -59,7 +59,7 @@ class Mailbox:
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (b"cartlink", "geheim wörd".encode())
         if good:
             self.signed_in.append(data.login.decode())
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=good)
 
 
 class _OnAnyPort(Controller):
