@@ -9,6 +9,7 @@ from jobs.figures import note_tick
 from jobs.messages import enqueue_due_deliveries
 from jobs.privacy import enqueue_due_erasing
 from jobs.retention import enqueue_due_forgetting
+from jobs.shipment_files import enqueue_due_shipments
 from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from services import far_times, figures, runs, schedule
@@ -24,6 +25,7 @@ def tick() -> None:
     enqueue_due_evaluations()
     enqueue_due_erasing()
     enqueue_due_files()
+    enqueue_due_shipments()
     watch()
     enqueue_due_deliveries()
     figures.roll_up()

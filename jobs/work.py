@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from errors import QueueAway
 from jobs import enqueue_run, follow_up, signals
-from services import runs, stock_files, sync
+from services import runs, shipment_files, stock_files, sync
 
 log = logging.getLogger("cartlink.worker")
 
@@ -28,6 +28,7 @@ def give_back() -> None:
     the lease has run out. What cannot be given back now waits for that."""
     try:
         stock_files.give_back()
+        shipment_files.give_back()
         for run_id in runs.give_back():
             log.info("run %s is given back", run_id)
             enqueue_run(run_id)

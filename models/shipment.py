@@ -97,7 +97,11 @@ class WriteBack(db.Model):
 
 
 class ShipmentFile(db.Model):
-    """A CSV of shipments that waits for a yes. ``rows`` are as services.shipment_files reads them."""
+    """A CSV of shipments that waits for a yes. ``rows`` are as services.shipment_files reads them.
+
+    ``wanted_at`` is when a person said yes; a worker, claimed by lease like a run, then ships row after row: ``done`` counts the
+    good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with number and reason.
+    ``applied_at`` is when it came to the end."""
 
     __tablename__ = "shipment_file"
 
@@ -107,3 +111,8 @@ class ShipmentFile(db.Model):
     name: Mapped[str] = mapped_column(String(200), default="")
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     applied_at: Mapped[datetime | None] = mapped_column(Moment)
+    wanted_at: Mapped[datetime | None] = mapped_column(Moment)
+    done: Mapped[int] = mapped_column(default=0, server_default="0")
+    refused: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    token: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)

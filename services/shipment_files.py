@@ -1,17 +1,19 @@
-"""Shipments from a CSV file: read and judged row by row, shown, and shipped when a person says yes."""
+"""Shipments from a CSV file: read and judged row by row, shown, and shipped by a worker when a person says yes."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import selectinload
 
-from errors import Conflict, InvalidInput, NotFound
+from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, writing
 from models import Integration, Order, ShipmentFile
 from models.types import utcnow
-from services import csv_files, shipments
+from services import csv_files, runs, shipments
 
 COLUMNS = {
     "number": ("number", "order", "order number", "order no", "ordernumber"),
@@ -19,6 +21,7 @@ COLUMNS = {
     "tracking": ("tracking", "tracking number", "tracking no", "trackingnumber", "tracking_number"),
     "shop": ("integration", "shop", "channel"),
 }
+LEASE = timedelta(seconds=60)
 MOST_ROWS = 1000
 MOST_BYTES = 1024 * 1024
 
@@ -52,24 +55,96 @@ def _given(cell: str) -> str:
 
 def get_file(file_id: int) -> ShipmentFile:
     """Raises NotFound."""
-    file = db.session.get(ShipmentFile, file_id)
+    file = db.session.get(ShipmentFile, file_id, populate_existing=True)
     if file is None:
         raise NotFound("That file has been dropped.", "Choose it again.")
     return file
 
 
-def ship_file(file_id: int, actor: str) -> tuple[list[shipments.Shipped], list[shipments.Refused]]:
-    """Ship every row that was good; those that cannot be shipped any more are named. Twice is the same as once: raises
-    Conflict for a file that has been shipped."""
+def accept(file_id: int) -> None:
+    """Say yes to a file: a worker ships its good rows. Twice is the same as once: raises Conflict for one that was said yes to,
+    NotFound for one that is gone."""
     with writing() as session:
-        file = session.get(ShipmentFile, file_id, with_for_update=True)
-        if file is None:
-            raise NotFound("That file has been dropped.", "Choose it again.")
-        if file.applied_at is not None:
+        accepted = session.execute(
+            update(ShipmentFile)
+            .where(ShipmentFile.id == file_id, ShipmentFile.wanted_at.is_(None), ShipmentFile.applied_at.is_(None))
+            .values(wanted_at=utcnow())
+            .execution_options(synchronize_session=False)
+        )
+        if accepted.rowcount != 1:
+            if session.get(ShipmentFile, file_id) is None:
+                raise NotFound("That file has been dropped.", "Choose it again.")
             raise Conflict("That file has been shipped already.", "Its orders show their shipments.")
-        file.applied_at = utcnow()
-        good = [(row["order_id"], row["carrier"], row["tracking"]) for row in file.rows if not row["problem"]]
-    return shipments.ship_many(good, actor)
+
+
+def _waits() -> tuple[ColumnElement[bool], ...]:
+    free = or_(ShipmentFile.lease_until.is_(None), ShipmentFile.lease_until < utcnow())
+    return ShipmentFile.wanted_at.is_not(None), ShipmentFile.applied_at.is_(None), free
+
+
+def due_files() -> list[int]:
+    """Files that wait for a worker: said yes to, or left behind by a worker that died."""
+    ids = list(db.session.scalars(select(ShipmentFile.id).where(*_waits())))
+    db.session.rollback()
+    return ids
+
+
+def work(file_id: int) -> None:
+    """Ship the good rows of a file that was said yes to, from where the last worker came to; those that cannot be shipped any
+    more are named. A file that somebody else is at is left alone."""
+    token = runs.new_token()
+    with writing() as session:
+        claimed = session.execute(
+            update(ShipmentFile)
+            .where(ShipmentFile.id == file_id, *_waits())
+            .values(token=token, lease_until=utcnow() + LEASE)
+            .execution_options(synchronize_session=False)
+        )
+    if claimed.rowcount != 1:
+        return
+    file = get_file(file_id)
+    actor, refused, done = file.actor, list(file.refused), file.done
+    good = [row for row in file.rows if not row["problem"]]
+    db.session.rollback()
+    try:
+        for row in good[done:]:
+            done += 1
+            hold = partial(_hold, file_id, token, done=done)
+            try:
+                shipments.ship(row["order_id"], actor, carrier=row["carrier"], tracking_number=row["tracking"], beside=hold)
+            except LeaseLost:
+                raise
+            except AppError as trouble:
+                refused.append({"number": row["number"], "reason": trouble.sentence()})
+                with writing():
+                    hold(refused=refused)
+        with writing():
+            _hold(file_id, token, applied_at=utcnow(), lease_until=None)
+    except LeaseLost:
+        return
+
+
+def _hold(file_id: int, token: str, **values: Any) -> None:
+    """Write to the file's row while the lease is ours. Raises LeaseLost. Call it inside ``writing()``."""
+    held_on = db.session.execute(
+        update(ShipmentFile)
+        .where(ShipmentFile.id == file_id, ShipmentFile.token == token, ShipmentFile.applied_at.is_(None))
+        .values(**{"lease_until": utcnow() + LEASE, **values})
+        .execution_options(synchronize_session=False)
+    )
+    if held_on.rowcount != 1:
+        raise LeaseLost("Another worker has taken this file over.")
+
+
+def give_back() -> None:
+    """Leave what work of this process, or forked from it, was at to the next worker: see ``services.runs.give_back``."""
+    with writing() as session:
+        session.execute(
+            update(ShipmentFile)
+            .where(ShipmentFile.applied_at.is_(None), ShipmentFile.token.startswith(runs.HOLDER))
+            .values(token="", lease_until=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _judge(rows: list[dict[str, Any]]) -> None:

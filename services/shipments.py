@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -39,16 +39,19 @@ class Refused:
 
 @done_again
 def ship(
-    order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None
-) -> Shipped:
+    order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None,
+    beside: Callable[[], None] = lambda: None,
+) -> Shipped:  # fmt: skip
     """Ship what is left of an order, or of the lines named: ``quantities`` are pieces by line id.
 
-    Stock leaves the books at once, and the shop is told by the next write-back. Raises NotFound, InvalidInput, or Conflict
+    Stock leaves the books at once, and the shop is told by the next write-back. ``beside`` is done in the same transaction. Raises NotFound, InvalidInput, or Conflict
     where the order may not be shipped; nothing is changed then."""
     carrier, tracking_number = clean(carrier, MOST_CARRIER, "carrier"), clean(tracking_number, MOST_TRACKING, "tracking")
     with writing():
         items = _items_of(order_id)
-        return _ship(_locked(order_id), items, actor, carrier, tracking_number, quantities)
+        shipped = _ship(_locked(order_id), items, actor, carrier, tracking_number, quantities)
+        beside()
+        return shipped
 
 
 def ship_many(

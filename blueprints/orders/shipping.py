@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.files import csv_file, uploaded
-from blueprints.htmx import go_to, toast
-from blueprints.words import plural
-from errors import AppError, InvalidInput
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from errors import AppError, InvalidInput, QueueAway
 from jobs.schedule import start_due_runs
+from jobs.shipment_files import enqueue_shipments
 from services import desk_settings, order_desk, shipment_files, shipments
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
@@ -64,11 +66,14 @@ def upload() -> str | tuple[str, int] | Response | AnyResponse:
 
 
 @bp.get("/ship-by-file/<int:file_id>")
-def show_file(file_id: int) -> str:
+def show_file(file_id: int) -> str | Response:
     file = shipment_files.get_file(file_id)
     bad = [row for row in file.rows if row["problem"]]
     good = [row for row in file.rows if not row["problem"]]
-    return render_template("orders/ship_preview.html", file=file, good=good, bad=bad, most=PAGE)
+    shown = {"file": file, "good": good, "bad": bad, "most": PAGE, "live": file.wanted_at is not None and file.applied_at is None}
+    if wants_fragment("shipment-file"):
+        return fragment("orders/_ship_file.html", **shown)
+    return render_template("orders/ship_preview.html", **shown)
 
 
 @bp.get("/ship-by-file/<int:file_id>/problems.csv")
@@ -82,9 +87,7 @@ def download_problems(file_id: int) -> Response:
 
 @bp.post("/ship-by-file/<int:file_id>")
 def ship_file(file_id: int) -> Response | AnyResponse:
-    done, refused = shipment_files.ship_file(file_id, current_actor())
-    start_due_runs()
-    toast(f"{plural(len(done), 'order')} shipped; the shops are being told.")
-    for each in refused[:5]:
-        toast(each.reason, "warning")
-    return go_to(url_for("orders.list_orders", state="shipped"))
+    shipment_files.accept(file_id)
+    with suppress(QueueAway):
+        enqueue_shipments(file_id)
+    return go_to(url_for(".show_file", file_id=file_id))

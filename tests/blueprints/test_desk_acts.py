@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from extensions import db, writing
 from models import Integration, Listing, Lookup, Order, OrderLine, Shipment, StockFile, StockItem
-from services import desk_settings, lookups, runs, schedule, stock, stock_files, sync
+from services import desk_settings, lookups, runs, schedule, shipment_files, stock, stock_files, sync
 from tests.blueprints.pages import element, elements, htmx, words
 from tests.support.shops import connect, do, products
 
@@ -92,7 +92,12 @@ def test_a_csv_ships_many_after_a_preview(client, shop, desk):
     assert "3 orders can be shipped, 1 row cannot" in words(page) and "There is no order nope." in page
     assert "nope" in client.get(f"{answer.location}/problems.csv").get_data(as_text=True)
     client.post(answer.location)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert 'http-equiv="refresh"' in page and "Shipping: 0 of 3" in words(page)
+    shipment_files.work(int(answer.location.rpartition("/")[2]))
     assert {order.state for order in orders()} == {"shipped"}
+    part = client.get(answer.location, headers=htmx("shipment-file")).get_data(as_text=True)
+    assert "3 orders shipped" in words(part) and "data-poll" not in part
     assert client.post(answer.location).status_code == 409
     for content in (b"", b"\x89PNG\r\n", b"a;b\n1;2\n"):
         wrong = client.post(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from errors import Conflict, InvalidInput, NotFound
 from extensions import writing
-from models import Drift, Integration, Listing, Lookup, Order, Oversell, Receipt, RunItem
+from models import Drift, Integration, Listing, Lookup, Order, Oversell, Receipt, RunItem, ShipmentFile
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services import (
@@ -27,6 +27,7 @@ from services import (
     rereading,
     runs,
     shipment_files,
+    shipments,
     stock,
     sync,
     undo,
@@ -335,12 +336,42 @@ def test_a_file_of_shipments_is_judged_row_by_row_and_shipped_once(app, db, shop
         (5, f"Order {good} stands in line 2 already."), (6, "The row has no order number."),
     ]  # fmt: skip
     assert states(db)[0] == "ready"
-    done, refused = shipment_files.ship_file(file.id, "test")
-    assert (len(done), refused, states(db)[0]) == (1, [], "shipped")
+    assert shipment_files.due_files() == []
+    shipment_files.accept(file.id)
     with pytest.raises(Conflict):
-        shipment_files.ship_file(file.id, "test")
+        shipment_files.accept(file.id)
+    assert shipment_files.due_files() == [file.id]
+    shipment_files.work(file.id)
+    shipment_files.work(file.id)
+    kept = shipment_files.get_file(file.id)
+    assert (kept.done, kept.refused, states(db)[0], shipment_files.due_files()) == (1, [], "shipped", [])
     with pytest.raises(InvalidInput, match="no column named number"):
         shipment_files.read_file(b"a,b\n1,2\n", "x.csv", "test")
+
+
+def test_a_file_whose_worker_died_is_shipped_on_from_there(app, db, shop):
+    ids = products(shop)
+    numbers = [shop.store.place_order(lines=[(ids["CUP"], 1)]) for _ in range(4)]
+    settled(shop)
+    rows = "".join(f"{number},DHL,T{number}\n" for number in numbers)
+    file = shipment_files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test")
+    shipments.ship(file.rows[2]["order_id"], "somebody else")
+    shipment_files.accept(file.id)
+    with writing() as session:
+        # The first row was shipped by a worker that then died.
+        kept = session.get_one(ShipmentFile, file.id)
+        kept.token, kept.lease_until, kept.done = "dead", utcnow() + timedelta(seconds=60), 1
+    shipment_files.work(file.id)
+    assert states(db) == ["ready", "ready", "shipped", "ready"]
+    with writing() as session:
+        session.get_one(ShipmentFile, file.id).lease_until = utcnow() - timedelta(seconds=1)
+    shipment_files.work(file.id)
+    kept = shipment_files.get_file(file.id)
+    assert (kept.done, kept.refused) == (
+        4,
+        [{"number": str(numbers[2]), "reason": f"Order {numbers[2]} has been shipped already."}],
+    )
+    assert states(db) == ["ready", "shipped", "shipped", "shipped"]
 
 
 def test_a_removed_or_stopped_run_is_no_reason_for_a_trace(app, db, shop):

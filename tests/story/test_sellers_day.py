@@ -12,7 +12,7 @@ from sqlalchemy import select
 from extensions import db
 from models import Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import push, runs, schedule, stock, sync
+from services import push, runs, schedule, shipment_files, stock, sync
 from tests.blueprints.looks import watch
 from tests.support.shops import connect
 
@@ -128,7 +128,9 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     page.get_by_role("button", name="Show what it would do").click()
     expect(page.get_by_text("40 orders can be shipped, 1 row cannot")).to_be_visible()
     page.get_by_role("button", name="Ship 40 orders").click()
-    expect(page.locator("#toasts")).to_contain_text("40 orders shipped")
+    for file_id in shipment_files.due_files():
+        shipment_files.work(file_id)
+    expect(page.get_by_role("status").filter(has_text="40 orders shipped")).to_be_visible()
     work_off()
     work_off()
     stores = {shop: (one.store if name == "Garden" else two.store) for shop, name in names.items()}
