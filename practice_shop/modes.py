@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 
 from .addon_old import AGES
-from .replies import Reply, error_page, firewall_page, maintenance_page, plain_site_page, server_page
+from .replies import Reply, error_page, firewall_page, maintenance_page, plain_site_page, redirect, server_page
 
 
 @dataclass
@@ -12,7 +12,9 @@ class Mode:
 
     `addon`: the REST API add-on is enabled. `maintenance`: being redeployed. `database_down`, `php_down`: as said.
     `plain_site`: no X-Cart here at all. `firewall`: something in front refuses. `canonical_host`: the host name
-    the shop was configured with; other names make refused calls redirect. `addon_age`: which add-on it is, "5.4",
+    the shop was configured with; other names make refused calls redirect, and good ones work (X-Cart 5.4, observed).
+    `web_redirect`: an address without a slash at its end to which a web server in front sends every request, path and query
+    kept, as for https or `www.`; the shop hears nothing of it. `addon_age`: which add-on it is, "5.4",
     "5.3" (no JSON bodies) or "5.1" (no search conditions either, and quantities in an entity of their own). `admin_script`:
     the name of the admin script, which some shops change.
     """
@@ -24,11 +26,14 @@ class Mode:
     plain_site: bool = False
     firewall: bool = False
     canonical_host: str | None = None
+    web_redirect: str | None = None
     addon_age: str = AGES[0]
     admin_script: str = "admin.php"
 
     def answer(self, request) -> Reply | None:
         """The answer this state gives to any request, or None when the shop is open."""
+        if self.web_redirect is not None:
+            return redirect(301, self.web_redirect + request.target)
         if self.plain_site:
             return plain_site_page()
         if self.firewall:
@@ -48,9 +53,9 @@ class Mode:
         for name, value in switches.items():
             if name not in known:
                 raise ValueError(f"There is no mode {name!r}. There are: {', '.join(sorted(known))}.")
-            if name == "canonical_host":
+            if name in ("canonical_host", "web_redirect"):
                 if value is not None and not isinstance(value, str):
-                    raise ValueError("canonical_host is a host name, or null.")
+                    raise ValueError(f"{name} is {'a host name' if name == 'canonical_host' else 'an address'}, or null.")
             elif name == "addon_age":
                 if value not in AGES:
                     raise ValueError(f"addon_age is one of {', '.join(AGES)}.")

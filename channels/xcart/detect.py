@@ -129,6 +129,7 @@ class _Inspection:
     def _asked(self, site: Credentials) -> ChannelError | None:
         """None where address and key are good, else the leaf that says most."""
         found: list[ChannelError] = []
+        paged = False
         for generation, probe in self._probes():
             self.recognised = False
             try:
@@ -140,12 +141,17 @@ class _Inspection:
                 if self.recognised:
                     self.credentials = replace(self.credentials, generation=generation)
                     return exc
-                # What answers 200 with something else than data is no shop, or another program's page in a shop's place.
-                paged = isinstance(exc, ShopBroken) and exc.status_code == 200
-                found.append(self._page_instead(site) if paged else exc)
+                if isinstance(exc, ShopBroken) and exc.status_code == 200:
+                    paged = True
+                else:
+                    found.append(exc)
             else:
                 self.credentials = replace(self.credentials, generation=generation)
                 return None
+        if paged:
+            # What answers 200 with something else than data is no shop, or another program's page in a shop's place. To tell
+            # takes a request, so it is asked where no generation was found.
+            found.append(self._page_instead(site))
         return min(found, key=_weight)
 
     def _page_instead(self, site: Credentials) -> ChannelError:
