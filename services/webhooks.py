@@ -6,6 +6,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
@@ -37,9 +38,11 @@ def change_webhook(url: str, topics: Sequence[str], enabled: bool, actor: str) -
         if row is None:
             row = Webhook(url="", secret_sealed=vault.seal(secret), topics=[], enabled=False)
             session.add(row)
-        for name, value in (("url", url), ("topics", wanted), ("enabled", enabled)):
+        if row.url != url:
+            note_change(actor, None, "url", place_of(row.url), f"{place_of(url)} (changed)", "webhook")
+        for name, value in (("topics", wanted), ("enabled", enabled)):
             note_change(actor, None, name, getattr(row, name), value, "webhook")
-            setattr(row, name, value)
+        row.url, row.topics, row.enabled = url, wanted, enabled
         row.changed_at, row.changed_by, row.error = utcnow(), actor, ""
     return secret
 
@@ -58,8 +61,14 @@ def remove_webhook(actor: str) -> None:
     """With all that still waits to be sent to it. Raises Conflict where there is none."""
     with writing() as session:
         row = _locked()
-        note_change(actor, None, "url", row.url, None, "webhook")
+        note_change(actor, None, "url", place_of(row.url), None, "webhook")
         session.delete(row)
+
+
+def place_of(url: str) -> str:
+    """Where a webhook leads, for the audit trail, which everybody reads: of many services the rest of the address is a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
 
 
 def send_test(actor: str) -> int:

@@ -17,7 +17,8 @@ from extensions import db
 from jobs import messages
 from models import Delivery, Draft, Integration, SyncRun, User, Webhook
 from practice_shop import PracticeShop
-from services import accounts, sign_ins, vault
+from services import accounts, sign_ins, vault, webhooks
+from services.incident_words import TOPICS
 from tests.support.processes import Started, wait_until
 from tests.support.served import Serve, Visitor
 from tests.support.signed_in import user_called
@@ -221,6 +222,17 @@ def test_an_exception_on_a_page_tells_nothing_of_what_was_sent(app: Flask, clien
     places = {"the log": caplog.text.encode(), "a page": "\n".join(answer.text for answer in answers).encode()}
     assert_nowhere(places, {"the password": PASSWORD, "the new password": NEXT_PASSWORD})
     assert "a fault of ours" not in answers[0].text
+
+
+def test_the_audit_trail_tells_where_a_webhook_leads_and_no_more(client) -> None:
+    """Of many services the address itself is the secret, and everybody reads the trail."""
+    webhooks.change_webhook("https://hooks.example/PLANTED-path?key=PLANTED", TOPICS, True, "user:ann")
+    webhooks.change_webhook("https://hooks.example/PLANTED-other", TOPICS, True, "user:ann")
+    webhooks.remove_webhook("user:ann")
+    for path in ("/activity/settings", "/activity/settings.csv"):
+        text = client.get(path).text
+        assert text.count("https://hooks.example (changed)") == 2
+        assert "PLANTED" not in text
 
 
 def test_what_is_printed_of_the_settings_and_of_a_person_is_no_secret(app: Flask, environment: dict[str, str]) -> None:
