@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -10,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import db
 from models.types import Moment, utcnow
+
+if TYPE_CHECKING:
+    from models.integration import Shop
 
 
 class StockItem(db.Model):
@@ -94,6 +98,7 @@ class Listing(db.Model):
     drift_seen_at: Mapped[datetime | None] = mapped_column(Moment)
 
     links: Mapped[list[Link]] = relationship(back_populates="listing", cascade="all, delete-orphan")
+    shop: Mapped[Shop] = relationship()
 
     __table_args__ = (
         Index("uq_listing_shop_external_id", "shop_id", "external_id", unique=True),

@@ -94,7 +94,7 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
         select(Listing, Integration.name)
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
         .where(Listing.id.in_(ids))
-        .options(selectinload(Listing.links).joinedload(Link.stock_item))
+        .options(selectinload(Listing.links).joinedload(Link.stock_item), selectinload(Listing.shop))
     )
     return {listing.id: _row(listing, name) for listing, name in db.session.execute(query)}
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import selectinload
 from channels.base import Channel, StockChange, StockResult
 from errors import Conflict
 from extensions import db, writing
-from models import Drift, Integration, Link, Listing, RunItem, Shop, SyncRun
+from models import Drift, Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
 from services import bracket, ledger
 from services.runs import Lease
@@ -69,7 +69,7 @@ def wanted_quantity(listing: Listing) -> int | None:
     linked to none."""
     if not listing.links:
         return None
-    shop = db.session.get_one(Shop, listing.shop_id)
+    shop = listing.shop
     offered = max(0, min(link.stock_item.available // link.units for link in listing.links) - shop.stock_buffer)
     return offered if shop.stock_cap is None else min(offered, shop.stock_cap)
 
@@ -146,7 +146,7 @@ def _with_stock(ids: Sequence[int]) -> Sequence[Listing]:
     query = (
         select(Listing)
         .where(Listing.id.in_(ids))
-        .options(selectinload(Listing.links).selectinload(Link.stock_item))
+        .options(selectinload(Listing.links).selectinload(Link.stock_item), selectinload(Listing.shop))
         .order_by(Listing.id)
     )
     return db.session.scalars(query).all()

@@ -1,0 +1,182 @@
+"""The lists of the desk: paged, filtered, sorted, and as many statements for many rows as for few."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from extensions import db, writing
+from models import (
+    Drift,
+    Integration,
+    LinePart,
+    Link,
+    Listing,
+    Order,
+    OrderChange,
+    OrderLine,
+    Oversell,
+    Receipt,
+    SettingChange,
+    StockEntry,
+    StockItem,
+)
+from models.types import utcnow
+from services import audit, receipts, stock_desk
+from tests.blueprints.pages import counted_queries, elements, words
+from tests.support.rows import make_integration, make_item, make_listing, make_order
+
+
+def fill(integration: Integration, start: int, count: int) -> None:
+    """So many of everything a list shows."""
+    kit = None
+    for number in range(start, start + count):
+        item = make_item(f"SKU-{number:03}", 10)
+        listing = make_listing(integration, item.sku, 9, item=item)
+        if kit is None:
+            kit = make_listing(integration, f"SET-{number}", 2, item=item)
+        order = make_order(integration, str(number), [(item, 1), (f"X-{number}", 2)], state="on_hold", held_codes=["unknown_sku"])
+        with writing() as session:
+            part = make_part(order.id, item.id)
+            session.add_all([
+                part, Drift(listing_id=listing.id, expected=9, found=7),
+                Receipt(shop_id=listing.shop_id, day=date(2026, 1, 1) + timedelta(days=number), shop_orders=1, our_orders=1,
+                        differences=[{"number": "7", "reason": "The totals differ.", "ours": "1", "theirs": "2"}] if number % 2 else []),
+                SettingChange(actor="user:ann" if number % 2 else "user:bob", name=f"brake_{number}", before=1, after=2),
+                StockEntry(stock_item_id=item.id, actor="test", cause="start", on_hand_change=10),
+                OrderChange(order_id=order.id, fields={"total": ["1", str(number)]}),
+            ])  # fmt: skip
+
+
+def make_part(order_id: int, item_id: int) -> LinePart:
+    line = db.session.scalar(select(OrderLine).where(OrderLine.order_id == order_id, OrderLine.stock_item_id.is_(None)))
+    return LinePart(order_line_id=line.id, stock_item_id=item_id, units=2)
+
+
+LISTS = (
+    "/orders", "/orders/held", "/stock", "/listings", "/listings/drift", "/activity", "/activity/settings", "/reports", "/reports/skus",
+    "/reports/receipts", "/orders/orders.csv", "/stock/stock.csv", "/listings/listings.csv",
+)  # fmt: skip
+
+
+def test_a_list_asks_as_little_for_many_rows_as_for_few(client):
+    integration = make_integration()
+    fill(integration, 0, 2)
+    few = {path: asked(client, path) for path in LISTS}
+    fill(integration, 2, 23)
+    many = {path: asked(client, path) for path in LISTS}
+    assert many == few
+    assert max(many.values()) <= 14, many
+
+
+def test_the_page_of_an_order_asks_as_little_for_many_lines_as_for_few(client):
+    integration = make_integration()
+    items = [make_item(f"SKU-{number}", 10) for number in range(30)]
+    small = make_order(integration, "1", [(items[0], 1), ("SET", 1)]).id
+    large = make_order(integration, "2", [*((item, 1) for item in items), *((f"SET-{n}", 1) for n in range(20))]).id
+    for order_id in (small, large):
+        with writing() as session:
+            for line in session.scalars(
+                select(OrderLine).where(OrderLine.order_id == order_id, OrderLine.stock_item_id.is_(None))
+            ):
+                session.add_all([LinePart(order_line_id=line.id, stock_item_id=item.id, units=2) for item in items[:3]])
+    with writing() as session:
+        session.add_all([
+            Oversell(stock_item_id=item.id, order_id=large if item.id % 2 else small, other_order_id=small if item.id % 2 else large, units=1)
+            for item in items[:10]
+        ])  # fmt: skip
+    assert asked(client, f"/orders/{large}") <= asked(client, f"/orders/{small}")
+    assert asked(client, f"/orders/{large}") <= 16
+
+
+def asked(client, path: str) -> int:
+    with counted_queries() as queries:
+        assert client.get(path).status_code == 200, path
+    return len(queries)
+
+
+def test_the_audit_trail_is_paged_and_searched(client):
+    with writing() as session:
+        session.execute(
+            insert(SettingChange.__table__),
+            [{"at": utcnow(), "actor": "user:ann" if n % 2 else "user:bob", "subject": "", "name": f"name_{n}", "before": n, "after": n + 1}
+             for n in range(120)],
+        )  # fmt: skip
+    first = client.get("/activity/settings").get_data(as_text=True)
+    assert "Name 119" in words(first) and "Name 69" not in words(first) and "Page 1 of 3" in words(first)
+    assert "Name 0</th>" in client.get("/activity/settings?page=3").get_data(as_text=True)
+    found = audit.list_page(search="bob").rows
+    assert {row.actor for row in found} == {"user:bob"} and audit.list_page(search="name 7").total == 11
+    rows = list(csv.DictReader(io.StringIO(client.get("/activity/settings.csv?q=bob").text.lstrip("\ufeff"))))
+    assert (len(rows), rows[0]["setting"]) == (60, "name 118")
+    assert client.get("/activity/settings?page=99999999999999999999").status_code == 200
+
+
+def test_receipts_are_paged_and_those_with_differences_picked_out(client):
+    integration = make_integration()
+    with writing() as session:
+        for n in range(70):
+            different = [{"number": "7", "reason": "The totals differ.", "ours": "1", "theirs": "2"}] if n % 10 == 0 else []
+            session.add(Receipt(shop_id=integration.shop_id, day=date(2026, 1, 1) + timedelta(days=n), zone="Europe/Vienna",
+                                shop_orders=n, our_orders=n, differences=different))  # fmt: skip
+    page = client.get("/reports/receipts?page=3").get_data(as_text=True)
+    cells = [words(cell.text) for cell in elements(page, "th") if cell.get("scope") == "row"]
+    assert "Page 3 of 3" in words(page) and cells[-1] == "1 Jan 2026 Europe/Vienna"
+    assert receipts.list_page(different=True).total == 7
+    only = words(client.get("/reports/receipts?only=different").get_data(as_text=True))
+    assert "7: The totals differ. 2 there, 1 here" in only and "Equal" not in only
+    assert len(client.get("/reports/receipts.csv?only=different").text.splitlines()) == 8
+
+
+def test_the_ledger_is_paged_and_every_line_says_what_it_led_to(client):
+    item = make_item("SKU", 120)
+    with writing() as session:
+        for _ in range(120):
+            session.add(StockEntry(stock_item_id=item.id, actor="test", cause="set", on_hand_change=1))
+    entries = [entry for number in (1, 2, 3) for entry in stock_desk.list_ledger(item.id, number).rows]
+    assert [entry.on_hand for entry in entries] == list(range(120, 0, -1))
+    assert "Page 3 of 3" in words(client.get(f"/stock/{item.id}?page=3").get_data(as_text=True))
+    assert len(client.get(f"/stock/{item.id}/ledger.csv").text.splitlines()) == 121
+
+
+def test_levels_are_drawn_from_what_they_were_to_what_they_are(client):
+    item = make_item("SKU", 7, reserved=2)
+    now = utcnow()
+    with writing() as session:
+        for days, by in ((60, 10), (20, -6), (10, 3)):
+            session.add(
+                StockEntry(stock_item_id=item.id, actor="test", cause="set", on_hand_change=by, at=now - timedelta(days=days))
+            )
+        session.add(StockEntry(stock_item_id=item.id, actor="test", cause="sale", reserved_change=2, at=now - timedelta(days=5)))
+    levels = stock_desk.levels(item.id, now - timedelta(days=30))
+    assert [(on_hand, available) for _, on_hand, available in levels] == [(10, 10), (4, 4), (7, 7), (7, 5)]
+    page = client.get(f"/stock/{item.id}").get_data(as_text=True)
+    assert "on hand went from 10 to 7, at most 10; 5 are available now." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [("", "A"), ("sort=scarce", "B"), ("sort=most", "C"), ("sort=reserved", "A"), ("low=3", "B"), ("q=c", "C")],
+)
+def test_stock_is_sorted_and_filtered(client, query, first):
+    make_item("A", 9, reserved=4)
+    make_item("B", 1)
+    make_item("C", 20)
+    page = client.get(f"/stock?{query}").get_data(as_text=True)
+    cells = [words(cell.text) for cell in elements(page, "th") if cell.get("scope") == "row"]
+    assert cells[0] == first
+
+
+def test_a_filter_that_is_none_is_passed_over(client):
+    integration = make_integration()
+    make_order(integration, "1", [("X", 1)])
+    for path in ("/orders?state=zzz&age=x&sort=y&shop=99&page=-4", "/stock?low=abc&sort=q", "/stock?low=99999999999999", "/listings?sort=x",
+                 "/reports/receipts?only=x&shop=zz", "/listings/drift?all=7", "/activity/settings?shop=-1", "/reports?days=9&shop=x"):  # fmt: skip
+        assert client.get(path).status_code == 200, path
+    assert db.session.scalar(select(Order.placed_at)) < datetime.now(UTC)
+    assert db.session.scalars(select(Listing)).all() == db.session.scalars(select(Link)).all() == []
+    assert db.session.scalar(select(StockItem.id)) is None
