@@ -195,10 +195,10 @@ def _state(integration: Integration, name: str, worst: HealthPart | None, good_a
     if worst is not None:
         return "failing", worst.message
     if good_at is None:
-        return "never", "Nothing to tell the shop yet." if name == "write_back" else "Not done yet."
+        return "never", "Nothing to tell the shop yet." if name == "write_back" else ""
     if name == "stock" and "orders" in integration.failing.split():
         return "waiting", "Waits for the orders, which come first."
-    return "good", "All told." if name == "write_back" else "Good."
+    return "good", "All told." if name == "write_back" else ""
 
 
 def _next_at(integration: Integration, name: str) -> datetime | None:

@@ -111,7 +111,7 @@ def _row(found: Row) -> IncidentRow:
     incident: Incident = found[0]
     return IncidentRow(
         id=incident.id, integration_id=incident.integration_id, integration=found.name, removed=found.removed_at is not None,
-        enabled=found.enabled, paused=found.paused_at is not None, since=incident.since, opened_at=incident.opened_at,
+        enabled=found.enabled, paused=found.paused_at is not None and incident.cause == "outage", since=incident.since, opened_at=incident.opened_at,
         resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
         happened=incident_words.happened(incident), does=incident_words.does(incident), words=CAUSES[incident.cause],
     )  # fmt: skip
