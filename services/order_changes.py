@@ -69,7 +69,13 @@ def take_over(
     if sold:
         ledger.expect_sale(storing.shop_id, sold)
     kits_after = kits.pieces(row.lines, in_shop)
-    kits.expect_sale(storing.shop_id, {sku: kits_after[sku] - kits_before[sku] for sku in {*kits_before, *kits_after}})
+    moved = {sku: kits_after[sku] - kits_before[sku] for sku in {*kits_before, *kits_after}}
+    kits.expect_sale(storing.shop_id, moved)
+    # The shop's own quantity has moved, be it that ours has not: what was shipped here and is cancelled there is put back on
+    # its shelf, though nothing came back. That is to be compared and pushed.
+    touched |= {item_id for item_id, units in sold.items() if units and item_id in items}
+    if any(moved.values()):
+        touched |= kits.items_of(row.lines) & items.keys()
     holds.apply(row, holds.judge(row, row.lines, storing.holds))
     if touched:
         # What this order gave back goes to those that lack it, and not to this one: its state says so by now.

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from tests.faults.report import Report, Result
+from tests.support.processes import die_with_parent
 
 EVERY = 12
 """One schedule in so many is with real processes."""
@@ -87,6 +88,7 @@ def run_all(kind: str, numbers: list[int], options: argparse.Namespace, report: 
 
 def work(kind: str, database: str, seed: str, todo, done) -> None:
     """Run schedules until there are none left."""
+    die_with_parent()
     # Told to end, it ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

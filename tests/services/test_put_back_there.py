@@ -1,0 +1,41 @@
+"""A shop that cancels an order puts its units back on its shelf. Where nothing came back to ours, it is told so."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from models import Order
+from services import shipments
+from tests.support.shops import connect, do, products
+
+
+def test_what_was_shipped_here_and_then_cancelled_there_is_not_offered_again(app, db, shop):
+    cup = products(shop)["CUP"]
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    order_id = shop.store.place_order([(cup, 3)])
+    do(integration_id, "orders")
+    shipments.ship(db.session.scalar(select(Order.id)), "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(cup) == 17
+    shop.store.cancel_order(order_id)
+    assert shop.store.amount(cup) == 20
+    do(integration_id, "orders")
+    do(integration_id, "stock")
+    assert shop.store.amount(cup) == 17
+
+
+def test_what_was_cancelled_here_and_then_there_is_put_back_once(app, db, shop):
+    cup = products(shop)["CUP"]
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    order_id = shop.store.place_order([(cup, 3)])
+    do(integration_id, "orders")
+    shipments.cancel_order(db.session.scalar(select(Order.id)), "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(cup) == 20
+    shop.store.cancel_order(order_id)
+    assert shop.store.amount(cup) == 23
+    do(integration_id, "orders")
+    do(integration_id, "stock")
+    assert shop.store.amount(cup) == 20
