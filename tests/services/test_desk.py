@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -23,6 +24,7 @@ from services import (
     lookups,
     order_desk,
     push,
+    receipts,
     reports,
     rereading,
     runs,
@@ -310,6 +312,48 @@ def test_the_receipt_is_green_when_both_hold_the_same_and_names_what_differs(app
     kept = db.session.scalars(select(Receipt)).all()
     assert [len(each.differences) for each in kept] == [1]
     assert kept[0].differences[0]["reason"] == "The totals differ."
+
+
+def test_a_receipt_counts_the_days_of_the_shop(app, db, shop):
+    """An order placed at 23:30 there is one of that day, although it is the next one in UTC; and the other way round."""
+    ids, zone = products(shop), ZoneInfo("America/New_York")
+    yesterday = datetime.now(zone).date() - timedelta(days=1)
+    for day, hour in ((yesterday, 0), (yesterday, 23), (yesterday + timedelta(days=1), 0), (yesterday - timedelta(days=1), 23)):
+        at = datetime.combine(day, time(hour, 30), zone)
+        if at < datetime.now(UTC):
+            shop.store.place_order(lines=[(ids["CUP"], 1)], at=at)
+    integration_id = settled(shop)
+    desk_settings.change_desk_settings(integration_id, {"zone": "America/New_York"}, "user:ann")
+    do(integration_id, "receipts")
+    receipt = db.session.scalar(select(Receipt))
+    assert (receipt.day, receipt.zone, receipt.shop_orders, receipt.our_orders, receipt.good) == (yesterday, zone.key, 2, 2, True)
+    due = db.session.scalar(select(Integration.receipts_due_at)).astimezone(zone)
+    assert (due.hour, due.minute) == (0, 20) and due > datetime.now(UTC)
+    with pytest.raises(InvalidInput, match="no time zone"):
+        desk_settings.change_desk_settings(integration_id, {"zone": "Middle/Earth"}, "user:ann")
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])
+def test_a_day_on_which_the_clocks_change_is_as_long_as_it_is(day, hours):
+    zone = receipts.zone_of("Europe/Vienna")
+    first = date.fromisoformat(day)
+    length = receipts.start_of(first + timedelta(days=1), zone) - receipts.start_of(first, zone)
+    assert length == timedelta(hours=hours)
+
+
+def test_days_that_were_missed_get_their_receipt_later(app, db, shop):
+    now = datetime.now(UTC)
+    for days in (1, 2, 3, 20):
+        shop.store.place_order(lines=[(products(shop)["CUP"], 1)], at=now - timedelta(days=days))
+    integration_id = settled(shop)
+    with writing() as session:
+        session.get_one(Integration, integration_id).created_at = now - timedelta(days=3)
+    do(integration_id, "receipts")
+    kept = {receipt.day: (receipt.shop_orders, receipt.good) for receipt in db.session.scalars(select(Receipt))}
+    assert kept == {now.date() - timedelta(days=days): (1, True) for days in (1, 2, 3)}
+    shop.clear_requests()
+    run = do(integration_id, "receipts")
+    assert run.counts["compared"] == 1
 
 
 def test_reports_survive_removing_a_shop_and_adding_it_again(app, db, shop):

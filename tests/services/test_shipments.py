@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Integration, Order, OrderChange, Shipment, SyncRun, WriteBack
 from models.types import utcnow
-from services import integrations, runs, schedule, shipments, stock, sync, write_backs
+from practice_shop import PracticeShop, Store
+from services import integrations, order_desk, runs, schedule, shipments, stock, sync, write_backs
 from tests.support.shops import connect, do, products
 
 
@@ -60,6 +61,56 @@ def test_a_shipped_order_leaves_the_books_and_the_shop_is_told_once(db, shop, so
     shop.clear_requests()
     assert do(integration_id, "shipments").requests == 0
     assert schedule.start_due_runs(kinds=("shipments",)) == []
+
+
+@pytest.fixture
+def sold_by_api(app):
+    """As ``sold``, with a shop of the api generation, which takes no tracking numbers."""
+    store = Store()
+    product = store.add_product(sku="CUP", name="Cup", price=10, amount=20)
+    there = store.place_order(lines=[(product, 2)])
+    with PracticeShop(store=store, generation="api") as shop:
+        integration_id = connect(shop)
+        do(integration_id, "stock")
+        shop.clear_requests()
+        yield shop, integration_id, there, order_here(there)
+
+
+def test_a_shop_that_takes_no_tracking_is_told_the_status_and_a_person_the_rest(db, sold_by_api):
+    shop, integration_id, there, order_id = sold_by_api
+    shipments.ship(order_id, "test", carrier="Courier", tracking_number="T-1")
+    run = do(integration_id, "shipments")
+    assert (run.outcome, run.counts, shipping(shop, there)) == ("done", {"told": 1}, "S")
+    row = write_backs.of_order(order_id)[0]
+    assert (row.state, row.sent, row.answer) == ("done", True, "S") and "enter T-1 in the shop by hand" in row.note
+    assert shipments.of_order(order_id)[0].note == row.note
+    page = order_desk.order_page(order_id, with_customers=True)
+    assert any("enter T-1 in the shop by hand" in event.text for event in page.timeline)
+    do(integration_id, "orders")
+    assert fresh(db, order_id).state == "shipped" and db.session.scalars(select(OrderChange)).all() == []
+    # Entered by hand there, it is seen here, and nobody is asked for it any more.
+    shop.store.add_tracking(shop.store.order(there), "T-1")
+    shop.clear_requests()
+    do(integration_id, "orders")
+    assert fresh(db, order_id).tracking_numbers == ["T-1"] and writes(shop) == []
+
+
+def test_the_api_generation_is_never_taken_backwards_and_told_once(db, sold_by_api):
+    shop, integration_id, there, order_id = sold_by_api
+    shop.store.set_status(there, shipping="D")
+    shipments.ship(order_id, "test")
+    assert do(integration_id, "shipments").counts == {"there_already": 1}
+    assert (writes(shop), shipping(shop, there)) == ([], "D")
+    second = shop.store.place_order(lines=[(1, 1)])
+    do(integration_id, "orders")
+    shop.faults.add("error_after_write", True, times=1)
+    shipments.ship(order_here(second), "test")
+    for _ in range(2):
+        with writing() as session:
+            session.execute(update(WriteBack).values(due_at=utcnow()))
+        do(integration_id, "shipments")
+    assert (shipping(shop, second), len(writes(shop))) == ("S", 1)
+    assert [row.state for row in write_backs.of_order(order_here(second))] == ["done"]
 
 
 def test_our_own_write_back_is_not_noted_as_a_change_of_the_shops(db, shop, sold):
