@@ -23,6 +23,7 @@ import flask_migrate
 import requests
 from cryptography.fernet import Fernet
 from flask import Flask
+from redis import Redis
 
 from app import create_app
 from config import NAMES, load
@@ -100,6 +101,11 @@ class Place:
     def queue(self) -> str:
         """The REDIS_URL of a Valkey of the bench's own."""
         return self._parts.enter_context(valkey_server())
+
+    def fresh_queue(self) -> str:
+        """``queue``, without what other installations have left there."""
+        Redis.from_url(self.queue).flushdb()
+        return self.queue
 
     def new_folder(self) -> Path:
         self._made += 1

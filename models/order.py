@@ -97,10 +97,14 @@ class Order(db.Model):
         Index("uq_order_shop_external_id", "shop_id", "external_id", unique=True),
         Index("ix_order_shop_placed", "shop_id", "placed_at"),
         Index("ix_order_shop_number", "shop_id", "number"),
-        Index("ix_order_state_placed", "state", "placed_at"),
-        Index("ix_order_reread_due", "shop_id", sqlite_where=text("reread_due"), postgresql_where=text("reread_due")),
-        Index("ix_order_rows_due", "shop_id", sqlite_where=text("rows_due"), postgresql_where=text("rows_due")),
-        Index("ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen"), postgresql_where=text("cancel_unseen")),
+        Index("ix_order_placed", "placed_at", "shop_id"),
+        Index("ix_order_state_placed", "state", "placed_at", "shop_id"),
+        # SQLite takes a partial index only where the query has its condition to the letter, and a flag is asked for as "= 1".
+        Index("ix_order_reread_due", "shop_id", sqlite_where=text("reread_due = 1"), postgresql_where=text("reread_due")),
+        Index("ix_order_rows_due", "shop_id", "placed_at", sqlite_where=text("rows_due = 1"), postgresql_where=text("rows_due")),
+        Index(
+            "ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen = 1"), postgresql_where=text("cancel_unseen")
+        ),
         Index("ix_order_held", "shop_id", sqlite_where=text("state = 'on_hold'"), postgresql_where=text("state = 'on_hold'")),
     )
 

@@ -15,7 +15,7 @@ from channels.base import Channel, Credentials
 from channels.base import Order as ShopOrder
 from errors import ChannelError, NotFound
 from extensions import db, writing
-from models import Integration, Order
+from models import Integration, Order, OrderLine
 from models.types import utcnow
 from services import kits, ledger, order_store
 from services.clashes import done_again
@@ -76,7 +76,8 @@ def evaluate_again(
 def _evaluate(storing: Storing, parser: Channel, ids: Sequence[int], mark: bool) -> tuple[list[tuple[str, str]], list[int], int]:
     """Evaluate some orders; answers with their states before and after, with the ids of those that were changed by
     somebody else just then and are to be taken again, and with the number of those marked to have their rows read."""
-    query = select(Order).where(Order.id.in_(ids)).options(selectinload(Order.lines)).order_by(Order.id)
+    with_lines = selectinload(Order.lines).selectinload(OrderLine.parts)
+    query = select(Order).where(Order.id.in_(ids)).options(with_lines).order_by(Order.id)
     with writing():
         # Stock items are locked before orders (services/clashes.py), so which they are is looked up beforehand.
         rows = {row.id: row for row in db.session.scalars(query)}

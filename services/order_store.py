@@ -265,7 +265,7 @@ def _update(storing, changed, rows: Rows, item_of, items: dict[int, StockItem], 
     query = (
         select(Order)
         .where(Order.shop_id == storing.shop_id, Order.external_id.in_(changed))
-        .options(selectinload(Order.lines))
+        .options(selectinload(Order.lines).selectinload(OrderLine.parts))
         .with_for_update()
     )
     for row in db.session.scalars(query).all():

@@ -1,7 +1,7 @@
 """The lines, in the order they are printed."""
 
 from bench.frame import Line
-from bench.lines import idle_tick, order_download, order_requests, pages, stock_push, worker_memory
+from bench.lines import growth_orders, idle_tick, order_download, order_requests, pages, stock_push, worker_memory
 
 LINES = (
     Line("order_download_ratio", 1.5, order_download.measure_ratio),
@@ -15,4 +15,8 @@ LINES = (
     Line("toggle_ratio", 1.5, pages.measure_toggle),
     Line("door_ratio", 1.3, pages.measure_door),
     Line("page_weight_kb", 120, pages.measure_weight, unit=" kB"),
+    Line("growth_order", 0.15, growth_orders.measure_download),
+    Line("growth_order_page", 0.15, growth_orders.measure_list),
+    Line("growth_evaluation", 0.15, growth_orders.measure_evaluation),
+    Line("growth_idle_tick", 0.15, growth_orders.measure_tick),
 )

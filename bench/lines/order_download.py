@@ -133,14 +133,15 @@ def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
     other = sum(_money(fee["value"]) for fee in fees.values()) if fees else 0
     total, shipping, discount = _money(raw["total"]), _money(raw["shippingCost"]), _money(raw["discountValue"])
     now = datetime.now(UTC).replace(tzinfo=None)
-    reasons = [f"SKU {item['sku']} is not one of our stock items." for item in raw["items"]]
+    state = _state(raw)
+    reasons = [f"SKU {item['sku']} is not one of our stock items." for item in raw["items"] if state == "on_hold"]
     return {
         "id": number, "shop_id": 1, "external_id": str(raw["orderId"]), "number": raw["orderNumber"],
         "placed_at": _moment(raw["orderDate"]), "changed_at": _moment(raw["updateDate"]), "currency": raw["currency"],
         "decimals": 2, "total": total, "items": total - shipping - discount - other, "shipping": shipping, "items_tax": 0,
         "shipping_tax": 0, "discount": discount, "other": other, "difference": 0, "tax_lines": None,
-        "payment_status": raw["paymentStatus"], "shipping_status": raw["shippingStatus"], "state": _state(raw),
-        "held_codes": ["unknown_sku"], "held_reason": "\n".join(dict.fromkeys(reasons)), "problems": [], "note": "",
+        "payment_status": raw["paymentStatus"], "shipping_status": raw["shippingStatus"], "state": state,
+        "held_codes": ["unknown_sku"] if reasons else [], "held_reason": "\n".join(dict.fromkeys(reasons)), "problems": [], "note": "",
         "customer": f"{customer['firstname']} {customer['lastname']}", "email": customer["email"],
         "billing_address": _address(raw["billingInfo"]), "shipping_address": _address(raw["shippingInfo"]),
         "payment_method": raw["paymentMethod"], "shipping_method": raw["shippingMethod"],

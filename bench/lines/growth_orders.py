@@ -1,0 +1,153 @@
+"""What an order costs, and the pages about orders, as a shop's orders grow from 1,000 to 100,000.
+
+For each size: an old shop's table is filled with copies of real orders, shipped long ago as most of such a shop's are, with their
+lines; then its newest 1,000 orders are downloaded for real, the page of orders is asked for, one order is evaluated again, and
+a tick is done in which nothing has happened.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+import jobs.schedule
+from bench.frame import Measured
+from bench.growth import fitted, processor_seconds, spread_sizes
+from bench.pairs import in_child
+from bench.place import Place, connect, do, let_go
+from extensions import db, writing
+from jobs.work import work_on_run
+from models import Integration, Order, OrderLine, SyncRun
+from models.types import utcnow
+from services import evaluation
+from services.bulk import BulkInsert
+from tests.support.signed_in import sign_in
+
+FRESH = 1_000
+"""Orders that are downloaded into the table."""
+MODELS = 200
+"""Orders that the rest are copies of."""
+CHUNK = 2_000
+
+Model = tuple[dict[str, Any], list[dict[str, Any]]]
+"""The columns of an order, and of each of its lines."""
+
+
+def measure_download(place: Place) -> Measured:
+    return _figure(place, "download", per="download of 1,000 orders")
+
+
+def measure_list(place: Place) -> Measured:
+    return _figure(place, "list", per="page")
+
+
+def measure_evaluation(place: Place) -> Measured:
+    return _figure(place, "evaluation", per="order")
+
+
+def measure_tick(place: Place) -> Measured:
+    return _figure(place, "tick", per="tick with an idle run of orders and one of stock")
+
+
+def _figure(place: Place, name: str, **details: Any) -> Measured:
+    found = place.once("growth of orders", lambda: _measure(place))
+    return fitted({size: costs[name] for size, costs in found.items()}, **details)
+
+
+def _measure(place: Place) -> dict[int, dict[str, float]]:
+    model_shop, shop = place.shop(products=400, orders=MODELS), place.shop(products=400, orders=FRESH)
+    times = place.full_or_quick(7, 2)
+    found: dict[int, dict[str, float]] = {}
+    with place.installation():
+        do(connect(model_shop), "orders")
+        models = _models()
+    for size in spread_sizes(FRESH, place.full_or_quick(100_000, 5_000), 3):
+        with place.installation(REDIS_URL=place.fresh_queue(), REQUESTS_PER_MINUTE="100000") as app:
+            integration_id = connect(shop)
+            _fill(integration_id, models, size - FRESH)
+            let_go()
+            costs = {"download": in_child(_download, integration_id)}
+            for kind in ("orders", "listings", "stock", "orders", "stock"):
+                do(integration_id, kind)
+            let_go()
+            costs["list"] = contextvars.Context().run(in_child, _list, app, times)
+            costs["evaluation"] = in_child(_evaluate, integration_id, times)
+            costs["tick"] = in_child(_tick, integration_id, times)
+            found[size] = costs
+    return found
+
+
+def _models() -> list[Model]:
+    models = {row["id"]: (dict(row), []) for row in db.session.execute(select(*Order.__table__.columns)).mappings()}
+    for row in db.session.execute(select(*OrderLine.__table__.columns)).mappings():
+        models[row["order_id"]][1].append({name: value for name, value in row.items() if name != "id"})
+    return list(models.values())
+
+
+def _fill(integration_id: int, models: list[Model], number: int) -> None:
+    """Copies of the models, as if downloaded by this integration long ago."""
+    shop_id = db.session.get_one(Integration, integration_id).shop_id
+    insert_orders, insert_lines = BulkInsert(Order.__table__), BulkInsert(OrderLine.__table__)
+    for start in range(0, number, CHUNK):
+        orders, its_lines = [], []
+        for each in range(start, min(start + CHUNK, number)):
+            model, lines = models[each % len(models)]
+            order_id = 1_000_000 + each
+            orders.append(
+                model | {"id": order_id, "shop_id": shop_id, "external_id": f"old-{each}", "number": f"OLD-{each}",
+                         "placed_at": model["placed_at"] - timedelta(days=400, minutes=each), "state": "shipped",
+                         "held_codes": [], "held_reason": "", "cancel_unseen": False}
+            )  # fmt: skip
+            its_lines += [line | {"order_id": order_id, "shipped": line["quantity"]} for line in lines]
+        with writing():
+            insert_orders(orders)
+            insert_lines(its_lines)
+
+
+def _download(integration_id: int) -> float:
+    return processor_seconds(lambda: do(integration_id, "orders"))
+
+
+def _list(app: Flask, times: int) -> float:
+    client = app.test_client()
+    sign_in(client, "owner")
+
+    def ask() -> None:
+        answer = client.get("/orders", headers={"Accept-Encoding": "gzip"})
+        if answer.status_code != 200:
+            raise RuntimeError(f"The page of orders answered {answer.status}.")
+
+    ask()
+    return processor_seconds(ask, times * 3)
+
+
+def _evaluate(integration_id: int, times: int) -> float:
+    order_id = db.session.scalar(select(Order.id).where(Order.state == "on_hold").order_by(Order.id.desc()).limit(1))
+
+    def evaluate() -> None:
+        if evaluation.evaluate_again(integration_id, "bench", order_ids=[order_id]).orders != 1:
+            raise RuntimeError("The order was not evaluated.")
+
+    evaluate()
+    return processor_seconds(evaluate, times * 3)
+
+
+def _tick(integration_id: int, times: int) -> float:
+    def tick() -> None:
+        with writing() as session:
+            integration = session.get_one(Integration, integration_id)
+            integration.orders_due_at = integration.stock_due_at = utcnow()
+        jobs.schedule.tick()
+        queued = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued").order_by(SyncRun.id)).all()
+        db.session.rollback()
+        if len(queued) != 2:
+            raise RuntimeError(f"The tick started {len(queued)} runs.")
+        for run_id in queued:
+            work_on_run(run_id)
+
+    tick()
+    return processor_seconds(tick, times)
