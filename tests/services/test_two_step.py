@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from threading import Thread
 
 import pyotp
 import pytest
 from sqlalchemy import update
 
 from errors import Conflict, InvalidInput
-from extensions import writing
+from extensions import db, writing
 from models import UserCode
 from models.types import utcnow
-from services import accounts, two_step
+from services import accounts, two_step, vault
 from tests.support.signed_in import user_called
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -61,6 +62,29 @@ def test_the_seed_is_stored_as_ciphertext(ann, app_of_ann):
     sealed = accounts.get_user(ann).two_step_sealed
     assert app_of_ann.totp.secret.encode() not in sealed
     assert sealed.startswith(b"gAAAA")
+
+
+def test_a_code_passes_once_for_two_who_send_it_at_the_same_moment(app, ann, app_of_ann, monkeypatch):
+    """The second one is let through up to the moment when the first has read all it decides on."""
+    proof, code = two_step.begin_second_step(ann), app_of_ann.shows()
+    unseal, passed = vault.unseal, []
+
+    def meanwhile() -> None:
+        with app.app_context():
+            passed.append(two_step.pass_second_step(proof, code))
+            db.session.remove()
+
+    def late(sealed: bytes) -> str:
+        monkeypatch.setattr(vault, "unseal", unseal)
+        faster = Thread(target=meanwhile)
+        faster.start()
+        faster.join(30)
+        return unseal(sealed)
+
+    monkeypatch.setattr(vault, "unseal", late)
+    with pytest.raises(InvalidInput):
+        two_step.pass_second_step(proof, code)
+    assert passed == [ann]
 
 
 def test_a_code_passes_once(ann, app_of_ann):
