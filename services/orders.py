@@ -9,7 +9,7 @@ well. The cursor keeps the shop's own time, so a wrong clock loses nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import select
@@ -37,6 +37,9 @@ STEP_BACK = 10
 
 LOOK_BACK = timedelta(days=3)
 """How far the reading that comes before the daily receipt reaches back: what a shop left out for a day or two is read then."""
+
+CLOCK_SLIP = timedelta(minutes=1)
+"""How far a shop's clock may go back without anybody's having set it."""
 
 LONG_AWAY = timedelta(hours=1)
 """After so long without a reading much may have changed: pages are as large as those of a first reading."""
@@ -146,7 +149,7 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
             begun_at = begun_at or page.shop_time or utcnow()
             shop = db.session.get_one(Shop, storing.shop_id)
             if page.last:
-                shop.orders_read_to = max(begun_at, read_to)
+                shop.orders_read_to = _read_up_to(lease, begun_at, read_to)
                 shop.reading_position, shop.reading_started_at = 0, None
             else:
                 shop.reading_position, shop.reading_started_at = page.position, begun_at
@@ -156,6 +159,16 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
             return "pause"
     lease.warn("The shop's list of changed orders ended before its last page.")
     return "partial"
+
+
+def _read_up_to(lease: Lease, begun_at: datetime, read_to: datetime) -> datetime:
+    """The new cursor. A shop whose clock was ahead and has been set back dates what it sells from now on before the old one: it
+    is read again at once, from days ago."""
+    if begun_at > read_to - CLOCK_SLIP:
+        return max(begun_at, read_to)
+    lease.warn("The shop's clock was set back; its orders of the last days are read again.")
+    db.session.get_one(Integration, lease.integration_id).orders_due_at = utcnow()
+    return begun_at - LOOK_BACK
 
 
 def _read_rows(channel: Channel, storing: Storing, orders: Sequence[ShopOrder], known: KnownRates, lease: Lease) -> Rows:

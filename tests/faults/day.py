@@ -85,6 +85,7 @@ class Day:
         self.story: list[str] = []
         self.events: Counter[str] = Counter()
         self.lied = False
+        """Whether something was hidden that only the daily readings can find."""
         random.seed(seed)
         house.reset(order_page_size=self.chance.choice((2, 3, 25)), slice_seconds=self.chance.choice((0, 30)))
         wanted = self.chance.choice((("addon",), ("api",), ("addon", "api"), ("addon", "api")))
@@ -209,6 +210,8 @@ class Day:
             found[0].store.set_status(found[1], shipping="S")
 
     def tamper(self) -> None:
+        # Somebody changes a quantity in the shop's own pages: the daily reading of all listings finds it.
+        self.lied = True
         store = self.shops[self._any()].store
         store.set_amount(
             self.chance.choice([one.id for one in store.products.values() if one.sku in SKUS]), self.chance.randint(0, 20)
@@ -233,6 +236,7 @@ class Day:
         self.shops[self._any()].faults.clear()
 
     def skew(self) -> None:
+        self.lied = True
         name, seconds = self._any(), float(self.chance.choice((-7200, -300, 300, 7200)))
         self.shops[name].faults.replace({"clock_skew": seconds})
         self.story[-1] += f" {name} {seconds}"

@@ -35,3 +35,19 @@ def test_orders_and_changes_that_a_shop_hid_are_read_with_the_receipt(app, db, s
     assert held(db)[ids[0]] == "P"
     assert do(integration_id, "receipts").outcome == "done"
     assert held(db)[ids[0]] == "C"
+
+
+def test_orders_of_a_shop_whose_clock_was_set_back_are_not_behind_the_cursor(app, db, shop):
+    """Two hours ahead at first: what it sells after that is dated before everything that is known."""
+    cup = products(shop)["CUP"]
+    shop.faults.add("clock_skew", 7200.0)
+    shop.store.place_order([(cup, 1)])
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    shop.faults.clear()
+    shop.store.place_order([(cup, 1)])
+    run = do(integration_id, "orders")
+    assert "clock was set back" in run.warnings[0]
+    do(integration_id, "orders")
+    assert len(held(db)) == 2
+    assert do(integration_id, "orders").warnings == []
