@@ -25,6 +25,8 @@ GROUPS = {
     "write_back": ("shipments",),
 }
 """What is shown, and the parts it is made of."""
+OWN = ("lost", "config", "internal")
+"""Troubles of our own: the worker was killed, the installation is set up wrongly, a mistake in Cartlink."""
 ANSWERS = ("wrong_key", "read_only_key", "refused")
 """Troubles in which the shop itself has answered as it should: the way to it is sound."""
 
@@ -66,6 +68,15 @@ def note_run_bad(integration: Integration, kind: str, trouble: ChannelError) -> 
         _bad(integration, parts, "connection", trouble)
     _note_failing(integration, parts.values())
     return failures
+
+
+def note_own_trouble(integration: Integration, kind: str, code: str, message: str, advice: str = "") -> None:
+    """A run of this kind has failed for a reason that is not the shop's: ``code`` is one of OWN. Call it inside ``writing()``,
+    with the integration locked."""
+    if kind in KINDS:
+        parts = _parts(integration.id)
+        _bad(integration, parts, kind, ChannelError(message, advice), code)
+        _note_failing(integration, parts.values())
 
 
 def note_answer(integration: Integration) -> None:

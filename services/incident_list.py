@@ -35,6 +35,7 @@ class IncidentRow:
     muted: bool
     happened: list[str]
     does: str
+    can: str
     words: Cause
 
     @property
@@ -113,5 +114,6 @@ def _row(found: Row) -> IncidentRow:
         id=incident.id, integration_id=incident.integration_id, integration=found.name, removed=found.removed_at is not None,
         enabled=found.enabled, paused=found.paused_at is not None and incident.cause == "outage", since=incident.since, opened_at=incident.opened_at,
         resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
-        happened=incident_words.happened(incident), does=incident_words.does(incident), words=CAUSES[incident.cause],
+        happened=incident_words.happened(incident), does=incident_words.does(incident),
+        can=incident_words.can(incident), words=CAUSES[incident.cause],
     )  # fmt: skip

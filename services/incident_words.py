@@ -156,7 +156,7 @@ def told(kind: str, incident: Incident, shop: str, pause_days: int) -> list[str]
         return [first, f"{WILL_PAUSE} {PAUSED}".format(days=pause_days), cause.can]
     if kind == "paused":
         return [first, PAUSED, "‘Resume’ on the incident’s page makes it try at once."]
-    return [first, does(incident), cause.can]
+    return [first, does(incident), can(incident)]
 
 
 WILL_PAUSE = "If it lasts one more day, {days} days in all, Cartlink pauses this integration."
@@ -168,6 +168,17 @@ PAUSED = (
 def does(incident: Incident) -> str:
     """What Cartlink does by itself."""
     return f"It is paused. {PAUSED}" if incident.facts.get("paused") else CAUSES[incident.cause].does
+
+
+def can(incident: Incident) -> str:
+    """What a person can do."""
+    code = incident.facts.get("code")
+    return NOT_THE_SHOP if code in ("lost", "config", "internal") else CAUSES[incident.cause].can
+
+
+NOT_THE_SHOP = (
+    "This is no fault of the shop. Tell whoever runs this Cartlink: its log says more, and `flask doctor` what to mend."
+)
 
 
 def span(length: timedelta) -> str:

@@ -20,6 +20,7 @@ from errors import AlreadyRunning, AppError, ChannelError, Conflict, LeaseLost, 
 from extensions import db, writing
 from models import Integration, SyncRun
 from models.types import utcnow
+from services import health
 
 KINDS = ("orders", "stock", "listings", "shipments", "receipts")
 """What can be due. There is ``undo`` as well, which is never due: a person starts it, about one stock run."""
@@ -298,6 +299,7 @@ def release_dead_runs() -> list[int]:
             run.lease_token, run.lease_until = "", None
             run.error_code, run.error = "lost", "The worker stopped in the middle; the next run goes on from the last saved page."
             make_due(run.integration, run.kind)
+            health.note_own_trouble(run.integration, run.kind, "lost", run.error)
         return [run.id for run in dead]
 
 

@@ -112,6 +112,8 @@ def _work(
     except AppError as trouble:
         db.session.rollback()
         runs.finish(lease, runs.outcome_of(trouble), trouble)
+        if not isinstance(trouble, RunStopped):
+            _note_own_trouble(lease, "config", trouble)
         return
     db.session.rollback()
     until = time.monotonic() + slice_seconds if slice_seconds is not None else None
@@ -140,11 +142,9 @@ def _work(
             runs.give_way(lease, 1)
             return
         log.exception("run %s ended in an unexpected error", lease.run_id)
-        runs.finish(
-            lease,
-            "failed",
-            AppError("Something went wrong inside Cartlink; it has been logged.", "Try again; if it lasts, tell the operator."),
-        )
+        ours = AppError("Something went wrong inside Cartlink; it has been logged.", "Try again; if it lasts, tell the operator.")
+        runs.finish(lease, "failed", ours)
+        _note_own_trouble(lease, "internal", ours)
         raise
     finally:
         channel.close()
@@ -156,6 +156,12 @@ def _work(
     note_success(lease.integration_id, lease.kind, heard=channel.requests > 0)
     if report:
         report(lease.done, lease.total)
+
+
+def _note_own_trouble(lease: Lease, code: str, trouble: AppError) -> None:
+    with writing() as session:
+        integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+        health.note_own_trouble(integration, lease.kind, code, trouble.message, trouble.advice)
 
 
 def _refuse(integration: Integration, lease: Lease) -> None:

@@ -10,7 +10,7 @@ from errors import KeyRejected, ReadOnlyKey, ShopBroken, ShopUnreachable
 from extensions import db, writing
 from models import Incident, IncidentEvent, Integration, Notice, SyncRun, WriteBack
 from models.types import utcnow
-from services import health, incidents, integrations, probes, schedule, sync
+from services import health, incident_list, incidents, integrations, probes, runs, schedule, sync
 from tests.support.rows import make_integration, make_order
 from tests.support.set_clock import SetClock
 from tests.support.shops import connect, do
@@ -360,3 +360,33 @@ def test_incidents_that_are_over_are_forgotten_with_what_was_told(app, clock):
     assert incidents.forget_before(clock.at - timedelta(days=5)) == 1
     assert all_incidents(one) == [] and all_incidents(other) == [("outage", True)]
     assert db.session.query(Notice).count() == 1 and events(one) == []
+
+
+def test_a_worker_that_dies_every_time_is_told_and_is_not_the_shop(app, clock):
+    """No answer of the shop, no exception, only runs that are never finished: somebody has to hear of it."""
+    one = make_integration().id
+    for _ in range(4):
+        run = runs.start_run(one, "orders", "schedule")
+        assert runs.claim(run.id) is not None
+        clock.go(hours=1)
+        assert runs.release_dead_runs() == [run.id]
+        incidents.review()
+    assert all_incidents(one) == [("orders_failing", True)]
+    seen = incident_list.of_integration(one)[0]
+    assert "worker stopped in the middle" in seen.happened[0] and "no fault of the shop" in seen.can
+    work(one)
+    assert all_incidents(one) == [("orders_failing", False)]
+
+
+def test_many_that_go_wrong_at_once_are_told_over_several_ticks(app, clock, monkeypatch):
+    ids = [make_integration(f"Shop {number}").id for number in range(4)]
+    for one in ids:
+        fail(one)
+    clock.go(minutes=46)
+    looks = 0
+    while db.session.query(Incident).count() < 4 and looks < 50:
+        monkeypatch.setattr(incidents, "LONGEST", 0.03)
+        assert incidents.is_due()
+        incidents.review()
+        looks += 1
+    assert db.session.query(Incident).count() == 4
