@@ -21,6 +21,7 @@ from sqlalchemy.orm import aliased
 from config import Config
 from extensions import db, writing
 from models import (
+    Draft,
     Drift,
     Integration,
     OrderChange,
@@ -182,12 +183,13 @@ def _forget_files(before: datetime, done: Forgotten, stopping: Stopping) -> None
 
 
 def _forget_sign_ins() -> int:
-    """Sessions and one-time codes that are over are worth nothing to anybody."""
+    """Sessions and one-time codes that are over are worth nothing to anybody, and set-ups that were left lying hold the last
+    orders of their shop."""
     now = utcnow()
     with writing() as session:
         return sum(
             session.execute(delete(model).where(model.expires_at < now).execution_options(synchronize_session=False)).rowcount
-            for model in (UserSession, UserCode)
+            for model in (UserSession, UserCode, Draft)
         )
 
 

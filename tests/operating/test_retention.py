@@ -13,6 +13,7 @@ from extensions import writing
 from jobs import retention as job
 from jobs import schedule
 from models import (
+    Draft,
     Drift,
     Incident,
     OrderChange,
@@ -27,7 +28,7 @@ from models import (
     UserCode,
 )
 from models.types import utcnow
-from services import figures, retention, stock_files
+from services import drafts, figures, retention, stock_files
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 pytestmark = pytest.mark.both_databases
@@ -115,6 +116,7 @@ def test_what_is_at_work_or_not_counted_yet_stays(app):
 def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
     integration = make_integration()
     make_item("CUP")
+    drafts.create("add", "xcart", "user:ann", {"name": "Begun"})
     add(
         SettingChange(at=utcnow() - timedelta(days=800), actor="x", name="old"),
         SettingChange(at=LONG_AGO, actor="x", name="young"),
@@ -123,6 +125,7 @@ def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
         ShipmentFile(actor="x", created_at=LONG_AGO, rows=[]),
         ShipmentFile(actor="x", rows=[]),
         UserCode(purpose="password", code_hash=b"1", expires_at=LONG_AGO),
+        Draft(token="x", purpose="add", kind="xcart", actor="x", expires_at=LONG_AGO, answers_sealed=b"with a customer"),
     )
     old, young = (stock_files.upload(b"sku,quantity\nCUP,5\n", "file.csv", "test") for _ in range(2))
     for file_id in (old, young):
@@ -130,7 +133,8 @@ def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
     with writing() as session:
         session.get(StockFile, old).created_at = LONG_AGO
     done = forget()
-    assert (done.changes, done.messages, done.files, done.sign_ins) == (1, 1, 2, 1)
+    assert (done.changes, done.messages, done.files, done.sign_ins) == (1, 1, 2, 2)
+    assert [draft.token == "x" for draft in database.session.query(Draft)] == [False]
     assert list(database.session.scalars(select(SettingChange.name))) == ["young"]
     assert list(database.session.scalars(select(Incident.cause))) == ["outage"]
     assert list(database.session.scalars(select(StockFile.id))) == [young]
