@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from blueprints.access import ANYONE, CUSTOMERS, OWNER, ROLES, SIGNED_IN
+from blueprints.access import ANYONE, CUSTOMERS, OWNER, ROLES, SIGNED_IN, VIEWER
 from extensions import db, writing
 from models import Order
 from models.user import ROLES as USER_ROLES
@@ -229,6 +229,13 @@ def test_a_refusal_is_written_down(app: Flask, caplog) -> None:
     user_id = sign_in(client, "Vera", "viewer")
     client.post("/users/1/disable")
     assert f"user {user_id}, a viewer, was refused POST users.disable_user" in caplog.text
+
+
+def test_who_may_only_look_changes_nothing_but_what_is_their_own(app: Flask) -> None:
+    """Of the routes that take more than questions, a viewer has the account's own, and the question where an order is."""
+    acts = {rule.endpoint for rule in app.url_map.iter_rules() if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
+    assert {each for each in acts if ROLES[each] == VIEWER} == {"lookup.find_order"}
+    assert {each.partition(".")[0] for each in acts if ROLES[each] == SIGNED_IN} == {"account", "accounts", "notices", "wishes"}
 
 
 def test_keys_users_and_removal_are_for_owners() -> None:
