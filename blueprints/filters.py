@@ -35,10 +35,12 @@ class ListFilter(Form):
         return {name: value for name, value in self.data.items() if value and value != self.DEFAULTS.get(name)}
 
 
-class ShopFilter(ListFilter):
-    """One with a choice of shops."""
+def shop_field() -> SelectField:
+    return SelectField("Shop", default="")
 
-    shop = SelectField("Shop", default="")
+
+class ShopFilter(ListFilter):
+    """One with a choice of shops, the field ``shop`` made by ``shop_field``."""
 
     def __init__(self, *args: object, **kwargs: object):
         self.shops = choices(shop_choices())

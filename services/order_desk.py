@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -205,7 +205,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         with_customers, order, integration, names.get(("payment", order.payment_status), order.payment_status),
         names.get(("shipping", order.shipping_status), order.shipping_status), _money(order), plain(order.total, order.decimals),
         plain(order.difference, order.decimals) if order.difference else "", lines,
-        sent, told, _timeline(order, told, sent, with_customers), oversold(order.id), shipments.refusal(order), integration.mail_told_at is None,
+        sent, told, _timeline(order, told, sent, with_customers, names), oversold(order.id), shipments.refusal(order), integration.mail_told_at is None,
     )  # fmt: skip
 
 
@@ -227,8 +227,10 @@ def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment], with_customers: bool) -> list[Event]:
-    """Newest first."""
+def _timeline(
+    order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment], with_customers: bool, names: Mapping[tuple[str, str], str]
+) -> list[Event]:
+    """Newest first. ``names`` are those of statuses, by kind and code."""
     events = [
         Event(order.placed_at, "Placed in the shop"),
         Event(order.first_seen_at, "Imported"),
@@ -236,7 +238,10 @@ def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment],
     changes = db.session.scalars(select(OrderChange).where(OrderChange.order_id == order.id).order_by(OrderChange.id))
     for change in changes:
         noted = change.fields if with_customers else customers.without_customer(change.fields)
-        fields = [(name.replace("_", " "), _said(values[0]), _said(values[1])) for name, values in noted.items()]
+        fields = [
+            (name.replace("_", " "), *(_said(names.get((name.removesuffix("_status"), str(value)), value)) for value in values))
+            for name, values in noted.items()
+        ]
         events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
     for shipment in sent:
         what = ", ".join(f"{line.quantity} × {line.sku or line.name}" for line in shipment.lines)
@@ -244,13 +249,13 @@ def _timeline(order: Order, told: Sequence[WriteBack], sent: Sequence[Shipment],
         events.append(Event(shipment.shipped_at, f"Shipped by {shipment.actor.partition(':')[2] or shipment.actor}",
                             f"{what}{' with ' + by if by else ''}. {shipment.note}".strip(), "good"))  # fmt: skip
     for row in told:
-        events.append(_told_event(row))
+        events.append(_told_event(row, names))
     if order.called_off_at is not None:
         events.append(Event(order.called_off_at, "Cancelled here", "", "bad"))
     return sorted(events, key=lambda event: event.at, reverse=True)
 
 
-def _told_event(row: WriteBack) -> Event:
+def _told_event(row: WriteBack, names: Mapping[tuple[str, str], str]) -> Event:
     what = {"shipped": "shipped", "part_shipped": "shipped in part", "cancelled": "cancelled"}[row.event]
     tracking = f" Tracking: {', '.join(row.tracking_numbers)}." if row.tracking_numbers else ""
     if row.state == "done":
@@ -258,7 +263,7 @@ def _told_event(row: WriteBack) -> Event:
         return Event(
             row.finished_at or row.created_at,
             title,
-            f"It answered with status {row.answer or '–'}.{tracking} {row.note}".strip(),
+            f"It answered with status {names.get(('shipping', row.answer), row.answer) or '–'}.{tracking} {row.note}".strip(),
             "good",
         )
     if row.state == "failed":

@@ -151,7 +151,7 @@ def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
 
 def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
     """How a stock item's numbers went since a moment, oldest first: (when, on hand, available) after each change of the ledger,
-    and at the moment itself. Raises NotFound."""
+    and at the moment itself where there was a ledger by then. Raises NotFound."""
     item = db.session.get(StockItem, item_id)
     if item is None:
         raise NotFound("There is no such stock item.")
@@ -160,12 +160,14 @@ def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
         .where(StockEntry.stock_item_id == item_id, StockEntry.at >= since)
         .order_by(StockEntry.id.desc())
     )
+    first = db.session.scalar(select(func.min(StockEntry.at)).where(StockEntry.stock_item_id == item_id))
     on_hand, reserved = item.on_hand, item.reserved
     found = []
     for at, by_hand, by_reserved in db.session.execute(query):
         found.append((at, on_hand, max(0, on_hand - reserved - item.buffer)))
         on_hand, reserved = on_hand - by_hand, reserved - by_reserved
-    found.append((since, on_hand, max(0, on_hand - reserved - item.buffer)))
+    if first is None or first < since:
+        found.append((since, on_hand, max(0, on_hand - reserved - item.buffer)))
     return found[::-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wtforms import Form, SearchField, SelectField
 
-from blueprints.filters import ShopFilter, choices
+from blueprints.filters import ShopFilter, choices, shop_field
 from blueprints.words import OUTCOMES, RUN_KINDS
 
 KINDS = {"": "Every kind", **RUN_KINDS}
@@ -33,3 +33,4 @@ class ChangeFilter(ShopFilter):
     """The filters of the audit trail."""
 
     q = SearchField("Setting or who")
+    shop = shop_field()

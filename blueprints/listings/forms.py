@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wtforms import SearchField, SelectField
 
-from blueprints.filters import ShopFilter, choices
+from blueprints.filters import ShopFilter, choices, shop_field
 from services.listing_desk import Wanted
 
 STATES = {
@@ -16,6 +16,7 @@ SORTS = {"": "Shop and SKU", "sku": "SKU", "name": "Name", "least": "Least in th
 
 class ListingFilter(ShopFilter):
     q = SearchField("SKU or name")
+    shop = shop_field()
     state = SelectField("State", choices=choices(STATES), default="")
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
@@ -24,4 +25,5 @@ class ListingFilter(ShopFilter):
 
 
 class DriftFilter(ShopFilter):
+    shop = shop_field()
     all = SelectField("Show", choices=choices({"": "What is open", "1": "Settled ones, too"}), default="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wtforms import SearchField, SelectField
 
 from blueprints.actors import may_see_customers
-from blueprints.filters import ShopFilter, choices
+from blueprints.filters import ShopFilter, choices, shop_field
 from services.order_desk import Wanted
 
 STATES = {
@@ -23,6 +23,7 @@ class OrderFilter(ShopFilter):
     DEFAULTS = {"sort": "newest"}
 
     q = SearchField("Number, customer, e-mail or SKU")
+    shop = shop_field()
     state = SelectField("State", choices=choices(STATES), default="")
     age = SelectField("Placed", choices=choices(AGES), default="")
     sort = SelectField("Sort by", choices=choices(SORTS), default="newest")

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from services.reports import DaySales
 
-WIDTH, HEIGHT, FOOT = 720, 140, 18
+WIDTH, HEIGHT, FOOT = 720, 140, 1
 
 
 @dataclass(frozen=True, slots=True)

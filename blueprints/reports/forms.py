@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from wtforms import SelectField
 
-from blueprints.filters import ShopFilter, choices
+from blueprints.filters import ShopFilter, choices, shop_field
 
 
 class ReceiptFilter(ShopFilter):
+    shop = shop_field()
     only = SelectField("Show", choices=choices({"": "Every receipt", "different": "With differences"}), default="")

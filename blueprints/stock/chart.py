@@ -24,8 +24,8 @@ class Chart:
     summary: str
 
 
-def draw(levels: Sequence[Level], now: datetime, days: int) -> Chart:
-    """``levels`` begin with the numbers at the start of the time that is drawn."""
+def draw(levels: Sequence[Level], now: datetime, since: str) -> Chart:
+    """``levels`` begin with the numbers at the start of the time that is drawn, which is ``since`` in words."""
     most = max(max(level[1] for level in levels), 1)
     start = levels[0][0]
     span = max((now - start).total_seconds(), 1.0)
@@ -44,7 +44,7 @@ def draw(levels: Sequence[Level], now: datetime, days: int) -> Chart:
 
     first, last = levels[0], levels[-1]
     summary = (
-        f"In the last {days} days on hand went from {first[1]:,} to {last[1]:,}, at most {most:,}; "
+        f"Since {since} on hand went from {first[1]:,} to {last[1]:,}, at most {most:,}; "
         f"{last[2]:,} {'is' if last[2] == 1 else 'are'} available now."
     )
     return Chart(steps(1), steps(2), WIDTH, HEIGHT + FOOT, HEIGHT, most, summary)

@@ -13,6 +13,7 @@ from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.numbers import argument
 from blueprints.stock.chart import draw
 from blueprints.stock.forms import StockFilter
+from blueprints.times import day
 from errors import AppError
 from jobs.schedule import start_due_runs
 from models.types import utcnow
@@ -69,7 +70,7 @@ def show_item(item_id: int) -> str:
     row, now = stock_desk.get_row(item_id), utcnow()
     levels = stock_desk.levels(item_id, now - timedelta(days=DAYS))
     return render_template(
-        "stock/item.html", row=row, page=stock_desk.list_ledger(item_id, argument("page") or 1), chart=draw(levels, now, DAYS),
+        "stock/item.html", row=row, page=stock_desk.list_ledger(item_id, argument("page") or 1), chart=draw(levels, now, day(levels[0][0])),
         holders=stock_desk.list_holders(item_id), back=url_for(".show_item", item_id=item_id),
         link=lambda number: url_for(".show_item", item_id=item_id, page=number, _anchor="ledger"),
     )  # fmt: skip

@@ -155,7 +155,7 @@ def test_levels_are_drawn_from_what_they_were_to_what_they_are(client):
     levels = stock_desk.levels(item.id, now - timedelta(days=30))
     assert [(on_hand, available) for _, on_hand, available in levels] == [(10, 10), (4, 4), (7, 7), (7, 5)]
     page = client.get(f"/stock/{item.id}").get_data(as_text=True)
-    assert "on hand went from 10 to 7, at most 10; 5 are available now." in words(page)
+    assert " on hand went from 10 to 7, at most 10; 5 are available now." in words(page)
 
 
 @pytest.mark.parametrize(

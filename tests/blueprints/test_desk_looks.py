@@ -10,7 +10,7 @@ from sqlalchemy import select
 from extensions import db
 from models import Listing, Order, StockItem
 from practice_shop import PracticeShop
-from services import linking_by_hand, shipment_files, shipments, stock, stock_files
+from services import linking_by_hand, lookups, shipment_files, shipments, stock, stock_files
 from tests.blueprints.looks import assert_accessible_in_every_look, watch
 from tests.support.shops import connect, do, products
 
@@ -51,10 +51,15 @@ def a_lived_in_desk(shop: PracticeShop) -> dict[str, int]:
     numbers = db.session.scalars(select(Order.number).where(Order.state == "ready")).all()
     db.session.rollback()
     shipping = shipment_files.read_file(("number\n" + "\n".join([*numbers, "4711"])).encode(), "ship.csv", "user:owner").id
+    lookups_made = [lookups.ask_where("4711", None, "user:owner"), lookups.ask_where("4712", None, "user:owner")]
+    lookups.work(lookups_made[0])
+    counting = lookups.ask_count(integration_id, datetime.now(UTC) - timedelta(days=90), "user:owner")
+    lookups.work(counting)
     item_id = db.session.scalar(select(StockItem.id).where(StockItem.sku == "CUP"))
     return {
         "integration": integration_id, "shipped": order_ids[0], "ready": order_ids[1], "cancelled": order_ids[8], "held": order_ids[9],
         "file": file_id, "wrong": wrong, "shipping": shipping, "item": item_id, "listing": set_id, "kit": order_ids[6],
+        "answered": lookups_made[0], "asked": lookups_made[1], "counted": counting,
     }  # fmt: skip
 
 
@@ -62,7 +67,7 @@ def paths(ids: dict[str, int]) -> list[str]:
     return [
         "/orders", f"/orders/{ids['shipped']}", f"/orders/{ids['ready']}", f"/orders/{ids['cancelled']}", f"/orders/{ids['held']}",
         f"/orders/{ids['kit']}", f"/orders/{ids['ready']}/raw", f"/orders/{ids['ready']}/packing-slip", f"/orders/{ids['ready']}/print",
-        "/orders/held", "/orders/find", "/orders/ship-by-file", f"/orders/ship-by-file/{ids['shipping']}", "/stock", "/stock?low=5",
+        "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")), "/orders/ship-by-file", f"/orders/ship-by-file/{ids['shipping']}", "/stock", "/stock?low=5",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/receipts", "/activity/3", "/activity/settings", f"/settings/sales-channels/{ids['integration']}/desk",
