@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
@@ -32,6 +34,30 @@ def _connected() -> Connection:
         raise Failed(sentence) from None
 
 
+@contextmanager
+def without_foreign_keys(connection: Connection) -> Iterator[None]:
+    """SQLite changes most of a table by copying it and dropping the old one, which would delete, or be refused for, the rows
+    of other tables that refer to it. The switch works outside a transaction only, so it is turned on the driver's connection."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF").close()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        driver.execute("PRAGMA foreign_keys=ON").close()
+
+
+def check_foreign_keys(connection: Connection) -> None:
+    """Raises RuntimeError where a migration has left rows that refer to nothing; it is rolled back then."""
+    if connection.dialect.name == "sqlite":
+        wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if wrong is not None:
+            raise RuntimeError(f"After the migrations a row of {wrong[0]} refers to a row of {wrong[2]} that is not there.")
+
+
 def run_migrations() -> None:
     options = {"process_revision_directives": leave_out_empty_revisions, **migrate.configure_args}
     if context.is_offline_mode():
@@ -39,10 +65,13 @@ def run_migrations() -> None:
         with context.begin_transaction():
             context.run_migrations()
         return
-    with _connected() as connection:
-        context.configure(connection=connection, target_metadata=migrate.db.metadata, **options)
+    with _connected() as connection, without_foreign_keys(connection):
+        # Alembic takes it for granted that SQLite cannot take back changes of tables. It can, with transactions that are begun
+        # (extensions.py): what fails in the middle leaves everything as it was, on both databases.
+        context.configure(connection=connection, target_metadata=migrate.db.metadata, transactional_ddl=True, **options)
         with context.begin_transaction():
             context.run_migrations()
+            check_foreign_keys(connection)
 
 
 run_migrations()

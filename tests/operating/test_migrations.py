@@ -1,0 +1,80 @@
+"""Migrations can be gone back on, and leave older code able to write while parts are restarted one after the other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import flask_migrate
+import pytest
+from alembic.operations import Operations
+from sqlalchemy import inspect, text
+
+from extensions import db
+from services import schema
+from tests.support.processes import ROOT
+from tests.support.rows import make_integration, make_order
+
+VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+SINCE = "0300"
+"""Before it nothing was in use anywhere."""
+
+
+def added_columns(path: Path) -> list[ast.Call]:
+    upgrade = next(
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    )
+    calls = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return [
+        next(argument for argument in call.args if isinstance(argument, ast.Call))
+        for call in calls
+        if call.func.attr == "add_column"
+    ]
+
+
+@pytest.mark.parametrize("path", [path for path in VERSIONS if path.name >= SINCE], ids=lambda path: path.stem)
+def test_a_new_column_has_a_default_of_the_databases_own(path):
+    """What older code inserts does not name it."""
+    for column in added_columns(path):
+        said = {keyword.arg: keyword.value for keyword in column.keywords}
+        may_be_empty = getattr(said.get("nullable"), "value", True)
+        assert may_be_empty or "server_default" in said, ast.unparse(column)
+
+
+@pytest.mark.both_databases
+def test_the_newest_migrations_can_be_gone_back_on_with_rows_in_place(app, caplog):
+    make_order(make_integration(), "1", [("SKU", 1), ("OTHER", 2)])
+    caplog.set_level("WARNING", "alembic")
+    for revision, place in ((SINCE, schema.OLDER), ("head", schema.SAME)):
+        db.session.remove()
+        db.engine.dispose()
+        act = flask_migrate.downgrade if place == schema.OLDER else flask_migrate.upgrade
+        act(revision=revision)
+        assert schema.standing().place == place
+        assert db.session.scalar(text("SELECT name FROM integration")) == "Shop"
+        assert db.session.scalar(text("SELECT count(*) FROM order_line")) == 2
+        db.session.rollback()
+        if db.engine.dialect.name == "sqlite":
+            assert db.session.scalar(text("PRAGMA foreign_keys")) == 1
+            db.session.rollback()
+    assert "ix_sync_run_finished" in {index["name"] for index in inspect(db.engine).get_indexes("sync_run")}
+
+
+@pytest.mark.both_databases
+def test_an_upgrade_that_fails_in_the_middle_leaves_everything_as_it_was(app, monkeypatch):
+    before = schema.standing().revision
+    db.session.remove()
+    db.engine.dispose()
+    drop = Operations.drop_table
+
+    def fails(self, name, *args, **kwargs):
+        if name == "delivery":
+            raise OSError("the power is gone")
+        return drop(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(Operations, "drop_table", fails)
+    with pytest.raises(OSError, match="the power is gone"):
+        flask_migrate.downgrade(revision="0200")
+    assert schema.standing().revision == before
+    assert {"notice", "incident_event", "tally"} <= set(inspect(db.engine).get_table_names())
+    assert db.session.scalar(text("SELECT count(*) FROM alembic_version")) == 1
