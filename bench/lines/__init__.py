@@ -1,7 +1,17 @@
 """The lines, in the order they are printed."""
 
 from bench.frame import Line
-from bench.lines import growth_orders, idle_tick, order_download, order_requests, pages, stock_push, worker_memory
+from bench.lines import (
+    growth_integrations,
+    growth_orders,
+    growth_products,
+    idle_tick,
+    order_download,
+    order_requests,
+    pages,
+    stock_push,
+    worker_memory,
+)
 
 LINES = (
     Line("order_download_ratio", 1.5, order_download.measure_ratio),
@@ -15,8 +25,14 @@ LINES = (
     Line("toggle_ratio", 1.5, pages.measure_toggle),
     Line("door_ratio", 1.3, pages.measure_door),
     Line("page_weight_kb", 120, pages.measure_weight, unit=" kB"),
-    Line("growth_order", 0.15, growth_orders.measure_download),
+    Line("growth_order", 0.15, growth_orders.measure_download, seconds=420),
     Line("growth_order_page", 0.15, growth_orders.measure_list),
     Line("growth_evaluation", 0.15, growth_orders.measure_evaluation),
     Line("growth_idle_tick", 0.15, growth_orders.measure_tick),
+    Line("growth_listings", 1.1, growth_products.measure_reading, seconds=420),
+    Line("growth_linking", 1.1, growth_products.measure_linking),
+    Line("growth_push", 1.1, growth_products.measure_push),
+    Line("growth_tick", 0.15, growth_integrations.measure_tick),
+    Line("growth_due_tick", 1.1, growth_integrations.measure_due_tick),
+    Line("growth_list_page", 0.15, growth_integrations.measure_list),
 )

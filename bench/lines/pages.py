@@ -74,7 +74,7 @@ def measure_weight(place: Place) -> Measured:
 def _measure(place: Place) -> dict[str, Any]:
     integrations = place.full_or_quick(1_000, 100)
     with place.installation(REDIS_URL=place.queue, REQUESTS_PER_MINUTE="100000") as app:
-        _fill(integrations)
+        fill(integrations)
         let_go()
         # Not inside the context that the installation has entered: each request is to have its own.
         measured = contextvars.Context().run(in_child, _in_process, app, place.full_or_quick(15, 3), seconds=150)
@@ -221,7 +221,7 @@ def _weight(client: FlaskClient) -> dict[str, int]:
     return parts
 
 
-def _fill(number: int) -> None:
+def fill(number: int) -> None:
     now = utcnow()
     ids = range(1, number + 1)
     with writing() as session:
