@@ -1,0 +1,167 @@
+"""A sample of the fault schedules, and proof that the checks find what they are there for.
+
+``make faults`` runs as many as are wanted; a failure names the command that runs its schedule again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, select
+
+from extensions import db, writing
+from models import Integration, Order, Shipment, ShipmentLine, StockEntry, StockItem, SyncRun, WriteBack
+from models.types import utcnow
+from services import runs, shipments, stock
+from tests.faults import checks, house
+from tests.faults.day import Day, live_one
+from tests.faults.report import Report, Result
+
+SEED = "make test"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[house.House]:
+    with house.opened("sqlite") as opened:
+        yield opened
+
+
+def sound(result: Result) -> bool:
+    """Prints what a failure needs to be looked into."""
+    report = Report(SEED, "the sample")
+    report.add(result)
+    return not result.found
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("index", range(6))
+def test_a_sample_of_days_on_sqlite(home, index):
+    assert sound(live_one(home, SEED, index))
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+def test_many_days(home):
+    assert all(sound(live_one(home, "make deep", index)) for index in range(200))
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_some_storms(kind):
+    from tests.faults.storm import live_many
+
+    assert all(sound(result) for result in live_many(kind, "make deep", iter(range(4))))
+
+
+def test_a_schedule_is_the_same_each_time(home):
+    stories = [live_one(home, SEED, 3).story for _ in range(2)]
+    assert stories[0] == stories[1]
+
+
+class Quiet(Day):
+    """A day on which nothing happens but what a test does, with one shop."""
+
+    def __init__(self, home: house.House):
+        super().__init__(home, "quiet/1")
+        self._place(next(iter(self.shops.values())).store)
+        self._settle()
+
+    def found(self) -> str:
+        return "\n".join(self.house.do(lambda: checks.everything(self._sites())))
+
+    def write(self, act) -> None:
+        def go() -> None:
+            with writing() as session:
+                act(session)
+
+        self.house.do(go)
+
+
+@pytest.fixture
+def quiet(home) -> Quiet:
+    day = Quiet(home)
+    assert day.found() == ""
+    return day
+
+
+def any_of(session, model):
+    return session.scalars(select(model)).first()
+
+
+def shop_of(day: Quiet):
+    return next(iter(day.shops.values()))
+
+
+SABOTAGE = {
+    "ledger": (lambda s: s.delete(s.scalars(select(StockEntry).where(StockEntry.on_hand_change != 0)).first()), "ledger"),
+    "levels": (lambda s: setattr(any_of(s, StockItem), "on_hand", 977), "ledger"),
+    "a lost order": (lambda s: setattr(any_of(s, Order), "external_id", "4711"), "held 0 times"),
+    "an order's status": (lambda s: setattr(any_of(s, Order), "payment_status", "D"), "here and"),
+    "a lease of the dead": (
+        lambda s: s.add(
+            SyncRun(integration_id=any_of(s, Integration).id, kind="undo", actor="x", state="running", lease_token="t",
+                    counts={}, warnings=[], lease_until=utcnow() + timedelta(days=9))
+        ),
+        "still running",
+    ),
+    "a leftover token": (lambda s: setattr(any_of(s, SyncRun), "lease_token", "t"), "holds a lease"),
+    "a run far away": (lambda s: setattr(any_of(s, Integration), "orders_due_at", utcnow() + timedelta(days=9)), "far away"),
+    "a stranger": (
+        lambda s: s.add(StockEntry(stock_item_id=any_of(s, StockItem).id, actor="x", cause="set", run_id=any_of(s, SyncRun).id)),
+        "a stranger has written stock_entry rows",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_the_checks_find_what_is_wrong_here(quiet, name):
+    act, words = SABOTAGE[name]
+    quiet.write(act)
+    assert words in quiet.found()
+
+
+def test_the_checks_find_a_quantity_that_was_not_delivered(quiet):
+    store = shop_of(quiet).store
+    store.set_amount(next(iter(store.products)), 999)
+    assert "and should have" in quiet.found()
+
+
+def test_the_checks_find_what_was_told_twice_or_never(quiet):
+    shop = shop_of(quiet)
+    order_id = shop.store.place_order(quiet._lines(shop.store))
+    quiet._settle()
+    quiet.house.do(lambda: shipments.ship(held_as(order_id), "test", tracking_number="T1"))
+    assert "still waits" in quiet.found()
+    quiet._settle()
+    assert quiet.found() == ""
+    quiet.write(lambda session: setattr(any_of(session, WriteBack), "state", "sending"))
+    assert "sent by nobody" in quiet.found()
+    quiet.write(lambda session: setattr(any_of(session, WriteBack), "state", "done"))
+    shop.store.set_status(order_id, shipping="N")
+    shop.store.apply_statuses(shop.store.order(order_id), {"shipping": 3})
+    shop.store.add_tracking(shop.store.order(order_id), "T1")
+    found = quiet.found()
+    assert "was marked 2 times" in found
+    assert "has the tracking number T1" in found
+    quiet.write(lambda session: (session.execute(delete(ShipmentLine)), session.execute(delete(Shipment))))
+    assert "nothing of it was shipped here" in quiet.found()
+
+
+def held_as(order_id: int) -> int:
+    return db.session.scalar(select(Order.id).where(Order.external_id == str(order_id)))
+
+
+def test_the_watch_for_strangers_lets_the_owner_of_a_run_write(quiet):
+    def go() -> None:
+        run_id = runs.start_run(quiet.ids[quiet.names[0]], "orders", "test").id
+        lease = runs.claim(run_id)
+        with lease.page() as session:
+            item = any_of(session, StockItem)
+            session.add(StockEntry(stock_item_id=item.id, actor="x", cause="set", run_id=run_id))
+        runs.finish(lease, "done")
+        stock.set_stock(item.sku, 3, "test")
+
+    quiet.house.do(go)
+    assert "stranger" not in quiet.found()
