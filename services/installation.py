@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from extensions import db, writing
 from models import Setting
 from models.types import utcnow
@@ -17,6 +19,14 @@ def read_setting(name: str, default: Any = None) -> Any:
 
 def change_setting(name: str, value: Any, actor: str) -> None:
     """Keep a plain JSON value under a name."""
+    try:
+        _write(name, value, actor)
+    except IntegrityError:
+        # Somebody else has set it for the first time at this very moment.
+        _write(name, value, actor)
+
+
+def _write(name: str, value: Any, actor: str) -> None:
     with writing() as session:
         setting = session.get(Setting, name)
         if setting is None:
