@@ -40,6 +40,8 @@ from tests.support.processes import Processes, Started, processes_in, wait_until
 from tests.support.workers import processes_environment
 
 DISK = "400m"
+LAUNCH = 240
+"""Seconds for all processes to come up, on a machine that is busy with other things."""
 SETTINGS = {
     "ALLOW_PRIVATE_ENDPOINTS": "all", "SECRET_KEY": "a secret of the fault suite", "LEASE_SECONDS": "2", "TICK_SECONDS": "1",
     "SLICE_SECONDS": "2", "ORDERS_EVERY": "3", "STOCK_EVERY": "3", "LISTINGS_EVERY": "600", "ORDER_PAGE_SIZE": "4",
@@ -96,9 +98,9 @@ class Fleet:
         self.app: Flask = create_app(config)
         for name in ("web", *WORKERS):
             self.start_part(name)
-        self.parts["web"].wait_for("Booting worker")
+        self.parts["web"].wait_for("Booting worker", LAUNCH)
         for name in WORKERS:
-            self.parts[name].wait_for("Scheduling ticks" if "scheduler" in name else "Listening on")
+            self.parts[name].wait_for("Scheduling ticks" if "scheduler" in name else "Listening on", LAUNCH)
 
     # Processes
 
