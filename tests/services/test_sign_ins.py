@@ -34,6 +34,16 @@ def age(**values: timedelta) -> None:
                 setattr(row, name, getattr(row, name) - by)
 
 
+def test_a_session_that_began_while_its_user_was_being_disabled_is_worth_nothing(ann):
+    """The password was right, then the user was disabled and every session ended, and only then this one began."""
+    user_called("Another owner")
+    accounts.disable_user(ann)
+    token = begin(ann)
+    assert sign_ins.find_person(token) is None
+    accounts.enable_user(ann)
+    assert sign_ins.find_person(token).id == ann
+
+
 def test_a_token_is_good_for_its_user_until_the_session_ends(ann):
     token = begin(ann)
     person = sign_ins.find_person(token)
