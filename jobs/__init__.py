@@ -65,6 +65,14 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis_connection(), serializer=JSONSerializer, default_timeout=RUN_TIMEOUT)
 
 
+def others_wait() -> bool:
+    """Whether a run waits for a worker. A queue that does not answer has nobody waiting."""
+    try:
+        return queue("sync").count > 0
+    except RedisError:
+        return False
+
+
 def enqueue_run(run_id: int) -> None:
     """Put a queued run on the queue; a run that waits there already, or is parked until its shop has a slot, stays as it is.
     Call it after the commit.

@@ -2,6 +2,7 @@
 
 from bench.frame import Line
 from bench.lines import (
+    fairness,
     growth_integrations,
     growth_orders,
     growth_products,
@@ -35,4 +36,5 @@ LINES = (
     Line("growth_tick", 0.15, growth_integrations.measure_tick),
     Line("growth_due_tick", 1.1, growth_integrations.measure_due_tick),
     Line("growth_list_page", 0.15, growth_integrations.measure_list),
+    Line("fairness_ratio", 2, fairness.measure, seconds=600),
 )

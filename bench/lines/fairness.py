@@ -1,0 +1,162 @@
+"""Whether one huge shop keeps a thousand small ones waiting.
+
+A thousand and one practice shops behind one port answer over HTTP, 20 ms an answer. A thousand have three new orders each; one
+has 20,000 orders to catch up, 2,000 listings to read and its stock to be started and pushed. All become due at the same moment,
+the huge one first, as when the schedule was away for a while. Four of RQ's workers work on the real queue, with claims, leases,
+slices and the limit of jobs per shop, while a scheduler ticks every second; the workers do not fork for each job, which would
+cost more here than the jobs. How long each small shop waits until its orders are stored is taken from its run.
+
+The same is done without the huge shop. The figure is the 99th of a hundred small shops with it, against the same without.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import rq
+from flask import Flask
+from rq.serializers import JSONSerializer
+from sqlalchemy import insert, select, update
+
+import jobs
+import jobs.schedule
+from bench.frame import Measured
+from bench.pairs import FORK
+from bench.place import Place, let_go
+from extensions import db, writing
+from models import Integration, Shop, SyncRun
+from models.types import utcnow
+from services import vault
+
+WORKERS = 4
+TICK = 1.0
+HUGE = 1
+"""The huge shop's id, and its integration's."""
+
+
+def measure(place: Place) -> Measured:
+    small = place.full_or_quick(1_000, 60)
+    shops = place.processes.start(
+        [sys.executable, "-m", "bench.many_shops", "--small", str(small), "--huge-orders", str(place.full_or_quick(20_000, 1_000)),
+         "--huge-products", str(place.full_or_quick(2_000, 200))]
+    )  # fmt: skip
+    shops.wait_for("Practice shops ready at", 120)
+    words = shops.output().split("Practice shops ready at ", 1)[1].split()
+    address, key = words[0], words[2]
+    waits: dict[bool, list[float]] = {}
+    did: dict[str, Any] = {}
+    for with_huge in (False, True):
+        with place.installation(REDIS_URL=place.fresh_queue(), ORDER_PAGE_SIZE="100") as app:
+            due = _fill(address, key, small, with_huge)
+            let_go()
+            with _workers(app):
+                _tick_until_done(small)
+            waits[with_huge] = _waited(due, small)
+            if with_huge:
+                did = _of_the_huge_one()
+    shops.stop()
+    alone, beside = _described(waits[False]), _described(waits[True])
+    return Measured(
+        beside["p99_s"] / alone["p99_s"],
+        {
+            "small_shops": small,
+            "workers": WORKERS,
+            "without_the_huge_one": alone,
+            "with_the_huge_one": beside,
+            "the_huge_one": did,
+        },
+    )
+
+
+def _fill(address: str, key: str, small: int, with_huge: bool) -> datetime:
+    """All integrations, due now; answers with when."""
+    now = utcnow()
+    later, long_ago = now + timedelta(days=1), now - timedelta(days=400)
+    names = {HUGE: "huge"} | {HUGE + number: f"small-{number}" for number in range(1, small + 1)}
+    with writing() as session:
+        session.execute(
+            insert(Shop), [{"id": row, "kind": "xcart", "address": f"{address}/{name}"} for row, name in names.items()]
+        )
+        session.execute(
+            insert(Integration),
+            [
+                {"id": row, "shop_id": row, "kind": "xcart", "name": name, "name_key": name, "endpoint": f"{address}/{name}",
+                 "generation": "addon", "key_sealed": vault.seal(key), "orders_since": long_ago, "health": "connected",
+                 "orders_due_at": now, "stock_due_at": later, "listings_due_at": later, "stock_on": False}
+                for row, name in names.items()
+            ],
+        )  # fmt: skip
+        huge = {"enabled": False}
+        if with_huge:
+            first = now - timedelta(seconds=1)
+            huge = {"orders_due_at": first, "listings_due_at": first, "stock_due_at": first, "stock_on": True}
+        session.execute(update(Integration).where(Integration.id == HUGE).values(**huge))
+    return now
+
+
+@contextmanager
+def _workers(app: Flask) -> Iterator[None]:
+    workers = [FORK.Process(target=_work, args=(app,), daemon=True) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.join(10)
+
+
+def _work(app: Flask) -> None:
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with app.app_context():
+        queue = jobs.queue("sync")
+        worker = rq.SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer, name=f"bench-{os.getpid()}")
+        worker.work(logging_level="WARNING")
+
+
+def _tick_until_done(small: int, seconds: float = 300) -> None:
+    """Tick as the scheduler does until each small shop's orders are stored."""
+    deadline = time.monotonic() + seconds
+    done = select(db.func.count()).select_from(SyncRun).where(SyncRun.integration_id != HUGE, SyncRun.state == "finished")
+    while (db.session.scalar(done) or 0) < small:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{db.session.scalar(done)} of {small} small shops were done after {seconds} s.")
+        started = time.monotonic()
+        jobs.schedule.tick()
+        db.session.rollback()
+        time.sleep(max(0.0, TICK - (time.monotonic() - started)))
+
+
+def _waited(due: datetime, small: int) -> list[float]:
+    query = select(SyncRun.finished_at, SyncRun.outcome, SyncRun.error).where(SyncRun.integration_id != HUGE).order_by(SyncRun.id)
+    waits = []
+    for finished_at, outcome, error in db.session.execute(query).all()[:small]:
+        if outcome != "done":
+            raise RuntimeError(f"A small shop's run ended {outcome}: {error}")
+        waits.append((finished_at - due).total_seconds())
+    return sorted(waits)
+
+
+def _of_the_huge_one() -> dict[str, Any]:
+    """How far it has come meanwhile."""
+    sums = (db.func.count(), db.func.sum(SyncRun.done), db.func.sum(SyncRun.enqueues))
+    query = select(SyncRun.kind, *sums).where(SyncRun.integration_id == HUGE).group_by(SyncRun.kind)
+    return {kind: {"runs": runs, "rows": rows, "slices": slices} for kind, runs, rows, slices in db.session.execute(query)}
+
+
+def _described(waits: Sequence[float]) -> dict[str, float]:
+    def at(share: float) -> float:
+        return round(waits[min(len(waits) - 1, int(share * len(waits)))], 2)
+
+    return {"median_s": at(0.5), "p99_s": at(0.99), "worst_s": round(waits[-1], 2)}
