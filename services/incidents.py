@@ -164,7 +164,7 @@ def _of_integration(integration: Integration, found: dict[Key, Found], now: date
     if integration.health == "needs_reauthorising":
         found[integration.id, "key_rejected"] = Found(since, {"message": integration.health_message})
     elif integration.writes_refused and (integration.stock_on or integration.shipments_on):
-        found[integration.id, "read_only_key"] = Found(now, {"message": integration.health_message})
+        found[integration.id, "read_only_key"] = Found(now, {})
     if integration.waiting_run_id is not None and integration.stock_on:
         found[integration.id, "stock_waits"] = Found(now, {"run": integration.waiting_run_id})
 

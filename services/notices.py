@@ -134,7 +134,7 @@ def _collect(user_id: int, event: IncidentEvent) -> None:
     if waiting is not None:
         waiting.events = [*waiting.events, event.id]
         return
-    last = db.session.scalar(mails.with_only_columns(func.max(Delivery.due_at)))
+    last = db.session.scalar(mails.with_only_columns(func.max(Delivery.created_at)))
     due = max(event.at + COLLECT, last + BETWEEN) if last is not None else event.at + COLLECT
     db.session.add(Delivery(key=str(uuid.uuid4()), way="mail", user_id=user_id, events=[event.id], due_at=due))
     db.session.flush()

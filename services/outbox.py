@@ -31,7 +31,7 @@ LEASE = timedelta(minutes=3)
 MOST_AT_ONCE = 500
 SHUT = timedelta(seconds=30)
 """How long the others wait where a mail server or a webhook does not answer one."""
-MOST_TRIES = 14
+MOST_TRIES = 24
 """Over about three days."""
 SHOWN = 20
 """Events written out in one mail; of more only the number is said."""
@@ -79,8 +79,8 @@ def send(delivery_id: int) -> str:
 
 
 def wait_for(tries: int) -> timedelta:
-    """Until the next try: half a minute, one, two … up to eight hours, give or take a fifth."""
-    return timedelta(seconds=min(8 * 3600.0, 30.0 * 2 ** (tries - 1)) * (0.8 + secrets.randbelow(401) / 1000))
+    """Until the next try: half a minute, one, two … up to four hours, give or take a fifth."""
+    return timedelta(seconds=min(4 * 3600.0, 30.0 * 2 ** (tries - 1)) * (0.8 + secrets.randbelow(401) / 1000))
 
 
 def try_again(delivery_id: int) -> None:

@@ -14,8 +14,8 @@ from channels.mailer import Mail, MailServer
 from errors import Conflict, DeliveryRefused, InvalidInput, NotDelivered
 from extensions import db, writing
 from models import Delivery, Incident, Notice, NoticeSetting
-from services import accounts, incidents, notices, outbox, vault, webhooks
-from services.incident_words import TOPICS
+from services import accounts, incident_words, incidents, notices, outbox, vault, webhooks
+from services.incident_words import CAUSES, TOPICS
 from tests.support.receivers import Hook, Mailbox, http_receiver, make_certificate, smtp_server
 from tests.support.rows import make_integration
 from tests.support.signed_in import user_called
@@ -148,7 +148,7 @@ def test_after_days_of_trying_a_mail_is_given_up_and_says_why(app, clock):
         due = outbox.due_deliveries()
         if due:
             outbox.send(due[0])
-        clock.go(hours=9)
+        clock.go(hours=5)
     (row,) = outbox.last_of_user(user_id)
     assert row.state == "failed" and row.tries == outbox.MOST_TRIES and "cannot be reached" in row.error
     assert row.finished_at - began > timedelta(days=2)
@@ -249,6 +249,18 @@ def test_what_happens_together_comes_in_one_mail(app, clock, smtp, mailbox):
     trouble("One more")
     assert send_all(clock, seconds=60) == []
     assert send_all(clock, seconds=250) == ["done"]
+
+
+def test_every_event_of_every_cause_can_be_told(app):
+    """Each in whole sentences, none with a hole where a fact should be."""
+    facts = {"message": "No answer.", "failures": 60, "count": 2, "gap_hours": 9.0, "usual": 4, "last": "2026-11-23T08:00:00+00:00", "paused": True}  # fmt: skip
+    for cause in CAUSES:
+        incident = Incident(id=1, cause=cause, since=incidents.utcnow(), resolved_at=incidents.utcnow(), facts=facts)
+        for kind in ("opened", "reopened", "reminded", "warned", "paused", "resolved"):
+            paragraphs = incident_words.told(kind, incident, "Garden shop", 3)
+            assert len(paragraphs) >= 2 and all(each.endswith((".", "”")) for each in paragraphs), (cause, kind, paragraphs)
+            assert not any(sign in "".join(paragraphs) for sign in "{}"), (cause, kind)
+            assert incident_words.subject(kind, cause, "Garden shop").startswith("Garden shop: ")
 
 
 def test_each_is_told_what_they_want_by_the_way_they_want(app, clock, smtp, mailbox):
