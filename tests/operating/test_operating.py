@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from models import Integration, SyncRun
 from models.types import utcnow
 from services import figures, schema
 from tests.conftest import settings
+from tests.support.processes import ROOT
 from tests.support.rows import make_integration, make_item, make_order
 from tests.support.shops import connect, do
 
@@ -192,6 +194,16 @@ def test_reading_the_figures_scans_no_table_that_grows(app, db):
     assert plans
     scans = [(plan, statement) for plan, statement in plans if plan.startswith("SCAN") and " USING " not in plan]
     assert scans == []
+
+
+def test_every_figure_is_explained_and_none_that_is_not_there(app):
+    integration = make_integration(orders_due_at=utcnow() - timedelta(minutes=5))
+    ended_run(integration, outcome="failed", error_code="timeout", counts={"new": 1})
+    schedule.tick()
+    told = {family.name for family in text_string_to_metric_families(stranger(app).get("/metrics").text)}
+    documentation = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    named = {name.removesuffix("_total") for name in re.findall(r"`?(cartlink_[a-z_]+)", documentation)}
+    assert told - {"cartlink_info"} == named
 
 
 TOKEN = "a token of some length"
