@@ -141,11 +141,12 @@ class TestFilters:
 
 
 def test_fifty_runs_a_page_in_one_query(client: FreshClient) -> None:
+    """Beside it only who asks, and what the bell says."""
     integration_id = add_integration()
     ids = [add_finished_run(integration_id, created_at=utcnow() - timedelta(minutes=number)) for number in range(120)]
     with counted_queries() as queries:
         first = client.get(ACTIVITY).text
-    assert len(queries) <= 2
+    assert len(queries) <= 3
     assert list(texts(first)) == ids[:-51:-1]
     second = client.get(element(first, "a", rel="next")["href"]).text
     assert list(texts(second)) == ids[-51:-101:-1]

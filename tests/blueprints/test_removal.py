@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from extensions import db
-from models import Integration, Link, Order, Shop, SyncRun
+from extensions import db, writing
+from models import Integration, Link, Order, Shop, SyncRun, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop
 from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
@@ -26,9 +26,17 @@ class TestRemoving:
         integration_id = add_integration(waiting_run_id=1)
         add_held_order(integration_id, "1")
         add_failed_listing(integration_id, "A")
+        add_held_order(integration_id, "2")
+        with writing() as session:
+            shipped = session.scalar(select(Order).where(Order.number == "2"))
+            shipped.state = "shipped"
+            session.add(
+                WriteBack(order_id=shipped.id, shop_id=shipped.shop_id, event="shipped", actor="user:ann", tracking_numbers=[])
+            )
         page = client.get(f"{LIST}/{integration_id}/remove").text
         items = [words(item.text) for item in elements(page, "li")]
-        assert items == ["1 order on hold", "1 listing whose stock was refused", "a stock update that waits for your yes"]
+        assert items == ["1 order on hold", "1 order of which the shop has not been told yet what became of it",
+                         "1 listing whose stock was refused", "a stock update that waits for your yes"]  # fmt: skip
         buttons = [words(button.text) for button in elements(page, "button")]
         assert {"OK", "Cancel"} <= set(buttons)
         assert "takes its history up where it stopped" in page

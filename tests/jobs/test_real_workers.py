@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 import jobs
 from jobs import evaluations
-from models import Integration, Listing, Order, SyncRun
+from jobs.lookups import enqueue_lookup
+from models import Integration, Listing, Lookup, Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import integration_settings, integrations, runs, stock
+from services import integration_settings, integrations, lookups, runs, shipment_files, stock
 from tests.support.processes import Started, wait_until
 from tests.support.shops import connect, products
 
@@ -60,6 +61,37 @@ def test_a_sale_in_one_shop_lowers_the_other_without_waiting_for_a_tick(app, db,
         other.store.place_order(lines=[(other_id, 5)])
         jobs.start_run(two, "orders", "test")
         wait_until(lambda: shop.store.amount(products(shop)["CUP"]) == 15, 30, "the push to the first shop")
+
+
+@pytest.mark.one_database
+def test_what_a_person_asks_and_a_file_of_shipments_are_seen_to_by_workers(app, db, shop, worker, scheduler):
+    """The page only puts it on the queue; a file that the queue has lost is enqueued by the next tick."""
+    product = products(shop)["CUP"]
+    numbers = [shop.store.place_order(lines=[(product, 1)]) for _ in range(3)]
+    old = shop.store.place_order(lines=[(product, 1)], at=datetime.now(UTC) - timedelta(days=90))
+    integration_id = connect(shop)
+    worker("ticks")
+    worker("checks", "sync")
+    jobs.start_run(integration_id, "stock", "test")
+    wait_until(lambda: stored(db) == 3 and finished(db, "stock"), 60, "the first runs")
+    asked = lookups.ask_where(str(old), None, "test")
+    enqueue_lookup(asked)
+    wait_until(lambda: done(db, asked), 30, "the shop's answer")
+    enqueue_lookup(brought := lookups.ask_to_bring_in(integration_id, lookups.answers_of(done(db, asked))[0].external_id, "test"))
+    wait_until(lambda: done(db, brought) and stored(db) == 4, 30, "the order")
+    rows = "".join(f"{number},DHL,T{number}\n" for number in numbers)
+    file_id = shipment_files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test").id
+    shipment_files.accept(file_id)
+    scheduler(TICK_SECONDS="1")
+    wait_until(
+        lambda: [shop.store.tracking(number) for number in numbers] == [[f"T{number}"] for number in numbers], 60, "tracking"
+    )
+
+
+def done(db, lookup_id: int) -> Lookup | None:
+    db.session.rollback()
+    found = lookups.get_lookup(lookup_id, "test")
+    return found if found.state == "done" else None
 
 
 def kill_whole(worker: Started) -> None:
