@@ -18,6 +18,7 @@ from blueprints.access import ANYONE, OWNER, ROLES, SIGNED_IN
 from extensions import db
 from models.user import ROLES as USER_ROLES
 from services import accounts
+from tests.blueprints.pages import elements
 from tests.support.hostile import WORDS
 from tests.support.signed_in import FreshClient, sign_in, user_called
 from tests.support.urls import all_that_is_stored, every_address, example_values
@@ -205,6 +206,28 @@ def quick(app: Flask) -> Iterator[Flask]:
     app.config["RATELIMIT_ENABLED"] = True
     accounts.create_user("Keeper", "owner", "test", password="plum kettle orbit seven")
     yield app
+
+
+def test_a_question_cannot_name_what_an_address_of_ours_is_made_of(quick: Flask, client: FreshClient) -> None:
+    """Flask takes some names for itself where an address is built: they are nothing but unknown fields in a question."""
+    question = {
+        "endpoint": "x",
+        "_external": "1",
+        "_scheme": "javascript",
+        "_anchor": "PLANTED",
+        "_method": "PUT",
+        "self": "x",
+        "values": "x",
+    }
+    for address in every_address(quick, example_values(quick)):
+        if address.method == "GET":
+            answer = client.get(address.path, query_string=question)
+            assert answer.status_code < 500, address
+            if answer.mimetype == "text/html":
+                for item in elements(answer.text):
+                    for name in ("href", "action", "hx-get", "hx-post", "src"):
+                        assert not (item.get(name) or "").lower().startswith("javascript"), address
+                        assert "#PLANTED" not in (item.get(name) or ""), address
 
 
 @pytest.mark.config(requests_per_minute=100_000)
