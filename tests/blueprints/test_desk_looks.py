@@ -68,7 +68,8 @@ def paths(ids: dict[str, int]) -> list[str]:
     return [
         "/orders", f"/orders/{ids['shipped']}", f"/orders/{ids['ready']}", f"/orders/{ids['cancelled']}", f"/orders/{ids['held']}",
         f"/orders/{ids['kit']}", f"/orders/{ids['ready']}/raw", f"/orders/{ids['ready']}/packing-slip", f"/orders/{ids['ready']}/print",
-        "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")), "/orders/ship-by-file", f"/orders/ship-by-file/{ids['shipping']}", "/stock", "/stock?low=5",
+        "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")),
+        "/orders/ship-by-file", f"/orders/ship-by-file/{ids['shipping']}", "/stock", "/stock?low=5",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/receipts", "/activity/3", "/activity/settings", f"/settings/sales-channels/{ids['integration']}/desk",
