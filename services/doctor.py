@@ -232,7 +232,7 @@ def _keyring() -> Finding:
 
 def _people() -> Finding:
     owners = db.session.scalar(
-        select(func.count()).where(User.role == "owner", User.disabled_at.is_(None), User.password_hash != "")
+        select(func.count()).where(User.role == "owner", User.disabled_at.is_(None), func.length(User.password_hash) > 0)
     )
     if not owners:
         return warn("users", "There is no owner who can sign in.", "Run `flask --app app users create NAME --role owner`.")

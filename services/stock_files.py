@@ -126,7 +126,7 @@ def give_back() -> None:
         session.execute(
             update(StockFile)
             .where(StockFile.state.in_(("uploaded", "wanted")), StockFile.token.startswith(runs.HOLDER))
-            .values(token="", lease_until=None)
+            .values(lease_until=None)
             .execution_options(synchronize_session=False)
         )
 

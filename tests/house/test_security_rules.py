@@ -12,7 +12,7 @@ import pytest
 from tests.support.processes import ROOT
 
 LOOKED_AT = (
-    "app.py", "worker.py", "config.py", "errors.py", "extensions.py", "gunicorn.conf.py", "blueprints", "channels", "cli", "jobs",
+    "app.py", "worker.py", "config.py", "logs.py", "errors.py", "extensions.py", "gunicorn.conf.py", "blueprints", "channels", "cli", "jobs",
     "local_run", "migrations", "models", "services", "tools", "bench", "practice_shop",
 )  # fmt: skip
 EXPLAINED = {
