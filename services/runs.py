@@ -95,11 +95,7 @@ STANDING = (
     .join_from(SyncRun.__table__, Integration.__table__)
     .where(_runs.id == bindparam("run_id"))
 )
-PRESENT = (
-    select(_integrations.removed_at)
-    .where(_integrations.id == bindparam("integration_id"))
-    .with_for_update(read=True, key_share=True)
-)
+REMOVED_AT = select(_integrations.removed_at).where(_integrations.id == bindparam("integration_id"))
 EXTEND = (
     update(SyncRun.__table__)
     .where(_runs.id == bindparam("run_id"), _runs.lease_token == bindparam("token"), _runs.state == "running")
@@ -163,11 +159,10 @@ class Lease:
 
         A page of a shop that is only disabled is kept: its request was on the wire before the click."""
         with writing() as session:
-            # Locked first, as everybody locks them; a removal that comes now waits for this page.
-            removed_at = session.execute(PRESENT, {"integration_id": self.integration_id}).scalar_one()
-            if removed_at is not None:
-                raise SwitchedOff("The integration was removed.")
             yield session
+            # Not locked: whoever changes an integration locks it first, and a page would have locked other rows before it.
+            if session.execute(REMOVED_AT, {"integration_id": self.integration_id}).scalar_one() is not None:
+                raise SwitchedOff("The integration was removed.")
             self._extend(session)
 
     def extend(self) -> None:
