@@ -108,17 +108,21 @@ class TestSigningIn:
         assert try_to_sign_in(stranger, next=elsewhere).location == "/"
 
     def test_the_cookie_is_for_this_site_alone_and_no_script(self, stranger, ann):
-        cookie = try_to_sign_in(stranger).headers["Set-Cookie"]
-        assert cookie.startswith("cartlink=")
-        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
-        assert "Domain" not in cookie
-        assert "Expires" not in cookie
+        known, session = try_to_sign_in(stranger).headers.getlist("Set-Cookie")
+        assert session.startswith("cartlink=")
+        assert "Expires" not in session
+        assert known.startswith("cartlink-browser=")
+        for cookie in (known, session):
+            assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+            assert "Domain" not in cookie
 
     @pytest.mark.config(behind_https=True)
     def test_behind_https_it_travels_by_https_alone(self, stranger, ann):
-        cookie = try_to_sign_in(stranger).headers["Set-Cookie"]
-        assert cookie.startswith("__Host-cartlink=")
-        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+        known, session = try_to_sign_in(stranger).headers.getlist("Set-Cookie")
+        assert session.startswith("__Host-cartlink=")
+        assert known.startswith("__Host-cartlink-browser=")
+        for cookie in (known, session):
+            assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
     def test_signing_in_keeps_nothing_of_what_the_browser_held_before(self, app, stranger, ann):
         """Whoever slipped a session or a form token into this browser has no use of it afterwards."""
