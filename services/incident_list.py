@@ -20,7 +20,8 @@ STATES = ("open", "over", "all")
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether its integration is."""
+    """``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether it has paused its integration;
+    ``elsewhere`` whether another end point may mend it."""
 
     id: int
     integration_id: int
@@ -36,6 +37,7 @@ class IncidentRow:
     happened: list[str]
     does: str
     can: str
+    elsewhere: bool
     words: Cause
 
     @property
@@ -115,5 +117,5 @@ def _row(found: Row) -> IncidentRow:
         enabled=found.enabled, paused=found.paused_at is not None and incident.cause == "outage", since=incident.since, opened_at=incident.opened_at,
         resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
         happened=incident_words.happened(incident), does=incident_words.does(incident),
-        can=incident_words.can(incident), words=CAUSES[incident.cause],
+        can=incident_words.can(incident), elsewhere=incident.facts.get("code") in incident_words.ELSEWHERE, words=CAUSES[incident.cause],
     )  # fmt: skip

@@ -172,10 +172,16 @@ def does(incident: Incident) -> str:
 
 def can(incident: Incident) -> str:
     """What a person can do."""
-    code = incident.facts.get("code")
-    return NOT_THE_SHOP if code in ("lost", "config", "internal") else CAUSES[incident.cause].can
+    code, advice = incident.facts.get("code"), incident.facts.get("advice")
+    if code in ("lost", "config", "internal"):
+        return NOT_THE_SHOP
+    return str(advice) if advice and code in MENDED_BY_A_PERSON else CAUSES[incident.cause].can
 
 
+MENDED_BY_A_PERSON = ("tls", "addon_missing", "moved", "too_old", "not_xcart", "address_refused", "firewall")
+"""Troubles that do not pass by waiting: what to do about them is known."""
+ELSEWHERE = ("moved", "not_xcart", "address_refused")
+"""Those of them that another end point may mend."""
 NOT_THE_SHOP = (
     "This is no fault of the shop. Tell whoever runs this Cartlink: its log says more, and `flask doctor` what to mend."
 )

@@ -44,6 +44,15 @@ def test_each_incident_says_what_happened_what_is_done_and_what_to_do_with_a_but
     assert "3 newer orders that did not arrive here" in silent
 
 
+def test_a_trouble_that_waiting_does_not_mend_says_what_does(app, client):
+    one = add_integration("Garden shop")
+    moved = {"code": "moved", "message": "The shop answers at https://new.example.", "advice": "Use https://new.example as the website end point.", "failures": 9}  # fmt: skip
+    incident_id, _ = add_incident(one, facts=moved)
+    page = client.get(f"/incidents/{incident_id}").text
+    assert "Use https://new.example as the website end point." in words(page)
+    assert "Reauthorise" in words(page) and "Try now" not in page
+
+
 def test_who_may_only_look_is_offered_no_act(app):
     one = add_integration("Garden shop")
     ids = every_cause(one, user_called("owner"))
