@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import selectinload
 
 from errors import Conflict, NotFound
 from extensions import db, writing
-from models import Drift, Integration, Link, Listing, Shop, StockItem
+from models import Drift, Integration, Link, Listing, Order, OrderLine, Shop, StockItem
+from models.order import OPEN_STATES
 from models.types import utcnow
 from services import holds, ledger, linking_by_hand, listing_list, push
 from services.batches import in_batches
@@ -21,6 +22,7 @@ from services.linking import AMBIGUOUS
 from services.paging import Page, by_id, page_of
 
 PAGE_SIZE = 50
+CHUNK = 500
 SORTS: dict[str, Any] = {
     "shop": (Integration.name_key, Listing.sku), "sku": (Listing.sku, Integration.name_key), "name": (Listing.name,),
     "least": (Listing.quantity,), "most": (Listing.quantity.desc(),),
@@ -163,24 +165,50 @@ def link_matched(listing_ids: Sequence[int], actor: str) -> int:
     """Link those of these listings that the trial run still finds; answers with how many."""
     wanted = set(listing_ids)
     rows = [row for row in match_by_sku().rows if row[0] in wanted]
-    for start in range(0, len(rows), 100):
-        with writing() as session:
-            chunk = rows[start : start + 100]
-            shop_ids = session.scalars(select(Listing.shop_id).where(Listing.id.in_([row[0] for row in chunk])).distinct()).all()
-            session.execute(select(Shop.id).where(Shop.id.in_(shop_ids)).order_by(Shop.id).with_for_update())
-            linked = set(session.scalars(select(Link.listing_id).where(Link.listing_id.in_([row[0] for row in chunk]))))
-            for listing_id, _, sku, _ in chunk:
-                item_id = session.scalar(select(StockItem.id).where(StockItem.sku == sku))
-                listing = session.get(Listing, listing_id)
-                if listing is None or item_id is None or listing_id in linked:
-                    continue
-                session.add(Link(listing_id=listing_id, stock_item_id=item_id, units=1, made_by="sku"))
-                listing.stale, listing.push_error = True, ""
-                session.flush()
-                item = ledger.load_items([item_id])[item_id]
-                linking_by_hand.rebind(listing, [(item, 1)], actor)
-                ledger.mark_stale([item_id])
-    return len(rows)
+    return sum(
+        _link_chunk({row[0]: row[2] for row in rows[start : start + CHUNK]}, actor) for start in range(0, len(rows), CHUNK)
+    )
+
+
+@done_again
+def _link_chunk(skus: dict[int, str], actor: str) -> int:
+    """Link listings, by their SKUs: all in a few statements, and only those one by one that open orders wait for."""
+    with writing() as session:
+        shop_ids = session.scalars(select(Listing.shop_id).where(Listing.id.in_(skus)).distinct()).all()
+        session.execute(select(Shop.id).where(Shop.id.in_(shop_ids)).order_by(Shop.id).with_for_update())
+        linked = set(session.scalars(select(Link.listing_id).where(Link.listing_id.in_(skus))))
+        named = select(StockItem.sku, StockItem.id).where(StockItem.sku.in_(set(skus.values())))
+        item_of = dict(session.execute(named).all())
+        free = {listing_id: item_of[sku] for listing_id, sku in skus.items() if listing_id not in linked and sku in item_of}
+        if not free:
+            return 0
+        session.execute(
+            insert(Link.__table__),
+            [{"listing_id": listing_id, "stock_item_id": item_id, "units": 1, "made_by": "sku"} for listing_id, item_id in free.items()],
+        )  # fmt: skip
+        session.execute(
+            update(Listing)
+            .where(Listing.id.in_(free))
+            .values(stale=True, push_error="")
+            .execution_options(synchronize_session=False)
+        )
+        session.expire_all()
+        waited_for = session.scalars(
+            select(Listing)
+            .where(
+                Listing.id.in_(free),
+                exists().where(
+                    OrderLine.sku == Listing.sku, OrderLine.order_id == Order.id, Order.shop_id == Listing.shop_id,
+                    Order.state.in_(OPEN_STATES),
+                ),
+            )
+            .order_by(Listing.id)
+        ).all()  # fmt: skip
+        items = ledger.load_items(free[listing.id] for listing in waited_for)
+        for listing in waited_for:
+            linking_by_hand.rebind(listing, [(items[free[listing.id]], 1)], actor)
+        ledger.mark_stale(free.values())
+        return len(free)
 
 
 @dataclass(frozen=True, slots=True)

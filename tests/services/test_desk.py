@@ -263,7 +263,7 @@ def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
     store = Store()
     store.add_product(sku="TWIN", name="One", price=1, amount=1)
     store.add_product(sku="TWIN", name="Two", price=1, amount=2)
-    store.add_product(sku="CUP", name="Cup", price=1, amount=2)
+    product = store.add_product(sku="CUP", name="Cup", price=1, amount=2)
     with PracticeShop(store=store) as shop:
         integration_id = connect(shop)
         with writing() as session:
@@ -273,8 +273,16 @@ def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
         held.add_stock_item("TWIN", 2, "test")
         matched = listing_desk.match_by_sku()
         assert ([row[2] for row in matched.rows], matched.ambiguous) == (["CUP"], [("Shop", "TWIN")])
+        shop.store.place_order(lines=[(product, 2)])
+        do(integration_id, "orders")
         assert listing_desk.link_matched([row[0] for row in matched.rows], "test") == 1
         assert listing_desk.match_by_sku().rows == []
+        db.session.rollback()
+        assert (stock.find_stock_item("CUP").reserved, db.session.scalar(select(Listing.stale).where(Listing.sku == "CUP"))) == (
+            2,
+            True,
+        )
+        assert listing_desk.link_matched([row[0] for row in matched.rows], "test") == 0
 
 
 def test_two_shops_that_sell_the_last_piece_at_once_are_told_so_on_both_orders(app, db, shop):
