@@ -13,6 +13,7 @@ import click
 from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
+import logs
 from cli.output import printable
 from errors import AppError, ConfigError
 
@@ -109,7 +110,7 @@ def log_kept_in(path: Path) -> Iterator[None]:
     before = root.handlers[:]
     handler = _OwnersLog(path, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(logs.TextFormatter())
     root.handlers = [handler]
     try:
         yield

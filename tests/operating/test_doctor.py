@@ -18,6 +18,7 @@ from sqlalchemy import text
 import jobs
 from extensions import db as database
 from jobs import doctor as queue_doctor
+from jobs import figures
 from local_run.queue import server_program
 from models import SyncRun
 from models.types import utcnow
@@ -170,10 +171,10 @@ def test_a_queue_with_nobody_at_work_and_then_with_everybody(app, redis_url, wor
     scheduler(TICK_SECONDS="1")
     wait_until(lambda: look(app, queue_doctor.look_at_queue)["scheduler"][0] == "ok", 20, "a tick")
     assert {level for level, _ in look(app, queue_doctor.look_at_queue).values()} == {"ok"}
-    with Redis.from_url(redis_url) as queue:
-        for key in queue.scan_iter("rq:worker:*"):
-            queue.hset(key, "last_heartbeat", "2026-01-01T00:00:00.000000Z")
     all_of_it.kill()
+    with Redis.from_url(redis_url) as queue:
+        for each in figures.read_queue().workers:
+            queue.hset(f"rq:worker:{each.name}", "last_heartbeat", "2026-01-01T00:00:00.000000Z")
     assert "silent" in look(app, queue_doctor.look_at_queue)["workers"][1]
 
 

@@ -32,6 +32,25 @@ def ended(db, kind: str = "orders") -> list[str]:
     return list(db.session.scalars(select(SyncRun.outcome).where(SyncRun.kind == kind, SyncRun.state == "finished")))
 
 
+@pytest.mark.config(lease_seconds=LONG)
+def test_workers_restarted_in_turn_under_load_lose_nothing_and_double_nothing(app, db, worker):
+    with PracticeShop(products=10, orders=600, days=20, seed=9, page_latency=250) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        parts = [worker("sync", wait=False), worker("sync", wait=False)]
+        run = jobs.start_run(integration_id, "orders", "test")
+        wait_until(lambda: stored(db) >= 100, 60, "the first page")
+        for turn in (0, 1):
+            assert parts[turn].stop() == 0
+            parts[turn] = worker("sync", wait=False)
+        wait_until(lambda: ended(db), 60, "the end of the download")
+        ids = db.session.scalars(select(Order.external_id)).all()
+        assert len(ids) == len(set(ids)) == 600
+        assert ended(db) == ["done"]
+        # Who goes on reads at most one page again.
+        assert db.session.get(SyncRun, run.id).requests <= 7 + 2
+
+
+@pytest.mark.deep
 @pytest.mark.config(lease_seconds=LONG, orders_every=1)
 def test_every_part_restarted_in_turn_under_load_loses_nothing_and_doubles_nothing(app, db, worker, scheduler):
     """Two workers, a worker for ticks and a scheduler, each restarted in turn while a download runs and orders come in."""
