@@ -291,7 +291,7 @@ def ordeal(examples: int, start: int = 20261123) -> Figures:
 
 
 def test_a_sample_of_hostile_answers():
-    ordeal(100)
+    ordeal(60)
 
 
 @pytest.mark.deep
