@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from bench import frame
+from bench import frame, growth
 from bench.frame import Line, Measured
 from bench.lines import LINES
 from tests.support.processes import ROOT
@@ -55,6 +55,17 @@ def test_names_are_unique_and_budgets_are_those_of_the_design():
     assert budgets["stock_push_speed"] == (10, True)
     assert budgets["worker_memory_50k"] == (60, False)
     assert budgets["page_weight_kb"] == (120, False)
+    assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == (1.5, False)
+    assert budgets["fairness_ratio"] == (2, False)
+    assert {budget for name, (budget, _) in budgets.items() if name.startswith("growth_")} == {0.15, 1.1}
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1, 2])
+def test_the_exponent_of_a_growth_is_the_power_of_the_size_it_follows(power):
+    costs = {size: 0.004 * size**power for size in growth.spread_sizes(1_000, 100_000, 3)}
+    assert list(costs) == [1_000, 10_000, 100_000]
+    assert growth.exponent(costs) == pytest.approx(power)
+    assert growth.fitted(costs).details["milliseconds_by_size"]["1000"] == pytest.approx(4 * 1_000**power)
 
 
 class QuickPlace:
