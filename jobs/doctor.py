@@ -38,7 +38,7 @@ def look_at_queue() -> Iterator[Finding]:
         told: dict[str, Any] = connection.info("everything")
         figures = read_queue()
     except (RedisError, QueueAway) as trouble:
-        why = str(trouble.__cause__ or trouble).splitlines()[0][:150]
+        why = str(trouble.__cause__ or trouble).splitlines()[0][:150].rstrip(".")
         yield bad("queue", f"The queue does not answer: {why}.", "Start it, or check REDIS_URL.")
         return
     yield _version(told)
