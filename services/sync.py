@@ -296,12 +296,15 @@ def _backs_off(integration_id: int, kind: str) -> bool:
     """Whether the last run of a kind failed and its next try is not due yet."""
     integration = db.session.get_one(Integration, integration_id)
     due, failures = getattr(integration, f"{kind}_due_at"), integration.failures
+    if not failures or due is None or due <= utcnow():
+        db.session.rollback()
+        return False
     ended = select(SyncRun.outcome).where(
         SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.state == "finished"
     )
     last = db.session.scalar(ended.order_by(SyncRun.created_at.desc(), SyncRun.id.desc()).limit(1))
     db.session.rollback()
-    return bool(failures) and last == "failed" and due is not None and due > utcnow()
+    return last == "failed"
 
 
 def _wait_for(lease: Lease, kind: str) -> None:

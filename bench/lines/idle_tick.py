@@ -32,8 +32,8 @@ WHOLE = re.compile(
 )
 """A step of a plan that reads a growing table whole, or all that it has of one shop."""
 
-SMALL_INDEX = "ix_listing_stale"
-"""Holds the listings to be pushed and no other, so reading it whole reads what there is to do."""
+SMALL_INDEXES = ("ix_listing_stale", "ix_order_reread_due", "ix_order_rows_due")
+"""They hold what is to be pushed or read again and nothing else, so reading them whole reads what there is to do."""
 
 Statement = tuple[str, Sequence[Any]]
 
@@ -150,7 +150,7 @@ def _scans(path: str, statements: Sequence[Statement]) -> list[dict[str, str]]:
             if statement.lstrip().split(None, 1)[0].upper() not in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
                 continue
             for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters):
-                if WHOLE.fullmatch(row[3]) and SMALL_INDEX not in row[3]:
+                if WHOLE.fullmatch(row[3]) and not any(name in row[3] for name in SMALL_INDEXES):
                     scans.append({"step": row[3], "statement": statement})
     finally:
         connection.close()
