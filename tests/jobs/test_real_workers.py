@@ -195,8 +195,9 @@ def test_a_new_database_on_a_queue_that_remembers_an_older_one_starts_its_runs(a
 @pytest.mark.one_database
 def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(app, db, shop, worker):
     """Two workers, four runs of one shop asked for before the one of another: the other's turn comes at once."""
-    with PracticeShop(products=10, orders=1000, days=20, seed=9, page_latency=250) as busy:
+    with PracticeShop(products=10, orders=1000, days=20, seed=9) as busy:
         busy_id = connect(busy, "Busy", since=datetime.now(UTC) - timedelta(days=60))
+        busy.page_latency = 3000
         other_id = connect(shop, "Other")
         worker("sync")
         worker("sync")
@@ -213,6 +214,7 @@ def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(
             jobs.enqueue_run(run_id)
         assert len(waiting) >= 3
         assert {run_id: runs.find_run(run_id).enqueues for run_id in waiting} == before
+        busy.page_latency = 50
         wait_until(lambda: finished(db, "listings"), 60, "the busy shop's next run")
         assert max(entry["under_way"] for entry in busy.requests) == 1
 
