@@ -3,7 +3,7 @@ whose days its receipts count."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -65,13 +65,20 @@ def shop_of(integration_id: int) -> Shop:
     return db.session.get_one(Shop, integration.shop_id)
 
 
-def note_mail_told(order_id: int) -> None:
-    """A person has been told, on the page they shipped from, that the shop mails its customers on a change of status."""
+def mail_untold() -> bool:
+    """Whether nobody has been told yet, for some integration, that its shop mails its customers on a change of status."""
+    untold = select(Integration.id).where(Integration.removed_at.is_(None), Integration.mail_told_at.is_(None)).limit(1)
+    return db.session.scalar(untold) is not None
+
+
+def note_mail_told(order_ids: Sequence[int]) -> None:
+    """A person has been told, on the page they shipped from, that the shops mail their customers on a change of status."""
     with writing() as session:
-        shop_id = select(Order.shop_id).where(Order.id == order_id).scalar_subquery()
-        session.execute(
-            update(Integration)
-            .where(Integration.shop_id == shop_id, Integration.removed_at.is_(None), Integration.mail_told_at.is_(None))
-            .values(mail_told_at=utcnow())
-            .execution_options(synchronize_session=False)
-        )
+        for start in range(0, len(order_ids), 500):
+            shop_ids = select(Order.shop_id).where(Order.id.in_(order_ids[start : start + 500]))
+            session.execute(
+                update(Integration)
+                .where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None), Integration.mail_told_at.is_(None))
+                .values(mail_told_at=utcnow())
+                .execution_options(synchronize_session=False)
+            )

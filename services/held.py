@@ -43,6 +43,11 @@ class Group:
     shown: list[tuple[int, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
+    @property
+    def key(self) -> str:
+        """What tells it from other groups of its code."""
+        return self.sku or self.name
+
 
 def groups() -> list[Group]:
     """All causes, those that hold most orders first. An order that two causes hold stands in both."""
@@ -130,10 +135,9 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         return holds.judge_again(order.id for order in held)
 
 
-def held_ids(code: str) -> list[int]:
-    """The held orders of a cause."""
-    rows = db.session.execute(select(Order.id, Order.held_codes).where(Order.state == "on_hold"))
-    return [order_id for order_id, codes in rows if code in codes]
+def ids_of(code: str, key: str) -> list[int]:
+    """The orders that a cause holds now. ``key`` is that of its group."""
+    return next((group.order_ids for group in groups() if (group.code, group.key) == (code, key)), [])
 
 
 def count_held() -> int:

@@ -54,3 +54,10 @@ def by_id(load: Callable[[Sequence[int]], dict[int, Row]]) -> Callable[[Sequence
         return [rows[row_id] for row_id in ids if row_id in rows]
 
     return ordered
+
+
+def slice_of(rows: Sequence[Row], number: int, size: int) -> Page[Row]:
+    """A page of rows that are all there."""
+    pages = max(1, -(-len(rows) // size))
+    number = min(max(number, 1), pages)
+    return Page(list(rows[(number - 1) * size : number * size]), len(rows), number, pages)

@@ -129,6 +129,25 @@ def _rows(channel: Channel, storing: Storing, order: ShopOrder) -> order_store.R
     return {order.external_id: channel.read_surcharges(order.external_id)}
 
 
+def evaluate_later(order_ids: Sequence[int]) -> list[int]:
+    """Leave it to a worker: all stored orders of their integrations are evaluated again. Answers with the integrations' ids, for
+    the queue; a tick enqueues what is lost on the way."""
+    with writing() as session:
+        shop_ids: set[int] = set()
+        for start in range(0, len(order_ids), 500):
+            chunk = order_ids[start : start + 500]
+            shop_ids |= set(session.scalars(select(Order.shop_id).where(Order.id.in_(chunk)).distinct()))
+        present = session.scalars(
+            select(Integration)
+            .where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None))
+            .order_by(Integration.id)
+            .with_for_update()
+        ).all()
+        for integration in present:
+            integration.evaluate_due_at = utcnow()
+        return [integration.id for integration in present]
+
+
 def evaluate_orders(order_ids: Sequence[int], actor: str) -> evaluation.Evaluated:
     """Evaluate stored copies under the present settings, whichever shops they are of; removed ones are left out."""
     by_integration: dict[int, list[int]] = defaultdict(list)

@@ -14,6 +14,7 @@ from blueprints.words import plural
 from errors import AppError
 from jobs.schedule import start_due_runs
 from services import linking_by_hand, listing_desk
+from services.paging import slice_of
 from services.stock_desk import whole
 
 bp = Blueprint("listings", __name__, url_prefix="/listings")
@@ -81,7 +82,11 @@ def link_listing(listing_id: int) -> tuple[str, int] | Response | AnyResponse:
 
 @bp.get("/match")
 def show_match() -> str:
-    return render_template("listings/match.html", matched=listing_desk.match_by_sku())
+    matched = listing_desk.match_by_sku()
+    return render_template(
+        "listings/match.html", matched=matched, page=slice_of(matched.rows, argument("page") or 1, 100),
+        link=lambda number: url_for(".show_match", page=number),
+    )  # fmt: skip
 
 
 @bp.post("/match")

@@ -12,7 +12,7 @@ from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
 from blueprints.words import plural
 from jobs.schedule import start_due_runs
-from services import order_desk, rereading, shipments
+from services import desk_settings, order_desk, rereading, shipments
 
 bp = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -24,6 +24,7 @@ def list_orders() -> str:
     chosen = wanted.chosen()
     return render_template(
         "orders/list.html", page=page, form=wanted, filters=chosen, counts=order_desk.counts(),
+        warn_mail=desk_settings.mail_untold(),
         link=lambda number: url_for(".list_orders", page=number, **chosen), back=request.full_path.rstrip("?"),
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ def _ship(ids: list[int]) -> None:
     done, refused = shipments.ship_many([(order_id, carrier, "") for order_id in ids], current_actor())
     start_due_runs()
     if done:
+        desk_settings.note_mail_told([each.order_id for each in done])
         toast(f"{plural(len(done), 'order')} shipped; the shop is being told.")
     for each in refused[:5]:
         toast(each.reason, "warning")

@@ -30,7 +30,7 @@ def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
     except AppError as wrong:
         page = order_desk.order_page(order_id, with_customers=may_see_customers())
         return render_template("orders/order.html", page=page, wrong=wrong, typed=request.form), wrong.status
-    desk_settings.note_mail_told(order_id)
+    desk_settings.note_mail_told([order_id])
     start_due_runs()
     told = "the shop is being told." if done.told else "the shop is told when the rest has been shipped."
     toast(f"Shipped; {told}")
@@ -70,7 +70,14 @@ def show_file(file_id: int) -> str | Response:
     file = shipment_files.get_file(file_id)
     bad = [row for row in file.rows if row["problem"]]
     good = [row for row in file.rows if not row["problem"]]
-    shown = {"file": file, "good": good, "bad": bad, "most": PAGE, "live": file.wanted_at is not None and file.applied_at is None}
+    shown = {
+        "file": file,
+        "good": good,
+        "bad": bad,
+        "most": PAGE,
+        "live": file.wanted_at is not None and file.applied_at is None,
+        "warn_mail": desk_settings.mail_untold(),
+    }
     if wants_fragment("shipment-file"):
         return fragment("orders/_ship_file.html", **shown)
     return render_template("orders/ship_preview.html", **shown)
@@ -88,6 +95,7 @@ def download_problems(file_id: int) -> Response:
 @bp.post("/ship-by-file/<int:file_id>")
 def ship_file(file_id: int) -> Response | AnyResponse:
     shipment_files.accept(file_id)
+    desk_settings.note_mail_told([row["order_id"] for row in shipment_files.get_file(file_id).rows if not row["problem"]])
     with suppress(QueueAway):
         enqueue_shipments(file_id)
     return go_to(url_for(".show_file", file_id=file_id))

@@ -15,8 +15,10 @@ from blueprints.times import reader_zone
 from jobs import start_run
 from models.types import utcnow
 from services import integrations, receipts, reports
+from services.paging import slice_of
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
+PAGE_SIZE = 100
 
 
 def _wanted() -> tuple[int, int | None, dict[str, str]]:
@@ -36,7 +38,10 @@ def show_sales() -> str:
     zone = reader_zone()
     rows = reports.sales_by_day(days, zone, shop_id)
     chart = draw(rows, days, utcnow().astimezone(zone).date())
-    return render_template("reports/sales.html", rows=rows, chart=chart, chosen=chosen, shops=reports.shops(), by="day")
+    return render_template(
+        "reports/sales.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), chart=chart, chosen=chosen, shops=reports.shops(),
+        by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
+    )  # fmt: skip
 
 
 @bp.get("/skus")
@@ -44,8 +49,9 @@ def show_skus() -> str:
     days, shop_id, chosen = _wanted()
     rows = reports.sales_by_sku(days, reader_zone(), shop_id)
     return render_template(
-        "reports/skus.html", rows=rows[:500], more=max(0, len(rows) - 500), chosen=chosen, shops=reports.shops(), by="sku"
-    )
+        "reports/skus.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), most=max((row.pieces for row in rows), default=1),
+        chosen=chosen, shops=reports.shops(), by="sku", link=lambda number: url_for(".show_skus", page=number, **chosen),
+    )  # fmt: skip
 
 
 @bp.get("/sales.csv")

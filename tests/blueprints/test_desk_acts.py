@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from extensions import db, writing
 from models import Integration, Listing, Lookup, Order, OrderLine, Shipment, StockFile, StockItem
-from services import desk_settings, lookups, runs, schedule, shipment_files, stock, stock_files, sync
+from services import desk_settings, integration_settings, lookups, runs, schedule, shipment_files, stock, stock_files, sync
 from tests.blueprints.pages import element, elements, htmx, words
 from tests.support.shops import connect, do, products
 
@@ -66,10 +66,12 @@ def test_ticked_orders_are_shipped_and_those_that_cannot_be_are_named(client, sh
     unpaid = shop.store.place_order(lines=[(products(shop)["CUP"], 1)], payment="Q")
     do(desk, "orders")
     ids = [order.id for order in orders()]
+    assert "X-Cart mails the customer" in client.get("/orders").get_data(as_text=True)
     answer = client.post("/orders/ticked", data={"order": ids, "act": "ship", "carrier": "DHL", "back": "/orders?state=ready"})
     assert (answer.status_code, answer.location) == (303, "/orders?state=ready")
     page = client.get("/orders").get_data(as_text=True)
     assert "3 orders shipped" in page and f"Order {unpaid} still awaits payment." in page
+    assert "X-Cart mails the customer" not in page
     assert "Tick at least one" in client.get(client.post("/orders/ticked", data={}).location).get_data(as_text=True)
 
 
@@ -166,6 +168,38 @@ def answered(client, answer) -> str:
     lookups.work(int(answer.location.rpartition("/")[2]))
     found = client.get(answer.location)
     return (client.get(found.location) if found.location else found).get_data(as_text=True)
+
+
+def test_a_group_of_held_orders_is_acted_on_by_its_cause(client, shop, desk):
+    with writing() as session:
+        session.get_one(Integration, desk).with_back_orders = False
+    stock.set_stock("PLATE", 0, "test")
+    for _ in range(3):
+        shop.store.place_order(lines=[(products(shop)["PLATE"], 1)])
+    do(desk, "orders")
+    page = client.get("/orders/held").get_data(as_text=True)
+    assert "There is not enough in stock" in page and "3 orders" in page
+    sent = {"code": "short", "key": ""}
+    answer = client.post("/orders/held/evaluate", data=sent)
+    assert "No order was released by that." in client.get(answer.location).get_data(as_text=True)
+    assert "3 orders will be read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
+        as_text=True
+    )
+    answer = client.post("/orders/held/accept", data=sent)
+    assert "3 orders released." in client.get(answer.location).get_data(as_text=True)
+    again = client.post("/orders/held/accept", data=sent)
+    assert "No order was released by that." in client.get(again.location).get_data(as_text=True)
+
+
+def test_a_large_group_is_evaluated_by_a_worker(client, shop, desk, monkeypatch):
+    monkeypatch.setattr("blueprints.orders.held.MOST_AT_ONCE", 1)
+    there = shop.store.add_product(sku="NEW", name="New thing", price=1, amount=5)
+    for _ in range(2):
+        shop.store.place_order(lines=[(there, 1)])
+    do(desk, "orders")
+    answer = client.post("/orders/held/evaluate", data={"code": "unknown_sku", "key": "NEW"})
+    assert "2 orders are being evaluated" in client.get(answer.location).get_data(as_text=True)
+    assert integration_settings.due_evaluations() == [desk]
 
 
 def test_an_order_is_looked_for_and_brought_in_and_no_page_asks_the_shop(client, shop, desk):
