@@ -17,7 +17,7 @@ from practice_shop import PracticeShop
 from tests.support.processes import wait_until
 from tests.support.shops import connect
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 LONG = 600
 """Seconds of a lease: whoever waited for it to run out would fail the test."""
 
@@ -42,7 +42,7 @@ def test_workers_restarted_in_turn_under_load_lose_nothing_and_double_nothing(ap
         for turn in (0, 1):
             assert parts[turn].stop() == 0
             parts[turn] = worker("sync", wait=False)
-        wait_until(lambda: ended(db), 60, "the end of the download")
+        wait_until(lambda: ended(db), 120, "the end of the download")
         ids = db.session.scalars(select(Order.external_id)).all()
         assert len(ids) == len(set(ids)) == 600
         assert ended(db) == ["done"]
@@ -67,7 +67,7 @@ def test_every_part_restarted_in_turn_under_load_loses_nothing_and_doubles_nothi
             parts[turn] = start()
             parts[turn].wait_for("Listening on" if turn < 3 else "Scheduling ticks")
         total = len(shop.store.orders)
-        wait_until(lambda: stored(db) == total, 60, "the last order")
+        wait_until(lambda: stored(db) == total, 120, "the last order")
         wait_until(lambda: "done" in ended(db), 30, "the end of the download")
         ids = db.session.scalars(select(Order.external_id)).all()
         assert len(ids) == len(set(ids)) == total == 904
