@@ -79,6 +79,7 @@ ROLES = {
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
     "removal.remove_integration": OWNER,
+    "activity.download_runs": VIEWER,
     "activity.list_runs": VIEWER,
     "activity.request_stop": MANAGER,
     "desk.change_desk_settings": MANAGER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from errors import NotFound
 from extensions import db
 from models import Integration, SyncRun
 from models.types import utcnow
+from services.batches import in_batches, stamp
 
 PAGE_SIZE = 50
 
@@ -94,6 +96,17 @@ def list_page(
     return RunPage(runs, older, runs[0].id if before is not None and runs else None)
 
 
+def iter_rows(*, integration: str = "", kind: str = "", outcome: str = "") -> Iterator[list[RunRow]]:
+    """All of them, newest first, a batch at a time, for a file."""
+    ids = _matching(integration, kind, outcome).with_only_columns(SyncRun.id).order_by(SyncRun.id.desc())
+    return in_batches(ids, _load)
+
+
+def _load(ids: Sequence[int]) -> dict[int, RunRow]:
+    query = select(*COLUMNS).join(Integration).where(SyncRun.id.in_(ids))
+    return {row[0]: RunRow(*row) for row in db.session.execute(query)}
+
+
 def get_row(run_id: int) -> RunRow:
     """One run. Raises NotFound."""
     row = db.session.execute(select(*COLUMNS).join(Integration).where(SyncRun.id == run_id)).one_or_none()
@@ -119,3 +132,28 @@ def _matching(integration: str, kind: str, outcome: str) -> Select[Any]:
     elif outcome:
         query = query.where(SyncRun.outcome == outcome)
     return query
+
+
+HEADER = (
+    "run",
+    "integration",
+    "kind",
+    "state",
+    "outcome",
+    "actor",
+    "started_at",
+    "seconds",
+    "requests",
+    "counts",
+    "error",
+    "advice",
+)
+
+
+def row_for_file(row: RunRow) -> tuple[Any, ...]:
+    counts = ", ".join(f"{name}: {number}" for name, number in row.counts.items() if number)
+    seconds = "" if row.seconds is None else round(row.seconds, 1)
+    return (
+        row.id, row.integration_name, row.kind, row.state, row.outcome, row.actor, stamp(row.started_at), seconds, row.requests, counts,
+        row.error, row.advice,
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.activity.forms import RunFilter
+from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.numbers import argument
 from blueprints.words import plural
@@ -25,6 +26,13 @@ def list_runs() -> str | Response:
         announce = f"{plural(live, 'run')} under way" if live else "No run under way"
         return fragment("activity/_runs.html", page=page, filters=wanted.chosen(), announce=announce)
     return render_template("activity/list.html", page=page, filters=wanted.chosen(), form=wanted)
+
+
+@bp.get("/runs.csv")
+def download_runs() -> Response:
+    wanted = RunFilter(request.args)
+    batches = activity.iter_rows(integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data)
+    return csv_file("runs.csv", activity.HEADER, (activity.row_for_file(row) for batch in batches for row in batch))
 
 
 @bp.post("/<int:run_id>/stop")

@@ -161,3 +161,11 @@ def test_fifty_runs_a_page_in_one_query(client: FreshClient) -> None:
 def test_runs_of_a_removed_integration_stay(client: FreshClient) -> None:
     run_id = add_finished_run(add_integration(removed_at=utcnow()))
     assert "Garden shop (removed)" in texts(client.get(ACTIVITY).text)[run_id]
+
+
+def test_the_runs_are_a_file_as_well(client: FreshClient) -> None:
+    integration_id = add_integration()
+    add_finished_run(integration_id, kind="orders", counts={"new": 3, "changed": 0}, error="=1+1")
+    add_finished_run(integration_id, kind="stock")
+    rows = client.get(f"{ACTIVITY}/runs.csv?kind=orders").text.splitlines()
+    assert len(rows) == 2 and ",orders," in rows[1] and "new: 3" in rows[1] and "'=1+1" in rows[1]

@@ -18,7 +18,7 @@ PATHS = (
 )  # fmt: skip
 FILES = (
     "/orders/orders.csv", "/stock/stock.csv", "/listings/listings.csv", "/listings/drift/drift.csv", "/reports/sales.csv",
-    "/reports/skus.csv", "/reports/receipts.csv", "/activity/settings.csv",
+    "/reports/skus.csv", "/reports/receipts.csv", "/activity/settings.csv", "/activity/runs.csv",
 )  # fmt: skip
 
 
