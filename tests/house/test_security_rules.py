@@ -16,6 +16,7 @@ LOOKED_AT = (
     "local_run", "migrations", "models", "services", "tools", "bench", "practice_shop",
 )  # fmt: skip
 EXPLAINED = {
+    ("bench/lines/growth_products.py", "B311"): "products drawn from a seed",
     ("bench/lines/stock_push.py", "B311"): "quantities drawn from a seed",
     ("bench/lines/worker_memory.py", "B311"): "words drawn from a seed",
     ("bench/place.py", "B105"): "the SECRET_KEY of an installation that lives for a minute",
