@@ -42,6 +42,7 @@ EXPLAINED = {
     ("services/clashes.py", "B311"): "jitter between two tries",
     ("services/outbox.py", "B106"): "token='' ends a claim",
     ("services/runs.py", "B106"): "lease_token='' ends a lease",
+    ("services/shipment_files.py", "B106"): "the same, of a file",
     ("services/sync.py", "B311"): "jitter between two tries",
     ("services/write_backs.py", "B311"): "the same",
 }
