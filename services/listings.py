@@ -47,7 +47,8 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
                 _close_reading(shop, lease)
         if page.last:
             return "partial" if bad else "done"
-        if pause():
+        # The end of a list is seen by what follows it: a slice that brought nothing further takes one page more.
+        if pause() and page.position != start:
             return "pause"
     lease.warn("The shop's list of products ended before its last page.")
     return "partial"

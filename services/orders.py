@@ -80,7 +80,7 @@ def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: Kn
     page_size = _page_size()
     db.session.rollback()
     # A row deleted in the shop meanwhile moves the others up: go back a little behind the last saved page.
-    position = max(0, position - page_size // 2) if position else 0
+    saved, position = position, max(0, position - page_size // 2)
     bad = 0
     for page in channel.iter_orders(placed_since=since, start=position, page_size=page_size):
         rows = _read_rows(channel, storing, page.orders, known, lease)
@@ -102,7 +102,8 @@ def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: Kn
             storing = _under_present_settings(lease, storing)
         if page.last:
             return "partial" if bad else "done"
-        if pause():
+        # Where a slice is over after each page, going back would else be all that is ever done.
+        if pause() and page.position > saved:
             return "pause"
     lease.warn("The shop's list of orders ended before its last page.")
     return "partial"
@@ -139,7 +140,7 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
     db.session.rollback()
     page_size = _page_size() if position or utcnow() - read_to > LONG_AWAY else CHANGES_PAGE
     # What has changed since the saved page lies before it and is read next time; a row deleted meanwhile moves the others up.
-    position = max(0, position - min(STEP_BACK, page_size // 2))
+    saved, position = position, max(0, position - min(STEP_BACK, page_size // 2))
     bad = 0
     for page in channel.iter_changed_orders(changed_since=read_to - OVERLAP, start=position, page_size=page_size):
         rows = _read_rows(channel, storing, page.orders, known, lease)
@@ -155,7 +156,7 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
                 shop.reading_position, shop.reading_started_at = page.position, begun_at
         if page.last:
             return "partial" if bad else "done"
-        if pause():
+        if pause() and page.position > saved:
             return "pause"
     lease.warn("The shop's list of changed orders ended before its last page.")
     return "partial"
