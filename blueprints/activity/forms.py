@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wtforms import Form, SearchField, SelectField
 
-from blueprints.filters import ShopFilter, choices, shop_field
+from blueprints.forms import ShopFilter, choices, shop_field
 from blueprints.words import OUTCOMES, RUN_KINDS
 
 KINDS = {"": "Every kind", **RUN_KINDS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wtforms import SearchField, SelectField
 
 from blueprints.actors import may_see_customers
-from blueprints.filters import ShopFilter, choices, shop_field
+from blueprints.forms import ShopFilter, choices, shop_field
 from services.order_desk import Wanted
 
 STATES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wtforms import SearchField, SelectField, StringField
 
-from blueprints.filters import ListFilter, choices
+from blueprints.forms import ListFilter, choices
 
 SORTS = {
     "": "SKU", "name": "Name", "scarce": "Scarcest first", "most": "Most available first", "reserved": "Most reserved first",
