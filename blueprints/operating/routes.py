@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -54,12 +55,17 @@ def asks_from_here() -> bool:
 
     A proxy we are told of says whom it asks for, so its strangers have their own address here. One that nobody has told us of
     may forward them under this machine's: what bears a mark of a proxy is refused, and so is all where the pages are said to
-    be reached by https, which nothing but a proxy can bring about."""
+    be reached by https, which nothing but a proxy can bring about. A name that is not this machine's own is refused as well: a
+    stranger's page may have its name point here, and have the operator's browser ask."""
     config = current_app.config["CARTLINK"]
     if not config.trusted_proxies and (config.behind_https or any(name in request.headers for name in FORWARDED)):
         return False
+    return is_loopback(request.remote_addr or "") and is_loopback(urlsplit(f"//{request.host}").hostname or "")
+
+
+def is_loopback(name: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
 

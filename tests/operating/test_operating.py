@@ -228,6 +228,8 @@ def test_with_a_token_only_who_sends_it_reads_the_figures(app):
         ("203.0.113.9", {}, 403),
         ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 403),
         ("127.0.0.1", {"Via": "1.1 proxy"}, 403),
+        ("127.0.0.1", {"Host": "[::1]:8000"}, 200),
+        ("127.0.0.1", {"Host": "rebound.example:8000"}, 403),
     ],
 )
 def test_without_a_token_only_this_machine_reads_them(app, address, headers, status):
