@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import pkgutil
 import random
 import shutil
 import sys
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,16 @@ from rq.job import Job
 from rq.rate_limit import RateLimitRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 
+import channels
 import jobs
+import services
 from app import create_app
 from config import Config, load
 from extensions import db
 from practice_shop import PracticeShop, Store
+from practice_shop.modes import Mode
 from tests.faults import clock as clocks
 from tests.faults import strangers
 from tests.faults.boundaries import Boundaries, Crash, hooked, made_by_the_suite
@@ -108,9 +113,9 @@ class House:
         shop = self.shops[generation]
         if shop._server is None:
             shop.start()
+        shop.mode = Mode()
         shop.replace_store(Store(clock=self.clock.shop_time))
         shop.faults.clear()
-        shop.mode.__init__()
         shop.key, shop.read_key = "practice-full-key", "practice-read-key"
         shop.clear_requests()
         shop.failures.clear()
@@ -189,7 +194,7 @@ def opened(kind: str) -> Iterator[House]:
             stack.callback(server.stop)
         house = House(kind, folder, url, server)
         stack.callback(house.close)
-        house.do(_import_everything)
+        _import_everything()
         stack.enter_context(clocks.on(house.clock))
         stack.enter_context(hooked(house.boundaries))
         for handler in logging.getLogger().handlers:
@@ -207,14 +212,6 @@ def opened(kind: str) -> Iterator[House]:
 
 def _import_everything() -> None:
     """All modules are there before the clock is put into them."""
-    import pkgutil
-    from importlib import import_module
-
-    import channels
-    import services
-
     for package in (jobs, services, channels):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    db.session.execute(text("SELECT 1"))
-    db.session.rollback()
