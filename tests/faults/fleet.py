@@ -44,7 +44,7 @@ LAUNCH = 240
 """Seconds for all processes to come up, on a machine that is busy with other things."""
 SETTINGS = {
     "ALLOW_PRIVATE_ENDPOINTS": "all", "SECRET_KEY": "a secret of the fault suite", "LEASE_SECONDS": "2", "TICK_SECONDS": "1",
-    "SLICE_SECONDS": "4", "ORDERS_EVERY": "3", "STOCK_EVERY": "3", "LISTINGS_EVERY": "600", "ORDER_PAGE_SIZE": "4",
+    "SLICE_SECONDS": "4", "ORDERS_EVERY": "5", "STOCK_EVERY": "5", "LISTINGS_EVERY": "600", "ORDER_PAGE_SIZE": "4",
     "CONNECT_TIMEOUT": "1", "READ_TIMEOUT": "1", "TOTAL_TIMEOUT": "4", "REQUESTS_PER_MINUTE": "100000",
 }  # fmt: skip
 WORKERS = {
