@@ -147,7 +147,10 @@ class Soak:
                 self._sample(now)
                 next_sample = now + SAMPLE_EVERY
             if now > next_line:
-                print(f"{(now - began) / 60:.0f} min: {sum(self.events.values())} events, memory {self._weights()}", flush=True)
+                print(
+                    f"{(now - began) / 60:.0f} min: {sum(self.events.values())} events, {self._progress()}, memory {self._weights()}",
+                    flush=True,
+                )
                 next_line = now + 60
                 self.troubles += self.fleet.complaints()
                 self.fleet.forget_ended()
@@ -249,6 +252,12 @@ class Soak:
                 each = [*process.children()] if name == "web" else [process]
                 for one in each:
                     self.memory[name].samples[one.pid].append((now, one.memory_info().rss / 2**20))
+
+    def _progress(self) -> str:
+        """Whether the workers get on: runs that have ended, and those that wait."""
+        query = select(SyncRun.state, func.count()).group_by(SyncRun.state)
+        counted = self._do(lambda: dict(db.session.execute(query).all())) or {}
+        return "runs " + ", ".join(f"{state} {number}" for state, number in sorted(counted.items()))
 
     def _weights(self) -> str:
         latest = {name: list(memory.samples.values())[-1][-1][1] for name, memory in sorted(self.memory.items())}
