@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app
 from errors import AppError
+from extensions import db
 from services import accounts
 
 
@@ -20,6 +21,8 @@ def main() -> int:
         app = create_app()
         logging.getLogger("alembic").setLevel(logging.WARNING)
         with app.app_context():
+            # Whether it answers is asked first: what an upgrade says of a database that is away advises commands, not ``make run``.
+            db.engine.connect().close()
             flask_migrate.upgrade()
             if accounts.needs_first_run():
                 print(accounts.issue_first_run_code())
