@@ -129,9 +129,13 @@ def start_run(integration_id: int, kind: str, actor: str) -> SyncRun:
 
 
 def follow_up(run: SyncRun) -> None:
-    """After a run that may have moved stock: start the pushes it made due, without waiting for the next tick."""
-    if run.state != "finished" or run.kind == "stock":
+    """After a run has ended: go on with those of the same integration that gave way to it, before the schedule starts its like
+    again, and start the pushes it made due, without waiting for the next tick."""
+    if run.state != "finished":
         return
     with suppress(QueueAway):
-        for run_id in make_due_runs(f"run:{run.id}", ("stock",)):
+        for run_id in runs.that_gave_way(run.integration_id):
             enqueue_run(run_id)
+        if run.kind != "stock":
+            for run_id in make_due_runs(f"run:{run.id}", ("stock",)):
+                enqueue_run(run_id)
