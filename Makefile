@@ -13,7 +13,7 @@ run: .venv/installed ## Start Cartlink with a practice shop on this machine (POR
 	@exec $(PY) -m local_run
 
 test: .venv/installed-dev ## Run the tests (ARGS="tests/services -k money" for some)
-	@$(PY) -m pytest -n 2 --dist worksteal --durations 15 $(ARGS)
+	@$(PY) -m pytest -n 3 --dist worksteal --durations 15 $(ARGS)
 
 deep: .venv/installed-dev ## Run the tests with the long suites whole
 	@DEEP=1 $(PY) -m pytest -n 2 --dist worksteal --durations 15 --timeout 1800 $(ARGS)

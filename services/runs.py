@@ -80,7 +80,7 @@ def live_runs(run_ids: Sequence[int]) -> list[SyncRun]:
 def that_gave_way(integration_id: int) -> list[int]:
     """The integration's queued runs that could not go on and wait a while, oldest first: what they waited for may be over."""
     query = select(SyncRun.id).where(
-        SyncRun.integration_id == integration_id, SyncRun.state == "queued", SyncRun.not_before.is_not(None)
+        SyncRun.integration_id == integration_id, SyncRun.live, SyncRun.state == "queued", SyncRun.not_before.is_not(None)
     )
     found = list(db.session.scalars(query.order_by(SyncRun.created_at, SyncRun.id)))
     db.session.rollback()

@@ -32,8 +32,9 @@ WHOLE = re.compile(
 )
 """A step of a plan that reads a growing table whole, or all that it has of one shop."""
 
-SMALL_INDEXES = ("ix_listing_stale", "ix_order_reread_due", "ix_order_rows_due")
-"""They hold what is to be pushed or read again and nothing else, so reading them whole reads what there is to do."""
+SMALL_INDEXES = ("ix_listing_stale", "ix_order_reread_due", "ix_order_rows_due", "uq_sync_run_live")
+"""They hold what is to be pushed or read again, or the runs that are not over, and nothing else: reading them whole reads what there
+is to do."""
 
 Statement = tuple[str, Sequence[Any]]
 
