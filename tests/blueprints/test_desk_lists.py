@@ -180,3 +180,29 @@ def test_a_filter_that_is_none_is_passed_over(client):
     assert db.session.scalar(select(Order.placed_at)) < datetime.now(UTC)
     assert db.session.scalars(select(Listing)).all() == db.session.scalars(select(Link)).all() == []
     assert db.session.scalar(select(StockItem.id)) is None
+
+
+def heads(client, path: str, query: dict[str, object]) -> list[str]:
+    """The first cells of a list's rows, from the top."""
+    page = client.get(path, query_string=query).get_data(as_text=True)
+    return [words(cell.text) for cell in elements(page, "th") if cell.get("scope") == "row"]
+
+
+def file_rows(client, path: str, query: dict[str, object]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(client.get(path, query_string=query).text.lstrip("\ufeff"))))
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("", "CBA"), ("oldest", "ABC"), ("sku", "ABC"), ("expected", "ACB"), ("found", "BCA"), ("x'; --", "CBA")],
+)
+def test_drift_is_sorted(client, sort, order):
+    integration = make_integration()
+    for days, (sku, expected, found) in enumerate([("A", 9, 1), ("B", 3, 8), ("C", 5, 4)]):
+        listing = make_listing(integration, sku, found)
+        with writing() as session:
+            seen_at = utcnow() + timedelta(days=days - 9)
+            session.add(Drift(listing_id=listing.id, expected=expected, found=found, seen_at=seen_at))
+    query = {"sort": sort, "shop": integration.id}
+    assert [cell[0] for cell in heads(client, "/listings/drift", query)] == list(order)
+    assert [row["sku"] for row in file_rows(client, "/listings/drift/drift.csv", query)] == list(order)
