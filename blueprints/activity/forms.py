@@ -10,6 +10,8 @@ from blueprints.words import OUTCOMES, RUN_KINDS
 KINDS = {"": "Every kind", **RUN_KINDS}
 RESULTS = {"": "Every outcome", "live": "Under way", **{code: words for code, (words, _) in OUTCOMES.items()}}
 
+CHANGE_SORTS = {"": "Newest first", "oldest": "Oldest first", "who": "Who", "what": "Setting"}
+
 
 class RunFilter(Form):
     """A filter that is not one of the choices counts as none."""
@@ -34,3 +36,4 @@ class ChangeFilter(ShopFilter):
 
     q = SearchField("Setting or who")
     shop = shop_field()
+    sort = SelectField("Sort by", choices=choices(CHANGE_SORTS), default="")

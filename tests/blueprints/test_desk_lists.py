@@ -206,3 +206,17 @@ def test_drift_is_sorted(client, sort, order):
     query = {"sort": sort, "shop": integration.id}
     assert [cell[0] for cell in heads(client, "/listings/drift", query)] == list(order)
     assert [row["sku"] for row in file_rows(client, "/listings/drift/drift.csv", query)] == list(order)
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("", "EADBC"), ("oldest", "CBDAE"), ("who", "EDCAB"), ("what", "ABCDE"), ("-id", "EADBC")],
+)
+def test_the_audit_trail_is_sorted(client, sort, order):
+    for name, actor in zip("CBDAE", ("ann", "bob", "ann", "bob", "ann"), strict=True):
+        with writing() as session:
+            session.add(SettingChange(actor=f"user:{actor}", name=name.lower(), before=1, after=2))
+    query = {"sort": sort}
+    assert heads(client, "/activity/settings", query) == list(order)
+    rows = file_rows(client, "/activity/settings.csv", query)
+    assert [row["setting"].upper() for row in rows] == list(order)
