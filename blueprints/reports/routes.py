@@ -78,7 +78,9 @@ def download_skus() -> Response:
 def show_receipts() -> str:
     form = ReceiptFilter(request.args)
     chosen = form.chosen()
-    page = receipts.list_page(form.integration_id, argument("page") or 1, different=bool(form.only.data))
+    page = receipts.list_page(
+        form.integration_id, argument("page") or 1, different=bool(form.only.data), sort=form.sort.data
+    )
     return render_template(
         "reports/receipts.html", page=page, form=form, filters=chosen, integrations=integrations.list_integrations(), by="receipts",
         link=lambda number: url_for(".show_receipts", page=number, **chosen),
@@ -92,7 +94,7 @@ def download_receipts() -> Response:
     rows = (
         (receipt.day.isoformat(), receipt.zone, name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals),
          _sums(receipt.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
-        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data))
+        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data), sort=form.sort.data)
     )  # fmt: skip
     return csv_file("receipts.csv", header, rows)
 

@@ -220,3 +220,20 @@ def test_the_audit_trail_is_sorted(client, sort, order):
     assert heads(client, "/activity/settings", query) == list(order)
     rows = file_rows(client, "/activity/settings.csv", query)
     assert [row["setting"].upper() for row in rows] == list(order)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("", ["3 B", "2 A", "2 B", "1 A"]), ("oldest", ["1 A", "2 A", "2 B", "3 B"]), ("shop", ["2 A", "1 A", "3 B", "2 B"]),
+     ("different", ["2 B", "1 A", "3 B", "2 A"]), ("0", ["3 B", "2 A", "2 B", "1 A"])],
+)  # fmt: skip
+def test_receipts_are_sorted(client, sort, order):
+    shops = {name: make_integration(name).shop_id for name in "BA"}
+    with writing() as session:
+        for day, name, many in ((1, "A", 2), (2, "B", 11), (3, "B", 1), (2, "A", 0)):
+            different = [{"number": "7", "reason": "The totals differ.", "ours": "1", "theirs": "2"}] * many
+            session.add(Receipt(shop_id=shops[name], day=date(2026, 1, day), shop_orders=1, our_orders=1, differences=different))
+    assert [cell[0] for cell in heads(client, "/reports/receipts", {"sort": sort})] == [one[0] for one in order]
+    rows = file_rows(client, "/reports/receipts.csv", {"sort": sort})
+    assert [f"{int(row['day'][-2:])} {row['integration']}" for row in rows] == order
