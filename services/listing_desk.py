@@ -231,9 +231,7 @@ class DriftRow:
     takeable: bool
 
 
-def drift_page(
-    number: int = 1, *, integration_id: int | None = None, open_only: bool = True, sort: str = ""
-) -> Page[DriftRow]:
+def drift_page(number: int = 1, *, integration_id: int | None = None, open_only: bool = True, sort: str = "") -> Page[DriftRow]:
     """Quantities that somebody changed in a shop, newest first unless ``sort`` is another of ``DRIFT_SORTS``."""
     return page_of(_drifts(integration_id, open_only, sort), number, PAGE_SIZE, by_id(_drift_rows))
 

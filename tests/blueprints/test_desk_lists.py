@@ -7,7 +7,7 @@ import io
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from extensions import db, writing
 from models import (
@@ -28,6 +28,7 @@ from models import (
 from models.types import utcnow
 from services import audit, receipts, stock_desk
 from tests.blueprints.pages import counted_queries, elements, words
+from tests.blueprints.rows import add_incident
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 
@@ -237,3 +238,42 @@ def test_receipts_are_sorted(client, sort, order):
     assert [cell[0] for cell in heads(client, "/reports/receipts", {"sort": sort})] == [one[0] for one in order]
     rows = file_rows(client, "/reports/receipts.csv", {"sort": sort})
     assert [f"{int(row['day'][-2:])} {row['integration']}" for row in rows] == order
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("", [2, 1, 3]), ("newest", [3, 2, 1]), ("oldest", [1, 2, 3]), ("integration", [2, 3, 1]), ("1 desc", [2, 1, 3])],
+)
+def test_incidents_are_sorted(client, sort, order):
+    shops = [make_integration(name).id for name in ("Toys", "Garden", "Shoes")]
+    now = utcnow()
+    for shop, days, over in zip(shops, (3, 2, 1), (None, None, now), strict=True):
+        add_incident(shop, opened_at=now - timedelta(days=days), resolved_at=over)
+    page = client.get("/incidents", query_string={"state": "all", "sort": sort}).get_data(as_text=True)
+    assert [int(h2["id"].removeprefix("incident-")) for h2 in elements(page, "h2") if h2.get("class") == "row-name"] == order
+    assert "Sort by" in words(page) and page.count('value="all" selected') + page.count('selected value="all"') == 1
+
+
+DAYS = {"": "CBA", "oldest": "ABC", "shop": "CAB", "pieces": "BCA", "total": "ACB", "days": "CBA"}
+SKUS = {"": "BCA", "least": "ACB", "sku": "ABC", "total": "ACB", "units": "BCA"}
+
+
+@pytest.mark.both_databases
+def test_reports_are_sorted(client):
+    garden, toys = make_integration("Garden"), make_integration("Toys")
+    for days, shop, sku, pieces, total in ((3, garden, "A", 1, 90), (2, toys, "B", 9, 10), (1, garden, "C", 4, 50)):
+        order = make_order(shop, sku, [(sku, pieces)], placed_at=utcnow() - timedelta(days=days))
+        with writing() as session:
+            session.execute(update(Order).where(Order.id == order.id).values(total=total))
+            session.execute(update(OrderLine).where(OrderLine.order_id == order.id).values(total=total))
+    piece_of = {"1": "A", "9": "B", "4": "C"}
+    for sort, order in DAYS.items():
+        rows = file_rows(client, "/reports/sales.csv", {"sort": sort, "days": 7})
+        assert "".join(piece_of[row["pieces"]] for row in rows) == order, sort
+        shown = [date.fromisoformat(row["day"]) for row in rows]
+        assert heads(client, "/reports", {"sort": sort, "days": 7}) == [f"{day.day} {day:%b %Y}" for day in shown], sort
+    for sort, order in SKUS.items():
+        assert "".join(cell[0] for cell in heads(client, "/reports/skus", {"sort": sort, "days": 7})) == order, sort
+        assert "".join(row["sku"] for row in file_rows(client, "/reports/skus.csv", {"sort": sort})) == order, sort
+    page = client.get("/reports?sort=total&days=7").get_data(as_text=True)
+    assert '<option value="total" selected>' in page and "sales.csv?days=7&amp;sort=total" in page
