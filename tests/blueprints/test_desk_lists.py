@@ -28,7 +28,7 @@ from models import (
 from models.types import utcnow
 from services import audit, receipts, stock_desk
 from tests.blueprints.pages import counted_queries, elements, words
-from tests.blueprints.rows import add_incident
+from tests.blueprints.rows import add_incident, add_run
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 
@@ -277,3 +277,47 @@ def test_reports_are_sorted(client):
         assert "".join(row["sku"] for row in file_rows(client, "/reports/skus.csv", {"sort": sort})) == order, sort
     page = client.get("/reports?sort=total&days=7").get_data(as_text=True)
     assert '<option value="total" selected>' in page and "sales.csv?days=7&amp;sort=total" in page
+
+
+RUNS = {
+    "": "DCBA", "oldest": "ABCD", "started": "CBAD", "longest": "BADC", "integration": "DBCA", "kind": "BADC", "outcome": "CBDA",
+    "id; --": "DCBA",
+}  # fmt: skip
+
+
+def run_ids(client, query: dict[str, object]) -> list[int]:
+    page = client.get("/activity", query_string=query).get_data(as_text=True)
+    return [int(item["id"].removeprefix("run-")) for item in elements(page, "li") if item.get("class") == "run"]
+
+
+@pytest.mark.both_databases
+def test_activity_is_sorted(client):
+    garden, toys = (make_integration(name).id for name in ("Garden", "Toys"))
+    now = utcnow()
+    name_of = {}
+    for name, shop, kind, outcome, hours, seconds in (
+        ("A", toys, "stock", "done", 10, 60), ("B", garden, "orders", "failed", 9, 300), ("C", toys, "receipts", "", None, 0),
+        ("D", garden, "listings", "partial", 12, 5.5),
+    ):  # fmt: skip
+        began = now - timedelta(hours=hours) if hours else None
+        ended = {"started_at": began, "finished_at": began + timedelta(seconds=seconds), "state": "finished"} if began else {}
+        name_of[add_run(shop, kind=kind, outcome=outcome, **ended)] = name
+    for sort, order in RUNS.items():
+        assert "".join(name_of[run_id] for run_id in run_ids(client, {"sort": sort})) == order, sort
+        rows = file_rows(client, "/activity/runs.csv", {"sort": sort})
+        assert "".join(name_of[int(row["run"])] for row in rows) == order, sort
+
+
+def test_sorted_activity_is_paged_and_keeps_its_filters(client):
+    shop, other = make_integration("Garden").id, make_integration("Toys").id
+    now = utcnow()
+    for _ in range(60):
+        add_run(shop, state="finished", outcome="done", started_at=now, finished_at=now)
+    add_run(other, state="finished", outcome="failed", started_at=now, finished_at=now)
+    for sort in ("started", "longest", "outcome"):
+        query = {"sort": sort, "integration": "gar"}
+        first, second = run_ids(client, query), run_ids(client, {**query, "page": 2})
+        assert (len(first), len(second)) == (50, 10) and [*first, *second] == sorted({*first, *second}, reverse=True)
+        page = client.get("/activity", query_string=query).get_data(as_text=True)
+        assert f"/activity?page=2&amp;integration=gar&amp;sort={sort}" in page and "Page 1 of 2" in words(page)
+    assert run_ids(client, {"sort": "outcome", "page": 10**30}) and run_ids(client, {"sort": "outcome", "page": "x"})
