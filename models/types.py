@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -87,6 +87,29 @@ def _among_on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
 def _among_on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
     column, texts = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} = ANY ({texts})"
+
+
+class _SecondsBetween(FunctionElement[float]):
+    name = "seconds_between"
+    inherit_cache = True
+    type = Float()
+
+
+def seconds_between(start: Any, end: Any) -> ColumnElement[float]:
+    """How long it is from one ``Moment`` to another, NULL where one of them is. SQLite keeps moments as texts."""
+    return _SecondsBetween(start, end)
+
+
+@compiles(_SecondsBetween)
+def _seconds_on_sqlite(element: _SecondsBetween, compiler: Any, **options: Any) -> str:
+    start, end = (compiler.process(each, **options) for each in element.clauses)
+    return f"((julianday({end}) - julianday({start})) * 86400)"
+
+
+@compiles(_SecondsBetween, "postgresql")
+def _seconds_on_postgresql(element: _SecondsBetween, compiler: Any, **options: Any) -> str:
+    start, end = (compiler.process(each, **options) for each in element.clauses)
+    return f"EXTRACT(EPOCH FROM ({end}) - ({start}))"
 
 
 def utcnow() -> datetime:

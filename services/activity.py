@@ -7,15 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, case, func, select
 
 from errors import NotFound
 from extensions import db
 from models import Integration, SyncRun
-from models.types import utcnow
+from models.types import Moment, seconds_between, utcnow
 from services.batches import in_batches, stamp
+from services.paging import Page, by_id, page_of
 
 PAGE_SIZE = 50
+KINDS = ("orders", "stock", "listings", "shipments", "receipts", "undo")
+OUTCOMES = ("", "failed", "lost", "partial", "waiting", "stopped", "done")
+"""Runs under way first, then those with trouble."""
+TAKEN = seconds_between(
+    SyncRun.started_at, func.coalesce(SyncRun.finished_at, bindparam("now", callable_=utcnow, type_=Moment()))
+)
+SORTS: dict[str, Any] = {
+    "oldest": (SyncRun.id,), "started": (func.coalesce(SyncRun.started_at, SyncRun.created_at).desc(), SyncRun.id.desc()),
+    "longest": (SyncRun.started_at.is_(None), TAKEN.desc(), SyncRun.id.desc()),
+    "integration": (Integration.name_key, Integration.id, SyncRun.id.desc()),
+    "kind": (case({name: place for place, name in enumerate(KINDS)}, value=SyncRun.kind, else_=len(KINDS)), SyncRun.id.desc()),
+    "outcome": (
+        case({name: place for place, name in enumerate(OUTCOMES)}, value=SyncRun.outcome, else_=len(OUTCOMES)), SyncRun.id.desc(),
+    ),
+}  # fmt: skip
+"""Orders other than the newest first; a run that has not begun has taken no time and comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +74,13 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """``older`` and ``newer`` are the run ids from which the neighbouring pages go on, None where there is none."""
+    """``older`` and ``newer`` are the run ids from which the neighbouring pages go on, None where there is none. Pages of runs
+    that are sorted otherwise than newest first are ``numbered``."""
 
     runs: list[RunRow]
-    older: int | None
-    newer: int | None
+    older: int | None = None
+    newer: int | None = None
+    numbered: Page[RunRow] | None = None
 
     @property
     def live(self) -> bool:
@@ -77,11 +96,17 @@ COLUMNS = (
 
 
 def list_page(
-    *, integration: str = "", kind: str = "", outcome: str = "", before: int | None = None, after: int | None = None
-) -> RunPage:
-    """Fifty runs. ``integration`` is a part of a name, ``outcome`` an outcome or ``live``; ``before`` and ``after`` are run
-    ids, so that a page stays as it is while new runs come in."""
+    *, integration: str = "", kind: str = "", outcome: str = "", before: int | None = None, after: int | None = None,
+    sort: str = "", number: int = 1,
+) -> RunPage:  # fmt: skip
+    """Fifty runs, newest first unless ``sort`` is one of ``SORTS``. ``integration`` is a part of a name, ``outcome`` an outcome or
+    ``live``; ``before`` and ``after`` are run ids, so that a page stays as it is while new runs come in. What is sorted
+    otherwise has a page ``number`` instead."""
     query = _matching(integration, kind, outcome)
+    if sort in SORTS:
+        ids = query.with_only_columns(SyncRun.id).order_by(*SORTS[sort])
+        page = page_of(ids, number, PAGE_SIZE, by_id(_load))
+        return RunPage(page.rows, numbered=page)
     if after is not None:
         found = db.session.execute(query.where(SyncRun.id > after).order_by(SyncRun.id).limit(PAGE_SIZE + 1)).all()
         runs = [RunRow(*row) for row in reversed(found[:PAGE_SIZE])]
@@ -96,10 +121,10 @@ def list_page(
     return RunPage(runs, older, runs[0].id if before is not None and runs else None)
 
 
-def iter_rows(*, integration: str = "", kind: str = "", outcome: str = "") -> Iterator[list[RunRow]]:
-    """All of them, newest first, a batch at a time, for a file."""
-    ids = _matching(integration, kind, outcome).with_only_columns(SyncRun.id).order_by(SyncRun.id.desc())
-    return in_batches(ids, _load)
+def iter_rows(*, integration: str = "", kind: str = "", outcome: str = "", sort: str = "") -> Iterator[list[RunRow]]:
+    """All of them, in the order of ``list_page``, a batch at a time, for a file."""
+    ids = _matching(integration, kind, outcome).with_only_columns(SyncRun.id)
+    return in_batches(ids.order_by(*SORTS.get(sort, (SyncRun.id.desc(),))), _load)
 
 
 def _load(ids: Sequence[int]) -> dict[int, RunRow]:

@@ -14,6 +14,10 @@ from models import Integration, SettingChange
 from services.paging import Page, page_of
 
 PAGE_SIZE = 50
+SORTS: dict[str, Any] = {
+    "": (SettingChange.id.desc(),), "oldest": (SettingChange.id,), "who": (SettingChange.actor, SettingChange.id.desc()),
+    "what": (SettingChange.name, SettingChange.subject, SettingChange.id.desc()),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +49,23 @@ def _plain(value: Any) -> Any:
     return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
 
 
-def list_page(integration_id: int | None = None, search: str = "", number: int = 1) -> Page[AuditRow]:
-    """A page of the audit trail, newest first; ``search`` is a part of a setting's name or of who changed it."""
-    return page_of(_matching(integration_id, search), number, PAGE_SIZE, lambda found: [_row(*each) for each in found])
+def list_page(integration_id: int | None = None, search: str = "", number: int = 1, sort: str = "") -> Page[AuditRow]:
+    """A page of the audit trail, newest first unless ``sort`` is another of ``SORTS``; ``search`` is a part of a setting's name
+    or of who changed it."""
+    return page_of(_matching(integration_id, search, sort), number, PAGE_SIZE, lambda found: [_row(*each) for each in found])
 
 
-def iter_changes(integration_id: int | None = None, search: str = "") -> Iterator[AuditRow]:
-    """All of it, newest first."""
-    found = db.session.execute(_matching(integration_id, search).execution_options(yield_per=500))
+def iter_changes(integration_id: int | None = None, search: str = "", sort: str = "") -> Iterator[AuditRow]:
+    """All of it, in the order of ``list_page``."""
+    found = db.session.execute(_matching(integration_id, search, sort).execution_options(yield_per=500))
     yield from (_row(*each) for each in found)
 
 
-def _matching(integration_id: int | None, search: str) -> Select[Any]:
+def _matching(integration_id: int | None, search: str, sort: str) -> Select[Any]:
     query = (
         select(SettingChange, Integration.name)
         .outerjoin(Integration, Integration.id == SettingChange.integration_id)
-        .order_by(SettingChange.id.desc())
+        .order_by(*SORTS.get(sort, SORTS[""]))
     )
     if integration_id is not None:
         query = query.where(SettingChange.integration_id == integration_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select
 
@@ -16,6 +17,11 @@ from services.incident_words import CAUSES, Cause
 
 PAGE_SIZE = 25
 STATES = ("open", "over", "all")
+SORTS: dict[str, Any] = {
+    "": (Incident.resolved_at.is_not(None), Incident.opened_at.desc(), Incident.id.desc()),
+    "newest": (Incident.opened_at.desc(), Incident.id.desc()), "oldest": (Incident.opened_at, Incident.id),
+    "integration": (Integration.name_key, Incident.opened_at.desc(), Incident.id.desc()),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,8 @@ class IncidentSeen:
 COLUMNS = (Incident, Integration.name, Integration.removed_at, Integration.enabled, Integration.paused_at)
 
 
-def list_page(number: int = 1, *, state: str = "open", integration: str = "", topic: str = "") -> IncidentPage:
-    """Open ones first, then the newest first. ``state`` is one of STATES, ``integration`` a part of a name, ``topic`` one of
+def list_page(number: int = 1, *, state: str = "open", integration: str = "", topic: str = "", sort: str = "") -> IncidentPage:
+    """Open ones first, then the newest first, unless ``sort`` is another of ``SORTS``. ``state`` is one of STATES, ``integration`` a part of a name, ``topic`` one of
     incident_words.TOPICS."""
     where = _matching(state, integration, topic)
     total = db.session.scalar(select(func.count()).select_from(Incident).join(Integration).where(*where)) or 0
@@ -74,7 +80,7 @@ def list_page(number: int = 1, *, state: str = "open", integration: str = "", to
     number = min(max(1, number), pages)
     query = (
         select(*COLUMNS).join(Integration).where(*where)
-        .order_by(Incident.resolved_at.is_not(None), Incident.opened_at.desc(), Incident.id.desc())
+        .order_by(*SORTS.get(sort, SORTS[""]))
         .limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
     )  # fmt: skip
     return IncidentPage([_row(row) for row in db.session.execute(query)], total, number, pages)

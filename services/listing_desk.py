@@ -27,6 +27,10 @@ SORTS: dict[str, Any] = {
     "shop": (Integration.name_key, Listing.sku), "sku": (Listing.sku, Integration.name_key), "name": (Listing.name,),
     "least": (Listing.quantity,), "most": (Listing.quantity.desc(),),
 }  # fmt: skip
+DRIFT_SORTS: dict[str, Any] = {
+    "": (Drift.seen_at.desc(), Drift.id.desc()), "oldest": (Drift.seen_at, Drift.id), "sku": (Listing.sku, Drift.id),
+    "expected": (Drift.expected.desc(), Drift.id.desc()), "found": (Drift.found.desc(), Drift.id.desc()),
+}  # fmt: skip
 STATES = ("linked", "unlinked", "conflict", "kit", "off", "failed", "drift")
 
 
@@ -227,21 +231,21 @@ class DriftRow:
     takeable: bool
 
 
-def drift_page(number: int = 1, *, integration_id: int | None = None, open_only: bool = True) -> Page[DriftRow]:
-    """Quantities that somebody changed in a shop, newest first."""
-    return page_of(_drifts(integration_id, open_only), number, PAGE_SIZE, by_id(_drift_rows))
+def drift_page(number: int = 1, *, integration_id: int | None = None, open_only: bool = True, sort: str = "") -> Page[DriftRow]:
+    """Quantities that somebody changed in a shop, newest first unless ``sort`` is another of ``DRIFT_SORTS``."""
+    return page_of(_drifts(integration_id, open_only, sort), number, PAGE_SIZE, by_id(_drift_rows))
 
 
-def iter_drift(integration_id: int | None = None, *, open_only: bool = False) -> Iterator[list[DriftRow]]:
-    return in_batches(_drifts(integration_id, open_only), _drift_rows)
+def iter_drift(integration_id: int | None = None, *, open_only: bool = False, sort: str = "") -> Iterator[list[DriftRow]]:
+    return in_batches(_drifts(integration_id, open_only, sort), _drift_rows)
 
 
-def _drifts(integration_id: int | None, open_only: bool) -> Select[Any]:
+def _drifts(integration_id: int | None, open_only: bool, sort: str) -> Select[Any]:
     query = (
         select(Drift.id)
         .join(Listing, Listing.id == Drift.listing_id)
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
-        .order_by(Drift.seen_at.desc(), Drift.id.desc())
+        .order_by(*DRIFT_SORTS.get(sort, DRIFT_SORTS[""]))
     )
     if integration_id is not None:
         query = query.where(Integration.id == integration_id)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Select, Text, cast, func, select
 
 from channels.base import Channel
 from extensions import db
@@ -29,6 +29,10 @@ MOST_DIFFERENCES = 200
 MOST_DAYS = 7
 """How far back days without a receipt are made up for."""
 PAGE_SIZE = 30
+SORTS: dict[str, Any] = {
+    "": (Receipt.day.desc(), Integration.name_key), "oldest": (Receipt.day, Integration.name_key),
+    "shop": (Integration.name_key, Receipt.day.desc()), "different": (func.json_array_length(Receipt.differences).desc(), Receipt.day.desc()),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +164,26 @@ def _totals(rows: Mapping[str, _Row]) -> dict[str, str]:
     return {currency: plain(total, decimals[currency]) for currency, total in sorted(sums.items())}
 
 
-def list_page(integration_id: int | None = None, number: int = 1, *, different: bool = False) -> Page[tuple[Receipt, str]]:
-    """Receipts of present integrations with their integration's name, newest day first; with ``different`` those alone that name
-    a difference."""
-    return page_of(_matching(integration_id, different), number, PAGE_SIZE, lambda found: [(row[0], row[1]) for row in found])
+def list_page(
+    integration_id: int | None = None, number: int = 1, *, different: bool = False, sort: str = ""
+) -> Page[tuple[Receipt, str]]:
+    """Receipts of present integrations with their integration's name, newest day first unless ``sort`` is another of ``SORTS``;
+    with ``different`` those alone that name a difference."""
+    query = _matching(integration_id, different, sort)
+    return page_of(query, number, PAGE_SIZE, lambda found: [(row[0], row[1]) for row in found])
 
 
-def iter_receipts(integration_id: int | None = None, *, different: bool = False) -> Iterator[tuple[Receipt, str]]:
+def iter_receipts(integration_id: int | None = None, *, different: bool = False, sort: str = "") -> Iterator[tuple[Receipt, str]]:
     """All of them, for a file."""
-    query = _matching(integration_id, different).execution_options(yield_per=200)
+    query = _matching(integration_id, different, sort).execution_options(yield_per=200)
     yield from ((receipt, name) for receipt, name in db.session.execute(query))
 
 
-def _matching(integration_id: int | None, different: bool) -> Select[Any]:
+def _matching(integration_id: int | None, different: bool, sort: str) -> Select[Any]:
     query = (
         select(Receipt, Integration.name)
         .join(Integration, (Integration.shop_id == Receipt.shop_id) & Integration.removed_at.is_(None))
-        .order_by(Receipt.day.desc(), Integration.name_key, Receipt.id)
+        .order_by(*SORTS.get(sort, SORTS[""]), Receipt.id)
     )
     if integration_id is not None:
         query = query.where(Integration.id == integration_id)

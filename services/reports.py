@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -40,6 +42,15 @@ class SkuSales:
     currency: str
 
 
+DAY_SORTS: dict[str, Callable[[DaySales], Any]] = {
+    "": lambda row: -row.day.toordinal(), "oldest": lambda row: row.day.toordinal(),
+    "shop": lambda row: (row.shop, -row.day.toordinal()), "pieces": lambda row: -row.pieces, "total": lambda row: -row.amount,
+}  # fmt: skip
+"""What rows are sorted by first; those that are equal come newest day first, then by shop and currency."""
+UNITS, LINES_TOTAL = func.sum(OrderLine.quantity), func.sum(OrderLine.total)
+SKU_SORTS: dict[str, Any] = {"": (UNITS.desc(),), "least": (UNITS,), "sku": (), "total": (LINES_TOTAL.desc(),)}
+
+
 def shops() -> dict[int, str]:
     """Shop id -> the name of its newest integration, removed ones marked, for shops that have orders."""
     query = (
@@ -55,8 +66,8 @@ def start_of(days: int, zone: tzinfo) -> datetime:
     return datetime.combine(utcnow().astimezone(zone).date() - timedelta(days=days - 1), time.min, zone)
 
 
-def sales_by_day(days: int, zone: tzinfo, shop_id: int | None = None) -> list[DaySales]:
-    """Newest day first. Cancelled orders are left out; a day is a day in the reader's zone."""
+def sales_by_day(days: int, zone: tzinfo, shop_id: int | None = None, sort: str = "") -> list[DaySales]:
+    """Newest day first unless ``sort`` is another of ``DAY_SORTS``. Cancelled orders are left out; a day is a day in the reader's zone."""
     names = shops()
     query = (
         select(Order.id, Order.placed_at, Order.shop_id, Order.currency, Order.decimals, Order.total)
@@ -75,23 +86,24 @@ def sales_by_day(days: int, zone: tzinfo, shop_id: int | None = None) -> list[Da
         found[1] += count.get(order_id, 0)
         found[2] += total
         found[3] = decimals
-    return [
+    rows = [
         DaySales(day, names.get(shop, ""), orders, units, plain(total, decimals), currency, total)
         for (day, shop, currency), (orders, units, total, decimals) in sorted(
             sums.items(), key=lambda each: (-each[0][0].toordinal(), names.get(each[0][1], ""), each[0][2])
         )
     ]
+    return sorted(rows, key=DAY_SORTS.get(sort, DAY_SORTS[""]))
 
 
-def sales_by_sku(days: int, zone: tzinfo, shop_id: int | None = None) -> list[SkuSales]:
-    """Most pieces first. Cancelled orders are left out."""
+def sales_by_sku(days: int, zone: tzinfo, shop_id: int | None = None, sort: str = "") -> list[SkuSales]:
+    """Most pieces first unless ``sort`` is another of ``SKU_SORTS``. Cancelled orders are left out."""
     query = (
-        select(OrderLine.sku, func.max(OrderLine.name), func.count(func.distinct(Order.id)), func.sum(OrderLine.quantity),
-               func.sum(OrderLine.total), Order.currency, func.max(Order.decimals))
+        select(OrderLine.sku, func.max(OrderLine.name), func.count(func.distinct(Order.id)), UNITS, LINES_TOTAL, Order.currency,
+               func.max(Order.decimals))
         .join(Order)
         .where(Order.placed_at >= start_of(days, zone), Order.state != "cancelled")
         .group_by(OrderLine.sku, Order.currency)
-        .order_by(func.sum(OrderLine.quantity).desc(), OrderLine.sku)
+        .order_by(*SKU_SORTS.get(sort, SKU_SORTS[""]), OrderLine.sku, Order.currency)
     )  # fmt: skip
     if shop_id is not None:
         query = query.where(Order.shop_id == shop_id)

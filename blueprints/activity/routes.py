@@ -19,19 +19,23 @@ def list_runs() -> str | Response:
     wanted = RunFilter(request.args)
     page = activity.list_page(
         integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data,
-        before=argument("before"), after=argument("after"),
+        before=argument("before"), after=argument("after"), sort=wanted.sort.data, number=argument("page") or 1,
     )  # fmt: skip
+    filters = wanted.chosen()
+    shown = {"page": page, "filters": filters, "link": lambda number: url_for(".list_runs", page=number, **filters)}
     if wants_fragment("runs"):
         live = sum(run.live for run in page.runs)
         announce = f"{plural(live, 'run')} under way" if live else "No run under way"
-        return fragment("activity/_runs.html", page=page, filters=wanted.chosen(), announce=announce)
-    return render_template("activity/list.html", page=page, filters=wanted.chosen(), form=wanted)
+        return fragment("activity/_runs.html", announce=announce, **shown)
+    return render_template("activity/list.html", form=wanted, **shown)
 
 
 @bp.get("/runs.csv")
 def download_runs() -> Response:
     wanted = RunFilter(request.args)
-    batches = activity.iter_rows(integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data)
+    batches = activity.iter_rows(
+        integration=wanted.integration.data, kind=wanted.kind.data, outcome=wanted.outcome.data, sort=wanted.sort.data
+    )
     return csv_file("runs.csv", activity.HEADER, (activity.row_for_file(row) for batch in batches for row in batch))
 
 

@@ -66,9 +66,10 @@ def undo_run(run_id: int) -> Response | AnyResponse:
 def show_changes() -> str:
     form = ChangeFilter(request.args)
     chosen = form.chosen()
+    page = audit.list_page(form.integration_id, form.q.data, argument("page") or 1, form.sort.data)
     return render_template(
-        "activity/changes.html", page=audit.list_page(form.integration_id, form.q.data, argument("page") or 1), form=form,
-        filters=chosen, link=lambda number: url_for(".show_changes", page=number, **chosen),
+        "activity/changes.html", page=page, form=form, filters=chosen,
+        link=lambda number: url_for(".show_changes", page=number, **chosen),
     )  # fmt: skip
 
 
@@ -77,6 +78,6 @@ def download_changes() -> Response:
     form = ChangeFilter(request.args)
     rows = (
         (row.at.isoformat(timespec="seconds"), row.actor, row.integration, row.subject, row.name, row.before, row.after)
-        for row in audit.iter_changes(form.integration_id, form.q.data)
+        for row in audit.iter_changes(form.integration_id, form.q.data, form.sort.data)
     )
     return csv_file("changes-of-settings.csv", ("at", "who", "integration", "subject", "setting", "before", "after"), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wtforms import Form, SearchField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
+from blueprints.forms import choices
 from blueprints.sales_channels.forms import FormOfOurs, yes_no
 
 STATES = {"open": "Open", "over": "Over", "all": "All"}
@@ -13,6 +14,8 @@ KINDS = {
     "silence": "No orders",
 }  # fmt: skip
 
+SORTS = {"": "Open ones first", "newest": "Newest first", "oldest": "Oldest first", "integration": "Integration"}
+
 
 class IncidentFilter(Form):
     """A filter that is not one of the choices counts as none."""
@@ -20,12 +23,14 @@ class IncidentFilter(Form):
     integration = SearchField("Integration")
     state = SelectField("Show", choices=list(STATES.items()), default="open")
     topic = SelectField("Kind", choices=list(KINDS.items()), default="")
+    sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
         self.integration.data = (self.integration.data or "").strip()[:100]
         self.state.data = self.state.data if self.state.data in STATES else "open"
         self.topic.data = self.topic.data if self.topic.data in KINDS else ""
+        self.sort.data = self.sort.data if self.sort.data in SORTS else ""
 
     def chosen(self) -> dict[str, str]:
         """What is set, as arguments of the page's URL."""

@@ -18,8 +18,9 @@ def list_incidents() -> str:
     form = IncidentFilter(request.args)
     filters = form.chosen()
     page = incident_list.list_page(
-        argument("page") or 1, state=form.state.data, integration=form.integration.data, topic=form.topic.data
-    )
+        argument("page") or 1, state=form.state.data, integration=form.integration.data, topic=form.topic.data,
+        sort=form.sort.data,
+    )  # fmt: skip
     return render_template(
         "incidents/list.html", page=page, form=form, filters=filters,
         link=lambda wanted: url_for(".list_incidents", page=wanted, **filters),

@@ -21,7 +21,9 @@ bp = Blueprint("drift", __name__, url_prefix="/listings/drift")
 def show_drift() -> str:
     form = DriftFilter(request.args)
     chosen = form.chosen()
-    page = listing_desk.drift_page(argument("page") or 1, integration_id=form.integration_id, open_only=not form.all.data)
+    page = listing_desk.drift_page(
+        argument("page") or 1, integration_id=form.integration_id, open_only=not form.all.data, sort=form.sort.data
+    )
     return render_template(
         "listings/drift.html", page=page, form=form, filters=chosen,
         link=lambda number: url_for(".show_drift", page=number, **chosen),
@@ -31,7 +33,7 @@ def show_drift() -> str:
 @bp.get("/drift.csv")
 def download_drift() -> Response:
     form = DriftFilter(request.args)
-    batches = listing_desk.iter_drift(form.integration_id, open_only=not form.all.data)
+    batches = listing_desk.iter_drift(form.integration_id, open_only=not form.all.data, sort=form.sort.data)
     return csv_file(
         "drift.csv", ("seen_at", "integration", "sku", "name", "expected", "found", "state", "decided_by"),
         ((row.seen_at.isoformat(timespec="seconds"), row.integration, row.sku, row.name, row.expected, row.found, row.state,

@@ -13,6 +13,10 @@ STATES = {
 }  # fmt: skip
 SORTS = {"": "Shop and SKU", "sku": "SKU", "name": "Name", "least": "Least in the shop first", "most": "Most in the shop first"}
 
+DRIFT_SORTS = {
+    "": "Newest first", "oldest": "Oldest first", "sku": "SKU", "expected": "Most expected first", "found": "Most found first",
+}  # fmt: skip
+
 
 class ListingFilter(ShopFilter):
     q = SearchField("SKU or name")
@@ -27,3 +31,4 @@ class ListingFilter(ShopFilter):
 class DriftFilter(ShopFilter):
     shop = shop_field()
     all = SelectField("Show", choices=choices({"": "What is open", "1": "Settled ones, too"}), default="")
+    sort = SelectField("Sort by", choices=choices(DRIFT_SORTS), default="")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -10,7 +12,7 @@ from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument
 from blueprints.reports.chart import draw
-from blueprints.reports.forms import ReceiptFilter
+from blueprints.reports.forms import DAY_SORTS, SKU_SORTS, ReceiptFilter
 from blueprints.times import reader_zone
 from jobs import start_run
 from models.types import utcnow
@@ -21,43 +23,47 @@ bp = Blueprint("reports", __name__, url_prefix="/reports")
 PAGE_SIZE = 100
 
 
-def _wanted() -> tuple[int, int | None, dict[str, str]]:
-    """Days, shop id, and both as arguments of the page's URL."""
+def _wanted(sorts: Mapping[str, str]) -> tuple[int, int | None, str, dict[str, str]]:
+    """Days, shop id, one of ``sorts``, and all three as arguments of the page's URL. What is none of the choices counts as none."""
     known = reports.shops()
     period = request.args.get("days", "30")
     shop_id = request.args.get("shop", type=int)
     chosen = {"days": period if period in reports.PERIODS else "30"}
     if shop_id in known:
         chosen["shop"] = str(shop_id)
-    return reports.PERIODS[chosen["days"]], shop_id if shop_id in known else None, chosen
+    sort = request.args.get("sort", "")
+    if sort and sort in sorts:
+        chosen["sort"] = sort
+    return reports.PERIODS[chosen["days"]], shop_id if shop_id in known else None, chosen.get("sort", ""), chosen
 
 
 @bp.get("")
 def show_sales() -> str:
-    days, shop_id, chosen = _wanted()
+    days, shop_id, sort, chosen = _wanted(DAY_SORTS)
     zone = reader_zone()
-    rows = reports.sales_by_day(days, zone, shop_id)
+    rows = reports.sales_by_day(days, zone, shop_id, sort)
     chart = draw(rows, days, utcnow().astimezone(zone).date())
     return render_template(
         "reports/sales.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), chart=chart, chosen=chosen, shops=reports.shops(),
-        by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
+        by="day", sorts=DAY_SORTS, link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip
 
 
 @bp.get("/skus")
 def show_skus() -> str:
-    days, shop_id, chosen = _wanted()
-    rows = reports.sales_by_sku(days, reader_zone(), shop_id)
+    days, shop_id, sort, chosen = _wanted(SKU_SORTS)
+    rows = reports.sales_by_sku(days, reader_zone(), shop_id, sort)
     return render_template(
         "reports/skus.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), most=max((row.pieces for row in rows), default=1),
-        chosen=chosen, shops=reports.shops(), by="sku", link=lambda number: url_for(".show_skus", page=number, **chosen),
+        chosen=chosen, shops=reports.shops(), by="sku", sorts=SKU_SORTS,
+        link=lambda number: url_for(".show_skus", page=number, **chosen),
     )  # fmt: skip
 
 
 @bp.get("/sales.csv")
 def download_sales() -> Response:
-    days, shop_id, _ = _wanted()
-    rows = reports.sales_by_day(days, reader_zone(), shop_id)
+    days, shop_id, sort, _ = _wanted(DAY_SORTS)
+    rows = reports.sales_by_day(days, reader_zone(), shop_id, sort)
     return csv_file(
         "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
         ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -66,8 +72,8 @@ def download_sales() -> Response:
 
 @bp.get("/skus.csv")
 def download_skus() -> Response:
-    days, shop_id, _ = _wanted()
-    rows = reports.sales_by_sku(days, reader_zone(), shop_id)
+    days, shop_id, sort, _ = _wanted(SKU_SORTS)
+    rows = reports.sales_by_sku(days, reader_zone(), shop_id, sort)
     return csv_file(
         "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
         ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -78,7 +84,7 @@ def download_skus() -> Response:
 def show_receipts() -> str:
     form = ReceiptFilter(request.args)
     chosen = form.chosen()
-    page = receipts.list_page(form.integration_id, argument("page") or 1, different=bool(form.only.data))
+    page = receipts.list_page(form.integration_id, argument("page") or 1, different=bool(form.only.data), sort=form.sort.data)
     return render_template(
         "reports/receipts.html", page=page, form=form, filters=chosen, integrations=integrations.list_integrations(), by="receipts",
         link=lambda number: url_for(".show_receipts", page=number, **chosen),
@@ -92,7 +98,7 @@ def download_receipts() -> Response:
     rows = (
         (receipt.day.isoformat(), receipt.zone, name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals),
          _sums(receipt.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
-        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data))
+        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data), sort=form.sort.data)
     )  # fmt: skip
     return csv_file("receipts.csv", header, rows)
 
