@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCTION = ("app", "worker", "blueprints", "cli", "jobs", "services", "channels", "models", "extensions", "config", "errors", "logs")
+PRODUCTION = (
+    "app",
+    "worker",
+    "blueprints",
+    "cli",
+    "jobs",
+    "services",
+    "channels",
+    "models",
+    "extensions",
+    "config",
+    "errors",
+    "logs",
+)
 OURS = {*PRODUCTION, "practice_shop", "local_run", "bench", "tests"}
 SINGLE_FILES = {
     "app": {"blueprints", "cli", "jobs", "models", "services", "config", "errors", "extensions", "logs"},

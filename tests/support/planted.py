@@ -93,7 +93,9 @@ def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: 
         stock_file = StockFile(name="stock.csv", actor="user:owner", state="checked", changed=1, unknown=1)
         row = {"line": 2, "number": "1002", "carrier": "Courier", "tracking": TRACKING, "shop": "", "order_id": order_id}
         shipped = ShipmentFile(actor="user:owner", name="shipments.csv", rows=[{**row, "problem": ""}, {**row, "problem": "No."}])
-        lookup = Lookup(actor="user:owner", kind="find", asked={"number": "1001", "integration": None}, state="done", found={"answers": []})
+        lookup = Lookup(
+            actor="user:owner", kind="find", asked={"number": "1001", "integration": None}, state="done", found={"answers": []}
+        )
         session.add_all([drift, stock_file, shipped, lookup])
         session.flush()
         session.add_all([
@@ -104,4 +106,9 @@ def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: 
             RunItem(run_id=run_id, external_id="1001", sku="Order 1001", result="sent"),
             StockEntry(stock_item_id=item_id, actor="user:owner", cause="sale", reserved_change=1, order_id=order_id),
         ])  # fmt: skip
-        return {"drift_id": drift.id, "stock_files.file_id": stock_file.id, "shipping.file_id": shipped.id, "lookup_id": lookup.id}
+        return {
+            "drift_id": drift.id,
+            "stock_files.file_id": stock_file.id,
+            "shipping.file_id": shipped.id,
+            "lookup_id": lookup.id,
+        }
