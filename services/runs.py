@@ -82,7 +82,8 @@ def that_gave_way(integration_id: int) -> list[int]:
     query = select(SyncRun.id).where(
         SyncRun.integration_id == integration_id, SyncRun.live, SyncRun.state == "queued", SyncRun.not_before.is_not(None)
     )
-    found = list(db.session.scalars(query.order_by(SyncRun.created_at, SyncRun.id)))
+    # Sorted here: for an order in the statement SQLite would read all of the integration's runs by their index in time.
+    found = sorted(db.session.scalars(query))
     db.session.rollback()
     return found
 
