@@ -208,7 +208,8 @@ def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(
         assert first.integration_id == other_id
         assert max(entry["under_way"] for entry in busy.requests) == 1
         # Nothing is enqueued a second time by asking again, while it waits on the queue or for a slot.
-        waiting = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued")).all()
+        mine = (SyncRun.integration_id == busy_id, SyncRun.state == "queued")
+        waiting = db.session.scalars(select(SyncRun.id).where(*mine)).all()
         before = {run_id: runs.find_run(run_id).enqueues for run_id in waiting}
         for run_id in waiting:
             jobs.enqueue_run(run_id)
