@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask, current_app
 from redis import ConnectionPool, Redis
@@ -18,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, RateLimit
+from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -63,6 +65,32 @@ def redis_connection() -> Redis:
 
 def queue(name: str) -> Queue:
     return Queue(name, connection=redis_connection(), serializer=JSONSerializer, default_timeout=RUN_TIMEOUT)
+
+
+def enqueue(
+    name: str,
+    function: str,
+    *,
+    away: str,
+    advice: str | None = None,
+    once_as: str | None = None,
+    timeout: int = RUN_TIMEOUT,
+    failure_ttl: int = 60,
+    ttl: int | None = None,
+    **kwargs: Any,
+) -> None:
+    """Put a job that is no sync run on a queue. ``once_as`` is a job's name of which there is one at a time, however often it is
+    asked for; ``ttl`` the seconds after which one that waits is forgotten, to be enqueued anew by a tick.
+
+    Raises QueueAway, with the sentence ``away`` and its advice, where Redis does not answer."""
+    try:
+        with suppress(DuplicateJobError):
+            queue(name).enqueue(
+                function, kwargs=kwargs, job_id=once_as, unique=once_as is not None, job_timeout=timeout, result_ttl=0,
+                failure_ttl=failure_ttl, ttl=ttl,
+            )  # fmt: skip
+    except RedisError:
+        raise QueueAway(away, advice) from None
 
 
 def others_wait() -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import RedisError
-
-from errors import QueueAway
-from jobs import queue
+from jobs import enqueue
 from services import checks, drafts
 
 CHECK_TIMEOUT = 300
@@ -17,15 +14,10 @@ def start_check(token: str, actor: str) -> None:
 
     Raises DraftGone, or QueueAway; what was typed is kept either way."""
     draft_id, ticket = drafts.ask_check(token, actor)
-    try:
-        queue("checks").enqueue(
-            "jobs.checks.run", kwargs={"draft_id": draft_id, "ticket": ticket}, job_timeout=CHECK_TIMEOUT, result_ttl=0,
-            failure_ttl=3600,
-        )  # fmt: skip
-    except RedisError:
-        raise QueueAway(
-            "The connection cannot be tested now, because the queue does not answer.", "Try again in a minute."
-        ) from None
+    enqueue(
+        "checks", "jobs.checks.run", timeout=CHECK_TIMEOUT, failure_ttl=3600, draft_id=draft_id, ticket=ticket,
+        away="The connection cannot be tested now, because the queue does not answer.", advice="Try again in a minute.",
+    )  # fmt: skip
 
 
 def run(draft_id: int, ticket: str) -> None:

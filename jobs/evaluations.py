@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
-
-from errors import QueueAway
-from jobs import RUN_TIMEOUT, queue
+from jobs import enqueue
 from services import integration_settings
 
 WAITING_TTL = 60
@@ -18,14 +12,10 @@ the queue leaves it neither waiting nor at work."""
 
 def enqueue_evaluation(integration_id: int) -> None:
     """Put it on the queue, once however often it is asked for. Raises QueueAway; the database keeps that it is due."""
-    try:
-        with suppress(DuplicateJobError):
-            queue("checks").enqueue(
-                "jobs.evaluations.run", kwargs={"integration_id": integration_id}, job_id=f"evaluation-{integration_id}",
-                unique=True, job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=60, ttl=WAITING_TTL,
-            )  # fmt: skip
-    except RedisError:
-        raise QueueAway("The queue does not answer; the stored orders are read again when it is back.") from None
+    enqueue(
+        "checks", "jobs.evaluations.run", once_as=f"evaluation-{integration_id}", ttl=WAITING_TTL, integration_id=integration_id,
+        away="The queue does not answer; the stored orders are read again when it is back.",
+    )  # fmt: skip
 
 
 def enqueue_due_evaluations() -> None:

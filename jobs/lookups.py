@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import RedisError
-
-from errors import QueueAway
-from jobs import queue
+from jobs import enqueue
 from services import lookups
 
 LOOKUP_TIMEOUT = 240
@@ -14,12 +11,10 @@ LOOKUP_TIMEOUT = 240
 
 def enqueue_lookup(lookup_id: int) -> None:
     """Raises QueueAway: then nobody answers, and the page says so."""
-    try:
-        queue("checks").enqueue(
-            "jobs.lookups.run", kwargs={"lookup_id": lookup_id}, job_timeout=LOOKUP_TIMEOUT, result_ttl=0, failure_ttl=3600
-        )
-    except RedisError:
-        raise QueueAway("The shop cannot be asked now, because the queue does not answer.", "Try again in a minute.") from None
+    enqueue(
+        "checks", "jobs.lookups.run", timeout=LOOKUP_TIMEOUT, failure_ttl=3600, lookup_id=lookup_id,
+        away="The shop cannot be asked now, because the queue does not answer.", advice="Try again in a minute.",
+    )  # fmt: skip
 
 
 def run(lookup_id: int) -> None:

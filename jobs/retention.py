@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 
-from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
-
-from errors import QueueAway
-from jobs import RUN_TIMEOUT, queue, signals
+from jobs import enqueue, signals
 from services import retention, sync
 
 log = logging.getLogger(__name__)
@@ -20,14 +15,10 @@ def enqueue_due_forgetting() -> None:
     """Put it on the queue where it is due, once however often it is asked for. Raises QueueAway."""
     if not retention.is_due():
         return
-    try:
-        with suppress(DuplicateJobError):
-            queue("sync").enqueue(
-                "jobs.retention.run", job_id="forgetting", unique=True, job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=3600,
-                ttl=3600,
-            )  # fmt: skip
-    except RedisError:
-        raise QueueAway("The queue does not answer; what is old is forgotten when it is back.") from None
+    enqueue(
+        "sync", "jobs.retention.run", once_as="forgetting", failure_ttl=3600, ttl=3600,
+        away="The queue does not answer; what is old is forgotten when it is back.",
+    )  # fmt: skip
 
 
 def run() -> None:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
-
-from errors import QueueAway
-from jobs import RUN_TIMEOUT, enqueue_run, queue
+from jobs import enqueue, enqueue_run
 from services import schedule, shipment_files
 
 
 def enqueue_shipments(file_id: int) -> None:
     """Put it on the queue, once however often it is asked for. Raises QueueAway; the row keeps that it is due."""
-    try:
-        with suppress(DuplicateJobError):
-            queue("checks").enqueue(
-                "jobs.shipment_files.run", kwargs={"file_id": file_id}, job_id=f"shipment-file-{file_id}", unique=True,
-                job_timeout=RUN_TIMEOUT, result_ttl=0, failure_ttl=60,
-            )  # fmt: skip
-    except RedisError:
-        raise QueueAway("The queue does not answer; the orders are shipped when it is back.") from None
+    enqueue(
+        "checks", "jobs.shipment_files.run", once_as=f"shipment-file-{file_id}", file_id=file_id,
+        away="The queue does not answer; the orders are shipped when it is back.",
+    )  # fmt: skip
 
 
 def enqueue_due_shipments() -> None:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
-
-from errors import QueueAway
-from jobs import queue
+from jobs import enqueue
 from services import incidents, probes, silence
 
 TIMEOUT = 300
@@ -28,14 +22,10 @@ def watch() -> None:
 
 
 def _enqueue(what: str, integration_id: int) -> None:
-    try:
-        with suppress(DuplicateJobError):
-            queue("sync").enqueue(
-                f"jobs.watch.{what}", kwargs={"integration_id": integration_id}, job_id=f"{what}-{integration_id}", unique=True,
-                job_timeout=TIMEOUT, result_ttl=0, failure_ttl=60, ttl=WAITING_TTL,
-            )  # fmt: skip
-    except RedisError:
-        raise QueueAway("The queue does not answer; shops are asked when it is back.") from None
+    enqueue(
+        "sync", f"jobs.watch.{what}", once_as=f"{what}-{integration_id}", timeout=TIMEOUT, ttl=WAITING_TTL,
+        integration_id=integration_id, away="The queue does not answer; shops are asked when it is back.",
+    )  # fmt: skip
 
 
 def probe(integration_id: int) -> None:
