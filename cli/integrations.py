@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from channels.base import Check
 from cli.failures import Failed, Group
 from cli.inputs import actor, read_key
-from cli.output import Column, Row, json_option, say, write_fields, write_object, write_rows
+from cli.output import Column, Row, all_pages, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_runs
 from models import Integration
 from models.order import OPEN_STATES
@@ -79,16 +78,10 @@ def verdict(check: Check) -> str:
 @json_option
 def show_list(as_json: bool) -> None:
     """List the integrations with their health."""
-    write_rows(_pages(), COLUMNS, as_json=as_json, nothing="There are no integrations. Add one with `flask integrations add`.")
-
-
-def _pages() -> Iterator[list[Row]]:
-    number, pages = 1, 1
-    while number <= pages:
-        page = integration_list.list_page(number)
-        pages = page.pages
-        yield [_object(row) for row in page.rows]
-        number += 1
+    write_rows(
+        all_pages(integration_list.list_page, _object), COLUMNS, as_json=as_json,
+        nothing="There are no integrations. Add one with `flask integrations add`.",
+    )  # fmt: skip
 
 
 def _object(row: IntegrationRow) -> Row:

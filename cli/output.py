@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from wcwidth import clip, ljust, rjust, width
@@ -40,6 +40,23 @@ def write_rows(batches: Iterable[Sequence[Row]], columns: Sequence[Column], *, a
             write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in batch), "utf-8")
     else:
         write_table(batches, columns, nothing)
+
+
+class Numbered(Protocol):
+    """A page of a list that has ``pages`` of them."""
+
+    rows: list[Any]
+    pages: int
+
+
+def all_pages(list_page: Callable[[int], Numbered], row: Callable[[Any], Row]) -> Iterator[list[Row]]:
+    """Every page of a list from the first on, each row as ``row`` makes it. Pages that come in the meantime are given too."""
+    number, pages = 1, 1
+    while number <= pages:
+        page = list_page(number)
+        pages = page.pages
+        yield [row(each) for each in page.rows]
+        number += 1
 
 
 def write_object(row: Row) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
 from cli.failures import Group, note
 from cli.inputs import actor, read_password
-from cli.output import Column, Row, json_option, say, write_rows
+from cli.output import Column, Row, all_pages, json_option, say, write_rows
 from models.user import ROLES
 from services import accounts
 from services.batches import stamp
@@ -47,24 +45,19 @@ def create(name: str, role: str, sees_customers: bool, password_file: str | None
 @json_option
 def show_list(as_json: bool) -> None:
     """List the users, by name."""
-    write_rows(_pages(), COLUMNS, as_json=as_json, nothing="There are no users. Make one with `flask users create`.")
+    write_rows(
+        all_pages(accounts.list_users, _object), COLUMNS, as_json=as_json,
+        nothing="There are no users. Make one with `flask users create`.",
+    )  # fmt: skip
 
 
-def _pages() -> Iterator[list[Row]]:
-    number, pages = 1, 1
-    while number <= pages:
-        page = accounts.list_users(number)
-        pages = page.pages
-        yield [
-            {
-                "name": user.name, "role": user.role,
-                "status": "disabled" if user.disabled else "enabled" if user.has_password else "no password yet",
-                "sees_customers": user.sees_customers or user.role != "viewer", "two_step": user.two_step,
-                "sessions": user.sessions, "seen_at": stamp(user.seen_at),
-            }
-            for user in page.rows
-        ]  # fmt: skip
-        number += 1
+def _object(user: accounts.UserRow) -> Row:
+    return {
+        "name": user.name, "role": user.role,
+        "status": "disabled" if user.disabled else "enabled" if user.has_password else "no password yet",
+        "sees_customers": user.sees_customers or user.role != "viewer", "two_step": user.two_step,
+        "sessions": user.sessions, "seen_at": stamp(user.seen_at),
+    }  # fmt: skip
 
 
 @group.command("reset")

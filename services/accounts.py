@@ -20,6 +20,7 @@ from models import User, UserCode, UserSession
 from models.types import utcnow
 from models.user import ROLES
 from services import codes, notices, passwords
+from services.words import one_line
 
 LONGEST_NAME = 60
 PAGE_SIZE = 50
@@ -99,14 +100,9 @@ def create_user(name: str, role: str, actor: str, *, sees_customers: bool = Fals
 
 def clean_name(name: str) -> str:
     """Raises InvalidInput for a name that is empty, too long or holds what cannot be shown."""
-    name = " ".join(name.split())
-    if not name:
+    if not name.strip():
         raise InvalidInput("Enter a name to sign in with.", field="name")
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(f"The name is too long: {len(name)} characters, at most {LONGEST_NAME}.", field="name")
-    if not name.isprintable():
-        raise InvalidInput("The name holds characters that cannot be shown.", "Type it again.", field="name")
-    return name
+    return one_line(name, LONGEST_NAME, "name", "name")
 
 
 def key_of(name: str) -> str:

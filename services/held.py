@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from errors import Conflict, InvalidInput
 from extensions import db, writing
@@ -138,12 +138,3 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
 def ids_of(code: str, key: str) -> list[int]:
     """The orders that a cause holds now. ``key`` is that of its group."""
     return next((group.order_ids for group in groups() if (group.code, group.key) == (code, key)), [])
-
-
-def count_held() -> int:
-    query = (
-        select(func.count(Order.id))
-        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
-        .where(Order.state == "on_hold")
-    )
-    return db.session.scalar(query) or 0

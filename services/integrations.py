@@ -23,6 +23,7 @@ from models.types import utcnow
 from services import health, incidents, receipts, vault, write_backs
 from services.audit import note_change
 from services.order_columns import SETTINGS
+from services.words import one_line
 
 MAX_NAME = 100
 
@@ -132,14 +133,9 @@ def last4(key: str) -> str:
 
 def clean_name(name: str) -> str:
     """Raises InvalidInput for a name that is empty, too long or holds control characters."""
-    name = " ".join(name.split())
-    if not name:
+    if not name.strip():
         raise InvalidInput("Enter a name for this integration.", field="name")
-    if len(name) > MAX_NAME:
-        raise InvalidInput(f"The name is too long: {len(name)} characters, at most {MAX_NAME}.", field="name")
-    if not name.isprintable():
-        raise InvalidInput("The name holds characters that cannot be shown.", "Type it again.", field="name")
-    return name
+    return one_line(name, MAX_NAME, "name", "name")
 
 
 def refuse_taken_name(name: str) -> None:

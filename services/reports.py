@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from extensions import db
-from models import Integration, Order, OrderLine, Shop
+from models import Integration, Order, OrderLine
 from models.types import utcnow
 from services.money import plain
 
@@ -111,7 +111,3 @@ def sales_by_sku(days: int, zone: tzinfo, shop_id: int | None = None, sort: str 
         SkuSales(sku, name, orders, int(pieces), plain(Decimal(total), decimals), currency)
         for sku, name, orders, pieces, total, currency, decimals in db.session.execute(query)
     ]
-
-
-def has_orders() -> bool:
-    return db.session.scalar(select(Order.id).join(Shop, Shop.id == Order.shop_id).limit(1)) is not None

@@ -14,6 +14,7 @@ from extensions import db, writing
 from models import Integration, Order, ShipmentFile
 from models.types import utcnow
 from services import csv_files, runs, shipments
+from services.words import one_line
 
 COLUMNS = {
     "number": ("number", "order", "order number", "order no", "ordernumber"),
@@ -193,8 +194,8 @@ def _problem(row: dict[str, Any], found: dict[str, list[tuple[Order, str]]], tak
         if csv_files.harmless(value) != value:
             return f"The {name} begins like a formula: {value[:40]}"
     try:
-        row["carrier"] = shipments.clean(row["carrier"], shipments.MOST_CARRIER, "carrier")
-        row["tracking"] = shipments.clean(row["tracking"], shipments.MOST_TRACKING, "tracking number")
+        row["carrier"] = one_line(row["carrier"], shipments.MOST_CARRIER, "carrier", "carrier")
+        row["tracking"] = one_line(row["tracking"], shipments.MOST_TRACKING, "tracking number", "tracking number")
     except InvalidInput as wrong:
         return wrong.message
     return shipments.refusal(order)

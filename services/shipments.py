@@ -14,6 +14,7 @@ from models import LinePart, Order, OrderLine, Shipment, ShipmentLine, StockItem
 from models.types import utcnow
 from services import holds, kits, ledger, write_backs
 from services.clashes import done_again
+from services.words import one_line
 
 MOST_CARRIER, MOST_TRACKING = 100, 255
 
@@ -46,7 +47,8 @@ def ship(
 
     Stock leaves the books at once, and the shop is told by the next write-back. ``beside`` is done in the same transaction. Raises NotFound, InvalidInput, or Conflict
     where the order may not be shipped; nothing is changed then."""
-    carrier, tracking_number = clean(carrier, MOST_CARRIER, "carrier"), clean(tracking_number, MOST_TRACKING, "tracking")
+    carrier = one_line(carrier, MOST_CARRIER, "carrier", "carrier")
+    tracking_number = one_line(tracking_number, MOST_TRACKING, "tracking", "tracking")
     with writing():
         items = _items_of(order_id)
         shipped = _ship(_locked(order_id), items, actor, carrier, tracking_number, quantities)
@@ -68,16 +70,6 @@ def ship_many(
             db.session.rollback()
             refused.append(Refused(order_id, number, trouble.sentence()))
     return done, refused
-
-
-def clean(text: str, most: int, field: str) -> str:
-    """Raises InvalidInput for text a label cannot carry."""
-    text = " ".join(text.split())
-    if len(text) > most:
-        raise InvalidInput(f"The {field} is too long: {len(text)} characters, at most {most}.", field=field)
-    if not text.isprintable():
-        raise InvalidInput(f"The {field} holds characters that cannot be shown.", "Type it again.", field=field)
-    return text
 
 
 def refusal(order: Order) -> str:

@@ -1,0 +1,17 @@
+"""What people type into one line."""
+
+from __future__ import annotations
+
+from errors import InvalidInput
+
+
+def one_line(text: str, most: int, what: str, field: str) -> str:
+    """The text on one line, with single spaces. ``what`` is what a person calls it ("name"), ``field`` the form's field.
+
+    Raises InvalidInput for text of more than ``most`` characters, or with characters that cannot be shown."""
+    text = " ".join(text.split())
+    if len(text) > most:
+        raise InvalidInput(f"The {what} is too long: {len(text)} characters, at most {most}.", field=field)
+    if not text.isprintable():
+        raise InvalidInput(f"The {what} holds characters that cannot be shown.", "Type it again.", field=field)
+    return text
