@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -27,6 +27,7 @@ CHUNK = 200
 ROUNDS = 5
 """How often SKUs that are being sold at this very moment are read again before they are left for the next run."""
 
+NO_MORE = "The shop has this listing no more."
 AMBIGUOUS = "Several listings of this shop have this SKU: link them by hand."
 
 
@@ -41,11 +42,10 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
         return
     with lease.page():
         _refuse_ambiguous(shop_id, lease)
-    _link_known(lease, shop_id)
-    if not take_stock:
-        return
     for _ in range(ROUNDS):
-        unknown = _unlinked(shop_id, known=False)
+        # Asked for first: a SKU that another shop makes a stock item of at this moment is in one of the two lists, or in both.
+        unknown = _unlinked(shop_id, known=False) if take_stock else []
+        _link_known(lease, shop_id)
         if not unknown:
             return
         mark = bracket.mark(shop_id)
@@ -63,8 +63,29 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
         for start in range(0, len(sure), CHUNK):
             with lease.page():
                 _start_chunk(lease, shop_id, sure[start : start + CHUNK])
+        with lease.page():
+            settle([row_id for row_id, external_id, _ in unknown if external_id not in present], NO_MORE)
         if not moved:
             return
+
+
+def settle(ids: Sequence[int], push_error: str = "", *, but: ColumnElement[bool] | None = None) -> None:
+    """Listings that a push has nothing to do with for now, ``but`` for some, and what is said of them. Call it inside a page."""
+    values = {"stale": False, **({"push_error": push_error} if push_error else {})}
+    for start in range(0, len(ids), 500):
+        chunk = Listing.id.in_(ids[start : start + 500])
+        # Locked first: what is committed beside us before we have the rows is seen by the statement after it.
+        db.session.execute(select(Listing.id).where(chunk).order_by(Listing.id).with_for_update())
+        statement = update(Listing).where(chunk).values(values).execution_options(synchronize_session=False)
+        db.session.execute(statement if but is None else statement.where(~but))
+
+
+def not_to_be_settled(shop_id: int, take_stock: bool) -> ColumnElement[bool]:
+    """Listings that were not linked when they were looked at, and have been meanwhile, or are to be by the next run: they came
+    after this run's linking, or their SKU was being sold."""
+    item = true() if take_stock else exists().where(StockItem.sku == Listing.sku)
+    linked = Listing.links.any()
+    return and_(*_pushable(shop_id), or_(and_(linked, Listing.do_not_push.is_(False)), and_(~linked, item)))
 
 
 def _pushable(shop_id: int, listing: Any = Listing) -> tuple[Any, ...]:
@@ -137,7 +158,8 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
     )
     rows = [
         {"sku": sku, "name": names[row_id], "on_hand": 0, "reserved": 0, "buffer": 0, "updated_at": utcnow()}
-        for row_id, sku, _ in chunk
+        # In one order, so that two shops which start the same SKUs wait for each other and never in a circle.
+        for row_id, sku, _ in sorted(chunk, key=lambda row: row[1])
     ]
     started: set[str] = set()
     if rows:
@@ -145,6 +167,8 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
         statement = dialect.insert(StockItem.__table__).on_conflict_do_nothing(index_elements=["sku"])
         started = set(db.session.scalars(statement.returning(StockItem.__table__.c.sku), rows))
     items = _items([sku for _, sku, _ in chunk])
+    # Other shops may list them too, and were told that there is no such stock item.
+    ledger.mark_stale_skus(sorted(started))
     _lock_shop(shop_id)
     taken = _open_units(shop_id, sorted(started))
     for _, sku, quantity in chunk:

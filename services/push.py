@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import selectinload
 
 from channels.base import Channel, StockChange, StockResult
@@ -18,7 +18,7 @@ from errors import Conflict
 from extensions import db, writing
 from models import Drift, Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
-from services import bracket, ledger
+from services import bracket, ledger, linking
 from services.runs import Lease
 from services.stock import MOST
 
@@ -160,7 +160,8 @@ def _lock_with_stock(ids: Sequence[int]) -> Sequence[Listing]:
 
 
 def _read_present(lease: Lease, channel: Channel) -> _Read:
-    """Read the shop's present quantities of stale listings. Those that may not be pushed are settled without asking."""
+    """Read the shop's present quantities of stale listings. Those that may not be pushed are settled without asking,
+    but for those that the next run has to link."""
     mark = bracket.mark(lease.shop_id)
     asking, settled = _stale(lease.shop_id)
     present: dict[int, int] = {}
@@ -172,21 +173,12 @@ def _read_present(lease: Lease, channel: Channel) -> _Read:
         present |= {listing_id: min(found[external_id], MOST) for listing_id, external_id in chunk if external_id in found}
         gone.extend(listing_id for listing_id, external_id in chunk if external_id not in found)
     with lease.page():
-        _settle(settled, "")
-        _settle(gone, "The shop has this listing no more.")
+        take_stock = db.session.get_one(Integration, lease.integration_id).take_shop_stock
+        linking.settle(settled, but=linking.not_to_be_settled(lease.shop_id, take_stock))
+        linking.settle(gone, linking.NO_MORE)
         lease.count("missing", len(gone))
         lease.count("compared", len(present))
     return _Read(mark, present)
-
-
-def _settle(ids: Sequence[int], push_error: str) -> None:
-    for start in range(0, len(ids), 500):
-        db.session.execute(
-            update(Listing)
-            .where(Listing.id.in_(ids[start : start + 500]))
-            .values(stale=False, **({"push_error": push_error} if push_error else {}))
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _judge(lease: Lease, present: dict[int, int], moved: set[str]) -> list[_Change]:

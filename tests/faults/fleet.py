@@ -53,6 +53,7 @@ WORKERS = {
     "scheduler-2": ("worker.py", "cron"),
 }  # fmt: skip
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*([^\s].*)", re.MULTILINE)
+CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 DATABASE_TROUBLE = re.compile(
     r"OperationalError|InternalError|PendingRollbackError|AdminShutdown|CannotConnectNow|ConnectionTimeout|DiskFull|DatabaseError"
 )
@@ -240,13 +241,12 @@ class Fleet:
                 log.seek(self.read_to.get(started.log, 0))
                 said = log.read()
                 self.read_to[started.log] = log.tell()
-            for match in TRACEBACK.finditer(said):
-                error = match.group(1)
+            for shown, error in tracebacks(said):
                 explained = (self.database_trouble and DATABASE_TROUBLE.search(error)) or (
                     self.queue_trouble and QUEUE_TROUBLE.search(error)
                 )
                 if not explained:
-                    found.append(f"{started.process.args[1:4]} printed a traceback: {said[match.start() : match.end()][-1800:]}")
+                    found.append(f"{started.process.args[1:4]} printed a traceback: {shown[-1800:]}")
         return found
 
     def forget_ended(self) -> None:
@@ -278,6 +278,18 @@ def launched(kind: str, changes: dict[str, str] | None = None) -> Iterator[Fleet
         fleet = Fleet(kind, folder, processes, disk, has_disk, changes or {})
         stack.callback(fleet.close)
         yield fleet
+
+
+def tracebacks(said: str) -> list[tuple[str, str]]:
+    """What a log shows of each exception, and its last line of error: those that came before it in a chain are explained by it."""
+    found: list[tuple[str, str]] = []
+    end = 0
+    for match in TRACEBACK.finditer(said):
+        chained = found and any(words in said[end : match.start()] for words in CHAINED)
+        begun = found.pop()[0] if chained else ""
+        found.append((begun + said[end if chained else match.start() : match.end()], match.group(1)))
+        end = match.end()
+    return found
 
 
 def mount(disk: Path) -> bool:

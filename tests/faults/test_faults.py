@@ -16,6 +16,7 @@ from models.types import utcnow
 from services import runs, shipments, stock
 from tests.faults import checks, house
 from tests.faults.day import Day, live_one
+from tests.faults.fleet import tracebacks
 from tests.faults.report import Report, Result
 
 SEED = "make test"
@@ -165,3 +166,21 @@ def test_the_watch_for_strangers_lets_the_owner_of_a_run_write(quiet):
 
     quiet.house.do(go)
     assert "stranger" not in quiet.found()
+
+
+def test_a_chain_of_exceptions_is_judged_by_its_last():
+    """A driver's own error comes first in the log; what became of it last says whether a fault explains it."""
+    chain = (
+        'Traceback (most recent call last):\n  File "a", line 1, in x\nInvalidatePoolError: ()\n\n'
+        "During handling of the above exception, another exception occurred:\n\n"
+        'Traceback (most recent call last):\n  File "b", line 2, in y\nOperationalError: the server is gone\n'
+    )
+    alone = "10:00:00 a line of the log\nTraceback (most recent call last):\n  File \"c\", line 3, in z\nKeyError: 'x'\n"
+    found = tracebacks(chain + alone + chain)
+    assert [error for _, error in found] == [
+        "OperationalError: the server is gone",
+        "KeyError: 'x'",
+        "OperationalError: the server is gone",
+    ]
+    assert all("InvalidatePoolError" in shown for shown, error in found if "server" in error)
+    assert "line of the log" not in found[1][0]
