@@ -45,6 +45,7 @@ def take_over(
         values.update(WITHOUT_CUSTOMER)
     fields = {name: [_json(getattr(row, name)), _json(values[name])] for name in NOTED if getattr(row, name) != values[name]}
     lines_before, kits_before = _summary(row.lines), kits.pieces(row.lines, was_in_shop)
+    items_before = _items_of(row.lines)
     if unread_before:
         # It is as if it were seen for the first time: what has gone or was cancelled by then touches no stock.
         was_stage = storing.holds.stage(order.payment_status, order.shipping_status)
@@ -60,6 +61,9 @@ def take_over(
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
         fields["lines"] = [lines_before, lines_after]
+        if was_stage != "open":
+            # An order that is over was edited: the shop has moved its own stock, ours stays. That is to be compared.
+            touched |= (items_before | _items_of(row.lines)) & items.keys()
     _book(storing, row, items, was_stage, stage, touched, sold)
     if row.called_off_at is not None and (was_in_shop, in_shop) == ("open", "cancelled"):
         # Cancelled here before: nothing is left to be given back here, but the shop has just put its units back.
@@ -179,6 +183,10 @@ def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold)
                 touched.add(item.id)
             if was_stage == "open":
                 sold[item.id] -= line.quantity
+
+
+def _items_of(lines: Sequence[OrderLine]) -> set[int]:
+    return {line.stock_item_id for line in lines if line.stock_item_id is not None} | kits.items_of(lines)
 
 
 def _summary(lines: Sequence[OrderLine]) -> list[list[Any]]:

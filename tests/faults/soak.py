@@ -26,9 +26,9 @@ from practice_shop import PracticeShop, Store
 from services import integrations, push, reauthorisation, shipments, stock, write_backs
 from services.integrations import NewIntegration
 from tests.faults import checks
+from tests.faults.browser import PAGES, Browser
 from tests.faults.fleet import Fleet, launched
 from tests.faults.shop_faults import SHOP_FAULTS
-from tests.faults.storm import PAGES, Browser
 
 SAMPLE_EVERY = 5.0
 HARD = 0.33

@@ -39,3 +39,20 @@ def test_what_was_cancelled_here_and_then_there_is_put_back_once(app, db, shop):
     do(integration_id, "orders")
     do(integration_id, "stock")
     assert shop.store.amount(cup) == 20
+
+
+def test_an_order_edited_there_after_it_was_shipped_is_compared_at_once(app, db, shop):
+    """The shop has taken units off for it that nobody ships: what it offers is brought back to the books."""
+    ids = products(shop)
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    order_id = shop.store.place_order([(ids["CUP"], 3)])
+    do(integration_id, "orders")
+    shop.store.set_status(order_id, shipping="S")
+    do(integration_id, "orders")
+    do(integration_id, "stock")
+    shop.store.edit_order(order_id, lines=[(ids["PLATE"], 2)])
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (20, 6)
+    do(integration_id, "orders")
+    assert do(integration_id, "stock").counts["sent"] == 2
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (17, 8)

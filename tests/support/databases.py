@@ -58,8 +58,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, or start it again, and wait until it answers. Raises AssertionError."""
+        # Commits are written before they are answered: what was committed outlives a killed server, though not a power cut.
         settings = {
-            "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "listen_addresses": "",
+            "fsync": "off", "synchronous_commit": "on", "full_page_writes": "off", "listen_addresses": "",
             "unix_socket_directories": str(self.folder), "shared_buffers": "32MB", "autovacuum": "off", "wal_level": "minimal",
             "max_wal_senders": "0", "max_connections": "100",
         }  # fmt: skip

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,11 @@ class Processes:
     def __init__(self, folder: Path):
         self.folder = folder
         self.started: list[Started] = []
+        self._numbers = count()
 
     def start(self, command: list[str], *, env: dict[str, str] | None = None, cwd: Path = ROOT, **options: Any) -> Started:
         """Start a command with exactly ``env`` (default: this process's own)."""
-        log = self.folder / f"process-{len(self.started)}.log"
+        log = self.folder / f"process-{next(self._numbers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
