@@ -148,7 +148,7 @@ ROLES = {
     "shipping.show_file": MANAGER,
     "shipping.show_upload": MANAGER,
     "shipping.upload": MANAGER,
-    "stock.add_item": MANAGER,
+    "stock.add_stock_item": MANAGER,
     "stock.change_item": MANAGER,
     "stock.download_ledger": VIEWER,
     "stock.download_stock": VIEWER,

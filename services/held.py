@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from errors import Conflict, InvalidInput
+from errors import InvalidInput
 from extensions import db, writing
-from models import Integration, Listing, Order, OrderLine, StockItem
-from services import holds, ledger, stock
-from services.binding import bind_lines
+from models import Integration, Listing, Order, OrderLine
+from services import holds
 from services.clashes import done_again
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short")
@@ -95,27 +94,6 @@ def _note_listed(found) -> None:
         listed = set(db.session.scalars(select(Listing.sku).where(Listing.sku.in_([group.sku for group in wanted]))))
         for group in wanted:
             group.listed = group.sku in listed
-
-
-@done_again
-def add_stock_item(sku: str, on_hand: int, actor: str, name: str = "") -> int:
-    """Make a stock item of a SKU that orders name; every order that waited for it is judged anew. Answers with how many were
-    released. ``on_hand`` is what lies here now, what those orders take included.
-
-    Raises InvalidInput, or Conflict where there is such a stock item."""
-    sku = sku.strip()
-    if not sku or len(sku) > 255 or not sku.isprintable():
-        raise InvalidInput("That SKU cannot be used.", "Use 1 to 255 characters that can be shown.", field="sku")
-    on_hand = stock.check_quantity(on_hand)
-    with writing() as session:
-        if session.scalar(select(StockItem.id).where(StockItem.sku == sku)) is not None:
-            raise Conflict(f"There is a stock item {sku} already.", "Open it under Stock.")
-        item = StockItem(sku=sku, name=name, on_hand=0, reserved=0, buffer=0)
-        session.add(item)
-        session.flush()
-        ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
-        ledger.mark_stale_skus([sku])
-        return bind_lines({sku: item}, actor=actor)
 
 
 @done_again

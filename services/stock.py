@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from errors import InvalidInput, NotFound
+from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
 from models import OrderLine, StockItem
 from services import holds, kits, ledger
@@ -52,6 +52,36 @@ def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
     item_id = find_stock_item(sku).id
     _set_one(item_id, quantity, actor)
     return find_stock_item(sku)
+
+
+@dataclass(frozen=True)
+class Added:
+    """A new stock item, and how many held orders it released."""
+
+    item_id: int
+    released: int
+
+
+@done_again
+def add_stock_item(sku: str, on_hand: int, actor: str, *, name: str = "", buffer: int = 0) -> Added:
+    """Make a stock item; every order that waited for its SKU takes from it, the oldest first, and is judged anew. ``on_hand`` is
+    what lies here now, what those orders take included.
+
+    Raises InvalidInput, or Conflict where there is such a stock item."""
+    sku = sku.strip()
+    if not sku or len(sku) > 255 or not sku.isprintable():
+        raise InvalidInput("That SKU cannot be used.", "Use 1 to 255 characters that can be shown.", field="sku")
+    check_quantity(on_hand)
+    check_quantity(buffer)
+    with writing() as session:
+        if session.scalar(select(StockItem.id).where(StockItem.sku == sku)) is not None:
+            raise Conflict(f"There is a stock item {sku} already.", "Open it under Stock.")
+        item = StockItem(sku=sku, name=name.strip()[:500], on_hand=0, reserved=0, buffer=buffer)
+        session.add(item)
+        session.flush()
+        ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
+        ledger.mark_stale_skus([sku])
+        return Added(item.id, bind_lines({sku: item}, actor=actor))
 
 
 @done_again

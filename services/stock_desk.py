@@ -16,7 +16,6 @@ from models import Integration, LinePart, Link, Listing, Order, OrderLine, Stock
 from models.order import OPEN_STATES
 from services import ledger, stock
 from services.batches import in_batches
-from services.binding import bind_lines
 from services.clashes import done_again
 from services.paging import Page, by_id, page_of
 
@@ -211,26 +210,6 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
         item.buffer = buffer
         if not stock.put_on_hand([(item, on_hand)], actor, "set") and moved:
             ledger.mark_stale([item.id])
-
-
-@done_again
-def add_item(sku: str, name: str, on_hand: int, buffer: int, actor: str) -> int:
-    """Make a stock item; orders that waited for its SKU take from it. Answers with its id. Raises InvalidInput or Conflict."""
-    sku = sku.strip()
-    if not sku or len(sku) > 255 or not sku.isprintable():
-        raise InvalidInput("That SKU cannot be used.", "Use 1 to 255 characters that can be shown.", field="sku")
-    stock.check_quantity(on_hand)
-    stock.check_quantity(buffer)
-    with writing() as session:
-        if session.scalar(select(StockItem.id).where(StockItem.sku == sku)) is not None:
-            raise Conflict(f"There is a stock item {sku} already.", "Change that one.")
-        item = StockItem(sku=sku, name=name.strip()[:500], on_hand=0, reserved=0, buffer=buffer)
-        session.add(item)
-        session.flush()
-        ledger.enter(item, actor=actor, cause="start", on_hand=on_hand)
-        ledger.mark_stale_skus([sku])
-        bind_lines({sku: item}, actor=actor)
-        return item.id
 
 
 def whole(text: str, field: str) -> int:

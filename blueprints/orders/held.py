@@ -14,7 +14,7 @@ from blueprints.words import plural
 from errors import AppError, InvalidInput, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
-from services import held, linking_by_hand, rereading
+from services import held, linking_by_hand, rereading, stock
 from services.paging import slice_of
 
 bp = Blueprint("held", __name__, url_prefix="/orders/held")
@@ -39,13 +39,13 @@ def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
         quantity = request.form.get("on_hand", "").strip()
         if not (quantity.isascii() and quantity.isdigit() and len(quantity) < 12):
             raise InvalidInput(f"{quantity[:20]!r} is not a quantity.", "Use a whole number such as 12.")
-        released = held.add_stock_item(
-            request.form.get("sku", ""), int(quantity), current_actor(), request.form.get("name", "")[:500]
+        added = stock.add_stock_item(
+            request.form.get("sku", ""), int(quantity), current_actor(), name=request.form.get("name", "")
         )
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()
-    return _released(released)
+    return _released(added.released)
 
 
 @bp.post("/link")

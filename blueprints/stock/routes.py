@@ -17,7 +17,7 @@ from blueprints.times import day
 from errors import AppError
 from jobs.schedule import start_due_runs
 from models.types import utcnow
-from services import stock_desk
+from services import stock, stock_desk
 from services.stock_desk import whole
 
 bp = Blueprint("stock", __name__, url_prefix="/stock")
@@ -47,17 +47,17 @@ def download_stock() -> Response:
 
 
 @bp.post("")
-def add_item() -> tuple[str, int] | Response | AnyResponse:
+def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
     try:
-        item_id = stock_desk.add_item(
-            request.form.get("sku", ""), request.form.get("name", ""), whole(request.form.get("on_hand", ""), "on_hand"),
-            whole(request.form.get("buffer", "0") or "0", "buffer"), current_actor(),
+        added = stock.add_stock_item(
+            request.form.get("sku", ""), whole(request.form.get("on_hand", ""), "on_hand"), current_actor(),
+            name=request.form.get("name", ""), buffer=whole(request.form.get("buffer", "0") or "0", "buffer"),
         )  # fmt: skip
     except AppError as wrong:
         return render_template("stock/add.html", wrong=wrong, typed=request.form), wrong.status
     start_due_runs()
     toast("The stock item was added.")
-    return go_to(url_for(".show_item", item_id=item_id))
+    return go_to(url_for(".show_item", item_id=added.item_id))
 
 
 @bp.get("/new")

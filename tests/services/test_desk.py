@@ -60,19 +60,19 @@ def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop)
     do(integration_id, "listings")
     group = held.groups()[0]
     assert (group.title, len(group.order_ids), group.listed) == ("SKU CUP is not one of our stock items", 3, True)
-    assert held.add_stock_item("CUP", 2, "test") == 3
+    assert stock.add_stock_item("CUP", 2, "test").released == 3
     item = stock.find_stock_item("CUP")
     assert (item.on_hand, item.reserved) == (2, 2)
     assert states(db) == ["ready"] * 3 and held.groups() == []
     with pytest.raises(Conflict):
-        held.add_stock_item("CUP", 2, "test")
+        stock.add_stock_item("CUP", 2, "test")
 
 
 def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
     integration_id = connect(shop)
     with writing() as session:
         session.get(Integration, integration_id).take_shop_stock = False
-    held.add_stock_item("OURS", 9, "test")
+    stock.add_stock_item("OURS", 9, "test")
     shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
     do(integration_id, "orders")
     do(integration_id, "listings")
@@ -269,8 +269,8 @@ def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
         with writing() as session:
             session.get(Integration, integration_id).take_shop_stock = False
         do(integration_id, "stock")
-        held.add_stock_item("CUP", 2, "test")
-        held.add_stock_item("TWIN", 2, "test")
+        stock.add_stock_item("CUP", 2, "test")
+        stock.add_stock_item("TWIN", 2, "test")
         matched = listing_desk.match_by_sku()
         assert ([row[2] for row in matched.rows], matched.ambiguous) == (["CUP"], [("Shop", "TWIN")])
         shop.store.place_order(lines=[(product, 2)])

@@ -14,7 +14,7 @@ from extensions import db, writing
 from models import Integration, Order, OrderChange, OrderLine, Shipment, ShipmentFile, StockEntry, StockItem, WriteBack
 from practice_shop import PracticeShop, Store
 from practice_shop.records import Address
-from services import evaluation, held, installation, integrations, privacy, shipment_files, shipments
+from services import evaluation, installation, integrations, privacy, shipment_files, shipments, stock
 from services.rehearsal import stored_orders
 from tests.support.shops import connect, do
 
@@ -137,7 +137,7 @@ def test_files_of_shipments_lose_its_tracking_numbers(connected):
 def test_a_shop_that_is_told_late_does_not_bring_the_tracking_number_back(connected, shop):
     with writing() as session:
         session.execute(update(Integration).values(processed_status="S"))
-    assert held.add_stock_item("CUP", 10, "user:ann") == 1
+    assert stock.add_stock_item("CUP", 10, "user:ann").released == 1
     shipments.ship(order(OPEN).id, "user:ann", carrier="Courier", tracking_number="Planted-2")
     shop.store.add_tracking(shop.store.order(2), "Planted-there")
     privacy.erase_order(order(OPEN).id)
