@@ -34,6 +34,7 @@ from config import load
 from extensions import db
 from local_run.queue import command as valkey_command
 from tests.faults import strangers
+from tests.support import forked
 from tests.support.checkout import free_port
 from tests.support.databases import PostgresServer, migrate
 from tests.support.processes import Processes, Started, processes_in, wait_until
@@ -65,8 +66,11 @@ QUEUE_TROUBLE = re.compile(
 class Fleet:
     """``parts`` are the running processes by name; ``restarts`` counts what the supervisor had to start again."""
 
-    def __init__(self, kind: str, folder: Path, processes: Processes, disk: Path, has_disk: bool, changes: dict[str, str]):
+    def __init__(
+        self, kind: str, folder: Path, processes: Processes, disk: Path, has_disk: bool, changes: dict[str, str], forks: bool
+    ):
         self.kind = kind
+        self.forks = forks
         self.folder = folder
         self.processes = processes
         self.disk = disk
@@ -106,14 +110,16 @@ class Fleet:
     # Processes
 
     def start_part(self, name: str) -> None:
+        environment = processes_environment(self.environment)
         if name == "queue":
-            command = valkey_command(self.disk, self.redis_url)
-        elif name == "web":
-            bind = f"127.0.0.1:{self.port}"
-            command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", bind, "app:create_app()"]
+            self.parts[name] = self.processes.start(valkey_command(self.disk, self.redis_url), env=environment)
         else:
-            command = [sys.executable, *WORKERS[name]]
-        self.parts[name] = self.processes.start(command, env=processes_environment(self.environment))
+            web = ("-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{self.port}", "app:create_app()")
+            arguments = web if name == "web" else WORKERS[name]
+            if self.forks:
+                self.parts[name] = self.processes.keep(lambda log: forked.fork(arguments, environment, log))
+            else:
+                self.parts[name] = self.processes.start([sys.executable, *arguments], env=environment)
         self.down.discard(name)
 
     def supervise(self) -> None:
@@ -263,8 +269,8 @@ class Fleet:
 
 
 @contextmanager
-def launched(kind: str, changes: dict[str, str] | None = None) -> Iterator[Fleet]:
-    """A fleet with these changes to its settings, ended and its disk taken away afterwards."""
+def launched(kind: str, changes: dict[str, str] | None = None, *, forks: bool = False) -> Iterator[Fleet]:
+    """A fleet with these changes to its settings; ``forks`` says that its processes are forked, not started afresh. They are ended and its disk taken away afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="cl-storm-", dir="/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -275,7 +281,7 @@ def launched(kind: str, changes: dict[str, str] | None = None) -> Iterator[Fleet
         if has_disk:
             stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
         processes = stack.enter_context(processes_in(folder))
-        fleet = Fleet(kind, folder, processes, disk, has_disk, changes or {})
+        fleet = Fleet(kind, folder, processes, disk, has_disk, changes or {}, forks)
         stack.callback(fleet.close)
         yield fleet
 

@@ -428,7 +428,7 @@ def live_many(kind: str, seed: str, numbers: Iterator[int]) -> Iterator[Result]:
     """Run storms over one fleet; after one that failed it is another fleet."""
     waiting = next(numbers, None)
     while waiting is not None:
-        with launched(kind) as fleet:
+        with launched(kind, forks=True) as fleet:
             sound = True
             while sound and waiting is not None:
                 result = live_one(fleet, seed, waiting)

@@ -109,7 +109,7 @@ class Processes:
 
     def start(self, command: list[str], *, env: dict[str, str] | None = None, cwd: Path = ROOT, **options: Any) -> Started:
         """Start a command with exactly ``env`` (default: this process's own)."""
-        log = self.folder / f"process-{next(self._numbers)}.log"
+        log = self._next_log()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -118,6 +118,15 @@ class Processes:
         started = Started(process, log)
         self.started.append(started)
         return started
+
+    def keep(self, start: Callable[[Path], Started]) -> Started:
+        """The same for one that is started in another way, with a log of ours."""
+        started = start(self._next_log())
+        self.started.append(started)
+        return started
+
+    def _next_log(self) -> Path:
+        return self.folder / f"process-{next(self._numbers)}.log"
 
     def stop_all(self) -> None:
         for started in self.started:

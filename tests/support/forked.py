@@ -1,0 +1,81 @@
+"""Processes of Cartlink forked from one that has imported it already: the same programs, a second of the processor sooner.
+
+Each is a process of its own, with its own id, environment and log, killed and stopped like any other. Only what
+importing would have done afresh is shared until it is written to, so memory is not to be measured on them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.support.processes import ROOT, Started, die_with_parent
+
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["app", "worker", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "tests.support.forked"])
+
+
+class Forked:
+    """What callers use of ``subprocess.Popen``."""
+
+    def __init__(self, arguments: Sequence[str], env: dict[str, str], log: Path):
+        """``arguments`` are a script of the project's, or ``-m`` and a module, and what follows them."""
+        self.args = [sys.executable, *arguments]
+        self._process = FORKING.Process(target=become, args=(list(arguments), env, str(log)), daemon=False)
+        self._process.start()
+        self.pid: int = self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def fork(arguments: Sequence[str], env: dict[str, str], log: Path) -> Started:
+    log.touch()
+    return Started(Forked(arguments, env, log), log)  # type: ignore[arg-type]
+
+
+def become(arguments: list[str], env: dict[str, str], log: str) -> None:
+    """Inside the new process: be the program."""
+    die_with_parent()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
+    silence = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((silence, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    sys.stdout, sys.stderr = (open(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(ROOT)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = list(arguments)
+        runpy.run_path(arguments[0], run_name="__main__")
