@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -53,6 +53,7 @@ WORKERS = {
     "worker-2": ("worker.py", "checks", "messages", "sync"), "scheduler-1": ("worker.py", "cron"),
     "scheduler-2": ("worker.py", "cron"),
 }  # fmt: skip
+PARTS = ("web", *WORKERS)
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*([^\s].*)", re.MULTILINE)
 CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 DATABASE_TROUBLE = re.compile(
@@ -101,7 +102,7 @@ class Fleet:
             strangers.watch(connection)
         engine.dispose()
         self.app: Flask = create_app(config)
-        for name in ("web", *WORKERS):
+        for name in PARTS:
             self.start_part(name)
         self.parts["web"].wait_for("Booting worker", LAUNCH)
         for name in WORKERS:
@@ -116,7 +117,7 @@ class Fleet:
         else:
             web = ("-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{self.port}", "app:create_app()")
             arguments = web if name == "web" else WORKERS[name]
-            if self.forks:
+            if name in self.forks:
                 self.parts[name] = self.processes.keep(lambda log: forked.fork(arguments, environment, log))
             else:
                 self.parts[name] = self.processes.start([sys.executable, *arguments], env=environment)
@@ -269,8 +270,8 @@ class Fleet:
 
 
 @contextmanager
-def launched(kind: str, changes: dict[str, str] | None = None, *, forks: bool = False) -> Iterator[Fleet]:
-    """A fleet with these changes to its settings; ``forks`` says that its processes are forked, not started afresh. They are ended and its disk taken away afterwards."""
+def launched(kind: str, changes: dict[str, str] | None = None, *, forks: Collection[str] = ()) -> Iterator[Fleet]:
+    """A fleet with these changes to its settings; ``forks`` names the parts that are forked, not started afresh. They are ended and its disk taken away afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="cl-storm-", dir="/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -337,7 +337,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--db", choices=("sqlite", "postgresql"), default="sqlite")
     options = parser.parse_args(arguments)
-    with launched(options.db, SETTINGS) as fleet:
+    # What is killed all the time is forked; what lives on, whose memory is compared, is started as in an installation.
+    with launched(options.db, SETTINGS, forks=("worker-2", "scheduler-2")) as fleet:
         soak = Soak(fleet, options.shops, options.minutes, options.seed)
         try:
             soak.run()

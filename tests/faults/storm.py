@@ -29,7 +29,7 @@ from services.integrations import NewIntegration
 from tests.faults import checks
 from tests.faults.browser import PAGES, Browser
 from tests.faults.day import Failed, bounded
-from tests.faults.fleet import Fleet, launched
+from tests.faults.fleet import PARTS, Fleet, launched
 from tests.faults.report import Result
 from tests.faults.shop_faults import LIES, ONE_PAGE, SHOP_FAULTS
 
@@ -428,7 +428,7 @@ def live_many(kind: str, seed: str, numbers: Iterator[int]) -> Iterator[Result]:
     """Run storms over one fleet; after one that failed it is another fleet."""
     waiting = next(numbers, None)
     while waiting is not None:
-        with launched(kind, forks=True) as fleet:
+        with launched(kind, forks=PARTS) as fleet:
             sound = True
             while sound and waiting is not None:
                 result = live_one(fleet, seed, waiting)
