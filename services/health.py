@@ -70,13 +70,15 @@ def note_run_bad(integration: Integration, kind: str, trouble: ChannelError) -> 
     return failures
 
 
-def note_own_trouble(integration: Integration, kind: str, code: str, message: str, advice: str = "") -> None:
-    """A run of this kind has failed for a reason that is not the shop's: ``code`` is one of OWN. Call it inside ``writing()``,
-    with the integration locked."""
-    if kind in KINDS:
-        parts = _parts(integration.id)
-        _bad(integration, parts, kind, ChannelError(message, advice), code)
-        _note_failing(integration, parts.values())
+def note_own_trouble(integration: Integration, kind: str, code: str, message: str, advice: str = "") -> int:
+    """A run of this kind has failed for a reason that is not the shop's: ``code`` is one of OWN. Answers with how often this
+    kind has failed by now. Call it inside ``writing()``, with the integration locked."""
+    if kind not in KINDS:
+        return 1
+    parts = _parts(integration.id)
+    failures = _bad(integration, parts, kind, ChannelError(message, advice), code)
+    _note_failing(integration, parts.values())
+    return failures
 
 
 def note_answer(integration: Integration) -> None:

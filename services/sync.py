@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 WRITING = ("stock", "shipments", "undo")
 """The kinds of run that change something in the shop."""
 
+STOPPED_FOR = timedelta(minutes=5)
+"""How long write-backs wait whose run was stopped."""
+
 Report = Callable[[int, int | None], None]
 
 
@@ -112,7 +115,9 @@ def _work(
     except AppError as trouble:
         db.session.rollback()
         runs.finish(lease, runs.outcome_of(trouble), trouble)
-        if not isinstance(trouble, RunStopped):
+        if isinstance(trouble, RunStopped):
+            _go_on_later(lease)
+        else:
             _note_own_trouble(lease, "config", trouble)
         return
     db.session.rollback()
@@ -133,6 +138,8 @@ def _work(
         runs.finish(lease, runs.outcome_of(trouble), trouble)
         if isinstance(trouble, ChannelError):
             note_failure(lease.integration_id, lease.kind, trouble, sealed)
+        else:
+            _go_on_later(lease)
         return
     except Exception as error:
         db.session.rollback()
@@ -161,7 +168,18 @@ def _work(
 def _note_own_trouble(lease: Lease, code: str, trouble: AppError) -> None:
     with writing() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
-        health.note_own_trouble(integration, lease.kind, code, trouble.message, trouble.advice)
+        failures = health.note_own_trouble(integration, lease.kind, code, trouble.message, trouble.advice)
+        if lease.kind == "shipments":
+            # Unlike the others it has no interval: nothing else would have it tried again.
+            integration.shipments_due_at = utcnow() + timedelta(seconds=_wait(failures, trouble))
+
+
+def _go_on_later(lease: Lease) -> None:
+    """What a shipments run that was stopped has left is told by another one, where nothing keeps that from running."""
+    if lease.kind == "shipments":
+        with writing() as session:
+            integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
+            integration.shipments_due_at = integration.shipments_due_at or utcnow() + STOPPED_FOR
 
 
 def _refuse(integration: Integration, lease: Lease) -> None:
@@ -365,7 +383,7 @@ def _note_failure(integration_id: int, kind: str, trouble: ChannelError, sealed:
         return False
 
 
-def _wait(failures: int, trouble: ChannelError) -> float:
+def _wait(failures: int, trouble: AppError) -> float:
     """Seconds until the next try: 15, 30, 60 … up to an hour, give or take a fifth; never less than the shop asked for, where
     that is an hour at most."""
     wait = min(3600.0, 15.0 * 2 ** min(failures - 1, 10)) * random.uniform(0.8, 1.2)

@@ -261,6 +261,41 @@ def test_a_run_that_died_on_the_way_is_gone_on_with_and_nothing_is_sent_twice(db
     assert write_backs.of_order(order_id)[0].state == "done"
 
 
+def test_a_run_that_failed_by_our_own_fault_is_followed_by_another(db, shop, sold):
+    integration_id, there, order_id = sold
+    shipments.ship(order_id, "test", tracking_number="T")
+    with writing() as session:
+        session.execute(update(WriteBack).values(event="odd"))
+    run_id = runs.start_run(integration_id, "shipments", "test").id
+    with pytest.raises(KeyError):
+        sync.perform(run_id)
+    assert runs.find_run(run_id).outcome == "failed"
+    with writing() as session:
+        session.execute(update(WriteBack).values(event="shipped"))
+        integration = session.get_one(Integration, integration_id)
+        assert timedelta(seconds=5) < integration.shipments_due_at - utcnow() < timedelta(minutes=1)
+        integration.shipments_due_at = utcnow()
+    assert sync.perform(schedule.start_due_runs(kinds=("shipments",))[0]).counts == {"told": 1}
+    assert shop.store.tracking(there) == ["T"]
+
+
+def test_what_a_stopped_run_has_left_is_told_by_another(db, shop, sold):
+    integration_id, _, order_id = sold
+    there = shop.store.place_order([(products(shop)["PLATE"], 1)])
+    do(integration_id, "orders")
+    shipments.ship(order_id, "test", tracking_number="T1")
+    shipments.ship(order_here(there), "test", tracking_number="T2")
+    run_id = runs.start_run(integration_id, "shipments", "test").id
+    stopped = sync.perform(run_id, report=lambda *_: runs.request_stop(run_id))
+    assert (stopped.outcome, len(shop.store.tracking(there))) == ("stopped", 0)
+    with writing() as session:
+        integration = session.get_one(Integration, integration_id)
+        assert timedelta(0) < integration.shipments_due_at - utcnow() <= timedelta(minutes=5)
+        integration.shipments_due_at = utcnow()
+    assert sync.perform(schedule.start_due_runs(kinds=("shipments",))[0]).counts == {"told": 1}
+    assert shop.store.tracking(there) == ["T2"]
+
+
 def test_a_read_only_key_keeps_write_backs_waiting(db, shop, sold):
     integration_id, there, order_id = sold
     shipments.ship(order_id, "test")
