@@ -72,15 +72,18 @@ class AddonOrders:
             ("orderBy][1][1", "desc"),
         ]
         size, position, seen, oddities = page_size or FIRST_CHANGED_PAGE, start, set[int](), 0
+        first = start
         while True:
             before, warnings = self.shop.session.requests, []
-            overlap = min(_OVERLAP_CHANGED, position) if seen else 0
+            # Only rows that were read can be known again: of a small page in the middle of the list there are few.
+            overlap = min(_OVERLAP_CHANGED, position - first)
             offset, asked = position - overlap, size + overlap
             stretch = self._stretch(conditions, offset, asked)
             if overlap and (not stretch.rows or stretch.rows[0].id not in seen):
                 warnings.append("The shop's orders moved during the download; Cartlink went back to miss no change.")
                 oddities += 1
                 offset, asked = max(0, offset - size), size
+                first = min(first, offset)
                 stretch = self._stretch(conditions, offset, asked)
             if oddities > _MOST_ODDITIES:
                 raise ShopBroken(f"{self.shop.host} keeps changing the order of its answers.")
