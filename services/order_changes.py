@@ -61,9 +61,10 @@ def take_over(
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
         fields["lines"] = [lines_before, lines_after]
-        if was_stage != "open":
-            # An order that is over was edited: the shop has moved its own stock, ours stays. That is to be compared.
-            touched |= (items_before | _items_of(row.lines)) & items.keys()
+    if was_stage != "open" and ("lines" in fields or "payment_status" in fields):
+        # An order that is over was edited, or its payment called off: the shop has moved its own stock, ours stays. That is to be
+        # compared.
+        touched |= (items_before | _items_of(row.lines)) & items.keys()
     _book(storing, row, items, was_stage, stage, touched, sold)
     if row.called_off_at is not None and (was_in_shop, in_shop) == ("open", "cancelled"):
         # Cancelled here before: nothing is left to be given back here, but the shop has just put its units back.

@@ -56,3 +56,20 @@ def test_an_order_edited_there_after_it_was_shipped_is_compared_at_once(app, db,
     do(integration_id, "orders")
     assert do(integration_id, "stock").counts["sent"] == 2
     assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (17, 8)
+
+
+def test_what_was_shipped_and_told_and_then_cancelled_there_is_not_offered_again(app, db, shop):
+    cup = products(shop)["CUP"]
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    order_id = shop.store.place_order([(cup, 3)])
+    do(integration_id, "orders")
+    shipments.ship(db.session.scalar(select(Order.id)), "test")
+    do(integration_id, "shipments")
+    do(integration_id, "orders")
+    do(integration_id, "stock")
+    shop.store.cancel_order(order_id)
+    assert shop.store.amount(cup) == 20
+    do(integration_id, "orders")
+    do(integration_id, "stock")
+    assert shop.store.amount(cup) == 17
