@@ -18,20 +18,22 @@ from errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
-    """``logo`` is a path under ``static/``; ``opener``, ``stages`` and ``statuses`` are dotted names, imported on first use."""
+    """``logo`` is a path under ``static/``; ``opener``, ``stages``, ``put_back`` and ``statuses`` are dotted names, imported on
+    first use."""
 
     kind: str
     label: str
     logo: str
     opener: str
     stages: str
+    put_back: str
     statuses: str
 
 
 CHANNELS: dict[str, ChannelKind] = {
     "xcart": ChannelKind(
         "xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.stages.stage_of",
-        "channels.xcart.statuses.NAMES",
+        "channels.xcart.stages.puts_back", "channels.xcart.statuses.NAMES",
     ),
 }  # fmt: skip
 
@@ -53,6 +55,12 @@ def channel_kind(kind: str) -> ChannelKind:
 def stage_reader(kind: str) -> Callable[[str, str], str]:
     """A function (payment status code, shipping status code) -> ``open``, ``shipped`` or ``cancelled``."""
     return _load(channel_kind(kind).stages)
+
+
+@cache
+def put_back_reader(kind: str) -> Callable[[str], bool]:
+    """A function payment status code -> whether the shop has put the order's units back on its shelf."""
+    return _load(channel_kind(kind).put_back)
 
 
 def usual_statuses(kind: str) -> list[Status]:

@@ -38,7 +38,7 @@ def mark(shop_id: int) -> Mark:
 
 
 def moved_since(mark: Mark) -> set[str]:
-    """SKUs of the orders that were stored or changed since the mark."""
+    """SKUs of the orders that were stored or changed since the mark, those of lines that are gone included."""
     changed = select(OrderChange.order_id).where(OrderChange.id > mark.change_id)
     query = (
         select(OrderLine.sku)
@@ -47,5 +47,10 @@ def moved_since(mark: Mark) -> set[str]:
         .distinct()
     )
     moved = set(db.session.scalars(query))
+    changes = select(OrderChange.fields).join(Order, Order.id == OrderChange.order_id).where(
+        Order.shop_id == mark.shop_id, OrderChange.id > mark.change_id
+    )  # fmt: skip
+    for fields in db.session.scalars(changes):
+        moved.update(sku for sku, _ in fields.get("lines", ((), ()))[0])
     db.session.rollback()
     return moved

@@ -41,6 +41,10 @@ class Rules:
         """``open``, ``shipped`` or ``cancelled``, in the words of the channel's kind."""
         return channels.stage_reader(self.kind)(payment_status, shipping_status)
 
+    def puts_back(self, payment_status: str) -> bool:
+        """Whether the shop has put an order's units back on its own shelf: they count as taken off before and after."""
+        return channels.put_back_reader(self.kind)(payment_status)
+
     def stage_of(self, order: Order) -> str:
         """``stage`` of a stored order; one that a person has cancelled here stays cancelled unless the goods have left."""
         stage = self.stage(order.payment_status, order.shipping_status)

@@ -162,13 +162,12 @@ def book(
     return release(line, items, actor=actor, cause="cancelled", run_id=run_id)
 
 
-def pieces(lines: Iterable[OrderLine], stage: str) -> dict[str, int]:
-    """Pieces by SKU that the shop has taken off its kit listings for an order in this stage."""
+def pieces(lines: Iterable[OrderLine]) -> dict[str, int]:
+    """Pieces by SKU that a shop takes off its kit listings for these lines."""
     sold: dict[str, int] = defaultdict(int)
-    if stage != "cancelled":
-        for line in lines:
-            if line.stock_item_id is None and line.parts:
-                sold[line.sku] += line.quantity
+    for line in lines:
+        if line.stock_item_id is None and line.parts:
+            sold[line.sku] += line.quantity
     return sold
 
 

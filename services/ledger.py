@@ -190,15 +190,16 @@ def lowered(units: int):
     return case((Listing.expected > units, Listing.expected - units), else_=0)
 
 
-def mark_stale_skus(skus: Sequence[str]) -> None:
-    """Stock items with these SKUs are new: listings that carry them are to be linked, and stock pushes are due."""
-    now = utcnow()
+def mark_stale_skus(skus: Sequence[str], *, but_shop: int | None = None) -> None:
+    """Stock items with these SKUs are new: listings that carry them are to be linked, and stock pushes are due. ``but_shop`` is
+    the shop whose run has made them: it links its own."""
+    now, others = utcnow(), () if but_shop is None else (Listing.shop_id != but_shop,)
     for start in range(0, len(skus), 500):
         chunk = skus[start : start + 500]
         db.session.execute(
-            update(Listing).where(Listing.sku.in_(chunk)).values(stale=True).execution_options(synchronize_session=False)
+            update(Listing).where(Listing.sku.in_(chunk), *others).values(stale=True).execution_options(synchronize_session=False)
         )
-        shops = select(Listing.shop_id).where(Listing.sku.in_(chunk))
+        shops = select(Listing.shop_id).where(Listing.sku.in_(chunk), *others)
         db.session.execute(
             update(Integration)
             .where(Integration.shop_id.in_(shops), Integration.removed_at.is_(None), Integration.stock_due_at > now)

@@ -28,6 +28,7 @@ ROUNDS = 5
 """How often SKUs that are being sold at this very moment are read again before they are left for the next run."""
 
 NO_MORE = "The shop has this listing no more."
+NOT_GIVEN = "The shop did not give its quantity, so it is linked to nothing yet."
 AMBIGUOUS = "Several listings of this shop have this SKU: link them by hand."
 
 
@@ -64,7 +65,7 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
             with lease.page():
                 _start_chunk(lease, shop_id, sure[start : start + CHUNK])
         with lease.page():
-            settle([row_id for row_id, external_id, _ in unknown if external_id not in present], NO_MORE)
+            settle([row_id for row_id, external_id, _ in unknown if external_id not in present], NOT_GIVEN)
         if not moved:
             return
 
@@ -85,14 +86,20 @@ def not_to_be_settled(shop_id: int, take_stock: bool) -> ColumnElement[bool]:
     after this run's linking, or their SKU was being sold."""
     item = true() if take_stock else exists().where(StockItem.sku == Listing.sku)
     linked = Listing.links.any()
-    return and_(*_pushable(shop_id), or_(and_(linked, Listing.do_not_push.is_(False)), and_(~linked, item)))
+    return and_(
+        *_comparable(shop_id), or_(and_(linked, Listing.do_not_push.is_(False)), and_(~linked, Listing.sku != "", item))
+    )  # fmt: skip
+
+
+def _comparable(shop_id: int, listing: Any = Listing) -> tuple[Any, ...]:
+    return (
+        listing.shop_id == shop_id, listing.counted, listing.own_stock, listing.replaced.is_(False), listing.gone_at.is_(None),
+    )  # fmt: skip
 
 
 def _pushable(shop_id: int, listing: Any = Listing) -> tuple[Any, ...]:
-    return (
-        listing.shop_id == shop_id, listing.counted, listing.own_stock, listing.replaced.is_(False), listing.gone_at.is_(None),
-        listing.sku != "",
-    )  # fmt: skip
+    """Those of them that a SKU can link."""
+    return (*_comparable(shop_id, listing), listing.sku != "")
 
 
 def _anything_unlinked(shop_id: int) -> bool:
@@ -167,8 +174,6 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
         statement = dialect.insert(StockItem.__table__).on_conflict_do_nothing(index_elements=["sku"])
         started = set(db.session.scalars(statement.returning(StockItem.__table__.c.sku), rows))
     items = _items([sku for _, sku, _ in chunk])
-    # Other shops may list them too, and were told that there is no such stock item.
-    ledger.mark_stale_skus(sorted(started))
     _lock_shop(shop_id)
     taken = _open_units(shop_id, sorted(started))
     for _, sku, quantity in chunk:
@@ -183,6 +188,8 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
     lease.count("started", len(started))
     _link(lease, [(row_id, items[sku]) for row_id, sku, _ in chunk])
     lease.count("released", bind_lines(items, actor=lease.run_actor, run_id=lease.run_id))
+    # Other shops may list them too, and were told that there is no such stock item.
+    ledger.mark_stale_skus(sorted(started), but_shop=shop_id)
 
 
 def _link(lease: Lease, pairs: Sequence[tuple[int, StockItem]]) -> None:

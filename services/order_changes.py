@@ -31,9 +31,9 @@ def take_over(
 ) -> bool:  # fmt: skip
     """Bring a stored order to what the shop says now; answers whether anything a person would notice has changed.
 
-    ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move.
-    ``note`` is False where it is not the shop that changed but our settings."""
-    was_stage, was_in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
+    ``items`` are locked stock items, of the order's old and new lines; ``touched`` collects those whose numbers move, here
+    or in the shop. ``note`` is False where it is not the shop that changed but our settings."""
+    was_stage, was_payment = storing.holds.stage_of(row), row.payment_status
     unread_before = "unreadable" in row.held_codes and not row.lines
     if surcharges is None:
         surcharges = stored_surcharges(row.surcharge_rows) if row.total == order.total else None
@@ -44,50 +44,43 @@ def take_over(
         storing = replace(storing, with_options=False)
         values.update(WITHOUT_CUSTOMER)
     fields = {name: [_json(getattr(row, name)), _json(values[name])] for name in NOTED if getattr(row, name) != values[name]}
-    lines_before, kits_before = _summary(row.lines), kits.pieces(row.lines, was_in_shop)
-    items_before = _items_of(row.lines)
+    lines_before = _summary(row.lines)
+    units_before, kits_before = _taken(row.lines), kits.pieces(row.lines)
     if unread_before:
         # It is as if it were seen for the first time: what has gone or was cancelled by then touches no stock.
         was_stage = storing.holds.stage(order.payment_status, order.shipping_status)
     for name, value in values.items():
         setattr(row, name, value)
-    stage, in_shop = storing.holds.stage_of(row), storing.holds.stage(row.payment_status, row.shipping_status)
+    stage = storing.holds.stage_of(row)
     if stage != "cancelled":
         row.cancel_unseen = False
     elif was_stage == "open" and not unread_before:
         row.cancel_unseen = True
-    sold: dict[int, int] = defaultdict(int)
-    _take_over_lines(storing, row, order, money, item_of, items, was_stage, touched, sold, recipes or {})
+    own: set[int] = set()
+    _take_over_lines(storing, row, order, money, item_of, items, own, recipes or {})
     lines_after = _summary(row.lines)
     if lines_before != lines_after:
         fields["lines"] = [lines_before, lines_after]
-    if was_stage != "open" and ("lines" in fields or "payment_status" in fields):
-        # An order that is over was edited, or its payment called off: the shop has moved its own stock, ours stays. That is to be
-        # compared.
-        touched |= (items_before | _items_of(row.lines)) & items.keys()
-    _book(storing, row, items, was_stage, stage, touched, sold)
-    if row.called_off_at is not None and (was_in_shop, in_shop) == ("open", "cancelled"):
-        # Cancelled here before: nothing is left to be given back here, but the shop has just put its units back.
-        for line in row.lines:
-            if line.stock_item_id is not None:
-                sold[line.stock_item_id] -= line.quantity
-    if sold:
-        ledger.expect_sale(storing.shop_id, sold)
-    kits_after = kits.pieces(row.lines, in_shop)
-    moved = {sku: kits_after[sku] - kits_before[sku] for sku in {*kits_before, *kits_after}}
-    kits.expect_sale(storing.shop_id, moved)
-    # The shop's own quantity has moved, be it that ours has not: what was shipped here and is cancelled there is put back on
-    # its shelf, though nothing came back. That is to be compared and pushed.
-    touched |= {item_id for item_id, units in sold.items() if units and item_id in items}
-    if any(moved.values()):
-        touched |= kits.items_of(row.lines) & items.keys()
+    _book(storing, row, items, was_stage, stage, own)
+    if not unread_before or stage == "open":
+        # The shop's own quantities move by what it has taken off for this order, be it that ours do not: what was shipped here
+        # and is cancelled or edited there changes its shelf, not ours. That is to be expected, compared and pushed.
+        was_back, is_back = storing.holds.puts_back(was_payment), storing.holds.puts_back(row.payment_status)
+        moved = _difference({} if was_back else units_before, {} if is_back else _taken(row.lines))
+        ledger.expect_sale(storing.shop_id, moved)
+        touched |= moved.keys() & items.keys()
+        pieces = _difference({} if was_back else kits_before, {} if is_back else kits.pieces(row.lines))
+        kits.expect_sale(storing.shop_id, pieces)
+        if pieces:
+            touched |= kits.items_of(row.lines) & items.keys()
+    touched |= own
     holds.apply(row, holds.judge(row, row.lines, storing.holds))
-    if touched:
+    if own:
         # What this order gave back goes to those that lack it, and not to this one: its state says so by now.
         db.session.flush()
         holds.judge_again(
             order_id
-            for item_id in sorted(touched)
+            for item_id in sorted(own)
             for order_id in ledger.allot(items[item_id], actor=storing.actor, run_id=storing.run_id)
         )
     if unread_before:
@@ -97,9 +90,7 @@ def take_over(
     return bool(fields)
 
 
-def _take_over_lines(
-    storing, row: Order, order: ShopOrder, money, item_of, items, was_stage: str, touched, sold, recipes
-) -> None:
+def _take_over_lines(storing, row: Order, order: ShopOrder, money, item_of, items, touched, recipes) -> None:
     """Match new lines to stored ones by SKU and product, in order; what is left over on either side went or came."""
     left: dict[tuple[str, str, str], list[OrderLine]] = defaultdict(list)
     for line in row.lines:
@@ -110,7 +101,7 @@ def _take_over_lines(
         same = left.get((values["sku"], line.product_id, line.variant_id))
         if same:
             known = same.pop(0)
-            _fit_quantity(storing, row, known, line.quantity, items, was_stage, touched, sold)
+            _fit_quantity(storing, row, known, line.quantity, items, touched)
             for name, value in values.items():
                 setattr(known, name, value)
         else:
@@ -118,8 +109,6 @@ def _take_over_lines(
             db.session.add(known)
             if line.sku in recipes:
                 kits.bind(known, recipes[line.sku])
-            if known.stock_item_id is not None and was_stage == "open":
-                sold[known.stock_item_id] += known.quantity
         known.position = position
         kept.append(known)
     for gone in (line for lines in left.values() for line in lines):
@@ -127,8 +116,6 @@ def _take_over_lines(
             item = items[gone.stock_item_id]
             if ledger.release(gone, item, actor=storing.actor, cause="edited", run_id=storing.run_id):
                 touched.add(item.id)
-            if was_stage == "open":
-                sold[item.id] -= gone.quantity
         else:
             touched |= kits.release(gone, items, actor=storing.actor, cause="edited", run_id=storing.run_id)
         db.session.delete(gone)
@@ -136,7 +123,7 @@ def _take_over_lines(
     db.session.expire(row, ["lines"])
 
 
-def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, was_stage: str, touched, sold) -> None:
+def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, touched) -> None:
     """A line's quantity was edited: what is reserved beyond the new quantity goes back."""
     if line.stock_item_id is None or quantity == line.quantity:
         return
@@ -145,12 +132,10 @@ def _fit_quantity(storing, row: Order, line: OrderLine, quantity: int, items, wa
     if excess > 0:
         line.reserved -= excess
         ledger.enter(item, actor=storing.actor, cause="edited", reserved=-excess, order_id=row.id, run_id=storing.run_id)
-    if was_stage == "open":
-        sold[item.id] += quantity - line.quantity
     touched.add(item.id)
 
 
-def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold) -> None:
+def _book(storing, row: Order, items, was_stage: str, stage: str, touched) -> None:
     """What the order's stage does to stock: open lines reserve, shipping takes off on hand and reserved, cancelling gives back."""
     for line in row.lines:
         if line.stock_item_id is None and line.parts and not (stage == "shipped" and was_stage != "open"):
@@ -174,20 +159,25 @@ def _book(storing, row: Order, items, was_stage: str, stage: str, touched, sold)
                 line, item, actor=storing.actor, cause="sale" if was_stage == "open" else "reopened", run_id=storing.run_id
             ):
                 touched.add(item.id)
-            if was_stage == "cancelled":
-                sold[item.id] += line.quantity
         elif stage == "shipped":
             if ledger.ship(line, item, actor=storing.actor, run_id=storing.run_id):
                 touched.add(item.id)
-        elif stage == "cancelled":
-            if ledger.release(line, item, actor=storing.actor, cause="cancelled", run_id=storing.run_id):
-                touched.add(item.id)
-            if was_stage == "open":
-                sold[item.id] -= line.quantity
+        elif stage == "cancelled" and ledger.release(line, item, actor=storing.actor, cause="cancelled", run_id=storing.run_id):
+            touched.add(item.id)
 
 
-def _items_of(lines: Sequence[OrderLine]) -> set[int]:
-    return {line.stock_item_id for line in lines if line.stock_item_id is not None} | kits.items_of(lines)
+def _taken(lines: Sequence[OrderLine]) -> dict[int, int]:
+    """Units by stock item that a shop takes off for an order's lines."""
+    units: dict[int, int] = defaultdict(int)
+    for line in lines:
+        if line.stock_item_id is not None:
+            units[line.stock_item_id] += line.quantity
+    return units
+
+
+def _difference(before: Mapping[Any, int], after: Mapping[Any, int]) -> dict[Any, int]:
+    moved = {key: after.get(key, 0) - before.get(key, 0) for key in {*before, *after}}
+    return {key: units for key, units in moved.items() if units}
 
 
 def _summary(lines: Sequence[OrderLine]) -> list[list[Any]]:

@@ -75,7 +75,9 @@ def wanted_quantity(listing: Listing) -> int | None:
 
 
 def anything_stale(shop_id: int) -> bool:
-    return db.session.scalar(select(Listing.id).where(Listing.shop_id == shop_id, Listing.stale).limit(1)) is not None
+    """Whether there is anything to compare; what the shop has no more is not."""
+    query = select(Listing.id).where(Listing.shop_id == shop_id, Listing.stale, Listing.gone_at.is_(None)).limit(1)
+    return db.session.scalar(query) is not None
 
 
 def push_stock(lease: Lease, channel: Channel, fresh_orders: Callable[[], None], tell: Callable[[], None] = lambda: None) -> str:

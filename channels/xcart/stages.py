@@ -5,8 +5,11 @@ from __future__ import annotations
 SHIPPED = frozenset({"S", "D", "R"})
 """Shipped, delivered, returned: the goods have left."""
 
-CANCELLED_PAYMENT = frozenset({"C", "D", "R"})
-"""Cancelled, declined, refunded. For C and D the shop puts the stock back itself (X-Cart 5.4 and 5.5, observed)."""
+PUT_BACK = frozenset({"C", "D"})
+"""Cancelled, declined: the shop puts the stock back itself, shipped or not (X-Cart 5.4 and 5.5, observed)."""
+
+CANCELLED_PAYMENT = PUT_BACK | {"R"}
+"""Cancelled, declined, refunded."""
 
 CANCELLED_SHIPPING = frozenset({"WND"})
 """Will not deliver."""
@@ -21,3 +24,8 @@ def stage_of(payment_status: str, shipping_status: str) -> str:
     if payment_status.upper() in CANCELLED_PAYMENT or shipping_status.upper() in CANCELLED_SHIPPING:
         return "cancelled"
     return "open"
+
+
+def puts_back(payment_status: str) -> bool:
+    """Whether the shop has put the units of an order with this payment status back on its shelf."""
+    return payment_status.upper() in PUT_BACK

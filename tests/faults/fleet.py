@@ -68,7 +68,14 @@ class Fleet:
     """``parts`` are the running processes by name; ``restarts`` counts what the supervisor had to start again."""
 
     def __init__(
-        self, kind: str, folder: Path, processes: Processes, disk: Path, has_disk: bool, changes: dict[str, str], forks: bool
+        self,
+        kind: str,
+        folder: Path,
+        processes: Processes,
+        disk: Path,
+        has_disk: bool,
+        changes: dict[str, str],
+        forks: Collection[str],
     ):
         self.kind = kind
         self.forks = forks
@@ -271,7 +278,8 @@ class Fleet:
 
 @contextmanager
 def launched(kind: str, changes: dict[str, str] | None = None, *, forks: Collection[str] = ()) -> Iterator[Fleet]:
-    """A fleet with these changes to its settings; ``forks`` names the parts that are forked, not started afresh. They are ended and its disk taken away afterwards."""
+    """A fleet with these changes to its settings; ``forks`` names the parts that are forked, not started afresh. All are ended
+    and the disk taken away afterwards."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="cl-storm-", dir="/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -75,7 +75,8 @@ def test_a_stock_item_that_another_shop_starts_is_linked_at_once(app, db, shop, 
     assert linked_skus(db, second) == {"CUP"}
 
 
-def test_a_listing_linked_while_it_was_taken_for_unlinked_is_compared(app, db, shop):
+@pytest.mark.parametrize("sku", ("PLATE", ""))
+def test_a_listing_linked_while_it_was_taken_for_unlinked_is_compared(app, db, shop, sku):
     ids = products(shop)
     integration_id = without_shop_stock(shop)
     stock.import_stock(["sku,quantity", "CUP,20", "SAUCER,5"], "test", add_unknown=True)
@@ -84,10 +85,10 @@ def test_a_listing_linked_while_it_was_taken_for_unlinked_is_compared(app, db, s
     stock.set_stock("CUP", 21, "test")
     with writing() as session:
         plate = session.scalar(select(Listing).where(Listing.sku == "PLATE"))
-        plate_id, plate.stale = plate.id, True
+        plate_id, plate.sku, plate.stale = plate.id, sku, True
 
     def link_plate() -> None:
-        if "PLATE" not in linked_skus(db, integration_id):
+        if sku not in linked_skus(db, integration_id):
             linking_by_hand.link_listing(plate_id, [("SAUCER", 1)], "test")
 
     lease, channel = begun(db, integration_id, "stock", link_plate)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from errors import Conflict
 from extensions import writing
 from models import Integration, Listing, RunItem, SyncRun
+from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services import integrations, push, runs, schedule, stock, sync, vault
 from tests.support.shops import connect, do, products
@@ -279,3 +280,19 @@ def test_a_shop_that_comes_back_is_compared_whole_before_anything_is_sent(app, d
     assert do(again, "stock").outcome == "waiting"
     assert [(row.sku, row.now, row.would_be) for row in push.preview(again).rows] == [("CUP", 77, 20)]
     assert shop.store.amount(ids["CUP"]) == 77
+
+
+def test_a_listing_the_shop_has_no_more_is_asked_after_by_no_run(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    shop.store.delete_product(ids["CUP"])
+    do(integration_id, "listings")
+    stock.set_stock("CUP", 5, "test")
+    shop.clear_requests()
+    assert (do(integration_id, "stock").counts, shop.requests) == ({}, [])
+
+
+def test_stock_items_that_a_run_starts_make_no_further_run_due(app, db, shop):
+    integration_id = settled(shop)
+    db.session.rollback()
+    assert db.session.get_one(Integration, integration_id).stock_due_at > utcnow()

@@ -8,12 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import secrets
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from services import runs
 from tests.support.processes import ROOT, Started, die_with_parent
 
 FORKING = multiprocessing.get_context("forkserver")
@@ -70,6 +72,8 @@ def become(arguments: list[str], env: dict[str, str], log: str) -> None:
     os.environ.clear()
     os.environ.update(env)
     os.chdir(ROOT)
+    # What a process makes once for itself, by which it knows its own leases.
+    runs.HOLDER = secrets.token_hex(4)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
