@@ -62,7 +62,9 @@ def download_orders(lease: Lease, channel: Channel, pause: Callable[[], bool]) -
 def look_back(lease: Lease) -> None:
     """Have the next order download read again what is known already: a shop that for a while left out rows, gave old ones or had
     its clock wrong has hidden orders and changes behind the cursor. Three days of changes; the first time, everything since
-    the start."""
+    the start. Once a run, which notes it: one that gave way would begin that reading anew each time it goes on."""
+    if lease.counts.get("days_read_again"):
+        return
     with lease.page() as session:
         shop = session.get_one(Shop, lease.shop_id, with_for_update=True)
         if shop.orders_read_to is None or shop.reading_since is not None:
@@ -70,8 +72,10 @@ def look_back(lease: Lease) -> None:
         shop.reading_position, shop.reading_started_at = 0, None
         if session.scalar(select(Receipt.id).where(Receipt.shop_id == shop.id).limit(1)) is None:
             shop.reading_since = shop.orders_from
+            lease.count("days_read_again", max(1, (utcnow() - (shop.orders_from or utcnow())).days))
         else:
             shop.orders_read_to -= LOOK_BACK
+            lease.count("days_read_again", LOOK_BACK.days)
 
 
 def _read_from_start(lease: Lease, channel: Channel, storing: Storing, known: KnownRates, pause: Callable[[], bool]) -> str:

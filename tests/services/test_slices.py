@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from models import Listing, Order
+from extensions import writing
+from models import Listing, Order, Shop, SyncRun
 from practice_shop import PracticeShop
-from services import runs, sync
-from tests.support.shops import connect
+from services import runs, schedule, sync
+from tests.support.shops import connect, do
 
 
 @pytest.mark.parametrize("generation", ["addon", "api"])
@@ -26,3 +27,29 @@ def test_slices_of_one_page_get_to_the_end(app, db, generation):
             assert runs.find_run(run_id).outcome == "done"
         assert db.session.scalar(select(func.count()).select_from(Order)) == 14
         assert db.session.scalar(select(func.count()).select_from(Listing)) >= 12
+
+
+@pytest.mark.parametrize("generation", ["addon", "api"])
+def test_a_receipt_whose_orders_take_many_slices_looks_back_once(app, db, generation):
+    """Each time it went on it used to begin the reading of three days anew, and three days earlier."""
+    app.config["CARTLINK"] = replace(app.config["CARTLINK"], order_page_size=4)
+    with PracticeShop(products=12, orders=30, days=2, seed=4, generation=generation) as shop:
+        integration_id = connect(shop)
+        do(integration_id, "orders")
+        do(integration_id, "receipts")
+        db.session.rollback()
+        read_to = db.session.scalar(select(Shop.orders_read_to))
+        run_id = runs.start_run(integration_id, "receipts", "test").id
+        turns = 0
+        while sync.work(run_id, slice_seconds=0).state != "finished":
+            turns += 1
+            assert turns < 40
+            for live in schedule.waiting_runs():
+                if live != run_id:
+                    sync.work(live, slice_seconds=0)
+            with writing() as session:
+                session.get_one(SyncRun, run_id).not_before = None
+        assert runs.find_run(run_id).outcome == "done"
+        assert turns > 2
+        db.session.rollback()
+        assert db.session.scalar(select(Shop.orders_read_to)) >= read_to
