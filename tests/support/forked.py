@@ -58,7 +58,7 @@ class Forked:
 
 def fork(arguments: Sequence[str], env: dict[str, str], log: Path) -> Started:
     log.touch()
-    return Started(Forked(arguments, env, log), log)  # type: ignore[arg-type]
+    return Started(Forked(arguments, env, log), log)
 
 
 def become(arguments: list[str], env: dict[str, str], log: str) -> None:
@@ -68,7 +68,8 @@ def become(arguments: list[str], env: dict[str, str], log: str) -> None:
     silence = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((silence, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
-    sys.stdout, sys.stderr = (open(number, "w", buffering=1, encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", line_buffering=True)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(ROOT)

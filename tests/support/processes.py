@@ -52,9 +52,9 @@ def alive(pid: int) -> bool:
 
 
 class Started:
-    """One running process. ``output()`` is what it has printed so far, both streams."""
+    """One running process: a ``subprocess.Popen``, or what has its methods. ``output()`` is what it has printed so far, both streams."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path):
+    def __init__(self, process: Any, log: Path):
         self.process = process
         self.log = log
 
