@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask import Flask
 
+import api
 import blueprints
 import cli
 import jobs
 import logs
 from config import Config, load
 from extensions import csrf, db, htmx, migrate
-from services import keyring, vault
+from services.security import keyring, vault
 
 
 @cli.ends_commands
@@ -30,6 +31,7 @@ def create_app(config: Config | None = None) -> Flask:
     vault.init_app(app, config)
     jobs.init_app(app, config)
     blueprints.register(app)
+    api.init_app(app, config)
     cli.register(app)
     if not cli.brings_keyring():
         keyring.check_at_start(app)

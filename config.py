@@ -1,7 +1,7 @@
-"""Every setting from the environment, typed, read once; nonsense is refused at start with a sentence.
+"""Every setting, read once from the environment, with its type. An invalid value stops the start with one sentence.
 
-``instance/settings.env`` (written by ``make run``) holds defaults as KEY=VALUE lines, so that web, workers and commands in
-another shell agree; the environment wins over it. Every variable is described in README.md; a test compares the two.
+``instance/settings.env`` (written by ``make run``) has defaults as KEY=VALUE lines, so that web, workers and commands in
+another shell use the same; the environment overrides it. README.md describes every variable; a test compares the two.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flask import current_app
+
 from errors import ConfigError
 
-VERSION = "0.1.0"
+VERSION = "0.9.0"
+"""Cartlink's version, defined here only. Pages, commands, metrics and requests to shops show it."""
+
 ROOT = Path(__file__).resolve().parent
 SHORTEST_TOKEN = 16
 NO_KEY = "A" * 43 + "="
-"""A Fernet key that has sealed nothing."""
+"""A Fernet key that has encrypted nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Config:
     behind_https: bool
     trusted_proxies: int
     public_url: str
+    allowed_hosts: tuple[str, ...]
     session_idle: timedelta
     session_lifetime: timedelta
     requests_per_minute: int
@@ -74,18 +79,18 @@ class Config:
     testing: bool = False
 
     def secrets(self) -> tuple[str, ...]:
-        """What must be found in no log and in no support bundle."""
+        """Values that must not appear in logs or support bundles."""
         passwords = (urlsplit(url).password for url in (self.database_url, self.redis_url))
         return tuple(filter(None, (self.secret_key, *self.secret_keys, self.metrics_token, self.smtp_password, *passwords)))
 
     def flask(self) -> dict[str, object]:
-        """The part that Flask and its extensions read, under their names."""
+        """The settings of Flask and its extensions, by their names."""
         return {
             "SECRET_KEY": self.secret_key,
             "SQLALCHEMY_DATABASE_URI": self.database_url,
-            # A server that was restarted has closed the connections that are kept: each is tried before it is used.
+            # A restarted server has closed the pooled connections: each is tested before it is used.
             "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": self.database_url.startswith("postgresql")},
-            # The prefix makes browsers refuse such a cookie from anything but this very host over https.
+            # With this prefix browsers accept the cookie only from this host over https.
             "SESSION_COOKIE_NAME": "__Host-cartlink" if self.behind_https else "cartlink",
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
@@ -99,7 +104,7 @@ class Config:
 
 NAMES = (
     "CARTLINK_INSTANCE", "SECRET_KEY", "SECRET_KEYS", "SECRET_KEYS_FILE", "DATABASE_URL", "REDIS_URL", "ALLOW_PRIVATE_ENDPOINTS",
-    "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
+    "BEHIND_HTTPS", "TRUSTED_PROXIES", "PUBLIC_URL", "ALLOWED_HOSTS", "SESSION_IDLE_MINUTES", "SESSION_HOURS", "REQUESTS_PER_MINUTE",
     "TWO_STEP_FOR",
     "LEASE_SECONDS", "SLICE_SECONDS", "TICK_SECONDS", "ORDERS_EVERY", "STOCK_EVERY", "LISTINGS_EVERY", "ORDER_PAGE_SIZE",
     "CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT", "MAX_ANSWER_MB", "SHOP_CONNECTIONS", "SHOP_JOBS",
@@ -110,7 +115,7 @@ NAMES = (
 
 
 def log_format(environ: Mapping[str, str] | None = None) -> str:
-    """How the log is written, for whoever logs before the settings are read. Nonsense is for ``load`` to refuse."""
+    """The format of the log, for logging before the settings are read. ``load`` refuses invalid values."""
     given = dict(os.environ if environ is None else environ)
     return (given.get("LOG_FORMAT") or read_settings_file(_instance(given) / "settings.env").get("LOG_FORMAT", "TEXT")).upper()
 
@@ -120,14 +125,14 @@ def _instance(given: Mapping[str, str]) -> Path:
 
 
 def load(environ: Mapping[str, str] | None = None, *, keyring: bool = True) -> Config:
-    """Read the settings. Raises ConfigError with one sentence for the first thing that is missing or not usable.
+    """Read the settings. Raises ConfigError with one sentence for the first setting that is missing or invalid.
 
-    Without ``keyring`` a keyring file may be missing, for whoever brings one; its keys are not read then."""
+    Without ``keyring`` the keyring file may be missing and is not read: a restored backup brings its own."""
     given = dict(os.environ if environ is None else environ)
     instance = _instance(given)
     values = read_settings_file(instance / "settings.env")
     if given.get("SECRET_KEYS"):
-        # A keyring given in the environment takes the place of the file that the settings name.
+        # A keyring in the environment replaces the file that the settings name.
         values.pop("SECRET_KEYS_FILE", None)
     values |= {name: given[name] for name in NAMES if given.get(name)}
     reader = _Reader(values)
@@ -142,6 +147,7 @@ def load(environ: Mapping[str, str] | None = None, *, keyring: bool = True) -> C
         behind_https=reader.boolean("BEHIND_HTTPS", False),
         trusted_proxies=reader.integer("TRUSTED_PROXIES", 0, 0, 10),
         public_url=_public_url(values.get("PUBLIC_URL", "")),
+        allowed_hosts=_host_names(reader.words("ALLOWED_HOSTS")),
         session_idle=timedelta(minutes=reader.integer("SESSION_IDLE_MINUTES", 120, 1, 7 * 24 * 60)),
         session_lifetime=timedelta(hours=reader.integer("SESSION_HOURS", 12, 1, 30 * 24)),
         requests_per_minute=reader.integer("REQUESTS_PER_MINUTE", 600, 10, 100_000),
@@ -180,7 +186,7 @@ def load(environ: Mapping[str, str] | None = None, *, keyring: bool = True) -> C
 
 
 def read_settings_file(path: Path) -> dict[str, str]:
-    """KEY=VALUE lines; blank lines and lines starting with # are passed over. A file that is not there is empty."""
+    """KEY=VALUE lines without blank lines and lines that start with #. A missing file counts as empty."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -203,7 +209,7 @@ class _Reader:
         value = self.values.get(name, "")
         if not value:
             raise ConfigError(
-                f"{name} is not set.", "Start with `make run`, which makes instance/settings.env, or set it in the environment."
+                f"{name} is not set.", "Start with `make run`, which writes instance/settings.env, or set it in the environment."
             )
         return value
 
@@ -228,7 +234,7 @@ class _Reader:
         raise ConfigError(f"{name} has to be yes or no, not {text!r}.")
 
     def token(self, name: str) -> str:
-        """A secret of ours that somebody else sends along; empty where there is none."""
+        """A token that clients have to send; empty if there is none."""
         text = self.values.get(name, "")
         if text and len(text) < SHORTEST_TOKEN:
             raise ConfigError(f"{name} has to be at least {SHORTEST_TOKEN} characters long.")
@@ -245,7 +251,7 @@ class _Reader:
 
 
 def _database_url(url: str) -> str:
-    """SQLAlchemy names the driver; hosting environments hand out bare ``postgres://`` addresses."""
+    """Add the driver that SQLAlchemy needs: hosting environments provide ``postgres://`` addresses."""
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url[len(prefix) :]
@@ -255,20 +261,28 @@ def _database_url(url: str) -> str:
 
 
 def _public_url(url: str) -> str:
-    """Where people reach the pages, without a slash at its end; empty where nobody has said."""
+    """The address of the pages without a final slash; empty if it is not set."""
     url = url.strip().rstrip("/")
     if url and not url.startswith(("http://", "https://")):
         raise ConfigError("PUBLIC_URL has to start with http:// or https://.")
     return url
 
 
+def _host_names(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Names or IP addresses. With a port or a scheme they would never match."""
+    for word in words:
+        if "/" in word or (":" in word and word.count(":") < 2) or "*" in word:
+            raise ConfigError(f"ALLOWED_HOSTS has to hold names without a scheme, a port or an asterisk, not {word!r}.")
+    return words
+
+
 def _smtp_from(values: Mapping[str, str]) -> str:
-    """The mailbox that mails come from; there has to be one where there is a mail server."""
+    """The sender of emails; required if there is a mail server."""
     sender = values.get("SMTP_FROM", "").strip()
     if values.get("SMTP_HOST") and not sender:
-        raise ConfigError("SMTP_FROM is not set.", "Mails need somebody they come from: Cartlink <cartlink@shop.example>.")
+        raise ConfigError("SMTP_FROM is not set.", "Emails need a sender, such as Cartlink <cartlink@shop.example>.")
     if sender and ("@" not in parseaddr(sender)[1] or not sender.isprintable()):
-        raise ConfigError("SMTP_FROM has to be a mail address, with a name before it or without.")
+        raise ConfigError("SMTP_FROM has to be an email address, with or without a name.")
     return sender
 
 
@@ -284,15 +298,20 @@ def _secret_keys(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read_keyring(path: str) -> tuple[str, ...]:
-    """The keys in a keyring file, the newest first. Raises ConfigError where it cannot be read."""
+    """The keys of a keyring file, newest first. Raises ConfigError if it cannot be read."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as cause:
         raise ConfigError(f"The keyring {path} cannot be read: {cause.strerror}.", "Restore it from your backup.") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"The keyring {path} holds something else than keys.", "Restore it from your backup.") from None
+        raise ConfigError(f"The keyring {path} does not contain keys.", "Restore it from your backup.") from None
     return _words_of(text)
 
 
 def _words_of(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
+
+
+def current_config() -> Config:
+    """The settings of the application whose context is active."""
+    return current_app.config["CARTLINK"]

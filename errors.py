@@ -2,27 +2,35 @@
 
     AppError                         a sentence for a person, and an HTTP status for a page
     ├── ConfigError                  the installation is set up wrongly; nothing can start
-    ├── InvalidInput                 what was typed cannot be used
+    ├── InvalidInput                 invalid input
     ├── NotFound                     no such integration, order, stock item …
-    ├── Conflict                     it clashes with what is there
+    ├── Gone                         it was there, and is no longer kept
+    ├── Conflict                     not possible in the present state
     │   ├── NameTaken                another integration has this name
-    │   └── AlreadyRunning           a run of this kind is under way
-    ├── RunStopped                   a run has to end now, in order and without blame
+    │   └── AlreadyRunning           a run of this kind is running
+    ├── RunStopped                   a run has to end now, and that is no failure
     │   ├── LeaseLost                another worker has taken the run over
     │   ├── SwitchedOff              the integration was disabled or removed
     │   └── StopRequested            a person asked the run to stop
+    ├── TooMany                      one user sends too many requests
     ├── QueueAway                    Redis or Valkey does not answer
-    ├── NotDelivered                 a mail or webhook call did not get through   retry
-    │   └── DeliveryRefused          whoever it is for does not take it, and will not
+    ├── NotDelivered                 an email or webhook call failed              retry
+    │   └── DeliveryRefused          the receiver refuses it for good
     └── ChannelError                 the shop, or the way to it
         ├── ShopUnreachable          no connection: name, network, refused            retry
         │   └── ShopTimeout          no answer in time                                retry
         ├── TlsTrouble               the shop's certificate cannot be trusted
-        ├── AddressRefused           the end point leads where we do not go
-        ├── ShopBusy                 429, or 503 with Retry-After                     retry
+        ├── AddressRefused           the end point leads to a forbidden address
+        ├── ShopBusy                 408, 421, 425, 429, 508, or 503 with Retry-After  retry
         ├── ShopMaintenance          the shop is being rebuilt or updated             retry
         ├── ShopBroken               5xx, cut or unreadable answers                   retry
-        ├── Firewall                 something before the shop refuses us             retry
+        │   └── PhpMessages          PHP messages where data was expected             retry
+        ├── ShopDatabase             the shop's database failed                       retry
+        ├── Firewall                 a firewall in front of the shop refuses us       retry
+        ├── HostingSuspended         the shop's host has suspended the account        retry
+        ├── StagingPassword          a password protects the whole site               retry
+        ├── MethodBlocked            reads work, but the host blocks writes           retry
+        ├── BodyChanged              our request was changed on its way               retry
         ├── KeyRejected              the API key is wrong
         ├── ReadOnlyKey              the key may read but not write
         ├── AddonMissing             the shop's REST API is not installed or is off
@@ -30,20 +38,27 @@
         ├── ShopMoved                the shop answers at another address (``to``)
         ├── ShopTooOld               the shop's API lacks what we need
         └── ShopRefused              the shop refused this one request
+            ├── RowRefused           the shop's own program refused what was written
+            ├── NotTaken             the shop answered without an error and shows no change  retry
+            ├── ItemGone             the shop does not have this item any more
+            └── OrderCalledOff       the shop shows the order as cancelled, declined or refunded: nothing was sent
 
-Each leaf answers two questions: may the same thing be tried again by itself (``retryable``), and what does the
-person do about it (``advice``). Messages never hold an API key; ``channels/session.py`` sees to that for answers.
+Each leaf answers three questions: may the same thing be tried again without a person (``retryable``), does it concern one row
+or the whole shop (``concerns``), and what does the user do about it (``advice``). Messages never contain an API key; ``channels/session.py`` removes it from answers.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class AppError(Exception):
-    """The root. ``message`` is one sentence for a person, ``advice`` what to do about it (may be empty)."""
+    """The base class. ``message`` is one sentence for the user, ``advice`` what to do about it (may be empty)."""
 
     status = 500
     advice = ""
     code = "error"
+    field = ""
 
     def __init__(self, message: str, advice: str | None = None):
         super().__init__(message)
@@ -61,7 +76,7 @@ class ConfigError(AppError):
 
 
 class InvalidInput(AppError):
-    """``field`` names the form field or option, where there is one."""
+    """``field`` names the form field or option, if there is one."""
 
     status = 422
     code = "invalid_input"
@@ -76,6 +91,11 @@ class NotFound(AppError):
     code = "not_found"
 
 
+class Gone(AppError):
+    status = 410
+    code = "gone"
+
+
 class Conflict(AppError):
     status = 409
     code = "conflict"
@@ -86,7 +106,7 @@ class NameTaken(Conflict):
 
 
 class AlreadyRunning(Conflict):
-    """``run_id`` is the run that is under way."""
+    """``run_id`` is the run that is running."""
 
     code = "already_running"
 
@@ -111,6 +131,17 @@ class StopRequested(RunStopped):
     code = "stop_requested"
 
 
+class TooMany(AppError):
+    """One user sends too many requests. ``retry_after`` is in seconds."""
+
+    status = 429
+    code = "too_many"
+
+    def __init__(self, message: str, advice: str | None = None, retry_after: int = 60):
+        super().__init__(message, advice)
+        self.retry_after = retry_after
+
+
 class QueueAway(AppError):
     status = 503
     code = "queue_away"
@@ -118,7 +149,7 @@ class QueueAway(AppError):
 
 
 class NotDelivered(AppError):
-    """``for_all`` says whether nothing else gets through that way either, for the moment."""
+    """``for_all``: nothing else can be delivered this way at the moment."""
 
     status = 502
     code = "not_delivered"
@@ -130,11 +161,19 @@ class DeliveryRefused(NotDelivered):
 
 
 class ChannelError(AppError):
-    """``status_code`` is the shop's HTTP status where there was an answer."""
+    """``status_code`` is the shop's HTTP status if there was an answer. ``writing`` is true if reads work and only what was
+    sent was not stored.
+
+    ``concerns`` says what a caller with many rows does: after ``shop`` the next row would fail too, so it stops; after ``row`` it
+    goes on; ``unknown`` may be either, as an error 500 for one order or for all. ``about_key``: a person has to give another
+    key."""
 
     status = 502
     code = "channel"
     retryable = False
+    writing = False
+    concerns: Literal["row", "shop", "unknown"] = "shop"
+    about_key = False
 
     def __init__(self, message: str, advice: str | None = None, status_code: int | None = None):
         super().__init__(message, advice)
@@ -182,8 +221,22 @@ class ShopMaintenance(ChannelError):
 
 class ShopBroken(ChannelError):
     code = "broken"
+    concerns: Literal["row", "shop", "unknown"] = "unknown"
     retryable = True
     advice = "Cartlink tries again; if it lasts, the shop's own error log says why."
+
+
+class PhpMessages(ShopBroken):
+    """The shop's PHP prints its own messages into answers, which makes them unreadable."""
+
+    code = "php_messages"
+    advice = "Ask the shop's host to switch off display_errors in PHP and to look at the messages."
+
+
+class ShopDatabase(ChannelError):
+    code = "database"
+    retryable = True
+    advice = "Cartlink tries again; if it lasts, ask the shop's host about the database."
 
 
 class Firewall(ChannelError):
@@ -192,13 +245,41 @@ class Firewall(ChannelError):
     advice = "Ask the shop's host to let Cartlink's requests through."
 
 
+class HostingSuspended(ChannelError):
+    code = "suspended"
+    retryable = True
+    advice = "Ask the shop's host why the account is suspended. Cartlink continues automatically when the shop is back."
+
+
+class StagingPassword(ChannelError):
+    code = "staging_password"
+    retryable = True
+    advice = "Ask the shop's host to remove the password, or to exempt Cartlink's requests from it."
+
+
+class MethodBlocked(ChannelError):
+    code = "method_blocked"
+    retryable = True
+    advice = "Ask the shop's host to allow the HTTP method PUT for the shop's API."
+
+
+class BodyChanged(ChannelError):
+    """The shop cannot read our request, although it was well formed."""
+
+    code = "body_changed"
+    retryable = True
+    advice = "Ask the shop's host whether a firewall or a proxy changes or removes the body of PUT requests."
+
+
 class KeyRejected(ChannelError):
     code = "wrong_key"
+    about_key = True
     advice = "Copy the value of 'API key (read/write)' from the shop again and reauthorise."
 
 
 class ReadOnlyKey(ChannelError):
     code = "read_only_key"
+    about_key = True
     advice = "Copy the value of 'API key (read/write)' from the shop, not the read-only one."
 
 
@@ -229,3 +310,29 @@ class ShopTooOld(ChannelError):
 
 class ShopRefused(ChannelError):
     code = "refused"
+    concerns = "row"
+
+
+class RowRefused(ShopRefused):
+    """The shop's own program has refused what was written."""
+
+
+class NotTaken(ShopRefused):
+    """The shop answered a write without an error and does not show the change: it may have lost its method or body on the way."""
+
+    code = "not_taken"
+    retryable = True
+    advice = "Cartlink tries again a few times; if it lasts, look at the order in the shop."
+
+
+class ItemGone(ShopRefused):
+    """The shop's own program says that it does not have the item."""
+
+    code = "gone"
+
+
+class OrderCalledOff(ShopRefused):
+    """The shop shows an order as cancelled, declined, refunded or as another order: nothing was sent, a person has to decide."""
+
+    code = "called_off"
+    advice = "Decide on the order's page: mark it as handled, or change its payment status in the shop and try again."

@@ -5,11 +5,13 @@ import sys
 
 from gunicorn.glogging import Logger
 
-worker_class = "gthread"
+worker_class = "page_worker.WholeRequestWorker"
 threads = int(os.environ.get("WEB_THREADS") or 8)
 timeout = 60
 graceful_timeout = 15
 keepalive = 15
+# Each may be an open file; systems commonly allow a process 1024.
+worker_connections = 500
 accesslog = "-"
 # The path without its query: what people search for is nobody's business, and one-time links carry their code there.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'

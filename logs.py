@@ -1,7 +1,7 @@
-"""How a line of the log looks: as text, or as one JSON object (LOG_FORMAT), with what it is about and without secrets.
+"""The format of the log: text or JSON lines (LOG_FORMAT), each with its context and without secrets.
 
-What a line is about (``request``, ``job``, ``run``, ``integration``) is set by whoever begins the work and goes along with it:
-through calls, into threads that are started with a copy of the context, and over a fork.
+The context (``request``, ``job``, ``run``, ``integration``) is set where the work begins and is passed on
+through calls, to threads that are started with a copy of the context, and through forks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Ids = dict[str, int | str]
 NAMES = ("request", "job", "run", "integration")
 HIDDEN = "***"
 SHORTEST_SECRET = 6
-"""Characters. What is shorter would be found in every other line."""
+"""Characters. A shorter secret would match many lines by chance."""
 MOST_SECRETS = 500
 
 _about: ContextVar[Ids | None] = ContextVar("about", default=None)
@@ -29,7 +29,7 @@ _secrets: dict[str, None] = {}
 _changing = threading.Lock()
 _known: re.Pattern[str] | None = None
 
-# What has the look of a secret, wherever it comes from: a key in an address, a token in a header, a password in an address,
+# What looks like a secret: a key in an address, a token in a header, a password in an address,
 # and Fernet ciphertext.
 _LOOKS = re.compile(
     r"(?P<before>_key=|\b(?:Bearer|Basic)\s+)[^\s&\"']+|(?P<address>://[^\s/:@]*:)[^\s/@]+(?=@)|\bgAAAAA[\w=-]{20,}", re.ASCII
@@ -38,7 +38,7 @@ _LOOKS = re.compile(
 
 @contextmanager
 def about(**ids: int | str | None) -> Iterator[None]:
-    """Every line inside is marked with these, and with what was set around it. None leaves one as it was."""
+    """Add this context to every line inside, besides the context around it. None changes nothing."""
     token = _about.set({**(_about.get() or {}), **{name: value for name, value in ids.items() if value is not None}})
     try:
         yield
@@ -47,7 +47,7 @@ def about(**ids: int | str | None) -> Iterator[None]:
 
 
 def begin(**ids: int | str) -> None:
-    """As ``about``, for work whose end is told apart from its beginning; it replaces all that was set. See ``end``."""
+    """As ``about``, but until ``end`` is called; it replaces the context."""
     _about.set(ids)
 
 
@@ -56,7 +56,7 @@ def end() -> None:
 
 
 def hide(*secrets: str) -> None:
-    """Print these in no line from now on. The latest 500 are remembered."""
+    """Remove these secrets from all lines from now on. The latest 500 are remembered."""
     global _known
     wanted = [secret for secret in secrets if len(secret) >= SHORTEST_SECRET]
     if all(secret in _secrets for secret in wanted):
@@ -71,32 +71,32 @@ def hide(*secrets: str) -> None:
 
 
 def scrub(text: str) -> str:
-    """A text without the secrets that are known, and without what looks like one."""
+    """A text without known secrets and without what looks like one."""
     if _known is not None:
         text = _known.sub(HIDDEN, text)
     return _LOOKS.sub(lambda found: f"{found['before'] or found['address'] or ''}{HIDDEN}", text)
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level, logger, message, and in brackets what it is about."""
+    """Time, level, logger, message, and the context in brackets."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         ids = _ids_of(record)
-        told = " ".join(f"{name}={ids[name]}" for name in NAMES if name in ids)
-        return super().formatMessage(record) + (f" [{told}]" if told else "")
+        context = " ".join(f"{name}={ids[name]}" for name in NAMES if name in ids)
+        return super().formatMessage(record) + (f" [{context}]" if context else "")
 
     def format(self, record: logging.LogRecord) -> str:
         return scrub(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (UTC), level, logger, message, process, what it is about, exception."""
+    """One object a line: time (UTC), level, logger, message, process, context, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: dict[str, object] = {
+        entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
@@ -105,8 +105,8 @@ class JsonFormatter(logging.Formatter):
             **_ids_of(record),
         }
         if record.exc_info:
-            told["exception"] = scrub(self.formatException(record.exc_info))
-        return json.dumps(told, ensure_ascii=False, default=str)
+            entry["exception"] = scrub(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False, default=str)
 
 
 def formatter(log_format: str) -> logging.Formatter:
@@ -115,7 +115,7 @@ def formatter(log_format: str) -> logging.Formatter:
 
 
 def set_up(level: str, log_format: str, secrets: Iterable[str] = ()) -> None:
-    """Log to standard error in this format. Where somebody has set up the log already, theirs stays."""
+    """Log to standard error in this format, unless logging is set up already."""
     hide(*secrets)
     root = logging.getLogger()
     if not root.handlers:
@@ -126,5 +126,5 @@ def set_up(level: str, log_format: str, secrets: Iterable[str] = ()) -> None:
 
 
 def _ids_of(record: logging.LogRecord) -> Ids:
-    """What a line is about: what its writer says of it, else what was set around it."""
+    """The context of a line: its own, else the one around it."""
     return getattr(record, "about", None) or _about.get() or {}

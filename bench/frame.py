@@ -50,18 +50,26 @@ class Line:
         )
 
 
-class TimeUp(Exception):
+class NotMeasured(Exception):
+    """Why a line cannot be measured now: a sentence."""
+
+
+class TimeUp(NotMeasured):
     """A line took longer than it may."""
 
 
 def run(lines: Sequence[Line], place: Place, json_path: Path | None) -> bool:
-    """Measure and print the lines. False where one of them could not be measured; the others are measured all the same."""
+    """Measure and print the lines. False where one of them could not be measured; the others are still measured."""
     results: list[dict[str, Any]] = []
     sound = True
     for line in lines:
         try:
             with _within(line.seconds):
                 measured = line.measure(place)
+        except NotMeasured as why:
+            sound = False
+            print(f"{line.name} could not be measured: {why}", file=sys.stderr, flush=True)
+            continue
         except Exception:
             sound = False
             print(f"{line.name} could not be measured:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
@@ -84,7 +92,7 @@ def _within(seconds: int) -> Iterator[None]:
     """Raises TimeUp in the body after so many seconds."""
 
     def ring(number: int, frame: object) -> None:
-        raise TimeUp(f"not measured within {seconds} s")
+        raise TimeUp(f"It was not done within {seconds} s.")
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)
@@ -96,7 +104,7 @@ def _within(seconds: int) -> Iterator[None]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """The machine that was measured."""
     return {
         "python": platform.python_version(), "system": platform.platform(terse=True), "cores": os.cpu_count(),
         "load": [round(each, 2) for each in os.getloadavg()],

@@ -1,4 +1,4 @@
-"""``python -m bench.many_shops``: many practice shops in one process, behind one port, each in a folder of its own.
+"""``python -m bench.many_shops``: many practice shops in one process, behind one port, each in its own folder.
 
 ``/huge`` has many orders and products, ``/small-1`` to ``/small-N`` a few. They share a key.
 """

@@ -1,4 +1,4 @@
-"""Two things measured in turn, each in a process of its own, and what their times say of each other."""
+"""Two things measured in turn, each in its own process, and what their times say of each other."""
 
 from __future__ import annotations
 

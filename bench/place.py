@@ -29,8 +29,12 @@ from app import create_app
 from config import NAMES, load
 from extensions import db, writing
 from models import Integration, SyncRun
-from services import integrations, runs, sync
-from services.integrations import NewIntegration
+from services.integrations import lifecycle
+from services.integrations.lifecycle import NewIntegration
+from services.runs import lifecycle as runs_lifecycle
+from services.shops import connection
+from services.sync import execution
+from tests.support.databases import PostgresServer
 from tests.support.processes import Processes
 from tests.support.valkey import valkey_server
 
@@ -77,25 +81,50 @@ class Place:
 
     @contextmanager
     def installation(self, **settings: str) -> Iterator[Flask]:
-        """A fresh installation on a migrated SQLite file of its own, its application context entered.
+        """A fresh installation on its own migrated SQLite file, its application context entered.
 
         ``settings`` are environment variables by their names; ``app.config["BENCH_ENVIRONMENT"]`` has all of them."""
         folder = self.new_folder()
         path = folder / "cartlink.sqlite"
         shutil.copyfile(self._template, path)
         environment = _environment(folder, path) | settings
-        app = create_app(load(environment))
-        app.config["BENCH_ENVIRONMENT"] = environment
         try:
-            with app.app_context():
-                try:
-                    yield app
-                finally:
-                    db.session.remove()
-                    db.engine.dispose()
+            with _running(environment) as app:
+                yield app
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             gc.collect()
+
+    @contextmanager
+    def application(self, **settings: str) -> Iterator[Flask]:
+        """An application on a database that is there already, its application context entered. ``settings`` as for ``installation``."""
+        folder = self.new_folder()
+        environment = _environment(folder, folder / "none.sqlite") | settings
+        try:
+            with _running(environment) as app:
+                yield app
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def on(self, kind: str, **settings: str) -> Iterator[Flask]:
+        """``installation`` on ``sqlite`` or ``postgresql``."""
+        if kind == "sqlite":
+            with self.installation(**settings) as app:
+                yield app
+            return
+        self._made += 1
+        name = f"bench_{self._made}"
+        self._postgresql.execute(f"CREATE DATABASE {name}")
+        with self.application(DATABASE_URL=self._postgresql.address(name), **settings) as app:
+            flask_migrate.upgrade()
+            yield app
+
+    @cached_property
+    def _postgresql(self) -> PostgresServer:
+        server = PostgresServer()
+        self._parts.callback(server.stop)
+        return server
 
     @cached_property
     def queue(self) -> str:
@@ -121,6 +150,19 @@ class Place:
             db.session.remove()
             db.engine.dispose()
         return path
+
+
+@contextmanager
+def _running(environment: dict[str, str]) -> Iterator[Flask]:
+    """An application of this environment, its context entered."""
+    app = create_app(load(environment))
+    app.config["BENCH_ENVIRONMENT"] = environment
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
 
 
 def _environment(folder: Path, database: Path) -> dict[str, str]:
@@ -189,11 +231,11 @@ class PracticeShop:
 def connect(shop: PracticeShop, since: datetime | None = None, **settings: Any) -> int:
     """Connect a shop through the service, as a person would; ``settings`` are columns of the integration.
     Answers with the integration's id. The shop's log is empty afterwards."""
-    check = integrations.check_shop("xcart", shop.url, shop.key)
+    check = connection.check_shop("xcart", shop.url, shop.key)
     if not check.good:
         raise RuntimeError(check.message)
     new = NewIntegration("xcart", f"Shop {shop.url}", shop.url, shop.key, since=since or shop.before_first_order)
-    integration_id = integrations.add_integration(new, check, "bench").id
+    integration_id = lifecycle.add_integration(new, check, "bench").id
     if settings:
         with writing() as session:
             integration = session.get_one(Integration, integration_id)
@@ -212,7 +254,7 @@ def let_go() -> None:
 
 def do(integration_id: int, kind: str) -> SyncRun:
     """Run one kind of sync here and now, as ``flask sync … --now`` does. Raises RuntimeError where it does not end well."""
-    run = sync.perform(runs.start_run(integration_id, kind, "bench").id)
+    run = execution.perform(runs_lifecycle.start_run(integration_id, kind, "bench").id)
     if run is None or run.outcome != "done":
         raise RuntimeError(f"The {kind} run ended {run.outcome if run else 'unclaimed'}: {run.error if run else ''}")
     return run

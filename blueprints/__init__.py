@@ -1,60 +1,82 @@
-"""The pages: one package an area. A route loads, validates, calls a service and responds."""
+"""The pages: one package an area, named as in services/. A route loads, validates, calls a service and responds.
 
-from flask import Flask
+The modules beside the packages are about requests and responses in general."""
+
+from flask import Flask, request
 
 from blueprints import (
     access,
     accounts,
-    activity,
     assets,
+    clean_input,
     errors,
+    events,
+    formats,
     headers,
-    incidents,
+    hosts,
+    integrations,
+    labels,
     limits,
     listings,
+    monitoring,
+    notify,
     numbers,
-    operating,
+    onboarding,
+    operations,
     orders,
-    privacy,
+    redirects,
     reports,
     request_ids,
-    sales_channels,
+    runs,
+    searches,
+    security,
     settings,
+    shipping,
     stock,
     text,
-    times,
-    users,
-    words,
 )
 from config import Config
+from extensions import act_as, limit_reading
+
+AREAS = (
+    integrations, onboarding, orders, shipping, stock, listings, reports, runs, security, monitoring, notify, events, accounts, operations,
+)  # fmt: skip
+READ_SECONDS = 10
+"""For each SQL statement of a request that only reads."""
 
 
 def guard(app: Flask, config: Config) -> None:
-    """Count requests and look who asks, before anything else looks at them; and keep pages from what words may hide."""
+    """What every request passes through before its route: host, input, proxies, limits and access."""
     request_ids.init_app(app)
+    hosts.init_app(app, config)
+    app.before_request(begin_reading)
+    app.teardown_request(end_reading)
+    clean_input.init_app(app)
     text.init_app(app)
     numbers.init_app(app)
     headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)
+    clean_input.init_fields(app)
+    searches.init_app(app)
+
+
+def begin_reading() -> None:
+    """Limit how long a request that reads may take, however many rows it searches."""
+    act_as("", "page")
+    limit_reading(READ_SECONDS if request.method in ("GET", "HEAD") else None)
+
+
+def end_reading(error: BaseException | None) -> None:
+    limit_reading(None)
+    act_as("", "")
 
 
 def register(app: Flask) -> None:
-    """Hook every area, the error pages and what templates use into the application."""
-    for helper in (assets, errors, headers, times, words, accounts.words, incidents.words):
+    """Register the blueprints of every area, the error pages, and what templates use."""
+    for helper in (assets, errors, headers, formats, labels, accounts.labels, monitoring.labels, notify.labels, redirects):
         helper.init_app(app)
-    rooms = (
-        settings.bp,
-        *sales_channels.blueprints,
-        *activity.blueprints,
-        accounts.bp,
-        accounts.own_bp,
-        users.bp,
-        privacy.bp,
-        operating.bp,
-    )
-    for blueprint in rooms:
-        app.register_blueprint(blueprint)
-    for area in (orders, stock, listings, reports, incidents):
+    app.register_blueprint(settings.bp)
+    for area in AREAS:
         for blueprint in area.blueprints:
             app.register_blueprint(blueprint)

@@ -1,7 +1,7 @@
-"""Who may use which route: every endpoint is named here with the least role it needs. One that is not named is closed.
+"""Who may use which route: every endpoint is listed here with the lowest role it needs. An endpoint that is not listed is closed.
 
-``anyone`` needs no sign-in, ``signed_in`` any; ``viewer``, ``manager`` and ``owner`` are the roles of models.user, each with
-all that is the next one's.
+``anyone`` needs no sign-in, ``signed_in`` any user; ``viewer``, ``manager`` and ``owner`` are the roles of models.user, each with
+all the rights of the one before.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_person, may_see_customers
 from blueprints.htmx import go_to, is_ours
-from extensions import login
-from services import sign_ins
-from services.sign_ins import Person
+from blueprints.page_requests import for_pages
+from extensions import act_as, login
+from services.accounts import sign_ins
+from services.accounts.sign_ins import Person
 
 log = logging.getLogger("cartlink.security")
 
@@ -26,9 +27,9 @@ ANYONE, SIGNED_IN, VIEWER, MANAGER, OWNER = "anyone", "signed_in", "viewer", "ma
 ROLES = {
     "static": ANYONE,
     "assets.show_asset": ANYONE,
-    "operating.show_health": ANYONE,
-    "operating.show_readiness": ANYONE,
-    "operating.show_figures": ANYONE,
+    "machines.show_health": ANYONE,
+    "machines.show_readiness": ANYONE,
+    "machines.show_metrics": ANYONE,
     "accounts.first_run": ANYONE,
     "accounts.sign_in": ANYONE,
     "accounts.second_step": ANYONE,
@@ -48,42 +49,46 @@ ROLES = {
     "users.enable_user": OWNER,
     "users.sign_out_user": OWNER,
     "users.issue_link": OWNER,
+    "tokens.list_tokens": SIGNED_IN,
+    "tokens.create_token": SIGNED_IN,
+    "tokens.rotate_token": SIGNED_IN,
+    "tokens.revoke_token": SIGNED_IN,
     "privacy.show_privacy": OWNER,
     "privacy.export_order": OWNER,
     "privacy.erase_order": OWNER,
     "settings.open_front_door": VIEWER,
     "settings.show_settings": VIEWER,
-    "sales_channels.list_integrations": VIEWER,
-    "sales_channels.show_row": VIEWER,
-    "sales_channels.set_enabled": MANAGER,
+    "integrations.list_integrations": VIEWER,
+    "integrations.show_row": VIEWER,
+    "integrations.set_enabled": MANAGER,
     "integration.show_integration": VIEWER,
     "integration.sync_now": MANAGER,
     "integration.set_flow": MANAGER,
     "integration_settings.edit_settings": MANAGER,
-    "integration_settings.show_rehearsal": MANAGER,
-    "preview.show_preview": VIEWER,
-    "preview.download_preview": VIEWER,
-    "preview.approve": MANAGER,
-    "wizard.show_catalogue": OWNER,
-    "wizard.begin": OWNER,
-    "wizard.ask_name": OWNER,
-    "wizard.ask_shop": OWNER,
-    "wizard.show_address": OWNER,
-    "wizard.watch_check": OWNER,
-    "wizard.ask_options": OWNER,
-    "wizard.show_rehearsal": OWNER,
-    "wizard.cancel": OWNER,
+    "integration_settings.show_import_preview": MANAGER,
+    "stock_preview.show_preview": VIEWER,
+    "stock_preview.download_preview": VIEWER,
+    "stock_preview.approve": MANAGER,
+    "losses.show_loss": VIEWER,
+    "losses.approve": MANAGER,
+    "onboarding.show_catalogue": OWNER,
+    "onboarding.begin": OWNER,
+    "onboarding.ask_name": OWNER,
+    "onboarding.ask_shop": OWNER,
+    "onboarding.show_address": OWNER,
+    "onboarding.watch_check": OWNER,
+    "onboarding.ask_options": OWNER,
+    "onboarding.show_import_preview": OWNER,
+    "onboarding.cancel": OWNER,
     "reauthorise.reauthorise": OWNER,
     "reauthorise.show_address": OWNER,
     "reauthorise.watch_check": OWNER,
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
     "removal.remove_integration": OWNER,
-    "activity.download_runs": VIEWER,
-    "activity.list_runs": VIEWER,
-    "activity.request_stop": MANAGER,
-    "desk.change_desk_settings": MANAGER,
-    "desk.show_desk_settings": MANAGER,
+    "runs.download_runs": VIEWER,
+    "runs.list_runs": VIEWER,
+    "runs.request_stop": MANAGER,
     "drift.download_drift": VIEWER,
     "drift.settle": MANAGER,
     "drift.show_drift": VIEWER,
@@ -93,12 +98,13 @@ ROLES = {
     "held.link_sku": MANAGER,
     "held.read_again": MANAGER,
     "held.show_held": VIEWER,
-    "listings.act_on_ticked": MANAGER,
+    "listings.act_on_selected": MANAGER,
     "listings.download_listings": VIEWER,
     "listings.link_listing": MANAGER,
     "listings.link_matched": MANAGER,
     "listings.list_listings": VIEWER,
     "listings.show_listing": VIEWER,
+    "listings.settle_rename": MANAGER,
     "listings.show_match": VIEWER,
     "lookup.bring_in": MANAGER,
     "lookup.count_older": MANAGER,
@@ -106,48 +112,72 @@ ROLES = {
     "lookup.find_order": VIEWER,
     "lookup.show_answer": VIEWER,
     "lookup.show_lookup": VIEWER,
-    "order.acknowledge": MANAGER,
+    "order.mark_seen": MANAGER,
     "order.cancel": MANAGER,
     "order.evaluate": MANAGER,
+    "order.keep": MANAGER,
+    "order.mark_entered": MANAGER,
     "order.print_order": VIEWER,
     "order.read_again": MANAGER,
+    "order.replace": MANAGER,
     "order.show_order": VIEWER,
     "order.show_raw": VIEWER,
-    "order.tell_again": MANAGER,
-    "orders.act_on_ticked": MANAGER,
+    "order.send_again": MANAGER,
+    "orders.act_on_selected": MANAGER,
     "orders.download_orders": VIEWER,
     "orders.list_orders": VIEWER,
-    "reports.download_receipts": VIEWER,
+    "reports.download_reconciliation": VIEWER,
     "reports.download_sales": VIEWER,
     "reports.download_skus": VIEWER,
-    "reports.show_receipts": VIEWER,
+    "reports.show_reconciliation": VIEWER,
     "reports.show_sales": VIEWER,
     "reports.show_skus": VIEWER,
-    "reports.take_receipt": MANAGER,
+    "reports.reconcile": MANAGER,
     "incidents.list_incidents": VIEWER,
     "incidents.show_incident": VIEWER,
+    "incidents.mark_set_back_seen": MANAGER,
+    "incidents.approve_deletions": MANAGER,
     "incidents.mute": MANAGER,
-    "notices.list_notices": SIGNED_IN,
-    "notices.show_bell": SIGNED_IN,
-    "notices.read_notice": SIGNED_IN,
-    "notices.read_all": SIGNED_IN,
-    "wishes.change_wishes": SIGNED_IN,
+    "notifications.list_notifications": SIGNED_IN,
+    "notifications.show_bell": SIGNED_IN,
+    "notifications.read_notification": SIGNED_IN,
+    "notifications.read_all": SIGNED_IN,
+    "preferences.change_preferences": SIGNED_IN,
+    "event_endpoints.list_endpoints": OWNER,
+    "event_endpoints.create_endpoint": OWNER,
+    "event_endpoints.show_endpoint": OWNER,
+    "event_endpoints.rotate_secret": OWNER,
+    "event_endpoints.send_test": OWNER,
+    "event_endpoints.resume_endpoint": OWNER,
+    "event_endpoints.replay_events": OWNER,
+    "event_endpoints.retry_delivery": OWNER,
+    "event_endpoints.remove_endpoint": OWNER,
     "webhook.change_webhook": OWNER,
     "webhook.renew_secret": OWNER,
     "webhook.send_test": OWNER,
     "webhook.remove_webhook": OWNER,
-    "run.download_changes": VIEWER,
+    "audit.download_changes": VIEWER,
     "run.download_rows": VIEWER,
     "run.retry": MANAGER,
-    "run.show_changes": VIEWER,
+    "audit.show_changes": VIEWER,
     "run.show_run": VIEWER,
     "run.undo_run": MANAGER,
-    "shipping.download_problems": MANAGER,
-    "shipping.ship_file": MANAGER,
+    "run.confirm_undo": MANAGER,
+    "shipment_files.download_problems": MANAGER,
+    "shipment_files.accept": MANAGER,
     "shipping.ship_order": MANAGER,
-    "shipping.show_file": MANAGER,
-    "shipping.show_upload": MANAGER,
-    "shipping.upload": MANAGER,
+    "sheet.show_sheet": MANAGER,
+    "sheet.ship_sheet": MANAGER,
+    "batches.show_batch": MANAGER,
+    "batches.undo_batch": MANAGER,
+    "shipment.show_shipment": MANAGER,
+    "shipment.undo_shipment": MANAGER,
+    "shipment.void_shipment": MANAGER,
+    "shipment.edit_tracking": MANAGER,
+    "shipment_files.undo_file": MANAGER,
+    "shipment_files.show_file": MANAGER,
+    "shipment_files.show_upload": MANAGER,
+    "shipment_files.upload": MANAGER,
     "stock.add_stock_item": MANAGER,
     "stock.change_item": MANAGER,
     "stock.download_ledger": VIEWER,
@@ -163,29 +193,29 @@ ROLES = {
     "stock_files.upload": MANAGER,
 }
 CUSTOMERS = {"order.show_raw"}
-"""What a shop sent of an order is about its customer through and through: a viewer needs to be allowed to see it. All other
-pages are open to viewers, who get them without what is about a person (services/customers.py)."""
-FILES = {"static", "assets.show_asset", "operating.show_health", "operating.show_readiness", "operating.show_figures"}
-"""Nobody looks who asks for these, nor how often. Of the figures the route itself sees to it (blueprints/operating)."""
+"""The data of an order from the shop is all about its customer: a viewer needs permission to see it. All other
+pages are open to viewers, but without personal data (services/orders/redaction.py)."""
+FILES = {"static", "assets.show_asset", "machines.show_health", "machines.show_readiness", "machines.show_metrics"}
+"""Neither sign-in nor rate limit applies to these. The route of the metrics checks access by itself (blueprints/operations)."""
 TO_GET_IT = {"account.change_two_step", "account.begin_two_step", "accounts.sign_out"}
-"""What is open to somebody who still has to set up the two-step sign-in."""
+"""What a user who still has to set up two-step sign-in may open."""
 STRANGERS_MAY_SEND = 64 * 1024
-"""Bytes in a request of somebody who is not signed in; a name and a password need no more."""
+"""Bytes in a request without a sign-in; a name and a password need no more."""
 POLLING = "X-Poll"
 """The header of requests that a page makes by itself. They do not keep a session alive."""
-OUT = "You were signed out in the meantime, so nothing was changed. Sign in and do it again."
+OUT = "You were signed out, so nothing was changed. Sign in and try again."
 
 
 def init_app(app: Flask) -> None:
     login.session_protection = None
     login.user_loader(sign_ins.find_person)
     login.init_app(app)
-    app.before_request(check_access)
+    app.before_request(for_pages(check_access))
     app.jinja_env.globals.update(person=current_person, may=may, may_send=may_send, may_see_customers=may_see_customers)
 
 
 def check_access() -> Response | AnyResponse | None:
-    """Let a request on to its route, or answer in its place."""
+    """Answer a request that its user may not make; None for all others."""
     if request.endpoint is None or request.endpoint in FILES:
         return None
     person = current_person()
@@ -196,6 +226,7 @@ def check_access() -> Response | AnyResponse | None:
         return None
     if person is None:
         return ask_to_sign_in()
+    act_as(f"user:{person.name}", "page")
     if POLLING not in request.headers:
         sign_ins.note_use(person)
     if needed != SIGNED_IN and not person.may(needed):
@@ -204,19 +235,19 @@ def check_access() -> Response | AnyResponse | None:
     if request.endpoint in CUSTOMERS and not person.may_see_customers:
         abort(403)
     if lacks_second_step(person) and request.endpoint not in TO_GET_IT:
-        flash("Here signing in takes two steps. Set up the second one to go on.", "info")
+        flash("Two-step sign-in is required here. Set it up to continue.", "info")
         return go_to(url_for("account.change_two_step"))
     return None
 
 
 def lacks_second_step(person: Person) -> bool:
-    """Whether the operator wants a second step of this person that is not set up yet."""
+    """Whether the operator requires two-step sign-in for this person, who has not set it up yet."""
     wanted = current_app.config["CARTLINK"].two_step_for
     return not person.two_step and (wanted == "EVERYBODY" or (wanted == "OWNERS" and person.role == "owner"))
 
 
 def may(endpoint: str) -> bool:
-    """For templates: whether the person of this request may use a route, so that what they may not is not offered."""
+    """For templates: whether the user may use a route. Pages do not offer what the user may not do."""
     needed = ROLES.get(endpoint, OWNER)
     person = current_person()
     if needed == ANYONE:
@@ -233,7 +264,7 @@ def may_send(address: str) -> bool:
 
 
 def ask_to_sign_in() -> Response | AnyResponse:
-    """Lead to the sign-in page, and back from there to where the person was."""
+    """Redirect to the sign-in page, and from there back to this page."""
     if request.method not in ("GET", "HEAD"):
         flash(OUT, "warning")
     if request.htmx and not request.htmx.history_restore_request:
@@ -246,7 +277,7 @@ def ask_to_sign_in() -> Response | AnyResponse:
 
 
 def _path_of(url: str) -> str | None:
-    """The path and query of a page of ours; what leads elsewhere is no use after signing in."""
+    """The path and query of one of our pages; None for any other address."""
     try:
         parts = urlsplit(url)
     except ValueError:

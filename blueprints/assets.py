@@ -1,7 +1,7 @@
-"""Style sheets, scripts and marks: from our ``static/`` and from the packages that carry Bootstrap and htmx, never from a CDN.
+"""Style sheets, scripts and logos: from ``static/`` and from the packages of Bootstrap and htmx, never from a CDN.
 
-Each has a version in its URL, made from its content, so a browser keeps it for a year and asks for a new one by a new
-name. They are compressed once and served from memory.
+Each has a version in its URL, made from its content. A browser caches it for a year, and a new version has a new
+name. Files are compressed once and served from memory.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
+
+from config import VERSION
 
 bp = Blueprint("assets", __name__)
 
@@ -39,7 +41,7 @@ class Asset:
 def init_app(app: Flask) -> None:
     app.extensions["cartlink.assets"] = find_assets(Path(app.static_folder or ""))
     app.register_blueprint(bp)
-    app.jinja_env.globals["asset_url"] = asset_url
+    app.jinja_env.globals.update(asset_url=asset_url, version=VERSION)
 
 
 def find_assets(static: Path) -> dict[str, Path]:
@@ -50,7 +52,7 @@ def find_assets(static: Path) -> dict[str, Path]:
 
 
 def asset_url(name: str) -> str:
-    """The URL of a file under ``static/``, or of one that a package carries. Raises KeyError for one that is not there."""
+    """The URL of a file in ``static/`` or in a package. Raises KeyError if there is no such file."""
     return url_for("assets.show_asset", version=_asset(name).version, name=name)
 
 
@@ -66,14 +68,18 @@ def show_asset(version: str, name: str) -> Response:
         response.content_encoding = "gzip"
     else:
         response.set_data(asset.content)
-    if version == asset.version:
+    _let_cache(response, version == asset.version)
+    return response
+
+
+def _let_cache(response: Response, up_to_date: bool) -> None:
+    """A page from an older version gets the present file, which the browser must not cache under the old name."""
+    if up_to_date:
         response.cache_control.public = True
         response.cache_control.max_age = YEAR
         response.cache_control.immutable = True
     else:
-        # A page of an older version asks: it gets today's file, but must not keep it under yesterday's name.
         response.cache_control.no_cache = True
-    return response
 
 
 def _asset(name: str) -> Asset:

@@ -1,35 +1,42 @@
-"""Errors as people see them: a page, or with htmx a message beside what is there. The only policy for the web."""
+"""How errors are shown: as a page, or for htmx as a message beside the page. The only place for this in the pages."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Any, cast
 
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
+from markupsafe import escape
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from blueprints.expired import shows_input_again
-from blueprints.words import size_words
-from errors import AppError
+from blueprints.labels import size_words
+from blueprints.text import harmless
+from errors import AppError, TooMany
+from extensions import db
+from services.common import database_trouble
 
 TITLES = {
-    403: "Not allowed", 404: "Not found", 405: "That cannot be done here", 409: "That clashes with something", 413: "Too large",
-    422: "That cannot be used", 429: "Too many requests", 502: "The shop has a problem", 503: "The queue is away",
+    400: "Invalid input", 403: "Not allowed", 404: "Not found", 405: "Not possible here", 409: "Conflict", 413: "Too large",
+    422: "Invalid input", 429: "Too many requests", 502: "The shop has a problem", 503: "The queue does not answer",
 }  # fmt: skip
 SENTENCES = {
-    403: ("Your role does not allow that.", "Ask an owner to do it, or for another role."),
+    403: ("Your role does not allow this.", "Ask an owner to do it, or to change your role."),
     431: ("The request’s headers are too large.", "Delete this site’s cookies and try again."),
-    404: ("There is no such page.", "It may have been removed, or the address was mistyped."),
-    405: ("This address does not take that kind of request.", "Go back and use the buttons of the page."),
-    413: ("What was sent is too large.", "Send at most 2 MB at a time."),
-    429: ("That was too many requests in a short time.", "Wait a minute and try again."),
+    404: ("There is no such page.", "It may have been removed, or the address is wrong."),
+    405: ("This address does not accept this kind of request.", "Go back and use the buttons on the page."),
+    413: ("The data is too large.", "Send at most 2 MB at a time."),
+    429: ("Too many requests in a short time.", "Wait a minute and try again."),
 }
-EXPIRED = ("The page was open for too long, so nothing was changed.", "Load the page again and repeat what you did.")
+EXPIRED = ("The page was open for too long, so nothing was changed.", "Load the page again and try again.")
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(AppError, show_app_error)
+    app.register_error_handler(DBAPIError, show_database_trouble)
     app.register_error_handler(CSRFError, show_expired)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(InternalServerError, show_failure)
@@ -38,14 +45,36 @@ def init_app(app: Flask) -> None:
 def show_app_error(error: AppError) -> Response:
     if error.status >= 500:
         current_app.logger.warning("%s %r: %s", request.method, request.path, error.message)
-    return answer(error.status, error.message, error.advice)
+    response = answer(error.status, error.message, error.advice)
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def show_database_trouble(error: DBAPIError) -> Response:
+    trouble = database_trouble.named(error)
+    if trouble is None:
+        # A fault of Cartlink: it is logged with its traceback.
+        raise error
+    db.session.rollback()
+    current_app.logger.error("%s %r: %s (%s)", request.method, request.path, trouble.message, error.orig)
+    response = answer(trouble.status, trouble.message, trouble.advice, title=trouble.title)
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 def show_expired(error: CSRFError) -> Response:
+    """Show the form again with its input if its view supports that. The view is called inside an error handler, so what it
+    raises (no such link, too many tries) is passed to its own handler here; Flask would answer 500."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if view is not None and shows_input_again(view):
-        return current_app.make_response(view(**(request.view_args or {})))
-    return answer(400, *EXPIRED, title="The page has expired")
+    if view is None or not shows_input_again(view):
+        return answer(400, *EXPIRED, title="The page has expired")
+    try:
+        return current_app.make_response(cast(Any, view)(**(request.view_args or {})))
+    except CSRFError:
+        return answer(400, *EXPIRED, title="The page has expired")
+    except Exception as trouble:
+        return current_app.make_response(cast(Any, current_app.handle_user_exception(trouble)))
 
 
 def show_http_error(error: HTTPException) -> Response | HTTPException:
@@ -62,23 +91,40 @@ def show_http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def show_failure(error: InternalServerError) -> Response:
-    """A fault of ours: the log has the traceback, the person gets a reference to it."""
+    """A fault of Cartlink: the log has the traceback, the page a reference to it."""
     reference = secrets.token_hex(4)
     current_app.logger.error("the failure above was shown as %s", reference)
-    advice = f"Nothing of this is your fault. Try again; if it happens again, report the reference {reference}."
+    advice = f"This is not your fault. Try again. If it happens again, report the reference {reference}."
     return answer(500, "Something went wrong in Cartlink.", advice, title="Something went wrong")
 
 
 def answer(status: int, message: str, advice: str = "", title: str = "") -> Response:
-    """With htmx a toast, whatever was the target; else a page of its own."""
+    """With htmx a toast for any target, else an error page."""
     if isinstance(request.routing_exception, BadHost):
-        # A page has links, and from such a Host header none can be made.
-        return Response("The name of this site in your request cannot be understood.\n", 400, mimetype="text/plain")
+        # An error page has links, which cannot be built from such a Host header.
+        return Response("The host name in your request is invalid.\n", 400, mimetype="text/plain")
+    title = title or TITLES.get(status, "Something went wrong")
+    try:
+        return _page(status, title, message, advice)
+    except Exception:
+        current_app.logger.exception("an error page could not be rendered; a plain one was sent")
+        return plain_page(status, title, message, advice)
+
+
+def plain_page(status: int, title: str, message: str, advice: str = "") -> Response:
+    """The same without layout, session, user or database, for when one of them fails."""
+    text = "".join(f"<p>{escape(harmless(part))}</p>\n" for part in (message, advice) if part)
+    page = (
+        f'<!doctype html>\n<html lang="en">\n<title>{escape(title)} · Cartlink</title>\n<h1>{escape(title)}</h1>\n{text}</html>\n'
+    )
+    return Response(page, status, mimetype="text/html")
+
+
+def _page(status: int, title: str, message: str, advice: str) -> Response:
     if request.htmx and not request.htmx.history_restore_request:
         toasts = [("danger", f"{message} {advice}".strip())]
         response = make_response(render_template("partials/_toasts.html", toasts=toasts), status)
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"
         return response
-    title = title or TITLES.get(status, "Something went wrong")
     return make_response(render_template("errors/error.html", title=title, message=message, advice=advice), status)

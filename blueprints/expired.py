@@ -1,4 +1,4 @@
-"""Forms whose input outlives an expired page: shown once more with what was typed, instead of an error page."""
+"""Forms that are shown again with their input when the page has expired, instead of an error page."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _keepers: set[Callable[..., Any]] = set()
 
 
 def keeps_input(view: View) -> View:
-    """For a view that does nothing before its form is valid. The form checks the token by itself, so where the page has
-    expired the view refuses what was sent and shows it again, with a fresh token."""
+    """Decorate a view that does nothing before its form is valid. The form checks the token itself. If the page has
+    expired, the view shows the input again with a new token."""
     _keepers.add(view)
     return view
 

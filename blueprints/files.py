@@ -1,35 +1,39 @@
-"""Files in and out of pages: a CSV for the reader, and an upload with a cap that its page names."""
+"""Files of pages: CSV downloads, and uploads with a size limit."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 
 from errors import InvalidInput
-from services import csv_files
+from services.common import csv_files, whole_numbers
 
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A CSV. A long one goes through a file, not through memory; it is whole before it is sent, so it never breaks off."""
-    with ExitStack() as open_files:
-        spool = open_files.enter_context(tempfile.SpooledTemporaryFile(max_size=1024 * 1024))
-        for piece in csv_files.rows_out(header, rows):
-            spool.write(piece.encode())
-        spool.seek(0)
-        response = Response(iter(lambda: spool.read(64 * 1024), b""), mimetype="text/csv")
-        # From here on the file belongs to the response.
-        response.call_on_close(open_files.pop_all().close)
+    """A CSV that is sent while it is read from the database. Reading stops when sending stops. For a view with ``download``.
+
+    The first rows are read before anything is sent, so a query that fails still gets an error page. A later failure ends the
+    transfer, which a browser shows as a failed download."""
+    pieces = csv_files.rows_out(header, rows)
+    first = next(pieces)
+
+    def sent() -> Iterator[bytes]:
+        with closing(pieces):
+            yield first.encode()
+            for piece in pieces:
+                yield piece.encode()
+
+    response = Response(stream_with_context(sent()), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.cache_control.no_store = True
     return response
 
 
 def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
-    """The content and name of an uploaded file. Raises InvalidInput where there is none or it is over the cap."""
+    """The content and name of an uploaded file. Raises InvalidInput if there is none or if it is too large."""
     file = request.files.get(field)
     if file is None or not file.filename:
         raise InvalidInput("No file was chosen.", "Choose a CSV file.", field=field)
@@ -42,5 +46,5 @@ def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
 
 
 def numbers(values: Iterable[str]) -> list[int]:
-    """The whole numbers among what a form sent; anything else is passed over."""
-    return [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 16]
+    """The whole numbers among the values of a form; other values are ignored."""
+    return [number for number in map(whole_numbers.parse, values) if number is not None]

@@ -1,10 +1,72 @@
-"""What the filters of lists share."""
+"""The base of every form, and of the filters of lists."""
 
 from __future__ import annotations
 
-from wtforms import Form, SelectChoice, SelectField
+from typing import Any
 
-from services import integrations
+from flask import Response, make_response, render_template, request
+from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import Field, Form, RadioField, SelectChoice, SelectField
+from wtforms.validators import InputRequired
+
+from errors import AppError
+from services.shops import finding
+
+Answer = str | Response | AnyResponse
+"""What a view returns."""
+YES_NO = {"yes": "Yes", "no": "No"}
+
+
+def form_page(template: str, form: object, **context: object) -> Response:
+    """A page with its form; 422 if the input is invalid. The address is not passed on as Referer."""
+    page = make_response(render_template(template, form=form, **context), 422 if request.method == "POST" else 200)
+    page.headers["Referrer-Policy"] = "no-referrer" if request.method == "GET" else "same-origin"
+    return page
+
+
+class PageForm(FlaskForm):
+    """A form that can also show the errors of services. It reads only the form fields of the request: Flask-WTF would
+    also accept JSON or an uploaded file, which the limits of the sign-in (blueprints/limits.py) do not see."""
+
+    form_errors: list[str]
+
+    class Meta(FlaskForm.Meta):
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            if formdata is None or isinstance(formdata, MultiDict):
+                return formdata
+            return request.form or None if form.is_submitted() else None
+
+    def refuse(self, error: AppError) -> None:
+        """Show the error of a service at its field, or at the top of the form."""
+        field = getattr(self, error.field or "-", None)
+        if isinstance(field, Field):
+            field.errors = [*field.errors, error.sentence()]
+        else:
+            self.form_errors = [*self.form_errors, error.sentence()]
+
+    def complaints(self) -> list[tuple[str, str]]:
+        """All errors as (id of the field or empty, sentence), in the order of the fields."""
+        found = [("", "The page was open for too long. Press the button again.")] if self.errors.get("csrf_token") else []
+        found += [("", sentence) for sentence in self.form_errors]
+        for field in self:
+            if field.name != "csrf_token":
+                found += [(field.id, sentence) for sentence in field.errors]
+        return found
+
+
+def yes_no(label: str) -> RadioField:
+    return RadioField(
+        label,
+        choices=[SelectChoice(value, words) for value, words in YES_NO.items()],
+        validators=[InputRequired("Select Yes or No.")],
+        validate_choice=True,
+    )
+
+
+def as_answer(yes: bool | None) -> str:
+    return "yes" if yes else "no"
 
 
 def choices(words: dict[str, str]) -> list[SelectChoice]:
@@ -12,12 +74,12 @@ def choices(words: dict[str, str]) -> list[SelectChoice]:
 
 
 def shop_choices() -> dict[str, str]:
-    """Integration id as text -> name, for those present."""
-    return {"": "All shops", **{str(each.id): each.name for each in integrations.list_integrations()}}
+    """Integration id as text -> name, without removed ones."""
+    return {"": "All shops", **{str(each.id): each.name for each in finding.list_integrations()}}
 
 
 class ListFilter(Form):
-    """A filter that is not one of the choices counts as none. ``DEFAULTS`` are values that go without saying."""
+    """A value that is not one of the choices counts as no filter. ``DEFAULTS`` are left out of the URL."""
 
     DEFAULTS: dict[str, str] = {}
 
@@ -30,8 +92,8 @@ class ListFilter(Form):
             else:
                 field.data = (field.data or "").strip()[:200]
 
-    def chosen(self) -> dict[str, str]:
-        """What is set, as arguments of the page's URL."""
+    def chosen(self) -> dict[str, Any]:
+        """The filters that are set, as arguments of the page's URL."""
         return {name: value for name, value in self.data.items() if value and value != self.DEFAULTS.get(name)}
 
 
@@ -40,7 +102,7 @@ def shop_field() -> SelectField:
 
 
 class ShopFilter(ListFilter):
-    """One with a choice of shops, the field ``shop`` made by ``shop_field``."""
+    """A filter with a choice of shops: the field ``shop``, made by ``shop_field``."""
 
     def __init__(self, *args: object, **kwargs: object):
         self.shops = choices(shop_choices())

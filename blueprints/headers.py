@@ -1,4 +1,4 @@
-"""What every answer carries: the content-security policy and its companions, what may be kept, and compression."""
+"""Headers of every response: the content-security policy and others, caching, and compression."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 ONLY_HTTPS = "max-age=31536000"
-"""For a year a browser that has come by https does not come by http any more."""
+"""Seconds for which browsers use only https: one year."""
 WORTH_COMPRESSING = 1000
-"""Bytes; below that a page fits in one packet anyway."""
+"""Bytes. A smaller page fits into one packet."""
 
 
 def init_app(app: Flask) -> None:
@@ -36,10 +36,11 @@ def init_app(app: Flask) -> None:
 
 
 def trust_proxies(app: Flask, config: Config) -> None:
-    """Take the address and the scheme from the proxies the operator says there are. Without them nothing such a header
-    says is believed: anybody could call themselves any address."""
+    """Take address and scheme from the proxies that the operator has configured. Without that, these headers are ignored:
+    anybody can send them."""
     if config.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)
+        proxied = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=config.trusted_proxies)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
 
 
 def finish(response: Response) -> Response:
@@ -48,18 +49,18 @@ def finish(response: Response) -> Response:
     if request.is_secure or current_app.config["CARTLINK"].behind_https:
         response.headers.setdefault("Strict-Transport-Security", ONLY_HTTPS)
     if not response.cache_control.public and not response.cache_control.no_cache:
-        # Every page is somebody's private one.
+        # Every page is private.
         response.cache_control.no_store = True
     if response.mimetype == "text/html":
-        # The same address answers with a page or with a fragment of it.
-        response.vary.update(("HX-Request", "HX-Target", "Cookie"))
+        # The same address answers with a page or a fragment, in the language of the browser.
+        response.vary.update(("HX-Request", "HX-Target", "Cookie", "Accept-Language"))
         compress(response)
     return response
 
 
 def compress(response: Response) -> None:
-    """A page and its form token are compressed together, so its length could tell about the token; a header of random
-    length inside the gzip stream keeps it from doing so."""
+    """Compress a page. Page and form token are compressed together, so the length could reveal the token: a header of random
+    length inside the gzip stream prevents that (BREACH)."""
     response.vary.add("Accept-Encoding")
     if "gzip" not in request.accept_encodings or response.direct_passthrough or response.is_streamed:
         return

@@ -1,13 +1,12 @@
-"""How often somebody may ask. Two limiters count in the queue's server, and they fail in opposite ways.
+"""Rate limits. Two limiters count in the queue's server. They fail in opposite ways.
 
-``sign_in_limiter`` guards what a guesser would try (passwords, codes): where it cannot count, nobody gets in, with 503.
-``reading_limiter`` keeps one person from using up everybody's share: where it cannot count there, it counts in memory.
+``sign_in_limiter`` protects passwords and codes from guessing: if it cannot count, nobody can sign in (503).
+``reading_limiter`` stops one user from using the share of the others: if it cannot count there, it counts in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import time
 
 from flask import Flask, Response, current_app, request, session
@@ -18,42 +17,63 @@ import jobs
 from blueprints.access import FILES
 from blueprints.actors import current_person
 from blueprints.errors import answer
+from blueprints.page_requests import is_for_page
 from config import Config
-from services import accounts
+from extensions import db
+from models import User
+from services.accounts import users
+from services.common.client_networks import client_network
+from services.notify import notifications
 
 SECOND_STEP = "second_step"
 
 
 def by_address() -> str:
-    """The network address that asks: of IPv6 the /64, because a household or a guesser has all of it."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        return "address:unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        return f"address:{ipaddress.ip_network((address, 64), strict=False)}"
-    return f"address:{address}"
+    """The client's network address."""
+    return f"address:{client_network(request.remote_addr or '')}"
 
 
 def by_person() -> str:
-    """Who is signed in, or else the address."""
+    """The user, or without a sign-in the address."""
     person = current_person()
     return by_address() if person is None else f"user:{person.id}"
 
 
 def by_name() -> str:
-    """The user somebody tries to be. Hashed: what was typed may be anything, a password among it."""
-    typed = accounts.key_of(request.form.get("name", "")[:1000])
-    return f"name:{hashlib.sha256(typed.encode('utf-8', 'replace')).hexdigest()[:32]}"
+    """The user name of a sign-in, in the form that the sign-in compares (``users.key_of``). Hashed: the entry may be
+    anything, for example a password.
+
+    A browser with which this user has signed in before is counted separately, so wrong tries from elsewhere do not lock
+    it out. A random token in its cookie identifies it, for this user only."""
+    key = users.key_of(request.form.get("name", ""))
+    return f"name:{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()[:32]}{_known_browser(key)}"
 
 
 def by_name_and_address() -> str:
-    return f"{by_name()} {by_address()}"
+    name = by_name()
+    return name if " browser:" in name else f"{name} {by_address()}"
+
+
+def by_address_or_browser() -> str:
+    """The address, or the browser if it is known for this user."""
+    name = by_name()
+    return name if " browser:" in name else by_address()
 
 
 def by_second_step() -> str:
-    """Whose second step it is; without one there is nothing to guess."""
-    return f"user:{session.get(SECOND_STEP, {}).get('user', 'nobody')}"
+    """The user of a second step; without one there is nothing to guess. A known browser is counted separately here too."""
+    user_id = session.get(SECOND_STEP, {}).get("user")
+    user = db.session.get(User, user_id) if isinstance(user_id, int) else None
+    return f"user:{user_id}{_known_browser(user.name_key)}" if user is not None else "user:nobody"
+
+
+def _known_browser(name_key: str) -> str:
+    found = notifications.known_browser(name_key, request.cookies.get(known_browser_cookie(), ""))
+    return f" browser:{found}" if found is not None else ""
+
+
+def known_browser_cookie() -> str:
+    return "__Host-cartlink-browser" if current_app.config["CARTLINK"].behind_https else "cartlink-browser"
 
 
 def _requests_a_minute() -> str:
@@ -68,7 +88,7 @@ reading_limiter = Limiter(
 
 @reading_limiter.request_filter
 def _is_free() -> bool:
-    return request.endpoint in FILES
+    return request.endpoint in FILES or not is_for_page()
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -83,8 +103,8 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def show_too_many(error: RateLimitExceeded) -> Response:
-    """429, with the seconds until the next try is worth it."""
-    response = answer(429, "That was too many tries in a short time.", "Wait a minute and try again.")
+    """429, with the seconds until the next try can succeed."""
+    response = answer(429, "Too many tries in a short time.", "Wait a minute and try again.")
     broken = [limit for limiter in (sign_in_limiter, reading_limiter) for limit in limiter.current_limits if limit.breached]
     if broken:
         response.headers["Retry-After"] = str(max(1, int(broken[0].reset_at - time.time())))
@@ -92,9 +112,12 @@ def show_too_many(error: RateLimitExceeded) -> Response:
 
 
 def show_nothing_counted(error: StorageError) -> Response:
-    current_app.logger.warning("a sign-in was turned away, because the queue, which counts the tries, does not answer")
+    if jobs.disk_is_full(error):
+        current_app.logger.error("a sign-in was refused because the disk of the queue is full")
+        return answer(503, "You cannot sign in now, because the disk of the queue is full.", jobs.FREE_THE_DISK)
+    current_app.logger.warning("a sign-in was refused because the queue, which counts the tries, does not answer")
     return answer(
         503,
-        "Signing in is not possible now, because the queue, which counts the tries, does not answer.",
+        "You cannot sign in now, because the queue, which counts the tries, does not answer.",
         "Try again in a minute.",
     )

@@ -1,4 +1,4 @@
-"""The front door, and the page that leads to each area of the settings."""
+"""The start page, and the page with the links to all settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ bp = Blueprint("settings", __name__)
 
 @bp.get("/")
 def open_front_door() -> Response:
-    return redirect(url_for("sales_channels.list_integrations"))
+    return redirect(url_for("integrations.list_integrations"))
 
 
 @bp.get("/settings")

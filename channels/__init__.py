@@ -1,41 +1,35 @@
-"""The registry of sales channels: a kind, its label and logo, the class that speaks to such shops,
-the function that reads its statuses, and the names of those every such shop has.
+"""The registry of sales channels: a kind, its label and logo, the class that speaks to such shops, and what holds for all of them.
 
 A new kind is a folder beside ``xcart`` and one line in ``CHANNELS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from channels.base import Channel, Credentials, Gate, Limits, Status
+from channels.facts import KindFacts
 from errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelKind:
-    """``logo`` is a path under ``static/``; ``opener``, ``stages``, ``put_back`` and ``statuses`` are dotted names, imported on
-    first use."""
+    """``logo`` is a path under ``static/``. ``opener`` is the dotted name of a class that implements ``channels.base.Channel``,
+    ``facts`` that of a ``channels.facts.KindFacts``; they are imported on first use."""
 
     kind: str
     label: str
     logo: str
     opener: str
-    stages: str
-    put_back: str
-    statuses: str
+    facts: str
 
 
 CHANNELS: dict[str, ChannelKind] = {
-    "xcart": ChannelKind(
-        "xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.stages.stage_of",
-        "channels.xcart.stages.puts_back", "channels.xcart.statuses.NAMES",
-    ),
-}  # fmt: skip
+    "xcart": ChannelKind("xcart", "X-Cart", "logos/xcart.svg", "channels.xcart.channel.XCart", "channels.xcart.facts.FACTS"),
+}
 
 
 def channel_class(kind: str) -> Any:
@@ -52,21 +46,15 @@ def channel_kind(kind: str) -> ChannelKind:
 
 
 @cache
-def stage_reader(kind: str) -> Callable[[str, str], str]:
-    """A function (payment status code, shipping status code) -> ``open``, ``shipped`` or ``cancelled``."""
-    return _load(channel_kind(kind).stages)
-
-
-@cache
-def put_back_reader(kind: str) -> Callable[[str], bool]:
-    """A function payment status code -> whether the shop has put the order's units back on its shelf."""
-    return _load(channel_kind(kind).put_back)
+def facts_of(kind: str) -> KindFacts:
+    """What holds for every shop of a kind. Raises NotFound for a kind that is not registered."""
+    facts: KindFacts = _load(channel_kind(kind).facts)
+    return facts
 
 
 def usual_statuses(kind: str) -> list[Status]:
     """The statuses that every shop of a kind has, for one that has not been asked for its own."""
-    names = _load(channel_kind(kind).statuses)
-    return [Status(what, "", code, name) for what, named in names.items() for code, name in named.items()]
+    return [Status(what, "", code, name) for what, named in facts_of(kind).statuses.items() for code, name in named.items()]
 
 
 def _load(dotted: str) -> Any:
@@ -76,4 +64,5 @@ def _load(dotted: str) -> Any:
 
 def open_channel(kind: str, credentials: Credentials, *, limits: Limits = Limits(), gate: Gate = lambda: None) -> Channel:
     """A channel to one shop. Nothing is sent until a method is called."""
-    return channel_class(kind)(credentials, limits=limits, gate=gate)
+    channel: Channel = channel_class(kind)(credentials, limits=limits, gate=gate)
+    return channel

@@ -1,9 +1,9 @@
 """Where a shop's connection may lead, how long it may take and how much it may carry.
 
-``GuardedAdapter`` is an adapter of ``requests`` whose connections resolve the host themselves, check every address the
-name has, and connect to a checked address; TLS still proves the name. So a name that changes its answer between
-the check and the use (DNS rebinding) gains nothing. Its sockets obey the ``Allowance`` of the request under way: a
-server that sends its headers or its body drop by drop, or without end, is left at the deadline or at the size cap.
+``GuardedAdapter`` is an adapter for ``requests``. Its connections resolve the host themselves, check every address of the name, and
+connect to an address that was checked; TLS still proves the name. A name that changes its answer between the check and the use
+(DNS rebinding) therefore has no effect. Its sockets keep to the ``Allowance`` of the current request: at the deadline or at the size
+limit the connection is closed, even if the server keeps sending headers or a body.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
@@ -26,17 +27,32 @@ from urllib3.util.ssl_ import create_urllib3_context
 from errors import AddressRefused, ShopBroken, ShopTimeout, ShopUnreachable
 
 Resolver = Callable[[str, int], Sequence[str]]
-"""Takes a host and a port, gives its addresses as text; raises OSError where there is none."""
+"""Takes a host and a port, gives its addresses as text; raises OSError if there is none."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that the public internet uses; what lies outside is local, multicast or given to nobody."""
-_SPECIAL = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.88.99.0/24"))
-"""Documentation, and relays that lead anywhere: not yet in the lists of every Python."""
+"""All of IPv6 that the public internet uses; other addresses are local, multicast or not assigned."""
+_SPECIAL = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+        "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+        "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+        "168.63.129.16/32",
+    )
+)  # fmt: skip
+"""Every block of IANA's registries of special-purpose addresses (of 2026) that is multicast, reserved, or in no public use as a
+web server, whether or not it can be reached from everywhere: Python's own lists leave some out. The rest of IPv6's special blocks
+lies outside ``_UNICAST``, or carries an IPv4 address. The last is Azure's inner service, a public address that every machine
+there reaches."""
+_LOCAL_NAMES = (".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""The upper half of the last 64 bits where the lower half is an IPv4 address (RFC 5214)."""
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses the system knows for a host, without doubles, in the system's order of preference."""
+    """The addresses the system knows for a host, each once, in the system's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -44,18 +60,20 @@ def system_resolver(host: str, port: int) -> list[str]:
 def is_public(address: str) -> bool:
     """Whether an IP address belongs to the public internet.
 
-    IPv6 addresses that carry an IPv4 address inside (mapped, 6to4, Teredo, NAT64) are as public as what they carry."""
+    IPv6 addresses that carry an IPv4 address inside (mapped, 6to4, Teredo, NAT64, ISATAP) are at most as public as that."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
         inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in _NAT64:
+        if ip in _NAT64 or (int(ip) >> 32) & 0xFFFFFFFF in _ISATAP:
             inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
         carried = [each for each in inner if each is not None]
-        if carried:
-            return all(is_public(str(each)) for each in carried)
+        if not all(is_public(str(each)) for each in carried):
+            return False
+        if ip.ipv4_mapped or ip in _NAT64:
+            return True
         if ip not in _UNICAST:
             return False
     if any(ip in network for network in _SPECIAL if network.version == ip.version):
@@ -70,9 +88,25 @@ def is_permitted(host: str, port: int, allow_private: Sequence[str]) -> bool:
     return "all" in listed or bare in listed or f"{bare}:{port}" in listed
 
 
+def is_known_private(host: str, port: int, allow_private: Sequence[str]) -> bool:
+    """Whether a host is not on the public internet, as far as that is known without a look-up: an address in any spelling the system
+    takes (decimal, octal, hexadecimal, short), or a name of a kind that public name servers do not have (RFC 6761, RFC 8375, and
+    ``internal``, which ICANN has reserved). Those that the operator permits are not."""
+    if is_permitted(host, port, allow_private):
+        return False
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        address = name
+    if ":" in address or address.replace(".", "").isdigit():
+        return not is_public(address)
+    return "." not in name or f".{name}".endswith(_LOCAL_NAMES)
+
+
 class Allowance(threading.local):
-    """What the request under way may still use, for each thread by itself: time until ``deadline``, ``quiet`` seconds
-    between two pieces, ``room`` bytes off the wire."""
+    """What the current request of a thread may still use: time until ``deadline``, ``quiet`` seconds between two pieces, and
+    ``room`` bytes from the network."""
 
     deadline = 0.0
     quiet = 0.0
@@ -82,7 +116,7 @@ class Allowance(threading.local):
         self.deadline, self.quiet, self.room = deadline, quiet, room
 
     def wait(self) -> float:
-        """How long the next socket operation may take. Raises TimeoutError where no time is left."""
+        """How long the next socket operation may take. Raises TimeoutError if no time is left."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the total time is used up")
@@ -94,8 +128,8 @@ class Allowance(threading.local):
             raise ShopBroken("The shop's answer is larger than Cartlink accepts.", status_code=200)
 
 
-class _Guarded:
-    """Mixed into a socket class: every read and write keeps to the allowance."""
+class _Guarded(socket.socket):
+    """A socket whose every read and write keeps to the allowance."""
 
     allowance: Allowance
 
@@ -107,7 +141,7 @@ class _Guarded:
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         self.settimeout(self.allowance.wait())
-        return super().sendall(data, flags)
+        super().sendall(data, flags)
 
 
 class _PlainSocket(_Guarded, socket.socket):
@@ -118,9 +152,20 @@ class _TlsSocket(_Guarded, ssl.SSLSocket):
     pass
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Certificates are checked against certifi's list and the system's, so that an operator's own authority works. Made once a process:
+    reading both lists took ten times as long as a handshake."""
+    context = create_urllib3_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    context.load_default_certs()
+    context.sslsocket_class = _TlsSocket
+    return context
+
+
 class Guard:
-    """The rules of one shop's connections. ``connect`` is the only way out; ``connected`` is called, in the thread of the
-    request, when a connection stands and nothing has been sent on it: connecting may have taken seconds."""
+    """The rules for the connections to one shop. Every connection is opened by ``connect``. ``connected`` is called in the thread
+    of the request when a connection is open and nothing has been sent on it yet, because connecting may have taken seconds."""
 
     def __init__(
         self,
@@ -173,7 +218,7 @@ class Guard:
         return sock
 
     def _addresses(self, host: str, port: int, until: float) -> Sequence[str]:
-        """Look the name up in a thread of its own, because the system's look-up takes no time limit."""
+        """Look the name up in a separate thread, because the system's look-up takes no time limit."""
         answers: queue.SimpleQueue[Sequence[str] | None] = queue.SimpleQueue()
 
         def look_up() -> None:
@@ -203,15 +248,14 @@ class _PlainConnection(HTTPConnection):
         return self.guard.connect(self.host, self.port)
 
 
-class _TlsConnection(HTTPSConnection):
-    guard: Guard
+class _TlsConnection(_PlainConnection, HTTPSConnection):
+    """The same, encrypted."""
 
     def connect(self) -> None:
-        super().connect()
+        HTTPSConnection.connect(self)
+        # The context, which makes the socket, is shared by all shops. The handshake kept to the limit of the plain socket.
+        cast(_TlsSocket, self.sock).allowance = self.guard.allowance
         self.guard.connected()
-
-    def _new_conn(self) -> socket.socket:
-        return self.guard.connect(self.host, self.port)
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -222,28 +266,19 @@ class _PlainPool(HTTPConnectionPool):
         self.guard = guard
 
     def _new_conn(self) -> Any:
-        connection = super()._new_conn()
+        connection: Any = super()._new_conn()
         connection.guard = self.guard
         return connection
 
 
-class _TlsPool(HTTPSConnectionPool):
+class _TlsPool(_PlainPool, HTTPSConnectionPool):
+    """The same for encrypted connections."""
+
     ConnectionCls = _TlsConnection
-
-    def __init__(self, host: str, port: int | None = None, *, guard: Guard, **options: Any):
-        super().__init__(host, port, **options)
-        self.guard = guard
-
-    def _new_conn(self) -> Any:
-        connection = super()._new_conn()
-        connection.guard = self.guard
-        return connection
 
 
 class GuardedAdapter(HTTPAdapter):
-    """An adapter that keeps ``connections`` connections alive and lets ``guard`` open them.
-
-    Certificates are checked against certifi's list and the system's, so that an operator's own authority works."""
+    """An adapter that keeps ``connections`` connections alive and lets ``guard`` open them."""
 
     def __init__(self, guard: Guard, *, secure: bool, connections: int = 1):
         self.guard = guard
@@ -252,12 +287,12 @@ class GuardedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         if self.secure:
-            context = create_urllib3_context()
-            context.load_default_certs()
-            context.sslsocket_class = type("GuardedTlsSocket", (_TlsSocket,), {"allowance": self.guard.allowance})
-            options["ssl_context"] = context
+            options["ssl_context"] = _tls()
         super().init_poolmanager(connections, maxsize, block, **options)
         self.poolmanager.pool_classes_by_scheme = {
             "http": partial(_PlainPool, guard=self.guard),
             "https": partial(_TlsPool, guard=self.guard),
         }
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The shared context checks every certificate; requests would read certifi's list again for each connection."""

@@ -37,7 +37,7 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """``key`` names the mail and stays the same with every try, so that a mailbox which has it already can tell; mails of one
+    """``key`` names the mail and stays the same with every try, so that a mailbox recognises a mail that comes twice; mails of one
     ``thread`` are shown together."""
 
     key: str
@@ -60,7 +60,7 @@ def compose(server: MailServer, mail: Mail) -> EmailMessage:
     message["Message-ID"] = f"<{mail.key}@{domain}>"
     if mail.thread:
         message["References"] = f"<{mail.thread}@{domain}>"
-    # Nobody's holiday notice is to come back.
+    # So that no out-of-office reply comes back.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")

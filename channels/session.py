@@ -1,8 +1,8 @@
-"""The only user of ``requests``: one shop's HTTP, with its limits, its retries and its silence about keys.
+"""The only user of ``requests``: one shop's HTTP, with its limits, its retries, and no key in any message or log.
 
 A ``ShopSession`` sends reads (GET, retried) and writes (PUT or POST, sent once); it has no way to send anything else.
-It never follows a redirect, never looks at proxies of the environment, and lets nothing but leaves of ``errors.ChannelError``
-and what the gate raises come out. No exception that leaves it, nor what it is chained to, holds the URL or the key.
+It never follows a redirect, ignores proxies of the environment, and raises only subclasses of ``errors.ChannelError``
+and what the gate raises. No exception that leaves it, nor what it is chained to, holds the URL or the key.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from errors import (
 )
 
 LONGEST_WAIT = 30.0
-"""Seconds a read waits for a busy shop before it gives the waiting back to its caller."""
+"""Seconds a read waits for a busy shop. A caller may wait longer."""
 
 ERROR_BODY = 64 * 1024
-"""Of an answer that is no success only this much is read: enough to tell what it is."""
+"""Only this much of an answer that is no success is read."""
 
 _CHUNK = 64 * 1024
 _XID = re.compile(r"(?:^|[,\s])xid=([\w,-]{1,128})(?:;|$)", re.ASCII)
@@ -72,7 +72,7 @@ for _name in ("connection", "connectionpool", "poolmanager", "response", "util.r
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to be: a GET, or a PUT or POST with ``payload`` as its JSON body (``bytes`` are JSON already). There is no way to send anything else.
+    """One request: a GET, or a PUT or POST with ``payload`` as its JSON body (``bytes`` are JSON already). There is no way to send anything else.
     ``target`` is path and query after the end point."""
 
     method: Literal["GET", "PUT", "POST"]
@@ -86,7 +86,7 @@ class Call:
 
 
 class _Pace:
-    """Lets ``per_minute`` requests go a minute: a full minute's worth at once, then evenly. 0 lets all go."""
+    """Limits requests to ``per_minute``: a full minute's worth at once, then evenly. 0: no limit."""
 
     def __init__(self, per_minute: int):
         self._rate = per_minute / 60
@@ -106,9 +106,9 @@ class _Pace:
 class ShopSession:
     """The HTTP of one shop.
 
-    ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what must never be told. ``requests`` counts
-    what was sent; the gate is asked before each, and again (``gate_again``, by default the same) where connecting came before
-    it, which may have taken seconds. ``clock_offset`` is how far the shop's clock is ahead of ours, None while it has not told its time.
+    ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what no message may contain. ``requests`` counts
+    what was sent; the gate is called before each, and again (``gate_again``, by default the same) after connecting,
+    which may have taken seconds. ``clock_offset`` is how far the shop's clock is ahead of ours, None until an answer contains its time.
     One connection is kept alive, and as many as ``limits.connections`` by ``many``. Raises AddressRefused for an end point
     that is no web address."""
 
@@ -136,6 +136,8 @@ class ShopSession:
         self._xid = ""
         self.clock_offset: timedelta | None = None
         self._own_clock = False
+        self.noise = ""
+        """A sentence on what stood beside the data of an answer; empty if nothing did."""
 
     def read(
         self,
@@ -148,15 +150,15 @@ class ShopSession:
     ) -> Answer:
         """GET ``target`` (path and query after the end point).
 
-        A passing trouble is met with another try, up to ``tries``, with growing waits or as long as the shop asks; a plain 500
-        only where ``insist``. The whole, waits included, takes at most ``within`` seconds (by default the limits' total)."""
+        After a temporary problem it is tried again, up to ``tries``, with growing waits or as long as the shop asks; after a plain
+        500 only with ``insist``. The whole, waits included, takes at most ``within`` seconds (by default the limits' total)."""
         deadline = time.monotonic() + (self.limits.total_timeout if within is None else within)
         most = max(1, self.limits.tries if tries is None else tries)
         for turn in range(most):
             answer: Answer | None = None
             trouble: ChannelError | None = None
             try:
-                self._let_go()
+                self._before_request()
                 answer = self._exchange(Call("GET", target, headers or {}), deadline)
             except ChannelError as exc:
                 trouble = exc
@@ -182,22 +184,22 @@ class ShopSession:
         headers: Mapping[str, str] | None = None,
         within: float | None = None,
     ) -> Answer:
-        """Send ``payload`` as JSON, once: whether to send it again is for the caller, who can look what became of it."""
+        """Send ``payload`` as JSON, once. The caller decides whether to send it again: it can read what the shop has."""
         call = Call(method, target, headers or {}, payload)
-        self._let_go()
+        self._before_request()
         return self._exchange(call, time.monotonic() + (self.limits.total_timeout if within is None else within))
 
     def many(self, calls: Iterable[Call], *, within: float | None = None) -> Iterator[Answer | ChannelError]:
         """Send many single calls, each once, ``limits.connections`` at a time; yields what became of each, in their order.
         All together take at most ``within`` seconds where that is given.
 
-        The gate is asked here, in the caller's thread, and again by a thread that had to connect, in a copy of the caller's
-        context: when it closes, what is on the wire is waited for and no more is sent."""
+        The gate is called here, in the caller's thread, and again by a thread that had to connect, in a copy of the caller's
+        context: when it closes, the calls under way end and no more are sent."""
         until = math.inf if within is None else time.monotonic() + within
         waiting: deque[Future[Answer | ChannelError]] = deque()
         with ThreadPoolExecutor(max(1, self.limits.connections)) as pool:
             for call in calls:
-                self._let_go()
+                self._before_request()
                 waiting.append(pool.submit(copy_context().run, self._outcome, call, until))
                 if len(waiting) >= self.limits.connections:
                     yield waiting.popleft().result()
@@ -205,15 +207,15 @@ class ShopSession:
                 yield waiting.popleft().result()
 
     def scrub(self, text: str, length: int = 200) -> str:
-        """A text of the shop made fit for a message: keys, markup and control characters out, shortened."""
+        """A text of the shop for a message: keys, markup and control characters out, shortened."""
         if self._hidden is not None:
             text = self._hidden.sub("***", text)
         text = re.sub(r"<[^<>]*>", " ", text)
         text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
         return text if len(text) <= length else text[: length - 1] + "…"
 
-    def notice_clock(self, date: str, *, own: bool = True) -> None:
-        """Take the shop's clock from the text of a header; anything but a date is passed over. ``own`` says that the shop's
+    def note_clock(self, date: str, *, own: bool = True) -> None:
+        """Take the shop's clock from the text of a header; anything but a date is ignored. ``own`` says that the shop's
         program set it; a Date header may be a proxy's, and counts only while there is nothing better."""
         try:
             moment = parsedate_to_datetime(date)
@@ -223,6 +225,10 @@ class ShopSession:
             self._own_clock = own
             self.clock_offset = moment - datetime.now(UTC)
 
+    def note_noise(self, warning: str) -> None:
+        """Keep a warning about the shop's answers for the report of the reading."""
+        self.noise = warning or self.noise
+
     def close(self) -> None:
         self._adapter.close()
 
@@ -231,10 +237,10 @@ class ShopSession:
         asked = answer.retry_after if answer is not None else None
         if asked is not None:
             return asked
-        return self.limits.backoff * 2**turn * random.uniform(0.5, 1.5)
+        return self.limits.backoff * float(2**turn) * random.uniform(0.5, 1.5)
 
-    def _let_go(self) -> None:
-        """Wait for the shop's turn, ask the gate, count: what every request does before it goes out."""
+    def _before_request(self) -> None:
+        """Wait for the shop's turn, call the gate, and count. Every request does so before it is sent."""
         self._pace.wait()
         self._gate()
         with self._counting:
@@ -247,7 +253,7 @@ class ShopSession:
             return exc
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
-        """One request. Whatever goes wrong on the way becomes a ChannelError without a past."""
+        """One request. Every failure becomes a ChannelError without a cause or context, which could hold the address."""
         limits = self.limits
         quiet = min(limits.read_timeout, max(0.01, deadline - time.monotonic()))
         self._guard.allowance.start(deadline, quiet, limits.max_bytes + ERROR_BODY)
@@ -282,7 +288,7 @@ class ShopSession:
     def _received(self, status: int, raw: Any) -> Answer:
         headers = {name.lower(): value for name, value in raw.headers.items()}
         self._remember_xid(headers.get("set-cookie", ""))
-        self.notice_clock(headers.get("date", ""), own=False)
+        self.note_clock(headers.get("date", ""), own=False)
         cap = self.limits.max_bytes if status == 200 else ERROR_BODY
         pieces: list[bytes] = []
         size = 0
@@ -300,7 +306,7 @@ class ShopSession:
             self._xid = found.group(1)
 
     def _explain(self, exc: BaseException, deadline: float) -> ChannelError:
-        """The leaf for an exception of the libraries below. Only its kind is used, never its text: that holds the address."""
+        """The error for an exception of the libraries below. Only its kind is used, never its text: that holds the address."""
         chain = list(_causes(exc))
         for each in chain:
             if isinstance(each, ssl.SSLCertVerificationError):
@@ -328,7 +334,7 @@ class ShopSession:
 
 
 def _passing(answer: Answer, insist: bool) -> bool:
-    return answer.status in (429, 502, 503, 504) or (answer.status == 500 and insist)
+    return answer.status in (408, 421, 425, 429, 502, 503, 504, 508) or (answer.status == 500 and insist)
 
 
 def _checked_host(endpoint: str) -> str:

@@ -6,7 +6,23 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 
 from flask import Flask
 
-from cli import backup, doctor, integrations, keys, listings, orders, privacy, retention, runs, stock, support, sync, users
+from cli import (
+    backup,
+    doctor,
+    integrations,
+    keys,
+    listings,
+    orders,
+    privacy,
+    retention,
+    runs,
+    stock,
+    support,
+    sync,
+    tokens,
+    users,
+    version,
+)
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
@@ -20,16 +36,18 @@ GROUPS = (
     stock.group,
     runs.group,
     users.group,
+    tokens.group,
     keys.group,
     privacy.group,
     backup.group,
     retention.group,
     doctor.group,
     support.group,
+    version.command,
 )
 
 
 def register(app: Flask) -> None:
-    """Hook every group of commands into ``flask``."""
+    """Add every command to ``flask``."""
     for group in GROUPS:
         app.cli.add_command(group)

@@ -11,47 +11,45 @@ from cli.failures import Group
 from cli.output import say
 from config import VERSION
 from errors import QueueAway
-from jobs.figures import read_queue
-from services import backup
+from jobs.metrics import read_queue
+from services.operations import backup
 
 NAME = "backup"
 group = Group(NAME, help="Database and keyring: back up, restore.")
 
 
 def brings_keyring() -> bool:
-    """Whether this process is ``flask backup restore``: it has to start where there is no keyring yet, or a wrong one."""
+    """Whether this process is ``flask backup restore``, which has to start without a keyring or with a wrong one."""
     return click.get_current_context(silent=True) is not None and [NAME, "restore"] in [sys.argv[n : n + 2] for n in range(6)]
 
 
 @group.command("create")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def create(file: Path) -> None:
-    """Write database and keyring into FILE, while everything runs."""
+    """Write database and keyring into FILE, while Cartlink runs."""
     manifest = backup.create(file)
     size = file.stat().st_size / 1e6
     counts = ", ".join(f"{count} {name.replace('_', ' ')}s" for name, count in manifest.counts.items())
     say(f"{file}: {size:.1f} MB, schema {manifest.schema}, {counts}.")
-    say("Whoever has this file has every stored API key. Keep it where only you can read it, and not on this machine alone.")
+    say("This file contains every stored API key. Keep it where only you can read it, and not only on this machine.")
 
 
 @group.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def restore(file: Path) -> None:
-    """Put the database and the keyring of FILE in the place of those here, which are kept beside them."""
+    """Replace database and keyring by those in FILE. The present ones are kept next to them."""
     restored = backup.restore(file, running())
     made = restored.manifest.made_at.strftime("%Y-%m-%d %H:%M UTC")
     say(f"Restored what was backed up on {made} by Cartlink {restored.manifest.version}.")
     for path in restored.aside:
-        say(f"What was here is kept as {path}.")
+        say(f"The previous file is kept as {path}.")
     if restored.upgrade:
         say(f"Its schema is older than that of Cartlink {VERSION}: run `flask --app app db upgrade` before you start anything.")
-    say(
-        "Start Cartlink again. What the shops sold since the backup is downloaded by itself, and stock is compared before it is sent."
-    )
+    say("Start Cartlink again. It downloads what the shops have sold since the backup, and compares stock before it sends any.")
 
 
 def running() -> list[str]:
-    """The parts of this installation that are at work, as far as the queue knows. Without a queue none of them is."""
+    """The parts of this installation that are running according to the queue; none if the queue does not answer."""
     try:
         queue = read_queue()
     except QueueAway:

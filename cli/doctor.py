@@ -1,4 +1,4 @@
-"""``flask doctor``: whether this installation is sound, and what to mend."""
+"""``flask doctor``: check this installation, and say what to fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from cli.failures import Group
 from cli.output import json_option, say, write_object
 from jobs import doctor
-from services.doctor import BAD, OK, WARN
+from services.operations.doctor import BAD, OK, WARN
 
 
 @click.group("doctor", cls=Group, invoke_without_command=True)
@@ -19,7 +19,7 @@ from services.doctor import BAD, OK, WARN
 @click.pass_context
 @with_appcontext
 def group(ctx: click.Context, as_json: bool) -> None:
-    """Look whether this installation is sound, and say what to mend. Exit code 1 where something is bad."""
+    """Check this installation, and say what to fix. Exit code 1 if something is bad."""
     levels: Counter[str] = Counter()
     for finding in doctor.examine():
         levels[finding.level] += 1

@@ -1,10 +1,11 @@
-"""What went wrong, as one line on standard error and exit code 1. Never a traceback: those go to ``errors.log``."""
+"""Errors of commands: one line on standard error and exit code 1. Tracebacks go to ``errors.log``."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -14,13 +15,17 @@ from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 import logs
+from cli.actors import actor
 from cli.output import printable
 from errors import AppError, ConfigError
+from extensions import acting
+from services.common import database_trouble
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 NO_TABLES = "The database has no tables yet, or old ones. Start `make run` once, or use `flask --app app db upgrade`."
+UNUSABLE = "The input contains invalid characters. Type it again."
 NO_ANSWER = "The database does not answer. Start it, or check DATABASE_URL."
 
 logger = logging.getLogger(__name__)
@@ -37,7 +42,7 @@ class Failed(click.ClickException):
 
 
 def note(sentence: str) -> None:
-    """Say on standard error what is worth knowing though the command did what it was asked."""
+    """Write a remark to standard error."""
     click.echo(printable(sentence), err=True)
 
 
@@ -46,7 +51,7 @@ class Group(AppGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         log = Path(ctx.ensure_object(ScriptInfo).load_app().instance_path) / "errors.log"
-        with log_kept_in(log):
+        with log_kept_in(log), acting(actor(), "command"):
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
@@ -56,14 +61,31 @@ class Group(AppGroup):
             except DBAPIError as error:
                 raise Failed(database_sentence(error) or unexpected(error, log)) from error
             except Exception as error:
-                raise Failed(unexpected(error, log)) from error
+                raise Failed(UNUSABLE if is_unusable(error) else unexpected(error, log)) from error
+
+    def renamed(self, old: str, new: str) -> None:
+        """Keep the former name of a command for one version: it works as before and names its replacement."""
+        command = copy(self.commands[new])
+        act = command.callback
+
+        def act_and_tell(*args: Any, **kwargs: Any) -> Any:
+            note(f"`{self.name} {old}` is called `{self.name} {new}` now.")
+            return act(*args, **kwargs) if act is not None else None
+
+        command.name, command.hidden, command.callback = old, True, act_and_tell
+        self.add_command(command, old)
+
+
+def is_unusable(error: Exception) -> bool:
+    """Whether no database can store the input: bytes that are not UTF-8 arrive here as lone surrogates."""
+    return isinstance(error, UnicodeEncodeError) or isinstance(getattr(error, "orig", None), UnicodeEncodeError)
 
 
 def ends_commands(make: Callable[P, R]) -> Callable[P, R]:
     """Let a ConfigError of the application factory end a ``flask`` command with its sentence.
 
     ``flask`` makes the application before it knows the command, outside every group of ours, and shows a traceback of
-    whatever it does not expect there. Everybody else (gunicorn, the workers, tests) gets the ConfigError itself."""
+    whatever it does not expect there. All others (gunicorn, the workers, tests) gets the ConfigError itself."""
 
     @wraps(make)
     def made(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -78,11 +100,18 @@ def ends_commands(make: Callable[P, R]) -> Callable[P, R]:
 
 
 def database_sentence(error: DBAPIError) -> str:
-    """What a person does about a database that cannot be used; empty where it is none of the usual reasons."""
+    """What to do about a database that cannot be used; empty if the reason is not a known one."""
     state = getattr(error.orig, "sqlstate", None)
     message = str(error.orig).lower()
     if state in ("42P01", "42703") or message.startswith(("no such table", "no such column")) or "has no column named" in message:
         return NO_TABLES
+    trouble = database_trouble.named(error)
+    if (
+        trouble is not None
+        and trouble.message in (database_trouble.DISK_FULL, database_trouble.DAMAGED)
+        and "not a" not in message
+    ):
+        return trouble.sentence()
     if message.startswith("unable to open database file"):
         return "The database file cannot be opened. Start `make run` once, which makes it, or check DATABASE_URL."
     if message.startswith("file is not a database"):
@@ -98,14 +127,14 @@ def database_sentence(error: DBAPIError) -> str:
 
 
 def unexpected(error: Exception, log: Path) -> str:
-    """Log an error that nobody foresaw; answers with the sentence that says where."""
-    logger.error("A command failed in a way nobody foresaw.", exc_info=error)
+    """Log an unexpected error. Returns the sentence that says where to find it."""
+    logger.error("A command failed with an unexpected error.", exc_info=error)
     return f"Something went wrong that Cartlink did not foresee ({type(error).__name__}). The details are in {log}."
 
 
 @contextmanager
 def log_kept_in(path: Path) -> Iterator[None]:
-    """While a command runs, warnings and errors are logged to a file: its standard error is for one sentence to a person."""
+    """Log warnings and errors to a file while a command runs: its standard error is for one sentence to the user."""
     root = logging.getLogger()
     before = root.handlers[:]
     handler = _OwnersLog(path, encoding="utf-8", delay=True)
@@ -120,7 +149,7 @@ def log_kept_in(path: Path) -> Iterator[None]:
 
 
 class _OwnersLog(logging.FileHandler):
-    """A log file that only its owner may read, made when the first record comes. Where it cannot be written, nothing is."""
+    """A log file that only its owner may read, created with the first record. Errors of writing are ignored."""
 
     def _open(self) -> Any:
         path = Path(self.baseFilename)

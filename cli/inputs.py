@@ -1,74 +1,64 @@
-"""What a person typed, and what lies in the files a person names."""
+"""Input of commands: options, and the files they name."""
 
 from __future__ import annotations
 
-import getpass
-import io
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from cli.output import printable
+from cli.failures import note
 from errors import InvalidInput
 
 MOST_KEY_BYTES = 4096
 MOST_FILE_BYTES = 32 * 1024 * 1024
 
 
-def actor() -> str:
-    """Who started what this command starts: ``cli:`` and the login name."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that no name belongs to.
-        name = str(os.getuid())
-    return f"cli:{printable(name) or 'unknown'}"[:100]
+class ChoiceWithFormerNames(click.Choice[str]):
+    """A choice that takes values by their former names too, and names the replacement. ``former`` is old value -> new value."""
+
+    def __init__(self, choices: Sequence[str], former: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self.former = former
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in self.former:
+            note(f"`{value}` is called `{self.former[value]}` now.")
+        return super().convert(self.former.get(value, value), param, ctx)
 
 
 def read_key(path: str) -> str:
-    """The API key in a file, or from standard input for ``-``. A terminal asks for it without showing it.
+    """Read the API key from a file, or from standard input for ``-``. A terminal asks for it without showing it.
 
-    Raises InvalidInput where there is none, or more than one line."""
+    Raises InvalidInput if there is none, or more than one line."""
     if path == "-" and sys.stdin is not None and sys.stdin.isatty():
         return str(click.prompt("API key", hide_input=True, err=True))
     key = _decoded(path, _read(path, MOST_KEY_BYTES)).lstrip("\ufeff").strip()
     if not key:
-        raise InvalidInput(f"{_named(path)} holds no API key.", "Copy the value of 'API key (read/write)' from the shop into it.")
+        raise InvalidInput(
+            f"{_named(path)} contains no API key.", "Copy the value of 'API key (read/write)' from the shop into it."
+        )
     if not key.isprintable():
-        raise InvalidInput(f"{_named(path)} holds more than an API key.", "Keep nothing but the key in it, on one line.")
+        raise InvalidInput(f"{_named(path)} contains more than an API key.", "Put only the key into it, on one line.")
     return key
 
 
 def read_password(path: str) -> str:
-    """The password in a file, or from standard input for ``-``. A terminal asks for it twice without showing it.
+    """Read the password from a file, or from standard input for ``-``. A terminal asks for it twice without showing it.
 
-    Raises InvalidInput where there is none, or more than one line."""
+    Raises InvalidInput if there is none, or more than one line."""
     if path == "-" and sys.stdin is not None and sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     password = _decoded(path, _read(path, MOST_KEY_BYTES)).removesuffix("\n").removesuffix("\r")
     if not password or "\n" in password:
-        raise InvalidInput(f"{_named(path)} has to hold a password on one line, and nothing else.")
+        raise InvalidInput(f"{_named(path)} has to contain a password on one line, and nothing else.")
     return password
 
 
-def read_lines(path: str) -> Iterable[str]:
-    """The lines of a text file, or of standard input for ``-``, with their ends. Raises InvalidInput."""
-    words = _decoded(path, _read(path, MOST_FILE_BYTES))
-    if "\0" in words:
-        raise InvalidInput(f"{_named(path)} is not a text file.", "Save it as CSV in UTF-8 and try again.")
-    return io.StringIO(words, newline="")
-
-
-def whole_number(words: str) -> int:
-    """Raises InvalidInput. What range is allowed is the service's to say."""
-    words = words.strip()
-    digits = words.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
-        raise InvalidInput(f"{words[:40]!r} is not a quantity.", "Use a whole number such as 12.", field="quantity")
-    return int(words)
+def read_content(path: str) -> bytes:
+    """What is in a file, or on standard input for ``-``. Raises InvalidInput."""
+    return _read(path, MOST_FILE_BYTES)
 
 
 def _read(path: str, most: int) -> bytes:

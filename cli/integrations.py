@@ -7,18 +7,22 @@ from typing import Any
 import click
 
 from channels.base import Check
+from cli.actors import actor
 from cli.failures import Failed, Group
-from cli.inputs import actor, read_key
+from cli.inputs import read_key
 from cli.output import Column, Row, all_pages, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_runs
 from models import Integration
 from models.order import OPEN_STATES
-from services import integration_list, integrations, order_list
-from services.batches import stamp
-from services.integration_list import IntegrationRow
+from services.common.batches import stamp
+from services.integrations import lifecycle, overview
+from services.integrations.overview import IntegrationRow
+from services.monitoring import decisions
+from services.onboarding import check_advice, connect
+from services.orders import queries
+from services.shops import connection, finding
 
 KIND = "xcart"
-PASSING = ("unreachable", "timeout", "busy", "maintenance", "broken")
 FIRST_RUNS = ("listings", "orders", "stock")
 COLUMNS = (
     Column("NAME", "name"),
@@ -44,17 +48,17 @@ group = Group("integrations", help="Connected shops: add, list, show, check, ena
 @click.option(
     "--since", default="", metavar="DATE", help="Download orders placed since then (2026-11-30); 30 days back by default."
 )
-def add(name: str, endpoint: str, key_file: str, use_tax: bool, use_shipping_tax: bool, surcharge: str, since: str) -> None:
+def add(name: str, endpoint: str, key_file: str, surcharge: str, since: str, **taxes: bool) -> None:
     """Connect an X-Cart shop: check address and key, store it, start its first runs."""
-    integrations.refuse_taken_name(integrations.clean_name(name))
-    start = integrations.parse_since(since) if since else None
-    address, _ = integrations.normalise(KIND, endpoint)
+    lifecycle.refuse_taken_name(lifecycle.clean_name(name))
+    start = lifecycle.parse_since(since) if since else None
+    address, _ = connection.normalise(KIND, endpoint)
     key = read_key(key_file)
-    check = integrations.check_shop(KIND, endpoint, key)
+    check = connection.check_shop(KIND, endpoint, key)
     if not check.good:
         raise Failed(refusal(check))
-    new = integrations.NewIntegration(KIND, name, endpoint, key, use_tax, use_shipping_tax, surcharge, start)
-    integration = integrations.add_integration(new, check, actor())
+    new = lifecycle.NewIntegration(KIND, name, endpoint, key, taxes["use_tax"], taxes["use_shipping_tax"], surcharge, start)
+    integration = connect.connect_checked(new, check, actor())
     say(f"Added {integration.name}: {check.endpoint or address}, orders since {integration.orders_since:%Y-%m-%d}.")
     if check.message:
         say(verdict(check))
@@ -62,14 +66,14 @@ def add(name: str, endpoint: str, key_file: str, use_tax: bool, use_shipping_tax
 
 
 def refusal(check: Check) -> str:
-    """Why nothing was stored. What passes by itself is not tried again here, as it is for a shop that is stored."""
-    if check.verdict in PASSING:
-        return f"{check.message} Nothing was stored. Check the website end point, or try again later."
+    """Why nothing was stored, and what to do. Unlike for a stored shop, nothing is tried again."""
+    if check.verdict in check_advice.AGAIN or check.verdict in check_advice.HOST_FIRST:
+        return f"{check.message} Nothing was stored. {check_advice.advice(check.verdict, check.advice)}"
     return verdict(check)
 
 
 def verdict(check: Check) -> str:
-    """A check's message and advice, with the address a shop that has moved points to."""
+    """The message and advice of a check, with the new address if the shop has moved."""
     words = f"{check.message} {check.advice}".strip()
     return words if check.moved_to in words else f"{words} Use --endpoint {check.moved_to}"
 
@@ -79,7 +83,7 @@ def verdict(check: Check) -> str:
 def show_list(as_json: bool) -> None:
     """List the integrations with their health."""
     write_rows(
-        all_pages(integration_list.list_page, _object), COLUMNS, as_json=as_json,
+        all_pages(overview.list_page, _object), COLUMNS, as_json=as_json,
         nothing="There are no integrations. Add one with `flask integrations add`.",
     )  # fmt: skip
 
@@ -106,10 +110,10 @@ def _object(row: IntegrationRow) -> Row:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show one integration with its settings."""
-    integration = integrations.find_integration(name)
-    row = _object(integration_list.get_row(integration.id))
+    integration = finding.find_integration(name)
+    row = _object(overview.get_row(integration.id))
     settings = _settings(integration)
-    orders = order_list.count_by_state(integration.shop_id)
+    orders = queries.count_by_state(integration.shop_id)
     if as_json:
         write_object({**row, "settings": settings, "orders": orders})
         return
@@ -135,28 +139,33 @@ def _settings(integration: Integration) -> dict[str, Any]:
         "back_orders": integration.with_back_orders,
         "processed_status": integration.processed_status,
         "take_shop_stock": integration.take_shop_stock,
-        "brake_percent": integration.brake_percent,
+        "safety_limit_percent": integration.safety_limit_percent,
         "created_at": stamp(integration.created_at),
+        "clock_ahead_seconds": integration.shop.clock_ahead,
     }
 
 
 @group.command("check")
 @click.argument("name")
 def check(name: str) -> None:
-    """Ask the shop whether address and key still work, and remember what it says."""
-    found = integrations.check_integration(integrations.find_integration(name).id)
+    """Check that address and API key work. Changes nothing in Cartlink or in the shop."""
+    integration = finding.find_integration(name)
+    stopped = integration.health == "needs_reauthorising" or integration.writes_refused
+    found = connection.check_integration(integration.id)
     if not found.good:
         raise Failed(verdict(found))
     say(verdict(found) or f"{name}: address and key work.")
+    if stopped:
+        say("Cartlink has stopped its requests to this shop because of its API key. Reauthorise it on its page.")
 
 
 @group.command("enable")
 @click.argument("name")
 def enable(name: str) -> None:
     """Switch an integration on; everything is due at once."""
-    found = integrations.find_integration(name)
+    found = finding.find_integration(name)
     was_enabled = found.enabled
-    integrations.set_enabled(found.id, True, actor())
+    lifecycle.set_enabled(found.id, True, actor())
     say(f"{found.name} is enabled.")
     if not was_enabled:
         start_runs(found.id, FIRST_RUNS)
@@ -166,32 +175,56 @@ def enable(name: str) -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Switch an integration off; nothing more is sent to its shop."""
-    found = integrations.find_integration(name)
-    integrations.set_enabled(found.id, False, actor())
+    found = finding.find_integration(name)
+    lifecycle.set_enabled(found.id, False, actor())
     say(f"{found.name} is disabled.")
+
+
+@group.command("mark-seen")
+@click.argument("name")
+def mark_seen(name: str) -> None:
+    """Confirm that the shop was restored from a backup. Its incident ends."""
+    found = finding.find_integration(name)
+    known = decisions.mark_set_back_seen(found.id, actor())
+    say(f"{found.name}: {'marked as seen.' if known else 'there is nothing to mark as seen.'}")
+
+
+@group.command("approve-deletions")
+@click.argument("name")
+def approve_deletions(name: str) -> None:
+    """Approve that many open orders were deleted in the shop. The next order download marks them."""
+    found = finding.find_integration(name)
+    number = decisions.approve_deletions(found.id, actor())
+    say(f"{found.name}: {f'approved for {number} orders.' if number else 'there is nothing to approve.'}")
 
 
 @group.command("remove")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(name: str, yes: bool) -> None:
-    """Remove an integration and forget its key. Its orders and links stay, for the day it comes back."""
-    integration = integrations.find_integration(name)
-    orders = order_list.count_by_state(integration.shop_id)
+@click.option(
+    "--keep-reserved", is_flag=True, help="Keep reserved what its open orders have reserved; it is released by default."
+)
+def remove(name: str, yes: bool, keep_reserved: bool) -> None:
+    """Remove an integration and delete its API key. Its orders and links are kept."""
+    integration = finding.find_integration(name)
+    orders = queries.count_by_state(integration.shop_id)
     unsent = sum(number for state, number in orders.items() if state in OPEN_STATES)
     held = orders.get("on_hold", 0)
     say(f"{integration.name} ({integration.endpoint}): {_counted(unsent, 'order')} not shipped, {held} of them held.")
     if not yes and not _agreed(integration.name):
         raise Failed("Nothing was removed.")
-    integrations.remove_integration(integration.id, actor())
+    lifecycle.remove_integration(integration.id, actor(), keep_reserved=keep_reserved)
     say(f"{integration.name} is removed.")
+
+
+group.renamed("acknowledge", "mark-seen")
 
 
 def _agreed(name: str) -> bool:
     try:
         return click.confirm(f"Remove {name}?")
     except click.Abort:
-        # Standard input that ends without an answer is a no.
+        # No answer on standard input counts as no.
         return False
 
 

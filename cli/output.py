@@ -1,4 +1,4 @@
-"""Tables for people, one JSON object a line for scripts. Both come in batches, so that a long list starts at once."""
+"""Output: tables for people, JSON lines for scripts. Both are written in batches, so that a long list starts at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import click
 from wcwidth import clip, ljust, rjust, width
@@ -34,7 +34,7 @@ def json_option(command: Any) -> Any:
 
 
 def write_rows(batches: Iterable[Sequence[Row]], columns: Sequence[Column], *, as_json: bool, nothing: str) -> None:
-    """Write rows as a table or as JSON. ``nothing`` is what a person is told when there are none."""
+    """Write rows as a table or as JSON. ``nothing`` is written if there are none."""
     if as_json:
         for batch in batches:
             write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in batch), "utf-8")
@@ -42,21 +42,13 @@ def write_rows(batches: Iterable[Sequence[Row]], columns: Sequence[Column], *, a
         write_table(batches, columns, nothing)
 
 
-class Numbered(Protocol):
-    """A page of a list that has ``pages`` of them."""
-
-    rows: list[Any]
-    pages: int
-
-
-def all_pages(list_page: Callable[[int], Numbered], row: Callable[[Any], Row]) -> Iterator[list[Row]]:
-    """Every page of a list from the first on, each row as ``row`` makes it. Pages that come in the meantime are given too."""
-    number, pages = 1, 1
-    while number <= pages:
-        page = list_page(number)
-        pages = page.pages
+def all_pages(list_page: Callable[..., Any], row: Callable[[Any], Row]) -> Iterator[list[Row]]:
+    """All pages of a list, each row converted by ``row``. Pages that are added meanwhile are included."""
+    page = list_page()
+    yield [row(each) for each in page.rows]
+    while page.goes_on:
+        page = list_page(getattr(page, "next", "") or page.number + 1)
         yield [row(each) for each in page.rows]
-        number += 1
 
 
 def write_object(row: Row) -> None:
@@ -64,7 +56,7 @@ def write_object(row: Row) -> None:
 
 
 def write_table(batches: Iterable[Sequence[Row]], columns: Sequence[Column], nothing: str) -> None:
-    """The first batch decides how wide a column is; what is wider afterwards is shown whole and moves its line."""
+    """The first batch decides the widths of the columns; wider values later shift their line."""
     parts = iter(batches)
     first = next((batch for batch in parts if batch), None)
     if first is None:
@@ -79,7 +71,7 @@ def write_table(batches: Iterable[Sequence[Row]], columns: Sequence[Column], not
 
 
 def write_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Names and values of one thing, a line each; values that are empty are left out."""
+    """Names and values, a line each, without empty values."""
     shown = [(name, text(value)) for name, value in fields]
     shown = [(name, value) for name, value in shown if value]
     most = max((width(name) for name, _ in shown), default=0)
@@ -91,9 +83,9 @@ def say(sentence: str) -> None:
 
 
 def write(words: str, encoding: str = "") -> None:
-    """Write to standard output whatever the terminal's encoding can show of it, at once."""
+    """Write to standard output at once, replacing what the terminal's encoding cannot show."""
     if sys.stdout is None:
-        # The command was started with its standard output closed.
+        # Standard output is closed.
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(words.encode(encoding or sys.stdout.encoding, "replace"))
@@ -112,7 +104,7 @@ def text(value: object) -> str:
 
 
 def printable(words: str) -> str:
-    """On one line, and without what would move a terminal's cursor, colour it or turn its text round."""
+    """One line without control characters and changes of direction."""
     return BIDI.sub("", UNSAFE.sub(" ", words)).strip()
 
 

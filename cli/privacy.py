@@ -1,15 +1,17 @@
-"""``flask privacy``: personal data of customers, given out and erased."""
+"""``flask privacy``: export and erase customers' personal data."""
 
 from __future__ import annotations
 
 import click
 
+from cli.actors import actor
 from cli.failures import Failed, Group
-from cli.inputs import actor, whole_number
 from cli.output import say, write_object
 from models import Order
-from services import integrations, privacy
-from services.order_list import integration_name
+from services.common import whole_numbers
+from services.operations import privacy
+from services.orders.queries import integration_name
+from services.shops import finding
 
 group = Group("privacy", help="Customers' data: keep, export, erase.")
 
@@ -17,9 +19,9 @@ group = Group("privacy", help="Customers' data: keep, export, erase.")
 @group.command("keep")
 @click.argument("days", required=False)
 def keep(days: str | None) -> None:
-    """Say for how many days customers' data of shipped orders is kept; DAYS is a number or ``forever``. Without it, show it."""
+    """Set for how many days customers' data of shipped orders is kept: DAYS or ``forever``. Without DAYS, show it."""
     if days is not None:
-        privacy.set_erased_after(None if days == "forever" else whole_number(days), actor())
+        privacy.set_erased_after(None if days == "forever" else whole_numbers.read(days, noun="number of days"), actor())
     now = privacy.erased_after()
     say(
         "Customers' data is kept forever." if now is None else f"Customers' data is erased {now} days after an order was shipped."
@@ -43,13 +45,13 @@ def erase(number: str, integration: str | None, yes: bool) -> None:
     order = _the_one(number, integration)
     shown, order_id = order.number or order.external_id, order.id
     if not yes:
-        click.confirm(f"Erase the customer's data of order {shown}? It cannot be brought back.", abort=True, err=True)
+        click.confirm(f"Erase the customer's data of order {shown}? This cannot be undone.", abort=True, err=True)
     privacy.erase_order(order_id)
     say(f"The customer's data of order {shown} is erased.")
 
 
 def _the_one(number: str, integration: str | None) -> Order:
-    shop_id = integrations.find_integration(integration).shop_id if integration is not None else None
+    shop_id = finding.find_integration(integration).shop_id if integration is not None else None
     found = [order for order in privacy.find_orders(number) if shop_id in (None, order.shop_id)]
     if not found:
         raise Failed(f"There is no order with the number {number!r}.")

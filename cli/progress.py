@@ -1,4 +1,4 @@
-"""A run done in place: a progress bar where there is a terminal, and a Ctrl-C that stops it in order."""
+"""Do a run in this process, with a progress bar on a terminal. Ctrl-C stops it cleanly."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from flask import Flask, current_app
 
 from models import SyncRun
 from models.types import utcnow
-from services import runs, sync
+from services.runs import lifecycle
+from services.sync import execution
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at a run that somebody else works on."""
+"""Seconds between two checks of a run that a worker does."""
 
 
 class Progress:
-    """``report`` is for ``services.sync.perform``. Nothing is shown where standard error is not a terminal."""
+    """``report`` is for ``services.sync.execution.perform``. Shows nothing if standard error is not a terminal."""
 
     def __init__(self, label: str):
         self.label = label
@@ -35,7 +36,7 @@ class Progress:
         if not self.shown:
             return
         if not total:
-            # How much there is may be unknown; then the count alone tells that it goes on.
+            # The total may be unknown; then only the count is shown.
             click.echo(f"\r{self.label}: {done}", nl=False, err=True)
             return
         if self.bar is None:
@@ -51,17 +52,17 @@ class Progress:
 
 
 def perform(run_id: int, label: str) -> SyncRun:
-    """Do a run until it is finished, or watch it where a worker has it already. Raises what ``services.sync.perform`` does."""
+    """Do a run until it is finished, or watch it if a worker does it already. Raises what ``services.sync.execution.perform`` does."""
     progress = Progress(label)
     try:
         with _first_interrupt_stops(run_id):
             while True:
-                finished = sync.perform(run_id, report=progress.report)
-                run = finished or runs.find_run(run_id)
+                finished = execution.perform(run_id, report=progress.report)
+                run = finished or lifecycle.find_run(run_id)
                 if run.state == "finished":
                     return run
                 if run.lease_until is not None and run.lease_until + timedelta(seconds=1) < utcnow():
-                    runs.release_dead_runs()
+                    lifecycle.release_dead_runs()
                     continue
                 progress.report(run.done, run.total)
                 time.sleep(LOOK_EVERY)
@@ -71,15 +72,15 @@ def perform(run_id: int, label: str) -> SyncRun:
 
 @contextmanager
 def _first_interrupt_stops(run_id: int) -> Iterator[None]:
-    """The first Ctrl-C stops the run before its next request, with its last page saved; the second ends it at once."""
-    app = current_app._get_current_object()
+    """The first Ctrl-C stops the run before its next request, with its last page saved. The second ends it at once."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
     asking: list[threading.Thread] = []
 
     def ask(number: int, frame: Any) -> None:
         if asking:
             raise KeyboardInterrupt
         os.write(2, b"\nStopping before the next request. Ctrl-C again stops at once.\n")
-        # The interrupted code may hold a transaction; this one waits for it in a thread of its own.
+        # The interrupted code may be in a transaction, so this waits in another thread.
         asking.append(threading.Thread(target=_request_stop, args=(app, run_id), daemon=True))
         asking[0].start()
 
@@ -95,4 +96,4 @@ def _first_interrupt_stops(run_id: int) -> Iterator[None]:
 
 def _request_stop(app: Flask, run_id: int) -> None:
     with app.app_context():
-        runs.request_stop(run_id)
+        lifecycle.request_stop(run_id)

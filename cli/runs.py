@@ -1,4 +1,4 @@
-"""``flask runs``: the history of sync runs, one of them shown, one of them stopped."""
+"""``flask runs``: list, show and stop sync runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import click
 
 from cli.failures import Group
 from cli.output import Column, json_option, say, write_fields, write_object, write_rows, write_table
-from services import integrations, run_list, runs
+from models import FlowKind
+from models.flow import SYNCS
+from services.runs import lifecycle as runs_lifecycle
+from services.runs import queries
+from services.shops import finding
 
 COLUMNS = (
     Column("RUN", "id", right=True),
@@ -38,14 +42,14 @@ group = Group("runs", help="Sync runs: list, show, stop.")
 
 @group.command("list")
 @click.argument("name", required=False)
-@click.option("--kind", type=click.Choice(runs.KINDS), help="Only runs of this kind.")
+@click.option("--kind", type=click.Choice([kind.value for kind in (*SYNCS, FlowKind.UNDO)]), help="Only runs of this kind.")
 @click.option("--state", type=click.Choice(("queued", "running", "finished")), help="Only runs in this state.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
 def show_list(name: str | None, kind: str | None, state: str | None, limit: int, as_json: bool) -> None:
     """List sync runs, newest first; of one integration where NAME is given."""
-    integration_id = integrations.find_integration(name).id if name is not None else None
-    batches = run_list.iter_runs(integration_id=integration_id, kind=kind or "", state=state or "", limit=limit)
+    integration_id = finding.find_integration(name).id if name is not None else None
+    batches = queries.iter_runs(integration_id=integration_id, kind=kind or "", state=state or "", limit=limit)
     write_rows(batches, COLUMNS, as_json=as_json, nothing="There are no such runs.")
 
 
@@ -54,16 +58,16 @@ def show_list(name: str | None, kind: str | None, state: str | None, limit: int,
 @json_option
 def show(run_id: int, as_json: bool) -> None:
     """Show one run, with the rows that went wrong in it."""
-    row = run_list.run_object(runs.find_run(run_id))
-    results = run_list.count_items(run_id)
+    row = queries.run_object(runs_lifecycle.find_run(run_id))
+    results = queries.count_items(run_id)
     if as_json:
-        write_object({**row, "results": results, "items": run_list.list_items(run_id)})
+        write_object({**row, "results": results, "items": queries.list_items(run_id)})
         return
     warnings = row.pop("warnings")
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in {**row.pop("counts"), **results}.items())
     write_fields([*((key.replace("_", " "), value) for key, value in row.items()), ("counts", counts)])
     write_fields(("warning", warning) for warning in warnings)
-    items = run_list.list_items(run_id, limit=SHOWN_ITEMS)
+    items = queries.list_items(run_id, limit=SHOWN_ITEMS)
     if items:
         write_table([items], ITEMS, "")
 
@@ -71,10 +75,10 @@ def show(run_id: int, as_json: bool) -> None:
 @group.command("stop")
 @click.argument("run_id", metavar="ID", type=RUN_ID)
 def stop(run_id: int) -> None:
-    """Stop a run: at once where it waits in the queue, before its next request to the shop where it works."""
-    if runs.find_run(run_id).state == "finished":
+    """Stop a run: at once if it is queued, else before its next request to the shop."""
+    if runs_lifecycle.find_run(run_id).state == "finished":
         say(f"Run {run_id} is finished already.")
         return
-    runs.request_stop(run_id)
-    ended = runs.find_run(run_id).state == "finished"
+    runs_lifecycle.request_stop(run_id)
+    ended = runs_lifecycle.find_run(run_id).state == "finished"
     say(f"Run {run_id} is stopped." if ended else f"Run {run_id} stops before its next request to the shop.")

@@ -1,17 +1,18 @@
-"""Runs that a command starts: stored first, then put on the queue; a queue that is away only delays them."""
+"""Start runs from commands. They are stored first, then enqueued: without the queue they only start later."""
 
 from __future__ import annotations
 
 import jobs
+from cli.actors import actor
 from cli.failures import note
-from cli.inputs import actor
 from cli.output import say
 from errors import AlreadyRunning, QueueAway
-from services import schedule
+from models import FlowKind
+from services.sync import schedule
 
 
 def start_runs(integration_id: int, kinds: tuple[str, ...]) -> None:
-    """Start a run of each kind, or name the one that is under way. Raises what ``services.runs.start_run`` does."""
+    """Start a run of each kind, or name the one that is running. Raises what ``services.runs.lifecycle.start_run`` does."""
     started = []
     away = ""
     for kind in kinds:
@@ -29,19 +30,18 @@ def start_runs(integration_id: int, kinds: tuple[str, ...]) -> None:
 
 def start_due_pushes() -> None:
     """Start the stock runs that have become due. What cannot be enqueued now is enqueued by the next tick."""
-    _start_due("stock")
+    _start_due(FlowKind.STOCK)
 
 
 def start_due_write_backs() -> None:
-    """As ``start_due_pushes``, for what the shops are to be told."""
-    _start_due("shipments")
+    """As ``start_due_pushes``, for shipment updates."""
+    _start_due(FlowKind.SHIPMENTS)
 
 
-def _start_due(kind: str) -> None:
+def _start_due(kind: FlowKind) -> None:
     started = schedule.start_due_runs(actor(), (kind,))
     try:
-        for run_id in started:
-            jobs.enqueue_run(run_id)
+        jobs.enqueue_runs(started)
     except QueueAway as trouble:
         note(trouble.sentence())
         return

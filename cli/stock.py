@@ -1,16 +1,22 @@
-"""``flask stock``: stock items listed and set, and what a push to a shop would change, shown and approved."""
+"""``flask stock``: list, set and import stock, and preview and approve stock updates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
+from cli.actors import actor
 from cli.failures import Group
-from cli.inputs import actor, read_lines, whole_number
+from cli.inputs import read_content
 from cli.output import Column, Row, json_option, say, write_rows
 from cli.starting import start_due_pushes, start_runs
-from services import integrations, push, stock
+from services.common import whole_numbers
+from services.listings import stock_push
+from services.shops import finding
+from services.stock import files, listing_states
+from services.stock import items as stock_items
 
 PAGE = 1000
 COLUMNS = (
@@ -20,6 +26,7 @@ COLUMNS = (
     Column("RESERVED", "reserved", right=True),
     Column("BUFFER", "buffer", right=True),
     Column("AVAILABLE", "available", right=True),
+    Column("NOT STORED", "not_stored", most=60),
 )
 PREVIEW = (
     Column("SKU", "sku"),
@@ -43,11 +50,13 @@ def show_list(search: str, as_json: bool) -> None:
 
 def _pages(search: str) -> Iterator[list[Row]]:
     offset = 0
-    while items := stock.list_stock(search, limit=PAGE, offset=offset):
+    while items := stock_items.list_stock(search, limit=PAGE, offset=offset):
+        states = listing_states.of_items([item.id for item in items])
         yield [
             {
                 "sku": item.sku, "name": item.name, "on_hand": item.on_hand, "reserved": item.reserved, "buffer": item.buffer,
                 "available": item.available,
+                "not_stored": ", ".join(f"{shop}: {state}" for shop, _, state in states.get(item.id, ())),
             }
             for item in items
         ]  # fmt: skip
@@ -58,20 +67,21 @@ def _pages(search: str) -> Iterator[list[Row]]:
 @click.argument("sku")
 @click.argument("quantity")
 def set_quantity(sku: str, quantity: str) -> None:
-    """Set how many of a stock item are on hand, and send what follows to the shops."""
-    item = stock.set_stock(sku, whole_number(quantity), actor())
+    """Set the quantity on hand of a stock item, and update the shops."""
+    item = stock_items.set_stock(sku, whole_numbers.read(quantity, "quantity"), actor())
     say(f"{item.sku}: {item.on_hand} on hand, {item.reserved} reserved, {item.available} available.")
     start_due_pushes()
 
 
 @group.command("import")
 @click.argument("file")
-@click.option("--add-unknown", is_flag=True, help="Make stock items of SKUs that are not known yet.")
+@click.option("--add-unknown", is_flag=True, help="Add unknown SKUs as stock items.")
 def import_file(file: str, add_unknown: bool) -> None:
     """Set stock from a CSV file with the columns sku and quantity (- reads standard input): every row or none."""
-    done = stock.import_stock(read_lines(file), actor(), add_unknown=add_unknown)
-    added = f", {len(done.added)} of them new" if done.added else ""
-    say(f"{done.changed} changed, {done.unchanged} as they were{added}.")
+    name = "standard input" if file == "-" else Path(file).name
+    done = files.import_now(read_content(file), name, actor(), add_unknown=add_unknown)
+    added = f", {done.added} of them new" if done.added else ""
+    say(f"{done.changed} changed, {done.unchanged} unchanged{added}.")
     start_due_pushes()
 
 
@@ -80,8 +90,8 @@ def import_file(file: str, add_unknown: bool) -> None:
 @json_option
 def preview(name: str, as_json: bool) -> None:
     """Show what a push would change in the shop: SKU, now, would be, why. Nothing is sent."""
-    integration = integrations.find_integration(name)
-    found = push.preview(integration.id)
+    integration = finding.find_integration(name)
+    found = stock_push.preview(integration.id)
     rows: list[Row] = [
         {"sku": row.sku, "name": row.name, "external_id": row.external_id, "now": row.now, "would_be": row.would_be,
          "why": row.why}
@@ -95,8 +105,8 @@ def preview(name: str, as_json: bool) -> None:
 @group.command("approve")
 @click.argument("name")
 def approve(name: str) -> None:
-    """Say yes to the waiting preview, and start the stock run that sends it."""
-    integration = integrations.find_integration(name)
-    rows = push.approve(integration.id, actor())
+    """Approve the waiting stock update and start it."""
+    integration = finding.find_integration(name)
+    rows = stock_push.approve(integration.id, actor())
     say(f"Approved {rows} {'change' if rows == 1 else 'changes'} for {integration.name}.")
     start_runs(integration.id, ("stock",))

@@ -1,4 +1,4 @@
-"""``flask support``: what somebody who helps has to know, without what is nobody's business."""
+"""``flask support``: a bundle with what is needed to help you, without secrets and customers' data."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cli.failures import Group
 from cli.output import say
 from errors import QueueAway
 from jobs import doctor
-from jobs.figures import read_queue
-from services import support
+from jobs.metrics import read_queue
+from services.operations import support_bundle
 
-group = Group("support", help="A bundle for whoever helps you.")
+group = Group("support", help="A bundle for support.")
 
 
 @group.command("bundle")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--log", "logs", type=click.Path(path_type=Path), multiple=True, help="A log file whose end goes in too.")
+@click.option("--log", "logs", type=click.Path(path_type=Path), multiple=True, help="A log file; its end is included.")
 def bundle(file: Path, logs: tuple[Path, ...]) -> None:
     """Write versions, settings, the doctor's findings, the latest runs and errors into FILE, with all secrets masked."""
-    size = support.write_bundle(file, {"doctor.txt": findings(), "queue.json": queue()}, logs)
-    say(f"{file}: {size / 1000:.0f} kB. Keys, passwords, names and addresses are masked; look through it before you send it.")
+    size = support_bundle.write_bundle(file, {"doctor.txt": findings(), "queue.json": queue()}, logs)
+    say(f"{file}: {size / 1000:.0f} kB. Keys, passwords, names and addresses are masked. Check it before you send it.")
 
 
 def findings() -> str:

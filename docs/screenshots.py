@@ -53,7 +53,7 @@ def walk(page: Page, endpoint: str, key: str) -> None:
     camera.take("wrong-key")
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Next").click()
-    page.get_by_text("as they would come in").wait_for(timeout=60_000)
+    page.get_by_text("Preview: your last order").wait_for(timeout=60_000)
     camera.take("options")
     suggestion = page.get_by_role("button", name="Use these")
     if suggestion.count():

@@ -1,18 +1,16 @@
-"""The check of a draft as a job: a person waits for it, so it has a queue of its own."""
+"""The connection check of a draft as a job. A person waits for it, so it has its own queue."""
 
 from __future__ import annotations
 
 from jobs import enqueue
-from services import checks, drafts
+from services.onboarding import connection_check, drafts
 
-CHECK_TIMEOUT = 300
-"""Seconds. The check itself takes at most fifteen; a slow shop's last orders may take long."""
+CHECK_TIMEOUT = 900
+"""Seconds. The check itself takes at most 150; reading the settings of a slow shop afterwards takes longer."""
 
 
 def start_check(token: str, actor: str) -> None:
-    """Note that a draft is to be checked and put the check on the queue.
-
-    Raises DraftGone, or QueueAway; what was typed is kept either way."""
+    """Request the check of a draft and put it on the queue. Raises DraftGone or QueueAway; the person's answers are kept."""
     draft_id, ticket = drafts.ask_check(token, actor)
     enqueue(
         "checks", "jobs.checks.run", timeout=CHECK_TIMEOUT, failure_ttl=3600, draft_id=draft_id, ticket=ticket,
@@ -21,4 +19,4 @@ def start_check(token: str, actor: str) -> None:
 
 
 def run(draft_id: int, ticket: str) -> None:
-    checks.run_check(draft_id, ticket)
+    connection_check.run_check(draft_id, ticket)

@@ -1,27 +1,27 @@
-"""Stored orders read again after a change of settings, as a job."""
+"""The evaluation of stored orders after a change of settings, as a job."""
 
 from __future__ import annotations
 
 from jobs import enqueue
-from services import integration_settings
+from services.integrations import settings
 
 WAITING_TTL = 60
-"""Seconds after which a job that waits is forgotten and enqueued anew by a tick: a worker killed just after it took one from
-the queue leaves it neither waiting nor at work."""
+"""Seconds after which a waiting job is dropped; a tick enqueues it again. A worker that is killed just after it has taken a job leaves
+it neither waiting nor running."""
 
 
 def enqueue_evaluation(integration_id: int) -> None:
-    """Put it on the queue, once however often it is asked for. Raises QueueAway; the database keeps that it is due."""
+    """Put it on the queue, at most once. Raises QueueAway; the database keeps it due."""
     enqueue(
         "checks", "jobs.evaluations.run", once_as=f"evaluation-{integration_id}", ttl=WAITING_TTL, integration_id=integration_id,
-        away="The queue does not answer; the stored orders are read again when it is back.",
+        away="The queue does not answer. The stored orders are evaluated when it is back.",
     )  # fmt: skip
 
 
 def enqueue_due_evaluations() -> None:
-    for integration_id in integration_settings.due_evaluations():
+    for integration_id in settings.due_evaluations():
         enqueue_evaluation(integration_id)
 
 
 def run(integration_id: int) -> None:
-    integration_settings.evaluate_if_due(integration_id)
+    settings.evaluate_if_due(integration_id)

@@ -1,16 +1,16 @@
-"""What a person asks of shops, as a job: their page waits, so it goes to the queue of checks."""
+"""A look-up in a shop, as a job. A page waits for it, so it uses the queue of checks."""
 
 from __future__ import annotations
 
 from jobs import enqueue
-from services import lookups
+from services.orders import lookups
 
 LOOKUP_TIMEOUT = 240
-"""Seconds; asking itself gives up after half of that."""
+"""Seconds; the look-up itself stops after half of that."""
 
 
 def enqueue_lookup(lookup_id: int) -> None:
-    """Raises QueueAway: then nobody answers, and the page says so."""
+    """Raises QueueAway."""
     enqueue(
         "checks", "jobs.lookups.run", timeout=LOOKUP_TIMEOUT, failure_ttl=3600, lookup_id=lookup_id,
         away="The shop cannot be asked now, because the queue does not answer.", advice="Try again in a minute.",

@@ -1,5 +1,5 @@
-"""Mails and webhook calls, sent by workers on a queue of their own, each with a time limit. The outbox is the truth; a job carries
-a delivery's id and nothing else."""
+"""Mails and webhook calls, sent by workers from a separate queue, each with a time limit. The outbox is the truth; a job carries a
+delivery's id and nothing else."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from redis.exceptions import RedisError
 
 from errors import QueueAway
 from jobs import enqueue, queue
-from services import outbox
+from services.notify import outbox
 
 TIMEOUT = 120
-"""Seconds; shorter than the outbox's lease, so that nobody else takes over what is still being sent."""
+"""Seconds; shorter than the outbox's lease, so that no other worker claims what is still being sent."""
 WAITING_TTL = 60
-"""Seconds after which a job that waits is forgotten, to be enqueued anew by a tick."""
-AWAY = "The queue does not answer; messages are sent when it is back."
+"""Seconds after which a waiting job is dropped; a tick enqueues it again."""
+AWAY = "The queue does not answer. Messages are sent when it is back."
 MOST_WAITING = 20
-"""Jobs on the queue at once: a mail server that lets everybody wait must not fill the workers."""
+"""Jobs on the queue at once: a slow mail server must not keep all workers busy."""
 
 
 def enqueue_due_deliveries() -> None:
-    """Put on the queue what is due, the oldest first. Raises QueueAway."""
+    """Put due deliveries on the queue, the oldest first. Raises QueueAway."""
     due = outbox.due_deliveries()
     if not due:
         return

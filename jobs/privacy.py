@@ -1,13 +1,13 @@
-"""The erasing of customers' data as a job, once an hour where it is switched on."""
+"""The erasing of customers' data as a job, once an hour if it is switched on."""
 
 from __future__ import annotations
 
 from jobs import enqueue
-from services import privacy
+from services.operations import privacy
 
 
 def enqueue_due_erasing() -> None:
-    """Put it on the queue where it is due, once however often it is asked for. Raises QueueAway."""
+    """Put it on the queue if it is due, at most once. Raises QueueAway."""
     if not privacy.is_due():
         return
     enqueue(

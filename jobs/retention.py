@@ -1,4 +1,4 @@
-"""The forgetting of what is old as a job, once a day."""
+"""The deletion of old rows as a job, once a day, and fresh statistics after it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import logging
 import time
 
 from jobs import enqueue, signals
-from services import retention, sync
+from services.operations import retention, statistics
+from services.sync import execution
 
 log = logging.getLogger(__name__)
 
 
 def enqueue_due_forgetting() -> None:
-    """Put it on the queue where it is due, once however often it is asked for. Raises QueueAway."""
+    """Put it on the queue if it is due, at most once. Raises QueueAway."""
     if not retention.is_due():
         return
     enqueue(
         "sync", "jobs.retention.run", once_as="forgetting", failure_ttl=3600, ttl=3600,
-        away="The queue does not answer; what is old is forgotten when it is back.",
+        away="The queue does not answer. Old rows are deleted when it is back.",
     )  # fmt: skip
 
 
 def run() -> None:
-    """A slice of it; what is left is enqueued by the next tick, so that no worker is kept from shops for long."""
-    until = time.monotonic() + sync.slice_seconds()
-    log.info(retention.forget_old(lambda: signals.stopping() or time.monotonic() > until).sentence())
+    """Delete for one time slice. The next tick enqueues the rest, so that shops do not wait long for this worker."""
+    until = time.monotonic() + execution.slice_seconds()
+    forgotten = retention.forget_old(lambda: signals.stopping() or time.monotonic() > until)
+    log.info(forgotten.sentence())
+    if forgotten.whole:
+        statistics.refresh()

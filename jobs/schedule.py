@@ -1,45 +1,77 @@
-"""The tick: releases dead runs, starts what is due, and puts on the queue what ought to be there."""
+"""The tick: releases dead runs, starts due runs, and puts waiting work on the queue."""
 
 from __future__ import annotations
 
+import contextlib
+import time
+from datetime import timedelta
+
+from config import current_config
 from errors import QueueAway
-from jobs import enqueue_run, free_slots
+from extensions import acting
+from jobs import enqueue_runs, free_slots, signals
 from jobs.evaluations import enqueue_due_evaluations
-from jobs.figures import note_tick
+from jobs.events import enqueue_events
 from jobs.messages import enqueue_due_deliveries
+from jobs.metrics import note_tick
+from jobs.order_rows import enqueue_due_order_rows
+from jobs.polls import enqueue_due_polls
 from jobs.privacy import enqueue_due_erasing
 from jobs.retention import enqueue_due_forgetting
 from jobs.shipment_files import enqueue_due_shipments
 from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
-from services import far_times, figures, runs, schedule
+from models.types import utcnow
+from services.operations import metrics
+from services.runs import lifecycle
+from services.stock import released
+from services.sync import clock_repair, schedule
 
 
 def tick() -> None:
-    """Called by RQ's cron scheduler every few seconds. Any number may run at once: the database decides."""
-    far_times.bring_back()
-    free_slots(runs.release_dead_runs())
+    """Called by RQ's cron scheduler every few seconds. Several may run at once: the database decides which one does what."""
+    with acting("schedule", "schedule"):
+        _tick()
+
+
+def _tick() -> None:
+    clock_repair.bring_back()
+    free_slots(lifecycle.release_dead_runs())
+    released.catch_up()
+    schedule.skip_idle_stock()
     schedule.start_due_runs()
-    for run_id in schedule.waiting_runs():
-        enqueue_run(run_id)
+    enqueue_runs(schedule.waiting_runs())
+    enqueue_due_polls()
     enqueue_due_evaluations()
     enqueue_due_erasing()
     enqueue_due_files()
     enqueue_due_shipments()
     watch()
     enqueue_due_deliveries()
-    figures.roll_up()
+    enqueue_events()
+    metrics.roll_up()
     enqueue_due_forgetting()
+    enqueue_due_order_rows()
     note_tick()
 
 
+def tick_on_time() -> None:
+    """The tick as a job: shipments that become due before the next tick are sent when they are due, and not up to a tick later. The
+    time in which they could be undone has a visible end, and what happens then should not seem to hang."""
+    until = time.monotonic() + current_config().tick_seconds
+    tick()
+    while (due_at := schedule.next_shipments(timedelta(seconds=max(0, until - time.monotonic())))) is not None:
+        # In short steps, so that a worker that has to stop can.
+        while (wait := (due_at - utcnow()).total_seconds()) > 0 and time.monotonic() < until and not signals.stopping():
+            time.sleep(min(wait, 0.25))
+        start_due_runs()
+        if time.monotonic() >= until or signals.stopping():
+            return
+
+
 def start_due_runs() -> list[int]:
-    """Start what is due now, without waiting for the next tick; answers with the runs' ids. A queue that is away does not
-    matter here: the rows are stored, and a tick enqueues them when it is back."""
+    """Start due runs now, without waiting for the next tick. Returns their ids. If the queue is away, a tick enqueues them later."""
     started = schedule.start_due_runs()
-    try:
-        for run_id in started:
-            enqueue_run(run_id)
-    except QueueAway:
-        pass
+    with contextlib.suppress(QueueAway):
+        enqueue_runs(started)
     return started

@@ -1,25 +1,26 @@
-"""Files of shipments shipped, as jobs. The file's row is the truth; a tick enqueues what was lost on the way."""
+"""The shipping of uploaded files, as jobs. The file's row is the truth; a tick enqueues a lost job again."""
 
 from __future__ import annotations
 
-from jobs import enqueue, enqueue_run
-from services import schedule, shipment_files
+from jobs import enqueue, enqueue_runs
+from models import FlowKind
+from services.shipping import files
+from services.sync import schedule
 
 
 def enqueue_shipments(file_id: int) -> None:
-    """Put it on the queue, once however often it is asked for. Raises QueueAway; the row keeps that it is due."""
+    """Put it on the queue, at most once. Raises QueueAway; the row keeps it due."""
     enqueue(
         "checks", "jobs.shipment_files.run", once_as=f"shipment-file-{file_id}", file_id=file_id,
-        away="The queue does not answer; the orders are shipped when it is back.",
+        away="The queue does not answer. The orders are shipped when it is back.",
     )  # fmt: skip
 
 
 def enqueue_due_shipments() -> None:
-    for file_id in shipment_files.due_files():
+    for file_id in files.due_files():
         enqueue_shipments(file_id)
 
 
 def run(file_id: int) -> None:
-    shipment_files.work(file_id)
-    for run_id in schedule.start_due_runs(f"file:{file_id}", ("shipments", "stock")):
-        enqueue_run(run_id)
+    files.work(file_id)
+    enqueue_runs(schedule.start_due_runs(f"file:{file_id}", (FlowKind.SHIPMENTS, FlowKind.STOCK)))

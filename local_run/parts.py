@@ -1,4 +1,4 @@
-"""Which parts there are (the lines of ``Procfile.dev``) and how supervisord is told about them."""
+"""Which parts there are (the lines of ``Procfile.dev``) and how supervisord learns about them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from config import ROOT
 from local_run.settings import Plan
 
-PATIENCE = {"queue": 10, "shop": 5, "web": 20, "worker": 25, "ticks": 25, "scheduler": 5}
+PATIENCE = {"queue": 10, "shop": 5, "web": 20, "worker": 25, "syncs": 25, "ticks": 25, "scheduler": 5}
 """Seconds a part may take to end in order, before it is killed."""
-ORDER = ("queue", "shop", "web", "ticks", "worker", "scheduler")
+ORDER = ("queue", "shop", "web", "ticks", "syncs", "worker", "scheduler")
 """Started in this order."""
 
 
@@ -41,7 +41,8 @@ def supervisor_config(plan: Plan, commands: dict[str, str]) -> str:
     for name, command in commands.items():
         if name == "queue" and not plan.own_queue:
             continue
-        copies = plan.workers if name == "worker" else 1
+        # One of the workers is ``syncs``: it takes syncs before what people wait for.
+        copies = max(1, plan.workers - 1) if name == "worker" else 1
         sections.append(
             section(
                 f"program:{name}",
@@ -53,7 +54,7 @@ def supervisor_config(plan: Plan, commands: dict[str, str]) -> str:
                 stdout_events_enabled="true",
             )
         )  # fmt: skip
-    # A group's parts are asked to stop all at once; the queue, a group of its own, when they have.
+    # A group's parts are asked to stop all at once; the queue, a separate group, when they have.
     others = ",".join(name for name in commands if name != "queue")
     sections.append(section("group:cartlink", programs=others, priority=ORDER.index("shop")))
     return "\n".join(sections)

@@ -22,7 +22,7 @@ LONGEST_SOCKET_PATH = 100
 """Bytes; Linux takes 107, macOS 103."""
 HEADER = """\
 # Written by `make run`. The flask commands and the tests of yours that you run beside it read the same settings from here.
-# The lines of the first block are written anew each time (SECRET_KEY keeps its value); the environment wins over this file.
+# The lines of the first block are written again each time (SECRET_KEY keeps its value); the environment wins over this file.
 """
 
 
@@ -132,7 +132,7 @@ def make_keyring(plan: Plan) -> None:
     if (plan.instance / "cartlink.sqlite").exists():
         raise ConfigError(
             f"{path} is missing, and without it the stored API keys cannot be read: restore it from your backup, "
-            f"or move {plan.instance} away to begin anew."
+            f"or move {plan.instance} away to start again."
         )
     write_private(path, Fernet.generate_key().decode() + "\n", replace=False)
 

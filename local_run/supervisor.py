@@ -21,7 +21,7 @@ LONGEST_LINE = 64 * 1024
 
 
 class Terminal:
-    """Writes whole lines, ``part | text``. Where nobody reads any more (a closed pipe), it goes on in silence."""
+    """Writes whole lines, ``part | text``. If its reader has gone (a closed pipe), it continues without writing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

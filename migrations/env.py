@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from cli.failures import Failed, database_sentence
+from models import captured
 
 migrate = current_app.extensions["migrate"]
 
@@ -58,6 +59,26 @@ def check_foreign_keys(connection: Connection) -> None:
             raise RuntimeError(f"After the migrations a row of {wrong[0]} refers to a row of {wrong[2]} that is not there.")
 
 
+@contextmanager
+def without_captures(connection: Connection) -> Iterator[None]:
+    """The triggers of the event log name tables and columns, so they are away while migrations change these, and the present ones are put
+    in place at the newest revision. What migrations change is in no event."""
+    script, here = context.script, context.get_context()
+    newest = set(script.get_heads())
+    try:
+        wanted = context.get_revision_argument()
+    except KeyError:  # a command that only looks, such as ``flask db current``
+        moves = False
+    else:
+        stays = {wanted} == newest == set(here.get_current_heads())
+        moves = not (stays and captured.in_place(connection))
+    if moves:
+        captured.remove(connection)
+    yield
+    if moves and set(here.get_current_heads()) == newest:
+        captured.install(connection)
+
+
 def run_migrations() -> None:
     options = {"process_revision_directives": leave_out_empty_revisions, **migrate.configure_args}
     if context.is_offline_mode():
@@ -69,7 +90,7 @@ def run_migrations() -> None:
         # Alembic takes it for granted that SQLite cannot take back changes of tables. It can, with transactions that are begun
         # (extensions.py): what fails in the middle leaves everything as it was, on both databases.
         context.configure(connection=connection, target_metadata=migrate.db.metadata, transactional_ddl=True, **options)
-        with context.begin_transaction():
+        with context.begin_transaction(), without_captures(connection):
             context.run_migrations()
             check_foreign_keys(connection)
 

@@ -1,48 +1,70 @@
 """The tables, one file a noun: columns, constraints, small properties, no I/O."""
 
-from models.desk import Drift, Oversell, Receipt, SettingChange, StockFile, StockFilePart, StockFileRow
+from models.api_token import ApiToken
 from models.draft import Draft
-from models.incident import HealthPart, Incident, IncidentEvent, OrderRhythm
+from models.drift import Drift
+from models.event import Event, EventChange, EventObject, EventState
+from models.event_endpoint import EventAttempt, EventDelivery, EventEndpoint
+from models.flow import Flow, FlowKind
+from models.idempotency_key import IdempotencyKey
+from models.incident import Incident, IncidentEvent, OrderRhythm
 from models.integration import Integration, Shop
-from models.kit import LinePart
 from models.lookup import Lookup
-from models.notification import Delivery, KnownBrowser, Notice, NoticeSetting, Webhook
-from models.order import Order, OrderChange, OrderLine
-from models.setting import Setting
-from models.shipment import Shipment, ShipmentFile, ShipmentLine, WriteBack
+from models.notification import Delivery, KnownBrowser, Notification, Preference, Webhook
+from models.order import Allocation, Order, OrderChange, OrderLine
+from models.oversell import Oversell
+from models.reconciliation import DailyReconciliation
+from models.sales import SalesOfDay, SalesOfSku
+from models.setting import Setting, SettingChange
+from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
+from models.stock_file import StockFile, StockFilePart, StockFileRow
 from models.sync_run import RunItem, SyncRun
 from models.tally import Tally
+from models.unreadable import UnreadableOrder
 from models.user import User, UserCode, UserSession
 
 __all__ = [
+    "Allocation",
+    "ApiToken",
     "Delivery",
     "Draft",
     "Drift",
-    "HealthPart",
+    "Event",
+    "EventAttempt",
+    "EventChange",
+    "EventDelivery",
+    "EventEndpoint",
+    "EventObject",
+    "EventState",
+    "Flow",
+    "FlowKind",
+    "IdempotencyKey",
     "Incident",
     "IncidentEvent",
     "Integration",
     "KnownBrowser",
-    "LinePart",
     "Link",
     "Listing",
     "Lookup",
-    "Notice",
-    "NoticeSetting",
+    "Notification",
     "Order",
     "OrderChange",
     "OrderLine",
     "OrderRhythm",
     "Oversell",
-    "Receipt",
+    "Preference",
+    "DailyReconciliation",
     "RunItem",
+    "SalesOfDay",
+    "SalesOfSku",
     "Setting",
     "SettingChange",
     "Shipment",
     "ShipmentFile",
     "ShipmentLine",
     "Shop",
+    "ShopTask",
     "StockEntry",
     "StockFile",
     "StockFilePart",
@@ -50,6 +72,7 @@ __all__ = [
     "StockItem",
     "SyncRun",
     "Tally",
+    "UnreadableOrder",
     "User",
     "UserCode",
     "UserSession",

@@ -1,53 +1,27 @@
-"""How each part of an integration is doing, the incidents that come of it, and the rhythm in which a shop's orders come."""
+"""Incidents, and the rhythm in which a shop's orders come."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from extensions import db
+from extensions import Model
 from models.integration import Integration
 from models.types import Moment, utcnow
 
 OPEN = text("resolved_at IS NULL")
-FAILING = text("failing_since IS NOT NULL")
 LISTENED = text("due_at IS NOT NULL")
 
 
-class HealthPart(db.Model):
-    """One part of an integration's work: ``connection``, or a kind of run. ``failures`` counts those in a row since
-    ``failing_since``; ``probed_at`` is when the shop was last asked, for this trouble, whether it answers at all. What was said
-    last (``code``, ``message``, ``advice``) is empty while all is well."""
-
-    __tablename__ = "health_part"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
-    part: Mapped[str] = mapped_column(String(12))
-    good_at: Mapped[datetime | None] = mapped_column(Moment)
-    failing_since: Mapped[datetime | None] = mapped_column(Moment)
-    failed_at: Mapped[datetime | None] = mapped_column(Moment)
-    failures: Mapped[int] = mapped_column(default=0)
-    probed_at: Mapped[datetime | None] = mapped_column(Moment)
-    code: Mapped[str] = mapped_column(String(30), default="")
-    message: Mapped[str] = mapped_column(Text, default="")
-    advice: Mapped[str] = mapped_column(Text, default="")
-
-    __table_args__ = (
-        Index("uq_health_part", "integration_id", "part", unique=True),
-        Index("ix_health_part_failing", "failing_since", sqlite_where=FAILING, postgresql_where=FAILING),
-    )
-
-
-class Incident(db.Model):
-    """One ongoing problem of one integration. ``cause`` is a name of services.incident_words.CAUSES; of each an integration has
+class Incident(Model):
+    """One ongoing problem of one integration. ``cause`` is a name of services.notify.incident_texts.CAUSES; of each an integration has
     one open incident at most. ``since`` is when the trouble began, ``opened_at`` when it was taken for one. ``facts`` are the
     plain values its words are made of: never a key, never anything of a customer.
 
-    ``remind_at`` is None once a person wants no more reminders; ``reopened`` counts how often it came back."""
+    ``remind_at`` is None once a person has turned reminders off; ``reopened`` counts how often it came back."""
 
     __tablename__ = "incident"
 
@@ -70,6 +44,7 @@ class Incident(db.Model):
     __table_args__ = (
         Index("uq_incident_open", "integration_id", "cause", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
         Index("ix_incident_resolved", "resolved_at"),
+        Index("ix_incident_opened", "opened_at", "id"),
         Index("ix_incident_integration", "integration_id", "cause"),
     )
 
@@ -78,9 +53,9 @@ class Incident(db.Model):
         return self.resolved_at is None
 
 
-class IncidentEvent(db.Model):
+class IncidentEvent(Model):
     """What became of an incident, and when: ``kind`` is opened, reminded, warned, paused, resumed, resolved, reopened or muted.
-    ``actor`` is who did it, empty for what happened by itself."""
+    ``actor`` is who did it, empty for Cartlink."""
 
     __tablename__ = "incident_event"
 
@@ -93,7 +68,7 @@ class IncidentEvent(db.Model):
     incident: Mapped[Incident] = relationship(back_populates="events")
 
 
-class OrderRhythm(db.Model):
+class OrderRhythm(Model):
     """When a shop's orders usually come: ``hours`` counts those placed in each hour from ``first_hour`` on, learned once a day.
     ``due_at`` is when to look next whether the shop is silent, ``asked_at`` when it was last asked, ``verdict`` what came of
     it: ``quiet`` (the shop has no newer order either) or ``missing`` (it has, and they did not arrive here)."""

@@ -1,4 +1,4 @@
-"""Who is told what: the bell's notices, what each user wants, the webhook, and the outbox of mails and webhook calls."""
+"""Notifications: the bell, each user's preferences, the webhook, and the outbox of mails and webhook calls."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from extensions import db
+from extensions import Model
 from models.types import Moment, utcnow
 
 UNREAD = text("read_at IS NULL")
 OPEN = text("state IN ('waiting', 'sending')")
 
 
-class Notice(db.Model):
-    """What a user's bell says of one incident: its newest event, and whether it was read. An incident has one notice a user,
-    which comes up again with each event."""
+class Notification(Model):
+    """What a user's bell shows of one incident: its newest event, and whether it was read. An incident has one notification for each user,
+    which becomes unread with each event."""
 
-    __tablename__ = "notice"
+    __tablename__ = "notification"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
@@ -29,17 +29,17 @@ class Notice(db.Model):
     read_at: Mapped[datetime | None] = mapped_column(Moment)
 
     __table_args__ = (
-        Index("uq_notice", "user_id", "incident_id", unique=True),
-        Index("ix_notice_unread", "user_id", sqlite_where=UNREAD, postgresql_where=UNREAD),
-        Index("ix_notice_user_at", "user_id", "at"),
+        Index("uq_notification", "user_id", "incident_id", unique=True),
+        Index("ix_notification_unread", "user_id", sqlite_where=UNREAD, postgresql_where=UNREAD),
+        Index("ix_notification_user_at", "user_id", "at"),
     )
 
 
-class NoticeSetting(db.Model):
-    """Where a user is told and of what. ``choices`` maps a topic of services.incident_words.TOPICS to the ways (``bell``,
-    ``mail``) that are wanted; a topic that is not there has both."""
+class Preference(Model):
+    """Where a user gets notifications, and which. ``choices`` maps a topic of services.notify.incident_texts.TOPICS to the chosen ways
+    (``bell``, ``mail``); a topic that is missing has both."""
 
-    __tablename__ = "notice_setting"
+    __tablename__ = "preference"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), unique=True)
@@ -47,15 +47,15 @@ class NoticeSetting(db.Model):
     choices: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
 
 
-class Webhook(db.Model):
-    """An address that is told of incidents by signed requests. The secret is Fernet ciphertext. ``topics`` as in
-    NoticeSetting; ``good_at`` and ``error`` say how the last requests went."""
+class Webhook(Model):
+    """An address that receives incidents as signed requests. The secret is Fernet ciphertext. ``topics`` are as in Preference.
+    ``good_at`` and ``error`` record the last requests."""
 
     __tablename__ = "webhook"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     url: Mapped[str] = mapped_column(String(500))
-    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    secret_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
     topics: Mapped[list[str]] = mapped_column(JSON, default=list)
     enabled: Mapped[bool] = mapped_column(default=True)
     changed_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
@@ -64,14 +64,14 @@ class Webhook(db.Model):
     error: Mapped[str] = mapped_column(Text, default="")
 
 
-class Delivery(db.Model):
+class Delivery(Model):
     """One mail or webhook call of the outbox. It is made in the transaction of what it tells, and stays until it has been sent
     or given up: ``state`` is waiting (tried when ``due_at`` is past), sending (claimed by ``token`` until ``lease_until``),
-    done, failed (``error`` says why) or dropped (nobody to tell any more).
+    done, failed (``error`` says why) or dropped (there is no recipient any more).
 
     ``key`` names it to the receiver and stays the same with every try. ``about`` is incidents, security or test; ``events`` are
     ids of incident events, which are collected while a mail has not been tried; ``content`` is what else there is to say.
-    ``address`` is where it goes; empty for wherever its user gets mail by then."""
+    ``address`` is where it goes; empty for the address that its user has by then."""
 
     __tablename__ = "delivery"
 
@@ -100,7 +100,7 @@ class Delivery(db.Model):
     )
 
 
-class KnownBrowser(db.Model):
+class KnownBrowser(Model):
     """A browser a user has signed in with. The browser holds a random token in a cookie, the table its SHA-256 only."""
 
     __tablename__ = "known_browser"

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, LargeBinary, String, Text, literal_column, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    event,
+    inspect,
+    literal_column,
+    text,
+)
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from extensions import db
-from models.types import Moment, Money, utcnow
-
-if TYPE_CHECKING:
-    from models.kit import LinePart
+from extensions import Model
+from models.sku_key import key_of_sku
+from models.stock import StockItem
+from models.types import Moment, Money, Units, utcnow
 
 OPEN_STATES = ("awaiting_payment", "on_hold", "ready", "part_shipped")
 
+CURRENT = text("superseded_at IS NULL")
+GONE_CODE = "gone"
+"""The cause that holds an order which the shop no longer has, and the error of its write-backs."""
 
-class Order(db.Model):
+STILL_OPEN = text(
+    "superseded_at IS NULL AND gone_at IS NULL AND state IN ('awaiting_payment', 'on_hold', 'ready', 'part_shipped')"
+)
+"""Orders that are requested by id if no reading has shown them for a while (services/orders/deletions.py)."""
+
+
+SUSPECTED = text("seen_at IS NULL AND superseded_at IS NULL AND gone_at IS NULL")
+"""Orders that a reading should have shown and did not: they are requested by id, in any state."""
+
+
+def mark_of(superseded_at: datetime | None, gone_at: datetime | None) -> str:
+    """The label beside the state of an order that the shop no longer has; empty for all others."""
+    if superseded_at is not None:
+        return "id used again"
+    return "deleted in the shop" if gone_at is not None else ""
+
+
+class Order(Model):
     """``external_id`` is the shop's own id, ``number`` what the merchant sees. ``raw`` is the shop's payload as
     JSON without customer profiles, ``surcharge_rows`` the single money rows where they had to be read.
 
@@ -27,12 +59,19 @@ class Order(db.Model):
     ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
     say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing.
 
-    ``erased_at`` is when the customer's data was erased (services/privacy.py); what the shop says later does not bring it back.
+    ``erased_at`` is when the customer's data was erased (services/operations/privacy.py); later readings do not bring it back.
 
-    ``cancel_unseen`` is true where the shop cancelled it while it was open here and nobody has acknowledged that yet;
-    ``called_off_at`` is when a person cancelled it here. ``accepted_codes`` are causes of holding that a person has accepted;
+    ``cancel_unseen`` is true where the shop cancelled it while it was open here and nobody has marked that as seen yet;
+    ``called_off_at`` is when a person cancelled it here. ``reopened_status`` is a shipping status of the shop that does not count as
+    shipped here, because a person voided the shipment behind it; empty for none. ``accepted_codes`` are causes of holding that a person has accepted;
     ``reread_due`` is true while it is to be read from the shop again, ``rows_due`` while its single money rows are, which the
-    settings of today need and those of its download did not."""
+    settings of today need and those of its download did not.
+
+    ``superseded_at`` is when the shop was found to use this order's id for another order, as after a restore from a backup.
+    The row is kept and closed to the shop; the other order has another row. ``email_digest`` is a keyed digest of the
+    customer's e-mail address (services/order_basics/identity.py); it survives erasing. ``doubts`` are (code, sentence) pairs that hold
+    the order until a person accepts them. ``seen_at`` is when a reading last showed the order, ``gone_at`` when the shop
+    was found to have it no longer, ``gone_seen_at`` when a person marked that as seen."""
 
     __tablename__ = "order"
 
@@ -77,11 +116,22 @@ class Order(db.Model):
     erased_at: Mapped[datetime | None] = mapped_column(Moment)
     cancel_unseen: Mapped[bool] = mapped_column(default=False)
     called_off_at: Mapped[datetime | None] = mapped_column(Moment)
+    reopened_status: Mapped[str] = mapped_column(String(40), default="", server_default="")
     accepted_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
     reread_due: Mapped[bool] = mapped_column(default=False)
     rows_due: Mapped[bool] = mapped_column(default=False)
+    superseded_at: Mapped[datetime | None] = mapped_column(Moment)
+    email_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    doubts: Mapped[list[list[str]]] = mapped_column(JSON, default=list, server_default="[]")
+    seen_at: Mapped[datetime | None] = mapped_column(Moment, default=utcnow)
+    gone_at: Mapped[datetime | None] = mapped_column(Moment)
+    gone_seen_at: Mapped[datetime | None] = mapped_column(Moment)
 
     lines: Mapped[list[OrderLine]] = relationship(order_by="OrderLine.position", back_populates="order")
+
+    @property
+    def mark(self) -> str:
+        return mark_of(self.superseded_at, self.gone_at)
 
     @hybrid_property
     def held(self) -> bool:
@@ -94,9 +144,17 @@ class Order(db.Model):
         return cls.state == literal_column("'on_hold'")
 
     __table_args__ = (
-        Index("uq_order_shop_external_id", "shop_id", "external_id", unique=True),
+        Index("uq_order_shop_external_id", "shop_id", "external_id", unique=True, sqlite_where=CURRENT, postgresql_where=CURRENT),
+        Index("ix_order_suspected", "shop_id", sqlite_where=SUSPECTED, postgresql_where=SUSPECTED),
+        Index("ix_order_still_open", "shop_id", "seen_at", sqlite_where=STILL_OPEN, postgresql_where=STILL_OPEN),
+        Index("ix_order_gone", "shop_id", sqlite_where=text("gone_at IS NOT NULL"), postgresql_where=text("gone_at IS NOT NULL")),
         Index("ix_order_shop_placed", "shop_id", "placed_at"),
         Index("ix_order_shop_number", "shop_id", "number"),
+        Index("ix_order_external_id", "external_id"),
+        Index("ix_order_number", "number", "id"),
+        Index("ix_order_total", "total", "id"),
+        Index("ix_order_customer", "customer", "id"),
+        Index("ix_order_updated", "updated_at", "id"),
         Index("ix_order_placed", "placed_at", "shop_id"),
         Index("ix_order_state_placed", "state", "placed_at", "shop_id"),
         # SQLite takes a partial index only where the query has its condition to the letter, and a flag is asked for as "= 1".
@@ -109,36 +167,104 @@ class Order(db.Model):
     )
 
 
-class OrderLine(db.Model):
+NOT_SHOWN = {
+    "updated_at", "seen_at", "reread_due", "rows_due", "digest", "raw", "surcharge_rows", "email_digest", "problems", "accepted_codes",
+    "reopened_status",
+}  # fmt: skip
+"""Columns of an order that no reader sees: ``updated_at`` stays as it is where only they change."""
+
+
+SHOWN = tuple(column.name for column in Order.__table__.columns if column.name not in NOT_SHOWN)
+
+
+@event.listens_for(Order, "before_update")
+def _note_update(mapper: object, connection: object, order: Order) -> None:
+    """``updated_at`` is when anything that readers see changed here, so that programs can ask for what is new."""
+    changed = inspect(order).attrs
+    if any(changed[name].history.has_changes() for name in SHOWN):
+        order.updated_at = utcnow()
+
+
+class Reserving:
+    """What follows from a line's ``quantity``, ``shipped`` and ``allocations``."""
+
+    __slots__ = ()
+
+    @property
+    def left(self: Any) -> int:
+        """Pieces that are not shipped yet; below 0 where the shop lowered the quantity afterwards."""
+        left: int = self.quantity - self.shipped
+        return left
+
+    @property
+    def reserved(self: Any) -> int:
+        """Whole pieces that what is reserved of its stock items makes."""
+        return min((each.reserved // each.units for each in self.allocations), default=0)
+
+
+class OrderLine(Reserving, Model):
     """``price`` is per unit and ``total`` for the quantity, as recorded under the settings; ``tax`` is beside them.
 
-    ``reserved`` is what this line holds of its stock item now, ``shipped`` what has gone out."""
+    ``allocations`` say what it takes from stock: one for an ordinary line, several for a kit, none while no stock item was
+    found for it. They are loaded together with the lines. ``shipped`` is how many pieces have been shipped. ``uncounted`` is
+    true where the shop sells it without counting stock, so that it needs no stock item; ``could_mean`` names the stock
+    items its SKU could mean where it could mean several.
+
+    ``item_id``, ``shop_price`` and ``options_digest`` are what the shop sent, before any setting of ours: they find the line again
+    when the shop edits the order (services/order_basics/line_matching.py). ``shop_price`` and ``options_digest`` are None in older rows."""
 
     __tablename__ = "order_line"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("order.id", ondelete="CASCADE"), index=True)
     position: Mapped[int] = mapped_column()
-    sku: Mapped[str] = mapped_column(String(255), default="", index=True)
+    sku: Mapped[str] = mapped_column(String(255), default="")
+    sku_key: Mapped[str] = mapped_column(String(255), default=key_of_sku)
     name: Mapped[str] = mapped_column(Text, default="")
-    quantity: Mapped[int] = mapped_column()
+    quantity: Mapped[int] = mapped_column(Units)
     price: Mapped[Decimal] = mapped_column(Money)
     total: Mapped[Decimal] = mapped_column(Money)
     tax: Mapped[Decimal] = mapped_column(Money, default=Decimal(0))
     options: Mapped[list[list[str]]] = mapped_column(JSON, default=list)
     product_id: Mapped[str] = mapped_column(String(64), default="")
     variant_id: Mapped[str] = mapped_column(String(64), default="")
-    stock_item_id: Mapped[int | None] = mapped_column(ForeignKey("stock_item.id"), index=True)
-    reserved: Mapped[int] = mapped_column(default=0)
-    shipped: Mapped[int] = mapped_column(default=0)
+    shipped: Mapped[int] = mapped_column(Units, default=0)
+    uncounted: Mapped[bool] = mapped_column(default=False)
+    could_mean: Mapped[str] = mapped_column(Text, default="")
+    item_id: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    shop_price: Mapped[Decimal | None] = mapped_column(Money)
+    options_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+    # With the id, so that the newest line of a SKU is found at once.
+    __table_args__ = (Index("ix_order_line_sku_key", "sku_key", "id"),)
 
     order: Mapped[Order] = relationship(back_populates="lines")
-    parts: Mapped[list[LinePart]] = relationship(
-        "LinePart", order_by="LinePart.stock_item_id", back_populates="line", cascade="all, delete-orphan", passive_deletes=True
+    allocations: Mapped[list[Allocation]] = relationship(
+        order_by="Allocation.stock_item_id", back_populates="line", lazy="selectin", cascade="all, delete-orphan",
+        passive_deletes=True,
+    )  # fmt: skip
+
+
+class Allocation(Model):
+    """What an order line takes of one stock item: ``units`` for each piece of the line, ``reserved`` units now."""
+
+    __tablename__ = "allocation"
+
+    order_line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id", ondelete="CASCADE"), primary_key=True)
+    stock_item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"), primary_key=True, index=True)
+    units: Mapped[int] = mapped_column(Units, default=1)
+    reserved: Mapped[int] = mapped_column(Units, default=0)
+
+    line: Mapped[OrderLine] = relationship(back_populates="allocations")
+    stock_item: Mapped[StockItem] = relationship()
+
+    __table_args__ = (
+        CheckConstraint("units > 0", name="units_positive"),
+        CheckConstraint("reserved >= 0", name="reserved_not_negative"),
     )
 
 
-class OrderChange(db.Model):
+class OrderChange(Model):
     """One change the shop made to an order after we first stored it: which fields, before and after."""
 
     __tablename__ = "order_change"

@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from extensions import db
-from models.types import Moment, utcnow
+from extensions import Model
+from models.sku_key import key_of_sku
+from models.types import Moment, Units, utcnow
 
 if TYPE_CHECKING:
     from models.integration import Shop
 
 
-class StockItem(db.Model):
-    """Our SKU. ``reserved`` is the sum of its order lines' ``reserved``; the ledger's sums equal ``on_hand`` and ``reserved``."""
+NO_FAILURE: dict[str, Any] = {
+    "push_state": "", "push_error": "", "push_tries": 0, "push_failed_since": None, "push_due_at": None, "push_sent": None,
+}  # fmt: skip
+"""What the columns of a listing say while no stock update of it has failed."""
+
+
+class StockItem(Model):
+    """Our SKU. ``reserved`` is the sum over its allocations; the ledger's sums equal ``on_hand`` and ``reserved``.
+
+    ``sku_key`` is the key of the SKU (models/sku_key.py). Items from before there were keys whose keys are the same have their
+    exact spelling there instead, and the key they share in ``shared_key``, which is None for all others."""
 
     __tablename__ = "stock_item"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sku: Mapped[str] = mapped_column(String(255), unique=True)
+    sku_key: Mapped[str | None] = mapped_column(String(255), default=key_of_sku)
+    shared_key: Mapped[str | None] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(Text, default="")
-    on_hand: Mapped[int] = mapped_column(default=0)
-    reserved: Mapped[int] = mapped_column(default=0)
-    buffer: Mapped[int] = mapped_column(default=0)
+    on_hand: Mapped[int] = mapped_column(Units, default=0)
+    reserved: Mapped[int] = mapped_column(Units, default=0)
+    buffer: Mapped[int] = mapped_column(Units, default=0)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
 
     __table_args__ = (
         CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
         CheckConstraint("reserved >= 0", name="reserved_not_negative"),
         CheckConstraint("buffer >= 0", name="buffer_not_negative"),
+        Index("uq_stock_item_sku_key", "sku_key", unique=True),
+        Index("ix_stock_item_name", "name"),
+        Index("ix_stock_item_updated", "updated_at"),
+        Index("ix_stock_item_shared_key", "shared_key"),
     )
 
     @property
@@ -41,10 +57,10 @@ class StockItem(db.Model):
         return max(0, self.on_hand - self.reserved - self.buffer)
 
 
-class StockEntry(db.Model):
+class StockEntry(Model):
     """One line of a stock item's ledger: who or what changed it, when, by how much, and why.
 
-    ``cause`` is one of start, set, import, sale, edited, cancelled, reopened, shipped, allotted."""
+    ``cause`` is one of start, set, adjusted, import, sale, edited, cancelled, reopened, shipped, undone, voided, allocated."""
 
     __tablename__ = "stock_entry"
 
@@ -53,8 +69,8 @@ class StockEntry(db.Model):
     at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     actor: Mapped[str] = mapped_column(String(100))
     cause: Mapped[str] = mapped_column(String(20))
-    on_hand_change: Mapped[int] = mapped_column(default=0)
-    reserved_change: Mapped[int] = mapped_column(default=0)
+    on_hand_change: Mapped[int] = mapped_column(Units, default=0)
+    reserved_change: Mapped[int] = mapped_column(Units, default=0)
     order_id: Mapped[int | None] = mapped_column(ForeignKey("order.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
     note: Mapped[str] = mapped_column(Text, default="")
@@ -66,10 +82,19 @@ class StockEntry(db.Model):
     )
 
 
-class Listing(db.Model):
+class Listing(Model):
     """A product or variant in a shop. ``quantity`` is the shop's at ``seen_at``; ``pushed`` the last one we set
-    and the shop confirmed; ``expected`` is ``quantity`` less what the shop has sold since, as far as its orders tell.
-    ``stale`` is true while what the shop should offer may differ from what it does. ``drift`` is a quantity of the shop's that nobody here caused, None where there is none."""
+    and the shop confirmed; ``expected`` is ``quantity`` less what the shop has sold since, as far as its orders show.
+    ``stale`` is true while what the shop should offer may differ from what it does. ``drift`` is a quantity in the shop that nothing here caused, None where there is none.
+
+    ``rename_state`` is ``renamed`` where the shop gave the listing another SKU and it keeps its stock item, ``decide`` where a
+    person has to say whether it still is the same goods, else empty. ``renamed_from`` is the SKU it had before.
+
+    ``push_state`` is the result of the last stock update: "" (stored, or none was needed), ``waiting`` (not done yet), ``other_value``
+    (the shop stored another quantity), ``missing`` (the shop did not list the product) or ``refused``. ``push_error`` says why,
+    ``push_tries`` counts how often in a row, ``push_failed_since`` is when that began, and ``push_due_at`` is before when it is not tried
+    again. Refused rows are not ``stale``; the others are. ``push_sent`` is a quantity that was sent and may have arrived without a
+    clear answer. ``missed`` counts the readings in a row that did not list it."""
 
     __tablename__ = "listing"
 
@@ -78,9 +103,12 @@ class Listing(db.Model):
     external_id: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(10))
     product_id: Mapped[str] = mapped_column(String(64), default="")
-    sku: Mapped[str] = mapped_column(String(255), default="", index=True)
+    sku: Mapped[str] = mapped_column(String(255), default="")
+    sku_key: Mapped[str] = mapped_column(String(255), default=key_of_sku, index=True)
     name: Mapped[str] = mapped_column(Text, default="")
-    quantity: Mapped[int] = mapped_column(default=0)
+    rename_state: Mapped[str] = mapped_column(String(10), default="")
+    renamed_from: Mapped[str] = mapped_column(String(255), default="")
+    quantity: Mapped[int] = mapped_column(Units, default=0)
     counted: Mapped[bool] = mapped_column(default=True)
     own_stock: Mapped[bool] = mapped_column(default=True)
     replaced: Mapped[bool] = mapped_column(default=False)
@@ -89,12 +117,18 @@ class Listing(db.Model):
     seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     seen_pass: Mapped[int] = mapped_column(default=0)
     gone_at: Mapped[datetime | None] = mapped_column(Moment)
-    pushed: Mapped[int | None] = mapped_column()
+    pushed: Mapped[int | None] = mapped_column(Units)
     pushed_at: Mapped[datetime | None] = mapped_column(Moment)
     push_error: Mapped[str] = mapped_column(Text, default="")
-    expected: Mapped[int | None] = mapped_column()
+    expected: Mapped[int | None] = mapped_column(Units)
     stale: Mapped[bool] = mapped_column(default=False)
-    drift: Mapped[int | None] = mapped_column()
+    push_state: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    push_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    push_failed_since: Mapped[datetime | None] = mapped_column(Moment)
+    push_due_at: Mapped[datetime | None] = mapped_column(Moment)
+    push_sent: Mapped[int | None] = mapped_column(Units)
+    missed: Mapped[int] = mapped_column(default=0, server_default="0")
+    drift: Mapped[int | None] = mapped_column(Units)
     drift_seen_at: Mapped[datetime | None] = mapped_column(Moment)
 
     links: Mapped[list[Link]] = relationship(back_populates="listing", cascade="all, delete-orphan")
@@ -102,10 +136,20 @@ class Listing(db.Model):
 
     __table_args__ = (
         Index("uq_listing_shop_external_id", "shop_id", "external_id", unique=True),
-        Index("ix_listing_shop_sku", "shop_id", "sku"),
+        Index("ix_listing_shop_sku_key", "shop_id", "sku_key"),
+        Index("ix_listing_shop_sku", "shop_id", "sku", "id"),
+        Index("ix_listing_sku", "sku"),
+        Index("ix_listing_name", "name", "id"),
+        Index("ix_listing_quantity", "quantity", "id"),
+        Index("ix_listing_shop_product", "shop_id", "product_id"),
+        Index(
+            "ix_listing_renamed", "shop_id", sqlite_where=text("rename_state != ''"), postgresql_where=text("rename_state != ''")
+        ),
         Index("ix_listing_stale", "shop_id", sqlite_where=text("stale = 1"), postgresql_where=text("stale")),
+        Index("ix_listing_push_state", "shop_id", "push_state", sqlite_where=text("push_state != ''"),
+              postgresql_where=text("push_state != ''")),
         Index("ix_listing_failed", "shop_id", sqlite_where=text("push_error != ''"), postgresql_where=text("push_error != ''")),
-    )
+    )  # fmt: skip
 
     @hybrid_property
     def push_failed(self) -> bool:
@@ -117,13 +161,38 @@ class Listing(db.Model):
         """Written out, not bound: SQLite takes a partial index only where it can read that the rows are in it."""
         return cls.push_error != literal_column("''")
 
+    @hybrid_property
+    def was_renamed(self) -> bool:
+        return self.rename_state != ""
+
+    @was_renamed.inplace.expression
+    @classmethod
+    def _was_renamed(cls) -> ColumnElement[bool]:
+        return cls.rename_state != literal_column("''")
+
+    @hybrid_property
+    def troubled(self) -> bool:
+        """Whether the last stock update of it was not stored."""
+        return self.push_state != ""
+
+    @troubled.inplace.expression
+    @classmethod
+    def _troubled(cls) -> ColumnElement[bool]:
+        """Written out for the partial index, as ``push_failed``."""
+        return cls.push_state != literal_column("''")
+
+    def clear_failure(self) -> None:
+        """Clear the results of earlier stock updates."""
+        for name, value in NO_FAILURE.items():
+            setattr(self, name, value)
+
     @property
     def pushable(self) -> bool:
         """Whether a quantity may be sent at all (design.md, rule 5)."""
         return self.counted and self.own_stock and not self.replaced and not self.do_not_push and self.gone_at is None
 
 
-class Link(db.Model):
+class Link(Model):
     """Which stock item a listing takes its quantity from, and how many units of it one piece needs.
 
     ``made_by`` is ``sku`` for a link made by equal SKUs and ``hand`` for one a person made."""
@@ -133,7 +202,7 @@ class Link(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id", ondelete="CASCADE"))
     stock_item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"), index=True)
-    units: Mapped[int] = mapped_column(default=1)
+    units: Mapped[int] = mapped_column(Units, default=1)
     made_by: Mapped[str] = mapped_column(String(10), default="sku")
 
     listing: Mapped[Listing] = relationship(back_populates="links")

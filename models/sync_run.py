@@ -9,27 +9,29 @@ from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, lit
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from extensions import db
+from extensions import Model
 from models.integration import Integration
-from models.types import Moment, utcnow
+from models.types import Moment, Units, utcnow
 
 LIVE = text("state IN ('queued', 'running')")
 
 
-class SyncRun(db.Model):
-    """``kind`` is orders, stock, listings, shipments (write-backs), receipts or undo (of the stock run ``about_run_id``).
+class SyncRun(Model):
+    """``kind`` is one of models.flow.FlowKind; an undo is of the stock run ``about_run_id``.
     ``state`` is queued, running or finished; ``outcome`` is set at the end:
 
     done (reached its last page), partial (some rows failed or the last page was not reached), waiting (a preview waits for
     a person), failed (``error`` says why), stopped (switched off, removed or stopped by a person), lost (its worker died).
-    The lease is held by whoever knows ``lease_token`` until ``lease_until``. ``enqueues`` counts how often it was put on the queue. ``not_before`` keeps a run that gave way in the
-    queue for a while. ``actor`` is who or what started it (``schedule``, ``cli:ann``, ``user:ann``, ``run:7``)."""
+
+    A worker holds the lease that knows ``lease_token``, until ``lease_until``. ``enqueues`` counts how often the run was put on the
+    queue. ``not_before`` keeps a paused run in the queue for a while. ``actor`` is who or what started it (``schedule``, ``cli:ann``,
+    ``user:ann``, ``run:7``). ``steps`` is what the run did for other flows before its own, by kind of flow: ``done``, ``counts`` and, once it has ended or paused, ``outcome``."""
 
     __tablename__ = "sync_run"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int] = mapped_column(ForeignKey("integration.id"))
-    kind: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(10), default="queued")
     outcome: Mapped[str] = mapped_column(String(10), default="")
     actor: Mapped[str] = mapped_column(String(100))
@@ -45,6 +47,7 @@ class SyncRun(db.Model):
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int | None] = mapped_column()
     counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    steps: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     requests: Mapped[int] = mapped_column(default=0)
     error_code: Mapped[str] = mapped_column(String(30), default="")
     error: Mapped[str] = mapped_column(Text, default="")
@@ -72,7 +75,7 @@ class SyncRun(db.Model):
     )
 
 
-class RunItem(db.Model):
+class RunItem(Model):
     """What a run did, or would do, about one listing or one order row.
 
     ``result`` is sent, failed, skipped, preview or unreadable; ``now``, ``wanted`` and ``stored`` are quantities."""
@@ -84,8 +87,8 @@ class RunItem(db.Model):
     listing_id: Mapped[int | None] = mapped_column(ForeignKey("listing.id", ondelete="SET NULL"))
     external_id: Mapped[str] = mapped_column(String(64), default="")
     sku: Mapped[str] = mapped_column(String(255), default="")
-    now: Mapped[int | None] = mapped_column()
-    wanted: Mapped[int | None] = mapped_column()
-    stored: Mapped[int | None] = mapped_column()
+    now: Mapped[int | None] = mapped_column(Units)
+    wanted: Mapped[int | None] = mapped_column(Units)
+    stored: Mapped[int | None] = mapped_column(Units)
     result: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str] = mapped_column(Text, default="")

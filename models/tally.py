@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Float, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from extensions import db
+from extensions import Model
 
 
-class Tally(db.Model):
-    """One sum. ``name`` says of what, ``labels`` of which kind, with ``|`` between several; services/figures.py knows them."""
+class Tally(Model):
+    """One sum. ``name`` says of what, ``labels`` of which kind, with ``|`` between several; services/operations/metrics.py knows them."""
 
     __tablename__ = "tally"
 

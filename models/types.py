@@ -7,13 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Integer, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 SCALE = Decimal(10_000)
+
+Units = BigInteger().with_variant(Integer(), "sqlite")
+"""A number of pieces, or a sum or product of such numbers: 64 bits on PostgreSQL, as SQLite's integers have anyway."""
 
 
 class Money(TypeDecorator[Decimal]):
@@ -72,7 +75,7 @@ class _Among(FunctionElement[Any]):
 
 def among(column: Any, parameter: str) -> ColumnElement[bool]:
     """Whether a text column is one of the texts in a parameter. As ``column.in_``, but the statement stays the same however
-    many there are: nothing is made anew each time it is sent."""
+    many there are: nothing is made again each time it is sent."""
     return _Among(column, bindparam(parameter, type_=_Texts()))
 
 
@@ -80,7 +83,7 @@ def among(column: Any, parameter: str) -> ColumnElement[bool]:
 def _among_on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
     column, texts = element.clauses
     listed = func.json_each(texts).table_valued("value")
-    return compiler.process(column.in_(select(listed.c.value)), **options)
+    return str(compiler.process(column.in_(select(listed.c.value)), **options))
 
 
 @compiles(_Among, "postgresql")

@@ -7,19 +7,19 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from extensions import db
+from extensions import Model
 from models.types import Moment, utcnow
 
 ROLES = ("owner", "manager", "viewer")
 """From the one that may most to the one that may least: each may do what those after it may."""
 
 
-class User(db.Model):
+class User(Model):
     """``name`` is what is typed to sign in and what others see as the actor of a change; it stays taken when the user is
     disabled. ``password_hash`` is argon2id, empty until a password has been set. ``sees_customers`` says whether a viewer sees
     personal data of customers; an owner or manager always does.
 
-    ``two_step_sealed`` is the seed of the one-time passwords, Fernet ciphertext, None where they are off; ``two_step_next_sealed`` is
+    ``two_step_encrypted`` is the seed of the one-time passwords, Fernet ciphertext, None where they are off; ``two_step_next_encrypted`` is
     the seed of one being set up; ``two_step_last`` is the time step of the last one used, which no other may be used twice."""
 
     __tablename__ = "user"
@@ -33,15 +33,15 @@ class User(db.Model):
     zone: Mapped[str] = mapped_column(String(60), default="")
     password_hash: Mapped[str] = mapped_column(Text, default="")
     password_set_at: Mapped[datetime | None] = mapped_column(Moment)
-    two_step_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    two_step_next_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    two_step_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
+    two_step_next_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
     two_step_last: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     created_by: Mapped[str] = mapped_column(String(100), default="")
     disabled_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class UserSession(db.Model):
+class UserSession(Model):
     """One browser that is signed in. The browser holds the token, the table its SHA-256 only.
 
     The row ends at ``expires_at``, when it was not used for the idle time after ``seen_at``, or by being deleted."""
@@ -58,7 +58,7 @@ class UserSession(db.Model):
     agent: Mapped[str] = mapped_column(String(300), default="")
 
 
-class UserCode(db.Model):
+class UserCode(Model):
     """A code that is good for one act: ``first_run`` (making the first owner), ``password`` (setting one's password) or
     ``second_step`` (the password was right, the one-time password is still to come). The table has its SHA-256 only."""
 

@@ -1,4 +1,4 @@
-"""`python -m practice_shop`: run a practice shop until told to stop."""
+"""`python -m practice_shop`: run a practice shop until it is stopped."""
 
 import argparse
 import signal

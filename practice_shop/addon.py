@@ -25,7 +25,7 @@ PATHS = {
     "order-status-shipping": "shipping-status",
     "xc-productvariants-productvariant": "variant",
 }
-# What the shop has besides, and nobody downloads: these answer by id only, or with an empty list.
+# Other things of the shop that no program downloads: these answer by id only, or with an empty list.
 SINGLE_PATHS = ("order-surcharge", "payment-transaction", "orderhistoryevents", "producttranslation", "currency")
 EMPTY_PATHS = ("productclass", "taxclass", "coupon")
 REFUSED_INPUT = "Input data is incorrect"

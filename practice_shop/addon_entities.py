@@ -34,6 +34,7 @@ def currency_columns(code: str) -> dict:
 
 
 def product_columns(product: Product) -> dict:
+    """A product as lists print it: columns only."""
     row = {
         "useCustomOG": False,
         "participateSale": False,
@@ -78,6 +79,7 @@ def product_columns(product: Product) -> dict:
 
 
 def variant_columns(variant: Variant) -> dict:
+    """A variant as lists print it."""
     return {
         "discountType": "sale_price",
         "salePriceValue": 0,
@@ -96,6 +98,7 @@ def variant_columns(variant: Variant) -> dict:
 
 
 def order_columns(order: Order) -> dict:
+    """An order as lists print it."""
     return {
         "mailchimpStoreId": "",
         "demo": order.demo,
@@ -165,6 +168,7 @@ def tracking_columns(tracking: Tracking) -> dict:
 
 
 def item_columns(item: Item) -> dict:
+    """A line of an order as lists print it."""
     return {
         "categoryAdded": "",
         "item_id": item.id,
@@ -237,6 +241,7 @@ def translation_columns(product: Product) -> dict:
 
 
 def image_columns(product: Product, index: int) -> dict:
+    """A picture of a product."""
     path = product.images[index]
     return {
         "orderby": 10 + index,

@@ -1,7 +1,7 @@
 """What older add-ons do differently, read from program code of 2014 and from release notes, not observed.
 
 "5.3" (before 5.3.2.11) reads no JSON bodies. "5.1" has one key, no search conditions, no complex schema, and keeps
-a product's quantity in an entity of its own.
+a product's quantity in a separate entity.
 """
 
 AGES = ("5.4", "5.3", "5.1")

@@ -1,6 +1,6 @@
 """The add-on's search conditions (`_cnd`): which rows, in which order, which slice.
 
-Unknown conditions are ignored without a word, as the real shop does; so is any default order.
+Unknown conditions are ignored silently, as in the real shop. There is no default order.
 """
 
 import random

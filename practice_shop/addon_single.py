@@ -6,6 +6,7 @@ from .replies import number
 
 
 def product(store, entity: Product) -> dict:
+    """A product with its variants, attributes, pictures and what else belongs to it."""
     variants = [store.variants[variant_id] for variant_id in store.variants_of.get(entity.id, ())]
     attributes = list(rows.attribute_ids(store, entity.id).values())
     row = rows.product_columns(entity)
@@ -55,6 +56,7 @@ def variant(store, entity: Variant) -> dict:
 
 
 def order(store, entity: Order) -> dict:
+    """An order with its lines, statuses, payments, customer and history."""
     row = rows.order_columns(entity)
     row["usedCoupons"] = [
         {"id": entity.id * 10 + index, "code": code, "value": 0, "type": "$"} for index, code in enumerate(entity.coupons)
@@ -90,6 +92,7 @@ def tracking(store, entity) -> dict:
 
 
 def item(store, entity) -> dict:
+    """A line of an order with its product, its variant and its chosen options."""
     row = rows.item_columns(entity)
     row |= dict.fromkeys(("capostParcelItems", "capostReturnItems"), ())
     bought = store.variants.get(entity.variant_id)
@@ -114,6 +117,7 @@ def event(entity, order: Order) -> dict:
 
 
 def transaction(entity, order: Order) -> dict:
+    """A payment of an order, with the order."""
     row = rows.transaction_columns(entity)
     row["order"] = rows.order_columns(order)
     row["payment_method"] = {

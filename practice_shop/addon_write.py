@@ -1,4 +1,4 @@
-"""What a PUT or POST over the add-on does to the shop, its coercions and its traps included.
+"""What a PUT or POST through the add-on changes in the shop, with its coercions and its traps.
 
 Nothing here refuses a value: the real shop coerces, ignores, appends and renames, and answers 200.
 X-Cart 5.4, observed.

@@ -169,7 +169,7 @@ class Api:
         return self._ok(request, self._status(order, kind))
 
     def put_status(self, request, order_id: str, kind: str) -> Reply:
-        """Saved first, printed after: a status without a code, or a mail that fails, answers 500 all the same."""
+        """Saved first, printed after: a status without a code, or a mail that fails, still answers 500."""
         order = self._order_on_path(order_id)
         if getattr(order, f"{kind}_id") is None:
             raise TypedOutputCrash

@@ -1,4 +1,4 @@
-"""What X-Cart 5.5's API prints: strictly typed output, that crashes on a null where it wants a value."""
+"""What X-Cart 5.5's API prints: strictly typed output that crashes on a null where it needs a value."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,7 +8,7 @@ from .replies import number
 
 
 class TypedOutputCrash(Exception):
-    """A null where the output object wants a value: the whole answer becomes a 500."""
+    """A null where the output object needs a value: the whole answer becomes a 500."""
 
 
 def utc(seconds: int) -> str:
@@ -46,7 +46,7 @@ def order(store, order: Order) -> dict:
         "customer_id": order.customer.id if order.customer else None,
         "order_profile_id": profile.id if profile else None,
         "shipping_id": order.method_id or None,
-        "shipping_method_name": order.method_name or None,
+        "shipping_method_name": order.method_name,
         "notes": order.notes,
         "admin_notes": order.admin_notes,
         "currency": _wanted(order.currency),

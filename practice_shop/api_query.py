@@ -1,5 +1,6 @@
 """Filters, orders and pages of X-Cart 5.5's lists, with what they ignore and what they refuse."""
 
+import random
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -48,6 +49,8 @@ def select_orders(store, query: list[tuple[str, str]]) -> list:
             tests.append(lambda order, wanted=wanted: wanted in _login(order))
     found = [order for order in store.orders.values() if not order.is_cart and all(test(order) for test in tests)]
     found.sort(key=lambda order: order.id)
+    if store.natural_order == "any":
+        random.Random(repr(query)).shuffle(found)
     _sort(found, query, {"date": lambda order: order.date, "lastRenewDate": lambda order: order.renewed})
     return found
 
@@ -77,7 +80,7 @@ def _sort(found: list, query: list[tuple[str, str]], columns: dict) -> None:
 
 
 def _date_tests(store, query, field: str, column) -> list:
-    """Tests for `field[after]` and its kin. A text that is no date filters nothing, and nobody is told."""
+    """Tests for `field[after]` and its kin. A text that is no date filters nothing, and the answer does not say so."""
     compare = {
         "after": lambda value, bound: value >= bound,
         "strictly_after": lambda value, bound: value > bound,

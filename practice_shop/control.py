@@ -1,6 +1,6 @@
-"""Steering a running practice shop over HTTP, under `/_practice/`: JSON in, JSON out.
+"""Controls a running practice shop over HTTP, under `/_practice/`: JSON in, JSON out.
 
-This is no part of any X-Cart. It lets another process sell, edit, break and look into the shop.
+X-Cart has nothing like this. It lets another process sell, edit, break and inspect the shop.
 """
 
 import json
@@ -122,7 +122,7 @@ class Control:
 
     def post_sell(self, given: dict) -> dict:
         store = self.shop.store
-        allowed = {"sku", "quantity", "payment", "shipping", "count", "email", "notes", "number", "at", "profile"}
+        allowed = {"sku", "quantity", "payment", "shipping", "count", "email", "notes", "number", "at", "profile", "lines"}
         if set(given) - allowed:
             raise Refused(f"sell knows {', '.join(sorted(allowed))}.")
         count = given.get("count", 1)
@@ -137,10 +137,10 @@ class Control:
     def _sell_one(self, given: dict) -> int:
         payment, shipping = given.get("payment", "P"), given.get("shipping", "N")
         store = self.shop.store
-        if "sku" not in given:
+        if "sku" not in given and "lines" not in given:
             return self.seller.sell(payment=payment, shipping=shipping, at=given.get("at"))
         more = {name: given[name] for name in ("email", "notes", "number", "at", "profile") if name in given}
-        lines = [(self._what(given["sku"]), given.get("quantity", 1))]
+        lines = [self._line(line) for line in given["lines"]] if "lines" in given else [self._line(given)]
         return store.place_order(lines, payment=payment, shipping=shipping, **more)
 
     def post_order_status(self, order_id: int, given: dict) -> dict:
@@ -154,17 +154,58 @@ class Control:
         return _order(self.shop.store, order)
 
     def post_order_edit(self, order_id: int, given: dict) -> dict:
-        """`lines` are objects with `sku` and `quantity`."""
+        """`lines` are objects with `sku`, and where wanted `quantity`, `price`, `options` (an object) and `item` (the id to keep)."""
         order = self._order(order_id)
         with self.shop.store.lock:
-            lines = [(self._what(line["sku"]), line.get("quantity", 1)) for line in given["lines"]]
-            self.shop.store.edit_order(order.id, lines)
+            self.shop.store.edit_order(order.id, [self._line(line) for line in given["lines"]])
         return _order(self.shop.store, order)
+
+    def _line(self, line: dict) -> tuple:
+        options = line.get("options")
+        chosen = list(options.items()) if isinstance(options, dict) else None
+        return self._what(line["sku"]), line.get("quantity", 1), line.get("price"), chosen, line.get("item")
+
+    def post_order_delete(self, order_id: int, given: dict) -> dict:
+        """The merchant deletes an order for good: lists leave it out, asked alone it is `null` (5.4) or 404 (5.5)."""
+        return {"deleted": self.shop.store.delete_order(self._order(order_id).id)}
+
+    def post_order_change(self, order_id: int, given: dict) -> dict:
+        """Change an order's `number`, `placed` (unix seconds) or `email`, as a merchant may."""
+        self.shop.store.change_order(self._order(order_id).id, **given)
+        return _order(self.shop.store, self._order(order_id))
+
+    def post_delete_orders(self, given: dict) -> dict:
+        """Delete several orders: `orders` are their ids, or all where it is left out."""
+        store = self.shop.store
+        with store.lock:
+            ids = list(given.get("orders", store.orders))
+            return {"deleted": sum(store.delete_order(order_id) for order_id in ids)}
+
+    def post_backup(self, given: dict) -> dict:
+        """Back the shop up; `restore` goes back to it."""
+        self.shop.store.backup()
+        return self.shop.store.summary()
+
+    def post_restore(self, given: dict) -> dict:
+        """Restore the last backup: ids and numbers of orders placed since then are given again to new ones."""
+        self.shop.store.restore()
+        return self.shop.store.summary()
 
     def post_order_tracking(self, order_id: int, given: dict) -> dict:
         """Somebody types a tracking number (`value`) into the shop's own admin page."""
         order = self._order(order_id)
         self.shop.store.add_tracking(order, str(given["value"]))
+        return _order(self.shop.store, order)
+
+    def post_order_break(self, order_id: int, given: dict) -> dict:
+        """Make an order the shop cannot print: `how` is product, currency, status or profile."""
+        order = self._order(order_id)
+        self.shop.store.break_order(order.id, given.get("how", "product"))
+        return _order(self.shop.store, order)
+
+    def post_order_repair(self, order_id: int, given: dict) -> dict:
+        order = self._order(order_id)
+        self.shop.store.repair_order(order.id)
         return _order(self.shop.store, order)
 
     def post_product_amount(self, product_id: int, given: dict) -> dict:
@@ -180,6 +221,13 @@ class Control:
             raise Refused(f"There is no variant {variant_id}.", 404)
         store.set_variant_amount(variant_id, given["amount"])
         return _product(store, store.products[store.variants[variant_id].product_id])
+
+    def post_product_sku(self, product_id: int, given: dict) -> dict:
+        store = self.shop.store
+        if product_id not in store.products:
+            raise Refused(f"There is no product {product_id}.", 404)
+        store.rename(product_id, str(given["sku"]))
+        return _product(store, store.products[product_id])
 
     def post_product_delete(self, product_id: int, given: dict) -> dict:
         return {"deleted": self.shop.store.delete_product(product_id)}
@@ -232,7 +280,17 @@ def _order(store, order) -> dict:
             "email": order.profile.login if order.profile else None,
             "total": order.total,
             "currency": order.currency,
-            "lines": [{"sku": item.sku, "name": item.name, "quantity": item.amount, "price": item.price} for item in order.items],
+            "lines": [
+                {
+                    "item": item.id,
+                    "sku": item.sku,
+                    "name": item.name,
+                    "quantity": item.amount,
+                    "price": item.price,
+                    "options": dict(item.attributes),
+                }
+                for item in order.items
+            ],
             "tracking": [tracking.value for tracking in order.trackings],
             "history": [event.code for event in order.events],
         }

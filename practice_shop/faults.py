@@ -1,5 +1,6 @@
-"""Ways a practice shop can be told to misbehave, each limited as wanted, several at once."""
+"""Faults that a practice shop can show, each with its own limits, several at once."""
 
+import gzip
 import json
 import threading
 from dataclasses import dataclass, field, replace
@@ -24,9 +25,27 @@ FAULTS = {
     "missing_rows": (int, "leaves this many rows out of the middle of each list"),
     "old_data": (bool, "answers reads with what the shop held when this was set"),
     "clock_skew": (float, "shifts the shop's clock by this many seconds"),
+    "before": (
+        str,
+        "prints this text before each body that is JSON, as PHP does with its messages; the answer is then text/html",
+    ),
+    "after": (str, "prints this text after each body that is JSON, as a cache plugin does"),
+    "sql_error": (bool, "answers as where the shop's database fails in mid-reading, and does nothing"),
     "error_after_write": (bool, "does what a write asks, then answers 500"),
 }
-DEFAULTS = {"reset": "before", "huge": 200_000_000, "shifted_page": 1, "missing_rows": 1, "status": 503}
+PHP_NOTICE = (
+    "<br />\n<b>Notice</b>:  Undefined index: sale in <b>/var/www/shop/var/run/classes/Model.php</b> on line <b>88</b><br />\n"
+)
+SQL_ERROR = "An exception occurred while executing 'SELECT x0_.product_id FROM xlite_products x0_': SQLSTATE[HY000] [2002] Connection refused"
+DEFAULTS = {
+    "before": PHP_NOTICE,
+    "after": "\n<!-- Page cached by a plugin -->\n",
+    "reset": "before",
+    "huge": 200_000_000,
+    "shifted_page": 1,
+    "missing_rows": 1,
+    "status": 503,
+}
 WRITES = frozenset({"PUT", "POST", "DELETE", "PATCH"})
 
 
@@ -146,6 +165,10 @@ def instead(struck: dict[str, Fault]) -> Reply | None:
         return Reply(fault.value, html_page(f"Status {fault.value}", "Not now.").encode(), headers)
     if "redirect" in struck:
         return Reply(302, b"", {"Content-Type": "text/html; charset=utf-8", "Location": struck["redirect"].value})
+    if "sql_error" in struck:
+        # X-Cart 5.4, observed: 400 with the SQL in X-REST-Error.
+        headers = {"Content-Type": "application/json;charset=utf-8", "X-REST-Error": SQL_ERROR}
+        return Reply(400, b"[]", headers)
     if "html" in struck:
         page = html_page("Welcome", "A page where an answer should have been.")
         return Reply(200, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
@@ -160,10 +183,23 @@ def changed(reply: Reply, struck: dict[str, Fault], again: Reply | None) -> Repl
         reply = again
     if "missing_rows" in struck:
         reply = _without_rows(reply, struck["missing_rows"].value)
+    if ("before" in struck or "after" in struck) and "json" in reply.headers.get("Content-Type", ""):
+        reply = _between(reply, struck)
     if "bad_json" in struck and reply.body:
         headers = {name: value for name, value in reply.headers.items() if name not in ("Content-Encoding", "ETag")}
         reply = Reply(reply.status, reply.body[: len(reply.body) // 2] + b'"}]{', headers, reply.sized)
     return reply
+
+
+def _between(reply: Reply, struck: dict[str, Fault]) -> Reply:
+    """The answer with text around it. What is printed before it takes the place of its status and headers: they cannot be sent
+    any more."""
+    before, after = (struck[name].value if name in struck else "" for name in ("before", "after"))
+    kept = {name: value for name, value in reply.headers.items() if name not in ("Content-Encoding", "ETag")}
+    body = gzip.decompress(reply.body) if "Content-Encoding" in reply.headers else reply.body
+    if before:
+        kept = {"Content-Type": "text/html; charset=UTF-8"}
+    return Reply(200 if before else reply.status, before.encode() + body + after.encode(), kept)
 
 
 def _without_rows(reply: Reply, count: int) -> Reply:

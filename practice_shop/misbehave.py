@@ -1,4 +1,4 @@
-"""Sending an answer wrongly: slowly, in part, or not at all."""
+"""Sends an answer wrongly: slowly, in part, or not at all."""
 
 from .faults import Fault, huge_list
 from .replies import Reply
@@ -6,7 +6,7 @@ from .server import Connection
 
 
 class Stopped(ConnectionResetError):
-    """The shop is stopping: whoever waits is cut off."""
+    """The shop is stopping: connections that wait are cut."""
 
 
 def send(connection: Connection, reply: Reply, struck: dict[str, Fault], pause) -> None:

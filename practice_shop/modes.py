@@ -1,4 +1,4 @@
-"""States a whole shop can be in, besides open: each changes the answer to every request."""
+"""States of a whole shop, such as closed for maintenance. Each changes the answer to every request."""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -14,7 +14,7 @@ class Mode:
     `plain_site`: no X-Cart here at all. `firewall`: something in front refuses. `canonical_host`: the host name
     the shop was configured with; other names make refused calls redirect, and good ones work (X-Cart 5.4, observed).
     `web_redirect`: an address without a slash at its end to which a web server in front sends every request, path and query
-    kept, as for https or `www.`; the shop hears nothing of it. `addon_age`: which add-on it is, "5.4",
+    kept, as for https or `www.`; the request does not reach the shop. `addon_age`: which add-on it is, "5.4",
     "5.3" (no JSON bodies) or "5.1" (no search conditions either, and quantities in an entity of their own). `admin_script`:
     the name of the admin script, which some shops change.
     """

@@ -1,4 +1,4 @@
-"""Words a generated shop is made of."""
+"""Names of products, people and places for a generated shop."""
 
 from .records import Address
 

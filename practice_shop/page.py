@@ -1,4 +1,4 @@
-"""The small page a practice shop shows of itself: what it holds, and what was last sent to it."""
+"""A small page about a practice shop: what it holds, and the last requests."""
 
 import re
 from datetime import UTC, datetime

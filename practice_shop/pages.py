@@ -56,7 +56,7 @@ class KeptPages:
         return page
 
     def row(self, kind: str, row, make) -> bytes:
-        """One row as JSON: kept while the record's revision stands, else what `make()` gives."""
+        """One row as JSON: kept while the record's revision is the same, else what `make()` gives."""
         revision = getattr(row, "revision", None)
         if revision is None:
             return php_json(make())

@@ -5,6 +5,10 @@ Times are unix seconds.
 """
 
 from dataclasses import dataclass, field
+from itertools import count
+
+_REVISIONS = count(0, 1_000_000)
+"""Where an order's revision begins: another order under the same id, after a restore, never has the one of the first."""
 
 
 @dataclass(slots=True)
@@ -19,6 +23,8 @@ class Status:
 
 @dataclass(slots=True)
 class Product:
+    """A product of the catalogue. Its stock is `amount`, unless its variants have their own."""
+
     id: int
     sku: str | None
     name: str
@@ -73,6 +79,8 @@ class Surcharge:
 
 @dataclass(slots=True)
 class Item:
+    """A line of an order, with the price at the time of the sale. `product_id` is None if its product is gone."""
+
     id: int
     order_id: int
     product_id: int | None
@@ -85,6 +93,7 @@ class Item:
     attributes: tuple[tuple[str, str], ...] = ()
     backordered: int = 0
     discounted: float | None = None
+    kept_as: int | None = None
 
     @property
     def total(self) -> float:
@@ -171,6 +180,8 @@ class Detail:
 
 @dataclass(slots=True)
 class Order:
+    """An order, or a cart that was never placed. `date` is when it was placed, `renewed` when it last changed."""
+
     id: int
     number: str | None
     date: int
@@ -199,4 +210,4 @@ class Order:
     recent: bool = True
     demo: bool = False
     is_cart: bool = False
-    revision: int = 0
+    revision: int = field(default_factory=lambda: next(_REVISIONS))

@@ -1,4 +1,4 @@
-"""What the shop answers with, before it goes over the wire."""
+"""A reply of the shop, before the server sends it."""
 
 import json
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What happens to a shop's orders and shelf: selling, paying, shipping, editing, cancelling."""
+"""Changes of a shop's orders and stock: selling, paying, shipping, editing, cancelling."""
 
 from datetime import datetime
 
@@ -45,6 +45,7 @@ class Sales:
         `lines` are (product id or (product id, variant id), quantity), optionally with a price as third.
         `at` is a datetime or unix seconds, now by default. `surcharges` are (type, code, name, value,
         include, available), the last two optional. An order without `profile` makes complex pages crash.
+        Each field of an order can be given, so there are many parameters. Tests name the few they need.
         """
         with self.lock:
             placed = self.now() if at is None else int(at.timestamp() if isinstance(at, datetime) else at)
@@ -72,7 +73,7 @@ class Sales:
                 self._attach_profiles(order, email, anonymous, customer_id, address, shipping_address)
             self._total(order)
             self._add_transaction(order, payment)
-            if take_stock and payment not in statuses.STOCK_RETURNED:
+            if take_stock and not statuses.puts_back(order.payment_id, order.shipping_id):
                 self._move_stock(order, -1)
                 order.stock_status = "reduced"
             self.orders[order.id] = order
@@ -97,6 +98,7 @@ class Sales:
         """
         with self.lock:
             before = {kind: getattr(order, f"{kind}_id") for kind in changes}
+            was_back = self._is_back(order)
             real = [kind for kind in ("payment", "shipping") if kind in changes and before[kind] != changes[kind]]
             if not real:
                 return False
@@ -112,8 +114,7 @@ class Sales:
                     author,
                 )
                 order.events[-1].codes = (old.code if old else None, new.code)
-                if kind == "payment":
-                    self._stock_follows_payment(order, old.code if old else None, new.code, author)
+            self._stock_follows_statuses(order, was_back, author)
             self.touch_order(order)
             self._send_mails(order, {kind: self.status(kind, changes[kind]).code for kind in real}, author)
             return True
@@ -123,20 +124,35 @@ class Sales:
         self.set_status(order_id, payment="C")
 
     def edit_order(self, order_id: int, lines) -> None:
-        """Replace an order's lines, as an admin editing it: sums and stock follow, the change date moves."""
+        """Replace an order's lines, as an admin editing it: sums and stock follow, the change date moves.
+
+        A line is (what, quantity, price, options, item id), the last three optional. It keeps the id it names, or that of an
+        old line of the same product, variant and options; item id 0 makes a new line in any case."""
         with self.lock:
             order = self.orders[order_id]
-            payment = self.status("payment", order.payment_id)
-            holds_stock = payment is None or payment.code not in statuses.STOCK_RETURNED
+            holds_stock = not self._is_back(order)
             if holds_stock:
                 self._move_stock(order, +1)
-            for item in order.items:
+            before = list(order.items)
+            for item in before:
                 self._forget_item(item)
-            order.items = [self._line(order, *line) for line in lines]
+            order.items = [self._kept_line(before, self._line(order, *line)) for line in lines]
             if holds_stock:
                 self._move_stock(order, -1)
             self._total(order)
             self._remember(order, "ORDER EDITED", "Order has been edited", {"orderId": order.id}, "admin@example.com")
+            self.touch_order(order)
+
+    def change_order(
+        self, order_id: int, number: str | None = None, placed: float | None = None, email: str | None = None
+    ) -> None:
+        """Change what an order is known by; the change date moves."""
+        with self.lock:
+            order = self.orders[order_id]
+            order.number = number if number is not None else order.number
+            order.date = int(placed) if placed is not None else order.date
+            if email is not None and order.profile is not None:
+                order.profile.login = email
             self.touch_order(order)
 
     def empty_order(self) -> Order:
@@ -162,9 +178,58 @@ class Sales:
         """What shipping adds to the order."""
         return sum(row.value for row in order.surcharges if row.type == "shipping" and not row.include)
 
+    def break_order(self, order_id: int, how: str = "product") -> None:
+        """Make an order that the shop cannot print, without moving `lastRenewDate`. `how` is `product` (a line's product is
+        gone), `currency`, `status` (a payment status without code) or `profile` (5.4 alone; 5.5 prints it)."""
+        with self.lock:
+            order = self.orders[order_id]
+            if how == "product":
+                order.items[0].product_id = None
+            elif how == "currency":
+                order.currency = None
+            elif how == "status":
+                codeless = [row.id for row in self.statuses["payment"].values() if row.code is None]
+                order.payment_id = codeless[0] if codeless else self.add_status("payment", None, "Checked by phone")
+            elif how == "profile":
+                order.profile = None
+            else:
+                raise ValueError(f"an order cannot be broken by {how!r}")
+            self.touch_order(order, renewed=False)
+
+    def repair_order(self, order_id: int) -> None:
+        """Make an order printable again, without moving `lastRenewDate` (5.5, observed)."""
+        with self.lock:
+            order = self.orders[order_id]
+            for item in order.items:
+                item.product_id = item.product_id or next(iter(self.products))
+            order.currency = order.currency or self.currency
+            if self.statuses["payment"][order.payment_id].code is None:
+                order.payment_id = self._status_id("payment", "P")
+            if order.profile is None:
+                self._attach_profiles(order, "customer@example.com", True, None, None, None)
+            self.touch_order(order, renewed=False)
+
     # Parts of the acts above
 
-    def _line(self, order: Order, what, quantity: int, price: float | None = None) -> Item:
+    def _kept_line(self, before: list[Item], item: Item) -> Item:
+        """A line of an edited order under the id it had before the edit."""
+        wanted = item.kept_as
+        same = [
+            old for old in before
+            if old.id == wanted
+            or (wanted is None and (old.product_id, old.variant_id, old.attributes) == (item.product_id, item.variant_id, item.attributes))
+        ]  # fmt: skip
+        if same:
+            before.remove(same[0])
+            self._forget_item(item)
+            item.id = same[0].id
+            self.items[item.id] = item
+            self.items_of[item.product_id].add(item.id)
+        return item
+
+    def _line(
+        self, order: Order, what, quantity: int, price: float | None = None, options=None, item_id: int | None = None
+    ) -> Item:
         product_id, variant_id = what if isinstance(what, tuple) else (what, None)
         product = self.products[product_id]
         variant = self.variants[variant_id] if variant_id is not None else None
@@ -181,7 +246,12 @@ class Sales:
             price=price,
             net_price=price,
             amount=quantity,
-            attributes=tuple(variant.attributes.items()) if variant else (),
+            attributes=tuple(map(tuple, options))
+            if options is not None
+            else tuple(variant.attributes.items())
+            if variant
+            else (),
+            kept_as=item_id,
         )
         self.items[item.id] = item
         self.items_of[product_id].add(item.id)
@@ -241,9 +311,13 @@ class Sales:
         event_id = self.next_id("event")
         order.events.append(Event(event_id, self.now(), code, description, data, comment, author))
 
-    def _stock_follows_payment(self, order: Order, old: str | None, new: str | None, author: str) -> None:
-        was_returned = old in statuses.STOCK_RETURNED
-        is_returned = new in statuses.STOCK_RETURNED
+    def _is_back(self, order: Order) -> bool:
+        """Whether the order's units are on the shelf: by its statuses, else by what was done with them last."""
+        by_table = statuses.puts_back(order.payment_id, order.shipping_id)
+        return order.stock_status == "increased" if by_table is None else by_table
+
+    def _stock_follows_statuses(self, order: Order, was_returned: bool, author: str) -> None:
+        is_returned = self._is_back(order)
         if was_returned == is_returned:
             return
         self._move_stock(order, +1 if is_returned else -1)
@@ -264,7 +338,7 @@ class Sales:
             self.touch_product(product.id, face=False)
 
     def _send_mails(self, order: Order, changes: dict[str, str | None], author: str) -> None:
-        """Mail whoever is to know. A mail prints the tracking numbers known at this moment."""
+        """Send the mails of a change. They contain the tracking numbers known at this moment."""
         for mail, readers in statuses.mails_for(changes):
             for reader in readers:
                 outcome = "FAILED" if self.mail_fails else "SENT"

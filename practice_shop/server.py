@@ -50,6 +50,8 @@ class ShopServer(ThreadingHTTPServer):
 
 
 class ShopHandler(BaseHTTPRequestHandler):
+    """Reads one request after the other from a connection and writes the shop's replies, faults included."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: ShopServer

@@ -1,4 +1,4 @@
-"""The shop's session table."""
+"""The shop's table of sessions. It grows by a row with each request that sends no cookie, as in a real shop."""
 
 import secrets
 
@@ -6,7 +6,7 @@ from .replies import Reply
 
 
 def keep_session(store, request, reply: Reply) -> Reply:
-    """Without its cookie each call starts a session, and leaves a row of it in the shop."""
+    """Start a session for a request without a known cookie, and set the cookie on its reply."""
     if request.cookies.get("xid") not in store.sessions:
         session = secrets.token_hex(16)
         store.sessions.add(session)

@@ -1,4 +1,4 @@
-"""One practice shop: a store, the programs in front of it, its server, its faults and its steering."""
+"""One practice shop: a store, the programs in front of it, its server, its faults, and the control over HTTP."""
 
 import random
 import threading
@@ -20,13 +20,13 @@ GENERATIONS = ("addon", "api", "both")
 
 
 class PracticeShop:
-    """A shop on a port of its own. Use it as a context manager, or call `start` and `stop`.
+    """A shop on its own port. Use it as a context manager, or call `start` and `stop`.
 
     Without a `store` one is generated from `products`, of which `variant_share` have variants, `orders`, `days` and `seed`.
     `port` 0 takes a free one.
     `generation` is which API it speaks: "addon" (5.0 to 5.4), "api" (5.5) or "both", over one store.
     `base_path` ("/shop") puts the shop into a sub-folder. `page_latency` is milliseconds added to each answer.
-    `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
+    The many parameters are the settings of `python -m practice_shop`. `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
     """
 
     def __init__(

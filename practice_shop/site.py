@@ -1,4 +1,4 @@
-"""What stands at a practice shop's address: one generation of the API or both, and the pages around them."""
+"""What is at a practice shop's address: one generation of the API or both, and the pages around them."""
 
 from dataclasses import dataclass
 

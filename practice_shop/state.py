@@ -1,4 +1,4 @@
-"""A shop kept in a file, so that one which is started again is the same shop: same orders, same stock, same numbers."""
+"""Keeps a shop in a file, so that it has the same orders, stock and numbers when it is started again."""
 
 import os
 import pickle
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from .store import Store
 
-NOT_KEPT = ("lock", "_clock", "url")
+NOT_KEPT = ("lock", "_clock", "url", "_backup")
 EVERY = 2.0
-"""Seconds between two looks whether there is something to save: so much is lost at most when the shop is killed."""
+"""Seconds between two saves. A shop that is killed loses at most what happened since the last one."""
 
 
 def load_store(path: Path, made_from: tuple) -> Store | None:
     """The shop in a file; None where there is none, or it was made from other options (`made_from`) than these.
 
-    The file is our own, in a folder of our own: it is read as a pickle."""
+    Only we write this file, so it is safe to read it as a pickle."""
     try:
         kept_from, values = pickle.loads(path.read_bytes())
     except FileNotFoundError:
@@ -41,7 +41,7 @@ def save_store(store: Store, path: Path, made_from: tuple) -> None:
 
 
 def keep_saved(store: Store, path: Path, made_from: tuple, stop: threading.Event) -> None:
-    """Save whenever something has changed, until told to stop, and once more then."""
+    """Save whenever something has changed, until it is stopped, and once more then."""
     seen = None
     while True:
         now = (store.catalogue_version, store.orders_version, len(store.mails))

@@ -25,8 +25,11 @@ SHIPPING = (
     (8, "NBA", 80, "New (Backordered)"),
     (9, "NF", 100, "Not finished"),
 )
-# An order in one of these has given its units back to the shelf.
-STOCK_RETURNED = frozenset({"D", "C"})
+# The shop's table `order_status_properties` (X-Cart 5.4 and 5.5, observed) refers to statuses by row id: a status whose code
+# or name was changed keeps its place in it, and one that the merchant added has none.
+_PUT_BACK_ALWAYS = frozenset({5, 6})
+_REFUNDED = 7
+_KEEPS_REFUNDED = frozenset({3, 4})
 # The letter of the payment transaction that goes with a payment status.
 TRANSACTION_STATUS = {"Q": "W", "A": "W", "PP": "S", "P": "S", "D": "F", "C": "C", "R": "S"}
 
@@ -34,6 +37,21 @@ TRANSACTION_STATUS = {"Q": "W", "A": "W", "PP": "S", "P": "S", "D": "F", "C": "C
 def table(rows) -> dict[int, Status]:
     """The rows as records by id."""
     return {row[0]: Status(*row) for row in rows}
+
+
+def puts_back(payment: int | None, shipping: int | None) -> bool | None:
+    """Whether an order with these statuses, by row id, has its units back on the shelf; None where the table has no row.
+
+    Cancelled and declined always have; refunded has unless the shipping status is shipped or delivered. Without a row the
+    shop moves nothing when an order comes to these statuses.
+    """
+    if payment in _PUT_BACK_ALWAYS:
+        return True
+    if payment is not None and payment > _REFUNDED:
+        return None
+    if payment != _REFUNDED or shipping in _KEEPS_REFUNDED:
+        return False
+    return True if shipping is not None and shipping <= SHIPPING[-1][0] else None
 
 
 def mails_for(changes: dict[str, str | None]) -> list[tuple[str, tuple[str, ...]]]:

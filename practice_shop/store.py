@@ -13,6 +13,7 @@ from collections import defaultdict
 from . import statuses
 from .records import Item, Order, Product, Status, Tracking, Variant
 from .sales import Sales
+from .switches import SWITCHES, check_switches
 
 MAX_INT = 2147483647
 
@@ -25,6 +26,7 @@ class Store(Sales):
     `supports_update_date` is whether `_cnd[updateDate]` filters (only where a marketing add-on is enabled).
     `has_variants_module` switched off makes the variants' path unknown. `newer_api` turns the `api` generation into
     what a version after the observed one may do: a readable description, more filters, a path for tracking numbers.
+    With `most_amount` the shop stores no larger quantity, as a plugin that limits them does.
     """
 
     def __init__(self, *, clock=time.time, currency: str = "USD"):
@@ -52,9 +54,11 @@ class Store(Sales):
         self.mails: list[dict] = []
         self.sessions: set[str] = set()
         self.mail_fails = False
+        self.most_amount: int | None = None
         self.catalogue_version = 0
         self.orders_version = 0
         self._last_ids: dict[str, int] = defaultdict(int)
+        self._backup: Store | None = None
 
     # Time
 
@@ -172,7 +176,7 @@ class Store(Sales):
         """Set a product's quantity as the shop does: never below zero, never above what its column holds."""
         with self.lock:
             product = self.products[product_id]
-            product.amount = min(max(int(amount), 0), MAX_INT)
+            product.amount = self._accepted(amount)
             product.updated = self.now()
             product.need_process = False
             self.touch_product(product_id, face=False)
@@ -181,8 +185,19 @@ class Store(Sales):
         """Set a variant's own quantity, with the same limits as a product's."""
         with self.lock:
             variant = self.variants[variant_id]
-            variant.amount = min(max(int(amount), 0), MAX_INT)
+            variant.amount = self._accepted(amount)
             self.touch_product(variant.product_id, face=False)
+
+    def _accepted(self, amount: int) -> int:
+        most = MAX_INT if self.most_amount is None else self.most_amount
+        return min(max(int(amount), 0), most)
+
+    def rename(self, product_id: int, sku: str | None, *, variant_id: int | None = None) -> None:
+        """Give a product, or one of its variants, another SKU. Orders keep the SKU of the sale (5.4 and 5.5, observed)."""
+        with self.lock:
+            thing = self.products[product_id] if variant_id is None else self.variants[variant_id]
+            thing.sku = sku
+            self.touch_product(product_id, face=False)
 
     def amount(self, product_id: int) -> int:
         """The product's own quantity now."""
@@ -327,26 +342,13 @@ class Store(Sales):
 
     def set_switches(self, switches: dict) -> dict:
         """Set the shop's own switches by name and return them all. Raises ValueError for what there is not."""
-        kinds = {
-            "natural_order": str,
-            "supports_update_date": bool,
-            "has_variants_module": bool,
-            "newer_api": bool,
-            "mail_fails": bool,
-            "server_utc_offset": int,
-            "currency": str,
-        }
-        for name, value in switches.items():
-            if name not in kinds:
-                raise ValueError(f"There is no switch {name!r}. There are: {', '.join(kinds)}.")
-            if type(value) is not kinds[name]:
-                raise ValueError(f"{name} is a {kinds[name].__name__}.")
+        check_switches(switches)
         with self.lock:
             for name, value in switches.items():
                 setattr(self, name, value)
             self.catalogue_version += 1
             self.orders_version += 1
-        return {name: getattr(self, name) for name in kinds}
+        return {name: getattr(self, name) for name in SWITCHES}
 
     def snapshot(self) -> "Store":
         """A copy of the shop as it is now, untouched by what happens later."""
@@ -356,6 +358,25 @@ class Store(Sales):
             vars(frozen).update(pickle.loads(pickle.dumps(tables, pickle.HIGHEST_PROTOCOL)))
             frozen.lock = threading.RLock()
             return frozen
+
+    def backup(self) -> None:
+        """Remember the shop as it is now, for `restore`."""
+        self._backup = self.snapshot()
+
+    def restore(self) -> None:
+        """Go back to the last `backup`, as a merchant does: orders, stock and the counters of ids are those of then, so that ids
+        and numbers are given again to new orders. Raises ValueError where there is no backup."""
+        backup = self._backup
+        if backup is None:
+            raise ValueError("There is no backup.")
+        with self.lock:
+            catalogue, orders = self.catalogue_version, self.orders_version
+            tables = {name: value for name, value in vars(backup).items() if isinstance(value, (dict, list, set))}
+            vars(self).update(pickle.loads(pickle.dumps(tables, pickle.HIGHEST_PROTOCOL)))
+            self.catalogue_version, self.orders_version = catalogue + 1, orders + 1
+            for row in (*self.orders.values(), *self.products.values()):
+                # Rendered pages are kept by revision: one of before the restore must not be shown again.
+                row.revision += 1000 + self.orders_version
 
     def summary(self) -> dict:
         """Counts and sums of the shop, for a page or a test."""

@@ -1,4 +1,4 @@
-"""A request as the shop's program sees it, read off the wire by the server."""
+"""A request as the shop's program gets it from the server."""
 
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote

@@ -1,27 +1,27 @@
 "use strict";
-// Pages work without this file. It adds what a browser alone cannot: optimistic switches, messages, quiet hidden tabs.
+// Pages work without this file. It adds optimistic switches, messages, and polls that pause in hidden tabs.
 (() => {
   const year = 365 * 24 * 3600;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   document.documentElement.classList.add("js");
 
-  // The server shows times in this zone.
+  // The server formats times in this zone.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   document.cookie = `zone=${zone}; path=/; max-age=${year}; samesite=lax`;
 
-  // The second click of a double click is not a second wish.
+  // The second click of a double click sends nothing.
   document.addEventListener("click", (event) => {
     if (event.detail > 1 && event.target.closest("[type=submit]")) event.preventDefault();
     const dismiss = event.target.closest("[data-dismiss]");
     if (dismiss) dismiss.parentElement.remove();
   }, true);
 
-  // Messages that came with the page are put in again, because only what changes is read out.
+  // Messages that came with the page are inserted again, because screen readers announce only changes.
   const toasts = document.getElementById("toasts");
   const early = all(".toast-note", toasts);
   setTimeout(() => early.filter((note) => note.isConnected).forEach((note) => toasts.append(note)), 200);
 
-  // Who types a password alone in a room may look at it.
+  // A button that shows the password.
   for (const input of all("input[type=password][autocomplete$=password]")) {
     const show = document.createElement("button");
     show.type = "button";
@@ -39,15 +39,46 @@
   const summary = document.querySelector("[data-error-summary]");
   if (summary) summary.focus();
 
-  // One tick for all the rows of a list.
+  // The box that selects every row of a list, and the number of selected rows.
   document.addEventListener("change", (event) => {
-    const ticks = event.target.closest("form") ? all("tbody [type=checkbox]", event.target.closest("form")) : [];
-    if (event.target.matches("[data-tick-all]")) ticks.forEach((tick) => { tick.checked = event.target.checked; });
-    const one = event.target.closest("form")?.querySelector("[data-tick-all]");
-    if (one && event.target.matches("tbody *")) one.checked = ticks.every((tick) => tick.checked);
+    const form = event.target.closest("form");
+    const every = form?.querySelector("[data-select-all]");
+    if (!every) return;
+    const boxes = all("tbody [type=checkbox]", form);
+    if (event.target === every) boxes.forEach((box) => { box.checked = every.checked; });
+    const selected = boxes.filter((box) => box.checked).length;
+    every.checked = selected === boxes.length;
+    form.querySelector("[data-selected]").textContent = `${selected} selected`;
   });
 
-  // A switch shows the wanted state at once, and the old one again where the server says no.
+  // The review sheet: Enter (also a scanner's) goes on to the next row, a pasted column fills the rows below, and one carrier goes to all.
+  const sheet = document.querySelector("[data-sheet]");
+  if (sheet) {
+    const numbers = all("[data-tracking]", sheet);
+    const carriers = all("[data-carrier]", sheet);
+    const next = (input) => numbers[numbers.indexOf(input) + 1] || sheet.querySelector("[data-ship]");
+    sheet.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+      event.preventDefault();
+      const at = carriers.indexOf(event.target);
+      const to = event.target.matches("[data-tracking]") ? next(event.target) : numbers[Math.max(at, 0)];
+      to.focus();
+      if (to.select) to.select();
+    });
+    sheet.addEventListener("paste", (event) => {
+      const lines = event.clipboardData.getData("text").split(/[\r\n]+/).map((line) => line.trim());
+      while (lines.length && !lines[lines.length - 1]) lines.pop();
+      if (lines.length < 2 || !event.target.matches("[data-tracking]")) return;
+      event.preventDefault();
+      const rows = numbers.slice(numbers.indexOf(event.target));
+      rows.forEach((input, at) => { if (at < lines.length) input.value = lines[at]; });
+      next(rows[Math.min(lines.length, rows.length) - 1]).focus();
+    });
+    const every = sheet.querySelector("[data-carrier-all]");
+    if (every) every.addEventListener("input", () => carriers.forEach((input) => { input.value = every.value; }));
+  }
+
+  // A switch shows the new state at once, and the old one again if the server refuses.
   const flip = (event) => {
     const button = event.target.querySelector?.(":scope > [role=switch]");
     if (button) button.setAttribute("aria-checked", String(button.getAttribute("aria-checked") !== "true"));
@@ -60,32 +91,32 @@
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) listen(name, (event) => { flip(event); sayOffline(event); });
 
-  // A page that asks by itself says nothing when it gets no good answer; it asks again.
+  // A failed poll shows no message. The next poll tries again.
   listen("htmx:beforeSwap", (event) => {
     if (event.detail.isError && event.detail.requestConfig.elt.matches("[data-poll]")) event.detail.shouldSwap = false;
   });
   const announcer = document.getElementById("announcer");
   listen("announce", (event) => { if (announcer.textContent !== event.detail.value) announcer.textContent = event.detail.value; });
 
-  // What opens a window of its own may change this page: look again when it is back in front.
+  // A page in another window may change this one: reload it when it is in front again.
   let away = false;
   document.addEventListener("click", (event) => { away ||= Boolean(event.target.closest("[data-refresh-on-return]")); });
   window.addEventListener("focus", () => { if (away) location.reload(); });
 
   function sayOffline(event) {
-    // A poll tries again by itself; only an act of a person is worth a message.
+    // Only a person's action gets a message; polls try again.
     if (event.target.matches("[data-poll]") || toasts.querySelector("[data-fallback]")) return;
     toasts.append(document.getElementById("offline").content.cloneNode(true));
   }
 
-  // What a page asks by itself keeps nobody signed in.
+  // Polls do not keep a session alive.
   listen("htmx:configRequest", (event) => {
     if (event.target.matches("[data-poll]")) event.detail.headers["X-Poll"] = "1";
   });
   listen("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
   });
-  // A question comes up in a dialog; without this file its link leads to a page that asks the same.
+  // Confirmations open in a dialog. Without this file the link opens a page instead.
   const dialog = document.getElementById("dialog");
   listen("htmx:afterSwap", (event) => {
     if (event.target === dialog) dialog.showModal();

@@ -6,7 +6,9 @@ it runs twice, on SQLite and on PostgreSQL."""
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from app import create_app
 from config import Config, load
 from extensions import db as database
 from practice_shop import PracticeShop
+from tests.support import sharing
 from tests.support.databases import PostgresServer, migrate, postgres_database
 from tests.support.processes import Processes, processes_in
 from tests.support.signed_in import FreshClient, sign_in
@@ -31,7 +34,14 @@ KEYRING = Fernet.generate_key().decode()
 
 pytest_plugins = (
     "tests.support.workers", "tests.support.browser", "tests.support.shops", "tests.support.served", "tests.support.set_clock",
+    "tests.support.proxied",
 )  # fmt: skip
+
+sharing.install()
+# Where Python may not keep what it has compiled, each worker of pytest and each process that a test starts compiles all modules again,
+# which takes longer than most tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,14 +53,57 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("database_kind", ["sqlite", "postgresql"] if both else ["sqlite"], scope="function")
 
 
+def pytest_configure() -> None:
+    """Draw which variants of sampled tests run. The workers of pytest-xdist inherit it."""
+    os.environ.setdefault("SAMPLE_SEED", str(random.SystemRandom().randrange(10_000)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.stats.get("failed") and not os.environ.get("DEEP"):
+        terminalreporter.write_line(f"SAMPLE_SEED={os.environ['SAMPLE_SEED']} runs the same variants of sampled tests again.")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long suites to ``make deep`` (DEEP=1)."""
+    """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several,
+    unless it is marked ``both_databases``. Of a test that is marked ``sampled(2)``, two variants run."""
     if os.environ.get("DEEP"):
         return
-    deep = [item for item in items if item.get_closest_marker("deep")]
+    drawn = _drawn(items)
+    seen: set[str] = set()
+    kept: list[pytest.Item] = []
+    deep: list[pytest.Item] = []
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            (kept if item in drawn else deep).append(item)
+        else:
+            (deep if item.get_closest_marker("deep") or _is_further_variant(item, seen) else kept).append(item)
     if deep:
-        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+        items[:] = kept
         config.hook.pytest_deselected(items=deep)
+
+
+def _drawn(items: list[pytest.Item]) -> set[pytest.Item]:
+    """The variants of sampled tests that run."""
+    variants: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            variants.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    drawn: set[pytest.Item] = set()
+    for name, several in variants.items():
+        (number,) = several[0].get_closest_marker("sampled").args
+        drawn.update(random.Random(f"{os.environ['SAMPLE_SEED']} {name}").sample(several, min(number, len(several))))
+    return drawn
+
+
+def _is_further_variant(item: pytest.Item, seen: set[str]) -> bool:
+    """Whether a test runs on PostgreSQL and ``seen`` holds another variant of it, which is noted there."""
+    variant = getattr(item, "callspec", None)
+    if variant is None or variant.params.get("database_kind") != "postgresql" or item.get_closest_marker("both_databases"):
+        return False
+    name = item.nodeid.partition("[")[0]
+    further = name in seen
+    seen.add(name)
+    return further
 
 
 def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:
@@ -144,6 +197,7 @@ def app(config: Config) -> Iterator[Flask]:
     made = create_app(config)
     made.config["WTF_CSRF_ENABLED"] = False
     made.test_client_class = FreshClient
+    sharing.share_templates(made)
     with made.app_context():
         yield made
         database.session.remove()
@@ -166,7 +220,7 @@ def client(app: Flask) -> FreshClient:
 
 @pytest.fixture
 def practice() -> Iterator[PracticeShop]:
-    """A small practice shop on a port of its own."""
+    """A small practice shop on its own port."""
     with PracticeShop() as shop:
         yield shop
 

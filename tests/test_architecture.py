@@ -4,32 +4,25 @@ which library, by reading our own imports here."""
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCTION = (
-    "app",
-    "worker",
-    "blueprints",
-    "cli",
-    "jobs",
-    "services",
-    "channels",
-    "models",
-    "extensions",
-    "config",
-    "errors",
+    "app", "worker", "page_worker", "api", "blueprints", "cli", "jobs", "services", "channels", "models", "extensions", "config", "errors",
     "logs",
-)
-OURS = {*PRODUCTION, "practice_shop", "local_run", "bench", "tests"}
+)  # fmt: skip
+BESIDE = ("practice_shop", "local_run", "bench")
+OURS = {*PRODUCTION, *BESIDE, "tests"}
 SINGLE_FILES = {
-    "app": {"blueprints", "cli", "jobs", "models", "services", "config", "errors", "extensions", "logs"},
+    "app": {"api", "blueprints", "cli", "jobs", "models", "services", "config", "errors", "extensions", "logs"},
     "worker": {"app", "jobs", "config", "errors", "extensions", "logs"},
+    "page_worker": {"config", "errors", "extensions", "logs"},
     "extensions": {"config", "errors"},
     "config": {"errors"},
     "errors": set(),
@@ -57,20 +50,68 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
             yield place.as_posix(), ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every absolute import: the module, and the names taken from it."""
+def imports(tree: ast.Module, package: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every import: the module, and the names taken from it. With ``package`` those that are relative to it, too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module, tuple(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 1 and package:
+            yield f"{package}.{node.module}" if node.module else package, tuple(alias.name for alias in node.names)
 
 
 def test_imports_between_packages_keep_the_contract():
-    # A process of its own: import-linter sets logging up anew, and every logger there was would be silent in the tests to come.
+    # A separate process: import-linter sets logging up again, and every logger there was would be silent in the tests to come.
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_two_modules_import_each_other():
+    """Directly or through others. Imports inside functions and for type checkers count."""
+    trees = {place.removesuffix(".py").removesuffix("/__init__").replace("/", "."): tree for place, tree in sources()}
+    assert list(cycles(arrows_between(trees))) == []
+
+
+def test_cycles_are_found_wherever_the_import_is():
+    for late in ("import a", "def f():\n    from a import x", "class C:\n    from a import x", "if TYPE_CHECKING:\n    import a"):
+        trees = {name: ast.parse(text) for name, text in {"a": "import b", "b": "from c import y", "c": late}.items()}
+        assert list(cycles(arrows_between(trees))) in (["a -> b -> c -> a"], ["b -> c -> a -> b"], ["c -> a -> b -> c"]), late
+    within = {"p": "from p.one import x", "p.one": "from p import two", "p.two": "from p import one, CONSTANT"}
+    assert arrows_between({name: ast.parse(text) for name, text in within.items()})["p.two"] == {"p.one", "p"}
+
+
+def test_only_the_practice_shop_imports_by_relative_names():
+    """The other tests of this file read absolute imports, and those relative to the flat package of the practice shop."""
+    relative = [
+        f"{place}:{node.lineno}" for place, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+        and node.level > place.startswith("practice_shop/")
+    ]  # fmt: skip
+    assert relative == []
+
+
+def arrows_between(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """For each module the modules that it imports. "from services.stock import ledger" imports a module, "from
+    services.stock.ledger import enter" takes a name from one."""
+    return {
+        name: {each for found in imports(tree, name.split(".")[0]) for each in _imported(*found, trees.keys())}
+        for name, tree in trees.items()
+    }
+
+
+def _imported(module: str, names: tuple[str, ...], known: Collection[str]) -> set[str]:
+    if not names:
+        return {module} & set(known)
+    return {f"{module}.{name}" if f"{module}.{name}" in known else module for name in names} & set(known)
+
+
+def cycles(arrows: dict[str, set[str]]) -> Iterator[str]:
+    """The first cycle, as "a -> b -> a"."""
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        yield " -> ".join(reversed(error.args[1]))
 
 
 @pytest.mark.parametrize("name", SINGLE_FILES)

@@ -1,4 +1,4 @@
-"""``python -m tools.licences``: write docs/licences.md anew, from what is pinned and what the packages say of themselves."""
+"""``python -m tools.licences``: write docs/licences.md again, from what is pinned and what the packages say of themselves."""
 
 from __future__ import annotations
 

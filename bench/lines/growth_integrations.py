@@ -19,8 +19,9 @@ from bench.lines.pages import BROWSER, LIST, fill
 from bench.pairs import in_child
 from bench.place import Place, let_go
 from extensions import db, writing
-from models import Integration, OrderRhythm, SyncRun
+from models import Flow, FlowKind, OrderRhythm, SyncRun
 from models.types import utcnow
+from services.shops.flows import AT_ONCE
 from tests.support.signed_in import sign_in
 
 
@@ -60,7 +61,7 @@ def _measure(place: Place) -> dict[int, dict[str, float]]:
 def _nothing_due() -> None:
     with writing() as session:
         later = utcnow() + timedelta(hours=1)
-        session.execute(update(Integration).values(orders_due_at=later, stock_due_at=later, listings_due_at=later))
+        session.execute(update(Flow).where(Flow.kind.in_(AT_ONCE)).values(due_at=later))
         session.execute(update(OrderRhythm).where(OrderRhythm.due_at.is_not(None)).values(due_at=later))
 
 
@@ -74,7 +75,7 @@ def _tick(times: int) -> float:
 
 def _due_tick(size: int) -> float:
     with writing() as session:
-        session.execute(update(Integration).values(orders_due_at=utcnow()))
+        session.execute(update(Flow).where(Flow.kind == FlowKind.ORDERS).values(due_at=utcnow()))
 
     def ticks() -> None:
         # A tick starts 500 runs at most.

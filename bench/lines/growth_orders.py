@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 import jobs.schedule
 from bench.frame import Measured
@@ -20,11 +20,10 @@ from bench.growth import fitted, processor_seconds, spread_sizes
 from bench.pairs import in_child
 from bench.place import Place, connect, do, let_go
 from extensions import db, writing
-from jobs.work import work_on_run
+from jobs import runs as run_jobs
 from models import Integration, Order, OrderLine, SyncRun
 from models.types import utcnow
-from services import evaluation
-from services.bulk import BulkInsert
+from services.orders import evaluation
 from tests.support.signed_in import sign_in
 
 FRESH = 1_000
@@ -91,7 +90,6 @@ def _models() -> list[Model]:
 def _fill(integration_id: int, models: list[Model], number: int) -> None:
     """Copies of the models, as if downloaded by this integration long ago."""
     shop_id = db.session.get_one(Integration, integration_id).shop_id
-    insert_orders, insert_lines = BulkInsert(Order.__table__), BulkInsert(OrderLine.__table__)
     for start in range(0, number, CHUNK):
         orders, its_lines = [], []
         for each in range(start, min(start + CHUNK, number)):
@@ -103,9 +101,9 @@ def _fill(integration_id: int, models: list[Model], number: int) -> None:
                          "held_codes": [], "held_reason": "", "cancel_unseen": False}
             )  # fmt: skip
             its_lines += [line | {"order_id": order_id, "shipped": line["quantity"]} for line in lines]
-        with writing():
-            insert_orders(orders)
-            insert_lines(its_lines)
+        with writing() as session:
+            session.execute(insert(Order.__table__), orders)
+            session.execute(insert(OrderLine.__table__), its_lines)
 
 
 def _download(integration_id: int) -> float:
@@ -140,14 +138,14 @@ def _tick(integration_id: int, times: int) -> float:
     def tick() -> None:
         with writing() as session:
             integration = session.get_one(Integration, integration_id)
-            integration.orders_due_at = integration.stock_due_at = utcnow()
+            integration.flows["orders"].due_at = integration.flows["stock"].due_at = utcnow()
         jobs.schedule.tick()
         queued = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued").order_by(SyncRun.id)).all()
         db.session.rollback()
         if len(queued) != 2:
             raise RuntimeError(f"The tick started {len(queued)} runs.")
         for run_id in queued:
-            work_on_run(run_id)
+            run_jobs.run(run_id)
 
     tick()
     return processor_seconds(tick, times)

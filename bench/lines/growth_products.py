@@ -45,7 +45,7 @@ def _measure(place: Place) -> dict[int, dict[str, float]]:
         # One product in a hundred has variants; the largest is the shop that the worker's memory is measured with.
         shop = place.shop(products=size, orders=100, variant_share=0.01)
         with place.installation():
-            integration_id = connect(shop, brake_percent=100)
+            integration_id = connect(shop, safety_limit_percent=100)
             # Before the orders are there nothing is linked.
             costs = {"listings": in_child(_run, integration_id, "listings", seconds=240)}
             do(integration_id, "orders")

@@ -1,12 +1,12 @@
 """Downloading 10,000 orders, against the least that any program could do; and the requests it takes.
 
-*Ours* is the whole of ``services.sync.perform`` on a queued run, as a worker does it: claim, lease and heartbeat, the gate
+*Ours* is the whole of ``services.sync.execution.perform`` on a queued run, as a worker does it: claim, lease and heartbeat, the gate
 before each request, address guard and size cap, every row checked against what was asked, the money broken down, holds
-judged, digests compared, each page committed with its cursor and the proof of the lease.
+evaluated, digests compared, each page committed with its cursor and the proof of the lease.
 
 *Theirs* is a bare script: one ``requests`` session asks for the very same addresses (taken from the shop's log of a warm-up by
 ours, so both get the same prebuilt pages), decodes them with ``json`` and writes the same rows with core SQL on the same
-migrated schema: every column of ``order`` and ``order_line`` that ours fills, the raw payload included, ids counted by
+migrated schema: every column of ``order`` and ``order_line`` that ours fills, the raw payload included, the search index and the sales by day, ids counted by
 itself, one executemany a table and one commit a page, on the same SQLite settings. It checks nothing, keeps no lease, and
 knows the rules for this one shop only. The two databases are compared afterwards.
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -30,7 +31,9 @@ from bench.frame import Measured
 from bench.pairs import alternate, in_child, ratio, samples
 from bench.place import Place, connect, let_go
 from extensions import db
-from services import runs, sync
+from services.common.words import words_of
+from services.runs import lifecycle
+from services.sync import execution
 
 PAGE = 100
 ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -39,9 +42,23 @@ SUMS = """
            (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason)
               FROM (SELECT * FROM "order" ORDER BY external_id)),
            (SELECT sum(length(raw)) FROM "order"), (SELECT sum(quantity * product_id) FROM order_line),
-           (SELECT group_concat(placed_at || customer || email || shipping_address) FROM (SELECT * FROM "order" ORDER BY external_id))
+           (SELECT group_concat(placed_at || customer || email || shipping_address) FROM (SELECT * FROM "order" ORDER BY external_id)),
+           (SELECT group_concat(public || '/' || personal) FROM
+              (SELECT s.public, s.personal FROM "order" o JOIN order_search s ON s.rowid = o.id ORDER BY o.external_id)),
+           (SELECT group_concat(day || orders || ' ' || pieces || ' ' || total) FROM (SELECT * FROM day_sales ORDER BY day, currency)),
+           (SELECT group_concat(day || sku_key || orders || ' ' || pieces)
+              FROM (SELECT * FROM sku_sales ORDER BY day, sku_key, currency))
 """
 """What has to be equal in both databases."""
+SEARCH = "INSERT INTO order_search (rowid, public, personal) VALUES (:id, :public, :personal)"
+DAYS = """
+    INSERT INTO day_sales (shop_id, day, currency, orders, pieces, total, decimals) VALUES (1, :day, :currency, :orders, :pieces, :total, 2)
+    ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, pieces = pieces + excluded.pieces, total = total + excluded.total
+"""
+SKUS = """
+    INSERT INTO sku_sales (shop_id, day, sku_key, currency, orders, pieces, total) VALUES (1, :day, :key, :currency, :orders, :pieces, :total)
+    ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, pieces = pieces + excluded.pieces, total = total + excluded.total
+"""
 
 
 def measure_ratio(place: Place) -> Measured:
@@ -86,10 +103,10 @@ def measure_ratio(place: Place) -> Measured:
 
 def _download(app: Flask) -> tuple[float, float, Any]:
     """Seconds, processor seconds, and what is stored."""
-    run_id = runs.start_run(1, "orders", "bench").id
+    run_id = lifecycle.start_run(1, "orders", "bench").id
     let_go()
     started, cpu = time.perf_counter(), time.process_time()
-    done = sync.perform(run_id)
+    done = execution.perform(run_id)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     if done is None or done.outcome != "done":
         raise RuntimeError(f"The run did not end well: {done and done.error}")
@@ -117,6 +134,10 @@ def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float,
                 with engine.begin() as connection:
                     connection.execute(insert(order_table), orders)
                     connection.execute(insert(line_table), lines)
+                    connection.execute(text(SEARCH), _searched(orders, lines))
+                    days, skus = _sold(orders, lines)
+                    connection.execute(text(DAYS), days)
+                    connection.execute(text(SKUS), skus)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     return seconds, cpu, _sums(engine)
 
@@ -154,11 +175,54 @@ def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
 
 def _line(item: dict[str, Any], position: int, order: int) -> dict[str, Any]:
     return {
-        "order_id": order, "position": position, "sku": item["sku"], "name": item["name"], "quantity": item["quantity"],
+        "order_id": order, "position": position, "sku": item["sku"], "sku_key": item["sku"].strip().lower(), "name": item["name"], "quantity": item["quantity"],
         "price": _money(item["price"]), "total": _money(item["subtotal"]), "tax": 0,
         "options": [list(pair) for pair in item["attributes"].items()] if item["attributes"] else [],
-        "product_id": str(item["productId"] or ""), "variant_id": "", "stock_item_id": None, "reserved": 0, "shipped": 0,
+        "product_id": str(item["productId"] or ""), "variant_id": "", "shipped": 0,
     }  # fmt: skip
+
+
+def _searched(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The search index: words of number and SKUs, and of customer and e-mail address."""
+    skus: dict[int, dict[str, str]] = defaultdict(dict)
+    for line in lines:
+        skus[line["order_id"]][line["sku_key"]] = line["sku"]
+    found = []
+    for order in orders:
+        words = words_of(order["number"])
+        words += [word.lstrip("0") for word in words if word.isdigit() and word[0] == "0" and word.strip("0")]
+        words += [word for sku in skus[order["id"]].values() for word in words_of(sku)]
+        personal = words_of(order["customer"]) + words_of(order["email"])
+        found.append({"id": order["id"], "public": " ".join(words), "personal": " ".join(personal)})
+    return found
+
+
+def _sold(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The page's sales by day, and by day and SKU."""
+    counted = {order["id"]: order for order in orders if order["state"] != "cancelled"}
+    days: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
+    skus: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for order in counted.values():
+        sums = days[order["placed_at"].date(), order["currency"]]
+        sums[0] += 1
+        sums[2] += order["total"]
+    seen = set()
+    for line in lines:
+        order_of = counted.get(line["order_id"])
+        if order_of is not None:
+            day, currency, key = order_of["placed_at"].date(), order_of["currency"], line["sku_key"]
+            days[day, currency][1] += line["quantity"]
+            sums = skus[day, key, currency]
+            sums[0] += (line["order_id"], key) not in seen
+            sums[1] += line["quantity"]
+            sums[2] += line["total"]
+            seen.add((line["order_id"], key))
+    return (
+        [{"day": day.isoformat(), "currency": currency, "orders": sums[0], "pieces": sums[1], "total": sums[2]}
+         for (day, currency), sums in days.items()],
+        [{"day": day.isoformat(), "key": key, "currency": currency, "orders": sums[0], "pieces": sums[1], "total": sums[2]}
+         for (day, key, currency), sums in skus.items()],
+    )  # fmt: skip
 
 
 def _money(value: float) -> int:

@@ -1,14 +1,14 @@
 """The list of 1,000 integrations, one switch on it, and what a browser loads to see it.
 
 Requests go to the application itself (WSGI, no server and no network between, which would only hide differences), each in a
-context of its own, answers compressed as for a browser. 1,000 integrations stand in the database, with 20 orders and 50 listings
+separate context, answers compressed as for a browser. 1,000 integrations stand in the database, with 20 orders and 50 listings
 each; the page shows fifty. Two that are compared are asked in turn, request by request.
 
 *The page*, against a bare route that renders the same template from the same objects, kept in memory.
 *The switch* as htmx sends it, answered with the row as it is now, against a bare route that does the same update and commit in
 core SQL and renders the same row from an object in memory. It notes nothing in the audit trail and looks at no other row.
 *The door* is what every route of this application stands behind, a bare one too: the session looked up, the request counted in
-a Valkey, the form token checked. Both sides of the two comparisons above carry it; what it costs is a line of its own: the
+a Valkey, the form token checked. Both sides of the two comparisons above carry it; what it costs is a separate line: the
 bare page behind it, against the same with nobody at the door and the person in memory.
 *The weight*: the page and everything it names (style sheets, scripts, icons, pictures, and what the style sheets name), each
 once, heads and bodies as they are sent to a browser that takes gzip.
@@ -36,11 +36,14 @@ from werkzeug.test import TestResponse
 from bench.frame import Measured
 from bench.pairs import alternate, in_child, ratio, samples
 from bench.place import Place, let_go
-from blueprints.sales_channels.forms import ListFilter
+from blueprints.integrations.forms import IntegrationFilter
 from extensions import writing
-from models import Integration, Listing, Order, Shop, SyncRun
+from models import Flow, FlowKind, Integration, Listing, Order, Shop, SyncRun
 from models.types import utcnow
-from services import integration_list, sign_ins, vault
+from services.accounts import sign_ins
+from services.integrations import overview
+from services.security import vault
+from services.shops.flows import AT_ONCE, INTERVALS
 from tests.support.signed_in import sign_in
 
 LIST = "/settings/sales-channels"
@@ -83,7 +86,7 @@ def _measure(place: Place) -> dict[str, Any]:
 
 def _in_process(app: Flask, times: int) -> dict[str, Any]:
     with app.app_context():
-        page = integration_list.list_page(1)
+        page = overview.list_page(1)
     _add_bare_routes(app, page)
     client = app.test_client()
     sign_in(client, "owner")
@@ -91,31 +94,37 @@ def _in_process(app: Flask, times: int) -> dict[str, Any]:
     return {"list": _list(client, times), "toggle": _toggle(client, times, page), "door": _door(client, times), "weight": weight}
 
 
-def _add_bare_routes(app: Flask, page: integration_list.IntegrationPage) -> None:
+def _add_bare_routes(app: Flask, page: overview.IntegrationPage) -> None:
     with app.test_request_context():
-        form = ListFilter(MultiDict())
+        form = IntegrationFilter(MultiDict())
     rows = {row.id: row for row in page.rows}
 
     def show_list() -> str:
         return render_template(
-            "sales_channels/list.html", form=form, drafts=[], page=page, filters={}, back=LIST, link=lambda number: LIST
+            "integrations/list.html", form=form, drafts=[], page=page, filters={}, back=LIST, link=lambda number: LIST
         )
 
     def toggle(integration_id: int) -> str:
         enabled, now = request.form["enabled"] == "yes", utcnow()
-        due = {"orders_due_at": now, "stock_due_at": now, "listings_due_at": now} if enabled else {}
         with writing() as session:
             session.execute(
-                update(Integration.__table__).where(Integration.__table__.c.id == integration_id).values(enabled=enabled, **due)
+                update(Integration.__table__).where(Integration.__table__.c.id == integration_id).values(enabled=enabled)
             )
-            if not enabled:
+            if enabled:
+                rows_of_flows = Flow.__table__
+                session.execute(
+                    update(rows_of_flows)
+                    .where(rows_of_flows.c.integration_id == integration_id, rows_of_flows.c.kind.in_(AT_ONCE))
+                    .values(due_at=now)
+                )
+            else:
                 runs = SyncRun.__table__
                 session.execute(
                     update(runs)
                     .where(runs.c.integration_id == integration_id, SyncRun.live, runs.c.state == "queued")
                     .values(state="finished", outcome="stopped", finished_at=now)
                 )
-        return render_template("sales_channels/_row.html", row=rows[integration_id])
+        return render_template("integrations/_row.html", row=rows[integration_id])
 
     app.add_url_rule("/bench/list", view_func=show_list)
     app.add_url_rule("/bench/toggle/<int:integration_id>", view_func=toggle, methods=["POST"])
@@ -144,7 +153,7 @@ def _door(client: FlaskClient, times: int) -> tuple[list[float], list[float]]:
     return _in_turn(lambda: ask(door), lambda: ask([let_in]), times)
 
 
-def _toggle(client: FlaskClient, times: int, page: integration_list.IntegrationPage) -> tuple[list[float], list[float]]:
+def _toggle(client: FlaskClient, times: int, page: overview.IntegrationPage) -> tuple[list[float], list[float]]:
     token = re.search(r'name="csrf_token" value="([^"]+)"', client.get(LIST).get_data(as_text=True)).group(1)
     wanted: dict[tuple[str, int], str] = {}
 
@@ -232,13 +241,28 @@ def fill(number: int) -> None:
             insert(Integration),
             [
                 {"id": row, "shop_id": row, "kind": "xcart", "name": f"Shop {row:04d}", "name_key": f"shop {row:04d}",
-                 "endpoint": f"https://shop-{row}.example", "generation": "addon", "key_sealed": vault.seal("key"),
-                 "orders_since": now - timedelta(days=30), "orders_due_at": now + timedelta(minutes=row % 5 + 1),
-                 "stock_due_at": now + timedelta(minutes=5), "listings_due_at": now + timedelta(days=1),
-                 "orders_done_at": now - timedelta(minutes=row % 50), "stock_done_at": now - timedelta(minutes=row % 70),
+                 "endpoint": f"https://shop-{row}.example", "generation": "addon", "key_encrypted": vault.encrypt("key"),
+                 "orders_since": now - timedelta(days=30), "processed_status": "S", "work_statuses": [["P", "*"], ["A", "*"]],
                  "health": "retrying" if row % 20 == 0 else "connected",
                  "health_message": "The shop is closed for maintenance." if row % 20 == 0 else "", "push_gate": "open"}
                 for row in ids
+            ],
+        )  # fmt: skip
+        soon = {"orders": lambda row: now + timedelta(minutes=row % 5 + 1), "stock": lambda row: now + timedelta(minutes=5),
+                "listings": lambda row: now + timedelta(days=1)}  # fmt: skip
+        done = {"orders": lambda row: now - timedelta(minutes=row % 50), "stock": lambda row: now - timedelta(minutes=row % 70)}
+
+        def never(row: object) -> None:
+            return None
+
+        session.execute(
+            insert(Flow),
+            [
+                {"integration_id": row, "kind": kind, "interval_seconds": INTERVALS.get(kind), "due_at": soon.get(kind, never)(row),
+                 "succeeded_at": done.get(kind, never)(row)}
+                for row in ids
+                for kind in FlowKind
+                if kind != FlowKind.UNDO
             ],
         )  # fmt: skip
         session.execute(

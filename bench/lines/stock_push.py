@@ -1,10 +1,10 @@
 """Sending 2,000 changed SKUs to an add-on shop that answers 20 ms late, against one PUT per SKU as a simple script does it.
 
 *Ours* is the stock run as a worker does it: orders downloaded first, the shop's present quantities read and compared, the
-brake asked, quantities sent a hundred a request, each answer compared with what was sent. The changes are a random choice of
+safety limit checked, quantities sent a hundred a request, each answer compared with what was sent. The changes are a random choice of
 the shop's products and variants, imported as a person would import a list. *Theirs* is one ``requests`` session that PUTs
 one row after the other to another shop of the same kind and looks at nothing; it is measured on some hundred rows and
-scaled, each row costing the same. The brake is set wide, so that so large a change does not wait for a person.
+scaled, each row costing the same. The safety limit is set high, so that so large a change does not wait for a person.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from bench.pairs import alternate, in_child, ratio, samples
 from bench.place import Place, connect, do, let_go
 from extensions import db
 from models import Link, Listing, StockItem
-from services import runs, stock, sync
+from services.runs import lifecycle
+from services.stock import files
+from services.sync import execution
 
 LATENCY = 20
 
@@ -49,7 +51,7 @@ def _measure(place: Place) -> dict[str, Any]:
     chance = random.Random(place.seed)
     asked: list[dict[str, int]] = []
     with place.installation() as app:
-        integration_id = connect(shop, brake_percent=100)
+        integration_id = connect(shop, safety_limit_percent=100)
         for kind in ("orders", "listings", "stock"):
             do(integration_id, kind)
         listings = pushable()
@@ -86,16 +88,16 @@ def change_stock(listings: list[tuple[str, str]], chance: random.Random) -> None
         query = select(StockItem.sku, StockItem.on_hand).where(StockItem.sku.in_(skus[start : start + 500]))
         before |= dict(db.session.execute(query).all())
     rows = [f"{sku},{before[sku] + chance.randrange(1, 40)}" for sku in skus]
-    changed = stock.import_stock(["sku,quantity", *rows], "bench").changed
+    changed = files.import_now("\n".join(["sku,quantity", *rows]).encode(), "stock.csv", "bench").changed
     if changed != len(skus):
         raise RuntimeError(f"{changed} of {len(skus)} stock items changed")
 
 
 def _push(app: Flask, integration_id: int, changes: int) -> float:
-    run_id = runs.start_run(integration_id, "stock", "bench").id
+    run_id = lifecycle.start_run(integration_id, "stock", "bench").id
     let_go()
     started = time.perf_counter()
-    run = sync.perform(run_id)
+    run = execution.perform(run_id)
     seconds = time.perf_counter() - started
     if run is None or run.outcome != "done" or run.counts.get("sent") != changes:
         raise RuntimeError(f"The push did not end well: {run and (run.outcome, run.counts, run.error)}")

@@ -39,7 +39,7 @@ def measure(place: Place) -> Measured:
     products, changes = place.full_or_quick(50_000, 2_000), place.full_or_quick(2_000, 200)
     shop = place.shop(products=products, orders=100, variant_share=0.01)
     with place.installation(REDIS_URL=place.queue) as app:
-        integration_id = connect(shop, brake_percent=100)
+        integration_id = connect(shop, safety_limit_percent=100)
         worker = place.processes.start(
             [sys.executable, "worker.py", "checks", "sync"], env=process_environment(app, LOG_LEVEL="INFO")
         )

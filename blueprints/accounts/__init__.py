@@ -1,7 +1,7 @@
-"""Signing in and out, and a person's own account."""
+"""Signing in and out, a person's own account, users, and API tokens."""
 
-from blueprints.accounts import words
-from blueprints.accounts.own import bp as own_bp
-from blueprints.accounts.routes import bp
+from blueprints.accounts import account, labels, sign_in, tokens, users
 
-__all__ = ["bp", "own_bp", "words"]
+blueprints = [sign_in.bp, account.bp, users.bp, tokens.bp]
+
+__all__ = ["blueprints", "labels"]

@@ -1,7 +1,7 @@
-"""Listings: the products and variants of the shops, their links, and drift."""
+"""Listings: the products and variants of the shops, their links, drift, stock previews and missing products."""
 
-from blueprints.listings import drift, routes
+from blueprints.listings import drift, losses, routes, stock_preview
 
-blueprints = [each.bp for each in (routes, drift)]
+blueprints = [routes.bp, drift.bp, stock_preview.bp, losses.bp]
 
 __all__ = ["blueprints"]

@@ -1,4 +1,4 @@
-"""Drift: quantities that somebody changed in a shop, and whose number counts."""
+"""Drift: quantities that somebody changed in a shop, and the decision whose quantity to use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
 from blueprints.listings.forms import DriftFilter
-from blueprints.numbers import argument
 from errors import InvalidInput
 from jobs.schedule import start_due_runs
-from services import listing_desk
+from services.listings import views
 
 bp = Blueprint("drift", __name__, url_prefix="/listings/drift")
 
@@ -21,8 +21,8 @@ bp = Blueprint("drift", __name__, url_prefix="/listings/drift")
 def show_drift() -> str:
     form = DriftFilter(request.args)
     chosen = form.chosen()
-    page = listing_desk.drift_page(
-        argument("page") or 1, integration_id=form.integration_id, open_only=not form.all.data, sort=form.sort.data
+    page = views.drift_page(
+        request.args.get("page", ""), integration_id=form.integration_id, open_only=not form.all.data, sort=form.sort.data
     )
     return render_template(
         "listings/drift.html", page=page, form=form, filters=chosen,
@@ -31,9 +31,10 @@ def show_drift() -> str:
 
 
 @bp.get("/drift.csv")
+@download
 def download_drift() -> Response:
     form = DriftFilter(request.args)
-    batches = listing_desk.iter_drift(form.integration_id, open_only=not form.all.data, sort=form.sort.data)
+    batches = views.iter_drift(form.integration_id, open_only=not form.all.data, sort=form.sort.data)
     return csv_file(
         "drift.csv", ("seen_at", "integration", "sku", "name", "expected", "found", "state", "decided_by"),
         ((row.seen_at.isoformat(timespec="seconds"), row.integration, row.sku, row.name, row.expected, row.found, row.state,
@@ -45,8 +46,8 @@ def download_drift() -> Response:
 def settle(drift_id: int) -> Response | AnyResponse:
     whose = request.form.get("whose", "")
     if whose not in ("ours", "theirs"):
-        raise InvalidInput("It was not said whose number counts.", "Load the page again.")
-    listing_desk.settle_drift(drift_id, whose, current_actor())
+        raise InvalidInput("Choose whose quantity to use.", "Load the page again.")
+    views.settle_drift(drift_id, whose, current_actor())
     start_due_runs()
-    toast("Our number stays." if whose == "ours" else "The shop's number is ours now.")
+    toast("Our quantity is kept." if whose == "ours" else "The shop's quantity is ours now.")
     return go_to(url_for(".show_drift"))

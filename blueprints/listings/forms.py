@@ -1,15 +1,17 @@
-"""The filters of the listings page and of the drift report."""
+"""The filters of the lists of listings and of drift."""
 
 from __future__ import annotations
 
 from wtforms import SearchField, SelectField
 
 from blueprints.forms import ShopFilter, choices, shop_field
-from services.listing_desk import Wanted
+from services.listings.views import Wanted
 
 STATES = {
-    "": "Every state", "linked": "Linked", "unlinked": "Unlinked", "conflict": "Conflict", "kit": "Kits", "off": "Not pushed",
-    "failed": "Refused by the shop", "drift": "Changed in the shop",
+    "": "All states", "linked": "Linked", "unlinked": "Unlinked", "conflict": "Conflict",
+    "renamed": "Renamed in the shop", "kit": "Kits", "off": "Not pushed",
+    "failed": "Not stored, for any reason", "waiting": "Waiting to be sent again", "other_value": "Stored another value",
+    "missing": "Not listed by the shop", "refused": "Refused by the shop", "drift": "Changed in the shop",
 }  # fmt: skip
 SORTS = {"": "Shop and SKU", "sku": "SKU", "name": "Name", "least": "Least in the shop first", "most": "Most in the shop first"}
 
@@ -30,5 +32,5 @@ class ListingFilter(ShopFilter):
 
 class DriftFilter(ShopFilter):
     shop = shop_field()
-    all = SelectField("Show", choices=choices({"": "What is open", "1": "Settled ones, too"}), default="")
+    all = SelectField("Show", choices=choices({"": "Open", "1": "All"}), default="")
     sort = SelectField("Sort by", choices=choices(DRIFT_SORTS), default="")

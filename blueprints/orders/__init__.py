@@ -1,7 +1,7 @@
-"""Orders: the list, one order, shipping, held orders, and where an order is."""
+"""Orders: the list, one order, held orders, and finding an order."""
 
-from blueprints.orders import held, lookup, page, routes, shipping
+from blueprints.orders import held, lookup, order, routes
 
-blueprints = [each.bp for each in (routes, page, shipping, held, lookup)]
+blueprints = [routes.bp, order.bp, held.bp, lookup.bp]
 
 __all__ = ["blueprints"]

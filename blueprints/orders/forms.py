@@ -6,23 +6,25 @@ from wtforms import SearchField, SelectField
 
 from blueprints.actors import may_see_customers
 from blueprints.forms import ShopFilter, choices, shop_field
-from services.order_desk import Wanted
+from services.orders.views import Wanted
 
 STATES = {
-    "": "Every state", "open": "Open", "ready": "Ready to ship", "part_shipped": "Part shipped", "on_hold": "On hold",
+    "": "All states", "open": "Open", "ready": "Ready to ship", "part_shipped": "Part shipped", "on_hold": "On hold",
     "awaiting_payment": "Awaiting payment", "shipped": "Shipped", "cancelled": "Cancelled",
-    "cancel_unseen": "Cancelled, not acknowledged", "untold": "Shop not told yet",
+    "cancel_unseen": "Cancelled, not seen", "not_sent": "Not sent to the shop yet",
+    "superseded": "ID used again", "gone": "Deleted in the shop, not seen",
+    "by_hand": "To do by hand in the shop",
 }  # fmt: skip
 AGES = {"": "Any age", "1": "Last day", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "older": "Older"}
 SORTS = {"newest": "Newest first", "oldest": "Oldest first", "number": "Number", "customer": "Customer", "total": "Largest total"}
 
 
 class OrderFilter(ShopFilter):
-    """Who may not see customers neither searches nor sorts by them."""
+    """Users who may not see customers can neither search nor sort by them."""
 
     DEFAULTS = {"sort": "newest"}
 
-    q = SearchField("Number, customer, e-mail or SKU")
+    q = SearchField("Number, customer, email or SKU")
     shop = shop_field()
     state = SelectField("State", choices=choices(STATES), default="")
     age = SelectField("Placed", choices=choices(AGES), default="")

@@ -1,4 +1,4 @@
-"""The inbox of held orders: a cause, its orders, and the button that mends it once."""
+"""Held orders, grouped by problem, each with the button that fixes it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
+from blueprints.labels import plural
 from blueprints.numbers import argument
-from blueprints.words import plural
-from errors import AppError, InvalidInput, QueueAway
+from errors import AppError, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
-from services import held, linking_by_hand, rereading, stock
-from services.paging import slice_of
+from services.common import whole_numbers
+from services.common.paging import slice_of
+from services.listings import manual_links
+from services.orders import held, rereading
+from services.stock import items
 
 bp = Blueprint("held", __name__, url_prefix="/orders/held")
 PAGE_SIZE = 20
 MOST_AT_ONCE = 200
-"""Orders that are evaluated while a person waits; more are left to the workers."""
+"""Orders that are evaluated while the user waits; workers do more than that."""
 
 
 @bp.get("")
@@ -36,12 +39,8 @@ def _page(wrong: AppError | None = None) -> str:
 @bp.post("/stock-item")
 def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
     try:
-        quantity = request.form.get("on_hand", "").strip()
-        if not (quantity.isascii() and quantity.isdigit() and len(quantity) < 12):
-            raise InvalidInput(f"{quantity[:20]!r} is not a quantity.", "Use a whole number such as 12.")
-        added = stock.add_stock_item(
-            request.form.get("sku", ""), int(quantity), current_actor(), name=request.form.get("name", "")
-        )
+        on_hand = whole_numbers.read(request.form.get("on_hand", ""), "on_hand")
+        added = items.add_stock_item(request.form.get("sku", ""), on_hand, current_actor(), name=request.form.get("name", ""))
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()
@@ -51,7 +50,7 @@ def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
 @bp.post("/link")
 def link_sku() -> tuple[str, int] | Response | AnyResponse:
     try:
-        released = linking_by_hand.link_sku(request.form.get("sku", ""), request.form.get("item", ""), current_actor())
+        released = manual_links.link_sku(request.form.get("sku", ""), request.form.get("item", ""), current_actor())
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()
@@ -70,7 +69,7 @@ def evaluate() -> Response | AnyResponse:
         for integration_id in rereading.evaluate_later(ids):
             with suppress(QueueAway):
                 enqueue_evaluation(integration_id)
-        toast(f"{plural(len(ids), 'order')} are being evaluated; come back in a while.", "info")
+        toast(f"{plural(len(ids), 'order')} are being rechecked. Come back in a few minutes.", "info")
         return go_to(url_for(".show_held"))
     return _released(rereading.evaluate_orders(ids, current_actor()).released)
 
@@ -84,10 +83,10 @@ def read_again() -> Response | AnyResponse:
 
 
 def _group() -> list[int]:
-    """The orders of the group that the form names, as they are held now."""
+    """The orders that are in the form's group now."""
     return held.ids_of(request.form.get("code", ""), request.form.get("key", ""))
 
 
 def _released(number: int) -> Response | AnyResponse:
-    toast(f"{plural(number, 'order')} released." if number else "No order was released by that.", "success" if number else "info")
+    toast(f"{plural(number, 'order')} released." if number else "No order was released.", "success" if number else "info")
     return go_to(url_for(".show_held"))

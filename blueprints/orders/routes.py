@@ -1,18 +1,21 @@
-"""The list of orders: filtered, exported, and acted on in bulk."""
+"""The list of orders, its CSV, and actions on selected orders."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from blueprints.access import may
 from blueprints.actors import current_actor
+from blueprints.downloads import download
 from blueprints.files import csv_file, numbers
 from blueprints.htmx import back_to, go_to, toast
-from blueprints.numbers import argument
+from blueprints.labels import plural
 from blueprints.orders.forms import OrderFilter
-from blueprints.words import plural
+from blueprints.shipping.batches import about_batch
 from jobs.schedule import start_due_runs
-from services import desk_settings, order_desk, rereading, shipments
+from services.orders import rereading, seen, views
+from services.shipping import batches, by_hand
 
 bp = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -20,28 +23,37 @@ bp = Blueprint("orders", __name__, url_prefix="/orders")
 @bp.get("")
 def list_orders() -> str:
     wanted = OrderFilter(request.args)
-    page = order_desk.list_page(wanted.wanted(), argument("page") or 1)
+    page = views.list_page(wanted.wanted(), request.args.get("page", ""))
     chosen = wanted.chosen()
+    back = url_for(".list_orders", page=request.args.get("page") or None, **chosen)
     return render_template(
-        "orders/list.html", page=page, form=wanted, filters=chosen, counts=order_desk.counts(),
-        warn_mail=desk_settings.mail_untold(),
-        link=lambda number: url_for(".list_orders", page=number, **chosen), back=request.full_path.rstrip("?"),
+        "orders/list.html", page=page, form=wanted, filters=chosen, counts=views.counts(),
+        link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=_shipped(back),
     )  # fmt: skip
 
 
+def _shipped(back: str) -> dict[str, object] | None:
+    """The banner about what was shipped from this list just now."""
+    batch = batches.find_batch(request.args.get("shipped", "")) if may("batches.undo_batch") else None
+    return None if batch is None else about_batch(batch, back)
+
+
 @bp.get("/orders.csv")
+@download
 def download_orders() -> Response:
     wanted = OrderFilter(request.args).wanted()
-    rows = (order_desk.row_for_file(row) for batch in order_desk.iter_rows(wanted) for row in batch)
-    return csv_file("orders.csv", order_desk.HEADER, rows)
+    rows = (views.row_for_file(row) for batch in views.iter_rows(wanted) for row in batch)
+    return csv_file("orders.csv", views.HEADER, rows)
 
 
-@bp.post("/ticked")
-def act_on_ticked() -> Response | AnyResponse:
+@bp.post("/selected")
+def act_on_selected() -> Response | AnyResponse:
     ids = numbers(request.form.getlist("order"))
+    if request.form.get("act") == "ship":
+        return go_to(url_for("sheet.show_sheet", order=ids, back=back_to(url_for(".list_orders"))))
     act = ACTS.get(request.form.get("act", ""))
     if act is None or not ids:
-        toast("Tick at least one order, then choose what to do.", "warning")
+        toast("Select at least one order first.", "warning")
     else:
         act(ids)
     return go_to(back_to(url_for(".list_orders")))
@@ -55,24 +67,20 @@ def _read_again(ids: list[int]) -> None:
 
 def _evaluate(ids: list[int]) -> None:
     done = rereading.evaluate_orders(ids, current_actor())
-    toast(f"{plural(done.orders, 'order')} evaluated again; {plural(done.released, 'order')} released.")
+    toast(f"{plural(done.orders, 'order')} rechecked. {plural(done.released, 'order')} released.")
 
 
-def _acknowledge(ids: list[int]) -> None:
-    toast(f"{plural(shipments.acknowledge_cancelling(ids, current_actor()), 'cancelled order')} acknowledged.")
-
-
-def _ship(ids: list[int]) -> None:
-    carrier = request.form.get("carrier", "")
-    done, refused = shipments.ship_many([(order_id, carrier, "") for order_id in ids], current_actor())
+def _mark_seen(ids: list[int]) -> None:
+    marked = seen.mark_seen(ids, current_actor())
     start_due_runs()
-    if done:
-        desk_settings.note_mail_told([each.order_id for each in done])
-        toast(f"{plural(len(done), 'order')} shipped; the shop is being told.")
-    for each in refused[:5]:
-        toast(each.reason, "warning")
-    if len(refused) > 5:
-        toast(f"{len(refused) - 5} more could not be shipped.", "warning")
+    toast(f"{plural(marked.cancelled + marked.deleted, 'cancelled or deleted order')} marked as seen.")
 
 
-ACTS = {"read_again": _read_again, "evaluate": _evaluate, "acknowledge": _acknowledge, "ship": _ship}
+def _entered(ids: list[int]) -> None:
+    toast(f"{plural(by_hand.mark_entered(ids, current_actor()), 'order')} marked as done in the shop.")
+
+
+ACTS = {
+    "read_again": _read_again, "evaluate": _evaluate, "mark_seen": _mark_seen, "entered": _entered,
+    "acknowledge": _mark_seen,  # sent by pages that were opened before the upgrade from 0.9.0
+}  # fmt: skip

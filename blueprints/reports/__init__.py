@@ -1,7 +1,7 @@
-"""Reports: sales by shop and day, by SKU, and the daily receipts."""
+"""Reports: sales by shop and day, sales by SKU, and the daily reconciliation."""
 
-from blueprints.reports.routes import bp
+from blueprints.reports import routes
 
-blueprints = [bp]
+blueprints = [routes.bp]
 
 __all__ = ["blueprints"]

@@ -1,10 +1,11 @@
-"""The filters of the daily receipts, and what the reports can be sorted by."""
+"""The filters and sort orders of the reports."""
 
 from __future__ import annotations
 
 from wtforms import SelectField
 
-from blueprints.forms import ShopFilter, choices, shop_field
+from blueprints.forms import ListFilter, ShopFilter, choices, shop_field
+from services.reports import sales
 
 DAY_SORTS = {
     "": "Newest day first",
@@ -14,10 +15,47 @@ DAY_SORTS = {
     "total": "Largest total",
 }
 SKU_SORTS = {"": "Most pieces first", "least": "Fewest pieces first", "sku": "SKU", "total": "Largest total"}
-RECEIPT_SORTS = {"": "Newest day first", "oldest": "Oldest day first", "shop": "Shop", "different": "Most differences first"}
+RECONCILIATION_SORTS = {
+    "": "Newest day first",
+    "oldest": "Oldest day first",
+    "shop": "Shop",
+    "different": "Most differences first",
+}
 
 
-class ReceiptFilter(ShopFilter):
+class SalesFilter(ListFilter):
+    """The filters of the sales reports: their shops are all that have orders, also removed ones. ``SORTS`` are a report's own."""
+
+    DEFAULTS = {"days": "30"}
+    SORTS: dict[str, str] = {}
+
+    days = SelectField("Period", choices=choices({days: f"Last {days} days" for days in sales.PERIODS}), default="30")
     shop = shop_field()
-    only = SelectField("Show", choices=choices({"": "Every receipt", "different": "With differences"}), default="")
-    sort = SelectField("Sort by", choices=choices(RECEIPT_SORTS), default="")
+    sort = SelectField("Sort by", default="")
+
+    def process(self, *args: object, **kwargs: object) -> None:
+        self.shop.choices = choices({"": "All shops", **{str(shop_id): name for shop_id, name in sales.shops().items()}})
+        self.sort.choices = choices(self.SORTS)
+        super().process(*args, **kwargs)
+
+    @property
+    def shop_id(self) -> int | None:
+        return int(self.shop.data) if self.shop.data else None
+
+    @property
+    def period(self) -> int:
+        return sales.PERIODS[self.days.data]
+
+
+class DayFilter(SalesFilter):
+    SORTS = DAY_SORTS
+
+
+class SkuFilter(SalesFilter):
+    SORTS = SKU_SORTS
+
+
+class ReconciliationFilter(ShopFilter):
+    shop = shop_field()
+    only = SelectField("Show", choices=choices({"": "All days", "different": "With differences"}), default="")
+    sort = SelectField("Sort by", choices=choices(RECONCILIATION_SORTS), default="")

@@ -1,69 +1,71 @@
-"""Sales by shop and day and by SKU, and the daily receipts."""
+"""Sales by shop and day, sales by SKU, and the daily reconciliation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.charts import draw_days
+from blueprints.downloads import download
 from blueprints.files import csv_file
+from blueprints.formats import reader_zone
 from blueprints.htmx import go_to, toast
-from blueprints.numbers import argument
-from blueprints.reports.chart import draw
-from blueprints.reports.forms import DAY_SORTS, SKU_SORTS, ReceiptFilter
-from blueprints.times import reader_zone
+from blueprints.numbers import argument, field
+from blueprints.reports.forms import DayFilter, ReconciliationFilter, SkuFilter
 from jobs import start_run
+from models import FlowKind
 from models.types import utcnow
-from services import integrations, receipts, reports
-from services.paging import slice_of
+from services.common.paging import slice_of
+from services.integrations.page import Day
+from services.reports import reconciliation, sales
+from services.shops import finding
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 PAGE_SIZE = 100
 
 
-def _wanted(sorts: Mapping[str, str]) -> tuple[int, int | None, str, dict[str, str]]:
-    """Days, shop id, one of ``sorts``, and all three as arguments of the page's URL. What is none of the choices counts as none."""
-    known = reports.shops()
-    period = request.args.get("days", "30")
-    shop_id = request.args.get("shop", type=int)
-    chosen = {"days": period if period in reports.PERIODS else "30"}
-    if shop_id in known:
-        chosen["shop"] = str(shop_id)
-    sort = request.args.get("sort", "")
-    if sort and sort in sorts:
-        chosen["sort"] = sort
-    return reports.PERIODS[chosen["days"]], shop_id if shop_id in known else None, chosen.get("sort", ""), chosen
-
-
 @bp.get("")
 def show_sales() -> str:
-    days, shop_id, sort, chosen = _wanted(DAY_SORTS)
-    zone = reader_zone()
-    rows = reports.sales_by_day(days, zone, shop_id, sort)
-    chart = draw(rows, days, utcnow().astimezone(zone).date())
+    form, zone = DayFilter(request.args), reader_zone()
+    chosen = form.chosen()
+    rows = sales.sales_by_day(form.period, zone, form.shop_id, form.sort.data)
+    chart = draw_days(_days(rows, form.period, utcnow().astimezone(zone).date()))
     return render_template(
-        "reports/sales.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), chart=chart, chosen=chosen, shops=reports.shops(),
-        by="day", sorts=DAY_SORTS, link=lambda number: url_for(".show_sales", page=number, **chosen),
+        "reports/sales.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), chart=chart, chosen=chosen, form=form,
+        by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip
+
+
+def _days(rows: Sequence[sales.DaySales], days: int, today: date) -> list[Day]:
+    """The orders of each day, all shops together, oldest first."""
+    counts = Counter[date]()
+    for row in rows:
+        counts[row.day] += row.orders
+    return [Day(day, counts[day], 0) for day in (today - timedelta(days=back) for back in range(days - 1, -1, -1))]
 
 
 @bp.get("/skus")
 def show_skus() -> str:
-    days, shop_id, sort, chosen = _wanted(SKU_SORTS)
-    rows = reports.sales_by_sku(days, reader_zone(), shop_id, sort)
+    form = SkuFilter(request.args)
+    chosen = form.chosen()
+    page = sales.sku_page(form.period, reader_zone(), form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
     return render_template(
-        "reports/skus.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), most=max((row.pieces for row in rows), default=1),
-        chosen=chosen, shops=reports.shops(), by="sku", sorts=SKU_SORTS,
+        "reports/skus.html", page=page, most=max((row.pieces for row in page.rows), default=1),
+        chosen=chosen, form=form, by="sku",
         link=lambda number: url_for(".show_skus", page=number, **chosen),
     )  # fmt: skip
 
 
 @bp.get("/sales.csv")
+@download
 def download_sales() -> Response:
-    days, shop_id, sort, _ = _wanted(DAY_SORTS)
-    rows = reports.sales_by_day(days, reader_zone(), shop_id, sort)
+    form = DayFilter(request.args)
+    rows = sales.sales_by_day(form.period, reader_zone(), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
         ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -71,45 +73,49 @@ def download_sales() -> Response:
 
 
 @bp.get("/skus.csv")
+@download
 def download_skus() -> Response:
-    days, shop_id, sort, _ = _wanted(SKU_SORTS)
-    rows = reports.sales_by_sku(days, reader_zone(), shop_id, sort)
+    form = SkuFilter(request.args)
+    rows = sales.sales_by_sku(form.period, reader_zone(), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
         ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),
     )  # fmt: skip
 
 
-@bp.get("/receipts")
-def show_receipts() -> str:
-    form = ReceiptFilter(request.args)
+@bp.get("/reconciliation")
+def show_reconciliation() -> str:
+    form = ReconciliationFilter(request.args)
     chosen = form.chosen()
-    page = receipts.list_page(form.integration_id, argument("page") or 1, different=bool(form.only.data), sort=form.sort.data)
+    page = reconciliation.list_page(
+        form.integration_id, request.args.get("page", ""), different=bool(form.only.data), sort=form.sort.data
+    )
     return render_template(
-        "reports/receipts.html", page=page, form=form, filters=chosen, integrations=integrations.list_integrations(), by="receipts",
-        link=lambda number: url_for(".show_receipts", page=number, **chosen),
+        "reports/reconciliation.html", page=page, form=form, filters=chosen, integrations=finding.list_integrations(), by="reconciliation",
+        link=lambda number: url_for(".show_reconciliation", page=number, **chosen),
     )  # fmt: skip
 
 
-@bp.get("/receipts.csv")
-def download_receipts() -> Response:
-    form = ReceiptFilter(request.args)
+@bp.get("/reconciliation.csv")
+@download
+def download_reconciliation() -> Response:
+    form = ReconciliationFilter(request.args)
     header = ("day", "zone", "integration", "shop_orders", "our_orders", "shop_totals", "our_totals", "differences")
     rows = (
-        (receipt.day.isoformat(), receipt.zone, name, receipt.shop_orders, receipt.our_orders, _sums(receipt.shop_totals),
-         _sums(receipt.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in receipt.differences))
-        for receipt, name in receipts.iter_receipts(form.integration_id, different=bool(form.only.data), sort=form.sort.data)
+        (found.day.isoformat(), found.zone, name, found.shop_orders, found.our_orders, _sums(found.shop_totals),
+         _sums(found.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in found.differences))
+        for found, name in reconciliation.iter_days(form.integration_id, different=bool(form.only.data), sort=form.sort.data)
     )  # fmt: skip
-    return csv_file("receipts.csv", header, rows)
+    return csv_file("reconciliation.csv", header, rows)
 
 
 def _sums(totals: dict[str, str]) -> str:
     return ", ".join(f"{amount} {currency}" for currency, amount in totals.items())
 
 
-@bp.post("/receipts")
-def take_receipt() -> Response | AnyResponse:
-    integration = integrations.get_integration(request.form.get("integration", 0, type=int))
-    start_run(integration.id, "receipts", current_actor())
+@bp.post("/reconciliation")
+def reconcile() -> Response | AnyResponse:
+    integration = finding.get_integration(field("integration") or 0)
+    start_run(integration.id, FlowKind.RECONCILIATION, current_actor())
     toast(f"Yesterday is being compared with {integration.name}.", "info")
-    return go_to(url_for(".show_receipts"))
+    return go_to(url_for(".show_reconciliation"))

@@ -1,7 +1,7 @@
-"""Stock: the list, one item, and files of quantities."""
+"""Stock: the list, one stock item, and importing stock from a CSV file."""
 
 from blueprints.stock import files, routes
 
-blueprints = [each.bp for each in (routes, files)]
+blueprints = [routes.bp, files.bp]
 
 __all__ = ["blueprints"]

@@ -5,25 +5,25 @@ from __future__ import annotations
 from wtforms import SearchField, SelectField, StringField
 
 from blueprints.forms import ListFilter, choices
+from services.common import whole_numbers
 
 SORTS = {
-    "": "SKU", "name": "Name", "scarce": "Scarcest first", "most": "Most available first", "reserved": "Most reserved first",
-    "moved": "Last moved first",
+    "": "SKU", "name": "Name", "scarce": "Least available first", "most": "Most available first", "reserved": "Most reserved first",
+    "moved": "Last changed first",
 }  # fmt: skip
-MOST = 1_000_000
 
 
 class StockFilter(ListFilter):
     q = SearchField("SKU or name")
-    low = StringField("At most available", render_kw={"inputmode": "numeric"})
+    low = StringField("Maximum available", render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
-        if self.low.data and not (self.low.data.isascii() and self.low.data.isdigit() and len(self.low.data) < 8):
+        if self.low.data and whole_numbers.parse(self.low.data) is None:
             self.low.data = ""
 
     @property
     def most(self) -> int | None:
-        """So many may be available at most; None for any number."""
-        return min(int(self.low.data), MOST) if self.low.data else None
+        """The maximum available; None for any number."""
+        return whole_numbers.parse(self.low.data) if self.low.data else None

@@ -43,7 +43,7 @@ def status_name(kind: str, code: str, external_id: str) -> str:
 
 
 def chosen(statuses: Sequence[Status], wanted: str) -> Status:
-    """The shipping status that a setting names, by its code, its id or its name, each to the letter. Raises ShopRefused:
+    """The shipping status that a setting names, by its code, its id or its name, compared exactly. Raises ShopRefused:
     a status the shop does not have must never be sent, because the add-on then renames the order's present one."""
     shipping = [status for status in statuses if status.kind == "shipping"]
     for attribute in ("code", "external_id", "name"):
@@ -56,7 +56,7 @@ def chosen(statuses: Sequence[Status], wanted: str) -> Status:
 
 
 def stays(present: Status | None, target: Status) -> str:
-    """Why an order must not be moved from one shipping status to another: a sentence, empty where it may be moved.
+    """Why an order must not be moved from one shipping status to another: a sentence, empty if it may be moved.
 
     A merchant's own status as target counts as shipped, because that is what the setting is for. One that the order has at
     present says nothing about how far it is, so it may be left. Codes are compared without regard to case, because a careless

@@ -33,7 +33,7 @@ def test_every_line_is_printed_and_written_as_json(tmp_path):
     assert all(printed), run.stdout
     written = json.loads(path.read_text())
     assert [line["name"] for line in printed] == [row["name"] for row in written] == ["order_requests", "page_weight_kb"]
-    assert [row["budget"] for row in written] == [1, 120]
+    assert [row["budget"] for row in written] == [1, 80]
     for line, row in zip(printed, written, strict=True):
         assert line["verdict"] == ("ok" if row["ok"] else "short")
         assert float(line["figure"]) == pytest.approx(row["figure"], rel=0.02)
@@ -50,12 +50,15 @@ def test_a_name_that_is_no_line_is_wrong_usage():
 def test_names_are_unique_and_budgets_are_those_of_the_design():
     budgets = {line.name: (line.budget, line.at_least) for line in LINES}
     assert len(budgets) == len(LINES)
-    assert budgets["order_download_ratio"] == (1.5, False)
+    assert budgets["order_download_ratio"] == budgets["many_changes_ratio"] == (1.2, False)
+    assert budgets["quiet_shop_ratio"] == budgets["quiet_shop_ratio_pg"] == (2.5, False)
+    assert budgets["quiet_shop_ms"] == budgets["due_runs_ratio_pg"] == (5, False)
+    assert budgets["quiet_shops_held"] == (20_000, True)
     assert budgets["stock_push_requests"] == (1 / 50, False)
-    assert budgets["stock_push_speed"] == (10, True)
-    assert budgets["worker_memory_50k"] == (60, False)
-    assert budgets["page_weight_kb"] == (120, False)
-    assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == (1.5, False)
+    assert budgets["stock_push_speed"] == (20, True)
+    assert budgets["worker_memory_50k"] == (40, False)
+    assert budgets["page_weight_kb"] == (80, False)
+    assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == (1.3, False)
     assert budgets["fairness_ratio"] == (2, False)
     assert {budget for name, (budget, _) in budgets.items() if name.startswith("growth_")} == {0.15, 1.1}
 
@@ -89,10 +92,19 @@ def test_a_line_that_fails_or_takes_too_long_is_said_and_the_others_are_measured
         while True:
             pass
 
+    def refuse(place):
+        raise frame.NotMeasured("Three of 60 shops were not done after 300 s.")
+
     path = tmp_path / "bench.json"
-    lines = [Line("failing", 1, fail), Line("hanging", 1, hang, seconds=1), Line("good", 1, lambda place: Measured(1))]
+    lines = [
+        Line("failing", 1, fail),
+        Line("refusing", 1, refuse),
+        Line("hanging", 1, hang, seconds=1),
+        Line("good", 1, lambda place: Measured(1)),
+    ]
     assert not frame.run(lines, QuickPlace(), path)
     said = capsys.readouterr()
     assert said.out.split()[0] == "good"
     assert "failing could not be measured" in said.err and "no shop" in said.err and "within 1 s" in said.err
+    assert "refusing could not be measured: Three of 60 shops were not done after 300 s.\n" in said.err
     assert [row["name"] for row in json.loads(path.read_text())] == ["good"]

@@ -68,6 +68,13 @@ def element(html: str, tag: str = "", **attributes: str) -> Element:
     return found[0]
 
 
+def next_page(html: str) -> str:
+    """The address of the page after this one."""
+    address = element(html, "a", rel="next")["href"]
+    assert address is not None
+    return address
+
+
 def form_data(html: str, holding: str, **changes: Any) -> dict[str, Any]:
     """What a browser would send of the form that holds a field named ``holding``, with ``changes``: a list gives several
     values, None leaves the field out."""

@@ -6,21 +6,26 @@ from datetime import timedelta
 from typing import Any
 
 from extensions import db, writing
-from models import Incident, IncidentEvent, Integration, Listing, Notice, Order, Shop, SyncRun
+from models import Incident, IncidentEvent, Integration, Listing, Notification, Order, Shop, SyncRun
 from models.types import utcnow
+from services.shops import flows
+from tests.support.rows import change_flows, of_integration_and_flows
 
 
 def add_integration(name: str = "Garden shop", **given: Any) -> int:
-    """An enabled integration with a shop of its own, nothing due; answers with its id."""
+    """An enabled integration with its own shop, nothing due; answers with its id."""
     with writing() as session:
         shop = Shop(kind="xcart", address=f"{name.casefold()}.example")
         session.add(shop)
         session.flush()
         values = {
             "kind": "xcart", "name": name, "name_key": name.casefold(), "endpoint": "https://shop.example",
-            "key_sealed": b"sealed", "key_last4": "wxyz", "orders_since": utcnow() - timedelta(days=30), "health": "connected",
+            "key_encrypted": b"encrypted", "key_last4": "wxyz", "orders_since": utcnow() - timedelta(days=30), "health": "connected",
+            "processed_status": "S", "work_statuses": [["P", "*"], ["A", "*"]],
         }  # fmt: skip
-        integration = Integration(shop_id=shop.id, **{**values, **given})
+        columns, of_flows = of_integration_and_flows(given)
+        integration = Integration(shop_id=shop.id, **{**values, **columns}, flows=flows.new_flows(None))
+        change_flows(integration, of_flows)
         session.add(integration)
         session.flush()
         return integration.id
@@ -56,7 +61,7 @@ def add_failed_listing(integration_id: int, sku: str) -> None:
 
 
 def add_incident(integration_id: int, user_id: int | None = None, **given: Any) -> tuple[int, int]:
-    """An open incident, with a notice for a user where one is named; answers with the ids of both."""
+    """An open incident, with a notification for a user if one is named; answers with the ids of both."""
     now = utcnow()
     facts = {"code": "timeout", "message": "shop.example stopped answering.", "advice": "", "failures": 7}
     values = {
@@ -71,11 +76,11 @@ def add_incident(integration_id: int, user_id: int | None = None, **given: Any) 
         session.add(incident)
         session.flush()
         session.add(IncidentEvent(incident_id=incident.id, kind="opened", at=incident.opened_at))
-        notice = Notice(user_id=user_id, incident_id=incident.id, kind="opened") if user_id is not None else None
-        if notice is not None:
-            session.add(notice)
+        notification = Notification(user_id=user_id, incident_id=incident.id, kind="opened") if user_id is not None else None
+        if notification is not None:
+            session.add(notification)
             session.flush()
-        return incident.id, notice.id if notice is not None else 0
+        return incident.id, notification.id if notification is not None else 0
 
 
 def change_run(run_id: int, **given: Any) -> None:
@@ -88,8 +93,10 @@ def change_run(run_id: int, **given: Any) -> None:
 def change_integration(integration_id: int, **given: Any) -> None:
     with writing() as session:
         integration = session.get_one(Integration, integration_id)
-        for name, value in given.items():
+        columns, of_flows = of_integration_and_flows(given)
+        for name, value in columns.items():
             setattr(integration, name, value)
+        change_flows(integration, of_flows)
 
 
 def read_integration(integration_id: int) -> Integration:

@@ -16,13 +16,13 @@ from blueprints.access import ANYONE, CUSTOMERS, OWNER, ROLES, SIGNED_IN, VIEWER
 from extensions import db, writing
 from models import Order
 from models.user import ROLES as USER_ROLES
-from services import order_desk
+from services.orders import views
 from tests.blueprints.pages import elements, htmx
 from tests.support.planted import WORD
 from tests.support.signed_in import FreshClient, sign_in
-from tests.support.urls import Address, all_that_is_stored, every_address, example_values
+from tests.support.urls import Address, all_that_is_stored, every_address, example_values, page_rules
 
-NOT_ALLOWED = "Your role does not allow that."
+NOT_ALLOWED = "Your role does not allow this."
 
 
 @pytest.fixture
@@ -47,18 +47,18 @@ def ask(client: FreshClient, address: Address, **options):
 
 
 def test_every_route_states_its_role(app: Flask) -> None:
-    missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - set(ROLES))
+    missing = sorted({rule.endpoint for rule in page_rules(app)} - set(ROLES))
     assert not missing, f"Name these in blueprints/access.py, with the least role they need: {missing}"
 
 
 def test_no_role_is_stated_for_a_route_that_is_not_there(app: Flask) -> None:
-    assert set(ROLES) - {rule.endpoint for rule in app.url_map.iter_rules()} == set()
+    assert set(ROLES) - {rule.endpoint for rule in page_rules(app)} == set()
 
 
 def test_only_signing_in_and_what_it_looks_like_is_open_to_anyone() -> None:
     assert {endpoint for endpoint, needed in ROLES.items() if needed == ANYONE} == {
         "static", "assets.show_asset", "accounts.first_run", "accounts.sign_in", "accounts.second_step", "accounts.set_password",
-        "operating.show_health", "operating.show_readiness", "operating.show_figures",
+        "machines.show_health", "machines.show_readiness", "machines.show_metrics",
     }  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def test_a_viewer_learns_nothing_of_customers_by_searching_or_sorting(app: Flask
     assert by_name != newest
     for kind in ("/orders", "/orders/orders.csv"):
         assert list(shown_orders(viewer.get(f"{kind}?sort=customer").text)) == newest
-    assert [row.number for row in order_desk.list_page(order_desk.Wanted(sort="customer")).rows] == newest
+    assert [row.number for row in views.list_page(views.Wanted(sort="customer")).rows] == newest
     assert "sort=customer" not in viewer.get("/orders?sort=customer&q=100").text
     for search in ("1001", "SKU", "#1001"):
         assert "1001" in list(shown_orders(viewer.get("/orders", query_string={"q": search}).text)), search
@@ -233,12 +233,18 @@ def test_a_refusal_is_written_down(app: Flask, caplog) -> None:
 
 def test_who_may_only_look_changes_nothing_but_what_is_their_own(app: Flask) -> None:
     """Of the routes that take more than questions, a viewer has the account's own, and the question where an order is."""
-    acts = {rule.endpoint for rule in app.url_map.iter_rules() if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
+    acts = {rule.endpoint for rule in page_rules(app) if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
     assert {each for each in acts if ROLES[each] == VIEWER} == {"lookup.find_order"}
-    assert {each.partition(".")[0] for each in acts if ROLES[each] == SIGNED_IN} == {"account", "accounts", "notices", "wishes"}
+    assert {each.partition(".")[0] for each in acts if ROLES[each] == SIGNED_IN} == {
+        "account",
+        "accounts",
+        "notifications",
+        "preferences",
+        "tokens",
+    }
 
 
 def test_keys_users_and_removal_are_for_owners() -> None:
     for endpoint, needed in ROLES.items():
-        if endpoint.startswith(("users.", "wizard.", "reauthorise.", "removal.", "privacy.")):
+        if endpoint.startswith(("users.", "onboarding.", "reauthorise.", "removal.", "privacy.")):
             assert needed == OWNER, endpoint

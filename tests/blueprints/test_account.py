@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
 
-from services import accounts, sign_ins, two_step
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
+from services.accounts import sign_ins, two_step, users
+from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_finished_run, add_integration
 from tests.support.signed_in import FreshClient, sign_in
@@ -22,7 +22,7 @@ OTHER = "violet harbour nine lamps"
 
 @pytest.fixture
 def ann(app: Flask) -> int:
-    return accounts.create_user("Ann", "viewer", "test", password=GOOD)
+    return users.create_user("Ann", "viewer", "test", password=GOOD)
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def test_changing_the_password_keeps_this_browser_in_and_no_other(app, browser_o
     before = browser_of_ann.get_cookie("cartlink").value
     wrong = browser_of_ann.post("/account/password", data={"current": "wrong wrong", "password": OTHER})
     assert wrong.status_code == 422
-    assert "not your present password" in wrong.text
+    assert "not your current password" in wrong.text
     assert browser_of_ann.post("/account/password", data={"current": GOOD, "password": OTHER}).location == "/account"
     assert is_in(browser_of_ann)
     assert not is_in(other)
     browser_of_ann.set_cookie("cartlink", before)
     assert not is_in(browser_of_ann)
-    assert accounts.check_password("Ann", OTHER) is not None
+    assert users.check_password("Ann", OTHER) is not None
 
 
 def test_sessions_are_listed_and_each_can_be_ended(app, browser_of_ann, ann):
@@ -93,9 +93,9 @@ def test_the_two_step_sign_in_is_set_up_with_a_picture_and_switched_off_with_the
     assert answer.location == "/account"
     assert seed not in browser_of_ann.get("/account/two-step").text
     assert browser_of_ann.post("/account/two-step", data={"current": "wrong"}).status_code == 422
-    assert accounts.get_user(ann).two_step_sealed is not None
+    assert users.get_user(ann).two_step_encrypted is not None
     assert browser_of_ann.post("/account/two-step", data={"current": GOOD}).location == "/account"
-    assert accounts.get_user(ann).two_step_sealed is None
+    assert users.get_user(ann).two_step_encrypted is None
 
 
 def b64decode_or_svg(src: str) -> bool:
@@ -117,15 +117,15 @@ def test_times_are_shown_in_the_zone_a_person_has_chosen(browser_of_ann):
 
 
 def test_the_pages_are_accessible_in_every_look(page: Page) -> None:
-    owner = accounts.find_user("owner").id
+    owner = users.find_user("owner").id
     sign_ins.begin_session(
         owner, "2001:db8:85a3:8d3:1319:8a2e:370:7348", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Safari"
     )
     wrong = watch(page)
     for path in ("/account", "/account/password", "/account/two-step"):
         page.goto(path)
-        assert_accessible_in_every_look(page)
-    page.get_by_role("button", name="Set it up").click()
+        assert_good_in_every_look(page)
+    page.get_by_role("button", name="Set up").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
-    assert_accessible_in_every_look(page)
+    assert_good_in_every_look(page)
     assert not wrong

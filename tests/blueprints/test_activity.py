@@ -34,7 +34,7 @@ def test_a_run_says_what_whose_by_whom_how_long_and_what_came_of_it(client: Fres
     ("outcome", "said"),
     [
         ("partial", "Partly done"),
-        ("waiting", "Waiting for you"),
+        ("waiting", "Needs approval"),
         ("failed", "Failed"),
         ("stopped", "Stopped"),
         ("lost", "Interrupted"),
@@ -55,7 +55,7 @@ def test_an_error_comes_with_its_advice_and_remarks_can_be_opened(client: FreshC
     )
     page = client.get(ACTIVITY).text
     assert "The API key is wrong. Reauthorise." in texts(page)[run_id]
-    assert words(element(page, "summary").text) == "2 remarks"
+    assert words(element(page, "summary").text) == "2 warnings"
     assert "&lt;b&gt;" in page
 
 
@@ -168,4 +168,4 @@ def test_the_runs_are_a_file_as_well(client: FreshClient) -> None:
     add_finished_run(integration_id, kind="orders", counts={"new": 3, "changed": 0}, error="=1+1")
     add_finished_run(integration_id, kind="stock")
     rows = client.get(f"{ACTIVITY}/runs.csv?kind=orders").text.splitlines()
-    assert len(rows) == 2 and ",orders," in rows[1] and "new: 3" in rows[1] and "'=1+1" in rows[1]
+    assert len(rows) == 2 and ',"orders",' in rows[1] and "new: 3" in rows[1] and "'=1+1" in rows[1]

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
+from extensions import writing
 from tests.blueprints.pages import element, elements, htmx, words
 from tests.blueprints.rows import add_integration, read_integration
 from tests.support.signed_in import FreshClient
+from tests.support.urls import every_address, example_values
 
 LIST = "/settings/sales-channels"
 
@@ -26,7 +29,7 @@ def test_the_wrong_method_says_which_one_is_right(client: FreshClient) -> None:
     answer = client.post(LIST)
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
-    assert "does not take that kind of request" in answer.text
+    assert "does not accept this kind of request" in answer.text
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 10**40, "١٢"])
@@ -38,10 +41,10 @@ def test_a_number_no_row_can_have_is_an_address_that_does_not_exist(client: Fres
         assert client.get(path).status_code == 200, path
 
 
-def test_a_host_that_cannot_be_named_is_answered_all_the_same(client: FreshClient) -> None:
+def test_a_host_that_cannot_be_named_is_answered_too(client: FreshClient) -> None:
     answer = client.get("/settings", headers={"Host": "a" * 300})
     assert answer.status_code == 400
-    assert "name of this site" in answer.text
+    assert "host name in your request" in answer.text
 
 
 def test_too_much_at_once(client: FreshClient) -> None:
@@ -104,3 +107,55 @@ class TestAFaultOfOurs:
         answer = client.get("/broken", headers=htmx("runs"))
         assert answer.status_code == 500
         assert answer.text.startswith('<div class="toast-note toast-danger"')
+
+
+class TestAnErrorWhileAnErrorIsAnswered:
+    """An expired page is shown again by its view, inside the error handler. What the view raises there gets its own answer."""
+
+    @pytest.fixture(autouse=True)
+    def protected(self, app: Flask) -> None:
+        app.config["WTF_CSRF_ENABLED"] = True
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    @pytest.mark.parametrize("code", ["", "nonsense", "\x01", "x" * 5000])
+    def test_a_one_time_link_that_is_not_known(self, app: Flask, code: str) -> None:
+        answer = app.test_client().post("/set-password", data={"code": code, "password": "plum kettle orbit seven"})
+        assert answer.status_code == 404
+        assert "That code is no longer valid" in answer.text
+
+    @pytest.mark.parametrize("path", ["/sign-in", "/first-run", "/set-password"])
+    def test_beyond_the_limit(self, app: Flask, path: str) -> None:
+        """One counter for each address: after its tries are used up, with or without a form token, the answer is 429."""
+        stranger = app.test_client()
+        answers = [stranger.post(path, data={"name": "Ann", "password": "x"}) for _ in range(22)]
+        assert answers[-1].status_code == 429
+        assert "Too many tries" in answers[-1].text
+        assert int(answers[-1].headers["Retry-After"]) > 0
+        assert not [answer for answer in answers if answer.status_code >= 500]
+
+    @pytest.mark.parametrize("step", ["name", "shop", "options", "import-preview"])
+    def test_the_set_up_of_a_draft_that_is_gone(self, client: FreshClient, step: str) -> None:
+        answer = client.post(f"/settings/sales-channels/add/nonsense/{step}", data={"name": "x", "csrf_token": "expired"})
+        assert answer.status_code in (303, 400, 404, 405)
+
+    def test_every_form_of_every_page_with_an_expired_token(self, app: Flask, client: FreshClient) -> None:
+        for address in every_address(app, example_values(app)):
+            if address.method == "POST":
+                for path in (address.path, address.path.replace("1", "77")):
+                    answer = client.post(path, data={"csrf_token": "expired"})
+                    assert answer.status_code < 500, path
+
+
+@pytest.mark.parametrize("table", ["user_session", "notification"])
+def test_an_error_page_needs_no_database(app: Flask, client: FreshClient, table: str) -> None:
+    """Each page asks these tables who is signed in and what is unread. Without them an error still has its sentence."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    with writing() as session:
+        session.execute(text(f"DROP TABLE {table}"))
+    for path in ("/nowhere", "/orders", "/settings"):
+        answer = client.get(path)
+        assert answer.status_code in (404, 500), path
+        assert "<h1>" in answer.text
+        assert "Traceback" not in answer.text
+        assert answer.headers["Content-Security-Policy"]
+        assert client.get(path, headers=htmx("runs")).status_code in (404, 500)

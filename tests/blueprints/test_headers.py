@@ -39,13 +39,13 @@ def test_what_is_no_page_is_not_kept_either(client: FreshClient, path: str) -> N
     assert client.get(path).headers["Cache-Control"] == "no-store"
 
 
-def test_by_https_a_browser_is_told_to_stay_with_it(client: FreshClient) -> None:
+def test_by_https_a_browser_is_asked_to_stay_with_it(client: FreshClient) -> None:
     assert "Strict-Transport-Security" not in client.get("/settings").headers
     assert client.get("/settings", base_url="https://localhost").headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_holds_a_script_or_a_style_of_its_own(client: FreshClient, path: str) -> None:
+def test_no_page_holds_a_script_or_a_style(client: FreshClient, path: str) -> None:
     add_integration()
     page = client.get(path).text
     assert all(script.get("src") for script in elements(page, "script"))

@@ -1,4 +1,4 @@
-"""The pages of incidents, the bell, what a person is told of, and the webhook."""
+"""The pages of incidents, the bell, what a person is notified of, and the webhook."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from playwright.sync_api import Page, expect
 
 from errors import ShopUnreachable
 from extensions import db, writing
-from models import Delivery, HealthPart, Incident, Integration, Notice, NoticeSetting, SyncRun, Webhook
+from models import Delivery, Flow, Incident, Integration, Notification, Preference, SyncRun, Webhook
 from models.types import utcnow
-from services import incidents, notices, outbox, sync
-from services.incident_words import CAUSES
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
-from tests.blueprints.pages import complaints, element, elements, htmx, toasts, words
+from services.monitoring import incidents
+from services.notify import notifications, outbox
+from services.notify.incident_texts import CAUSES
+from services.sync import outcomes
+from tests.blueprints.looks import assert_good_in_every_look, watch
+from tests.blueprints.pages import complaints, element, elements, htmx, next_page, toasts, words
 from tests.blueprints.rows import add_incident, add_integration, change_integration, read_integration
 from tests.support.signed_in import sign_in, user_called
 
 FACTS = {
     "silence": {"gap_hours": 9.0, "usual": 4, "last": "2026-11-23T08:00:00+00:00"},
     "orders_missing": {"gap_hours": 9.0, "count": 3, "last": "2026-11-23T08:00:00+00:00"},
-    "orders_held": {"count": 12}, "orders_unreadable": {"count": 1}, "write_backs_refused": {"count": 2}, "stock_waits": {"run": 1},
+    "orders_held": {"count": 12}, "orders_unreadable": {"count": 1}, "orders_unidentified": {"count": 1}, "write_backs_refused": {"count": 2}, "stock_waits": {"run": 1},
 }  # fmt: skip
 
 
 def every_cause(integration_id: int, user_id: int) -> dict[str, int]:
-    """An open incident of each cause, with a notice; answers with their ids."""
-    plain = {"code": "timeout", "message": "shop.example stopped answering: nothing came for 120 seconds.", "advice": "", "failures": 31}  # fmt: skip
+    """An open incident of each cause, with a notification; answers with their ids."""
+    plain = {"code": "timeout", "message": "shop.example stopped answering: nothing came for 120 seconds.", "advice": "", "failures": 31, "count": 2}  # fmt: skip
     return {
         cause: add_incident(integration_id, user_id, cause=cause, facts=FACTS.get(cause, plain))[0] for cause in CAUSES
     }  # fmt: skip
@@ -44,7 +46,7 @@ def test_each_incident_says_what_happened_what_is_done_and_what_to_do_with_a_but
     assert "3 newer orders that did not arrive here" in silent
 
 
-def test_a_trouble_that_waiting_does_not_mend_says_what_does(app, client):
+def test_a_trouble_that_waiting_does_not_end_says_what_does(app, client):
     one = add_integration("Garden shop")
     moved = {"code": "moved", "message": "The shop answers at https://new.example.", "advice": "Use https://new.example as the website end point.", "failures": 9}  # fmt: skip
     incident_id, _ = add_incident(one, facts=moved)
@@ -61,7 +63,7 @@ def test_who_may_only_look_is_offered_no_act(app):
     for cause in ("outage", "orders_failing", "key_rejected"):
         page = viewer.get(f"/incidents/{ids[cause]}").text
         assert not elements(page, "form", method="post") or "Sign out" in page
-        assert "Stop reminding" not in page and "Try now" not in page and ">Reauthorise" not in page
+        assert "Stop reminders" not in page and "Try now" not in page and ">Reauthorise" not in page
 
 
 def test_the_list_shows_open_ones_first_filters_and_pages(app, client):
@@ -78,8 +80,8 @@ def test_the_list_shows_open_ones_first_filters_and_pages(app, client):
     assert client.get("/incidents?topic=key").text.count('aria-labelledby="incident-') == 1
     assert client.get("/incidents?integration=toys").text.count('aria-labelledby="incident-') == 1
     over = client.get("/incidents?state=over").text
-    assert over.count('aria-labelledby="incident-') == 25 and "Page 1 of 2" in over
-    assert client.get("/incidents?state=over&page=2").text.count('aria-labelledby="incident-') == 5
+    assert over.count('aria-labelledby="incident-') == 25 and "30 in all" in words(over)
+    assert client.get(next_page(over)).text.count('aria-labelledby="incident-') == 5
     assert "No incident matches" in client.get("/incidents?integration=nobody").text
     assert client.get("/incidents/4711").status_code == 404
 
@@ -89,59 +91,63 @@ def test_reminders_of_one_incident_can_be_stopped(app, client):
     incident_id, _ = add_incident(one)
     client.post(f"/incidents/{incident_id}/mute")
     page = client.get(f"/incidents/{incident_id}").text
-    assert "no more reminders" in page and "Stop reminding" not in page and "owner" in page
+    assert "Reminders are off" in page and "Stop reminders" not in page and "owner" in page
 
 
-def test_the_bell_counts_and_a_notice_is_read_by_opening_it(app, client):
+def test_the_bell_counts_and_a_notification_is_read_by_opening_it(app, client):
     owner = user_called("owner")
     one = add_integration()
-    incident_id, notice_id = add_incident(one, owner)
+    incident_id, notification_id = add_incident(one, owner)
     add_incident(one, owner, cause="stock_waits", facts={"run": 1})
     add_incident(one, user_called("somebody else"), cause="key_rejected", facts={})
     page = client.get("/incidents").text
     assert words(element(page, "span", _class="bell-count").text) == "2 unread"
     bell = client.get("/notifications/bell", headers=htmx("bell"))
     assert 'id="bell"' in bell.text and "<html" not in bell.text
-    answer = client.post(f"/notifications/{notice_id}/read")
+    answer = client.post(f"/notifications/{notification_id}/read")
     assert (answer.status_code, answer.location) == (303, f"/incidents/{incident_id}")
     assert words(element(client.get("/incidents").text, "span", _class="bell-count").text) == "1 unread"
     client.post("/notifications/read")
     page = client.get("/notifications").text
     assert not elements(page, "span", _class="bell-count")
     assert page.count("line-row") == 2
-    foreign = db.session.query(Notice).filter(Notice.user_id != owner).one().id
+    foreign = db.session.query(Notification).filter(Notification.user_id != owner).one().id
     assert client.post(f"/notifications/{foreign}/read").status_code == 404
 
 
-def test_a_person_chooses_what_to_be_told_of_and_where(app, client):
+def test_a_person_chooses_notifications_and_where_they_go(app, client):
     page = client.get("/account/notifications").text
     assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 10
-    assert "has not set a mail server" in page
+    assert "has not set up a mail server" in page
     answer = client.post("/account/notifications", data={"email": "ann@shop.example", "mail": ["key"], "bell": ["key", "silence", "nonsense"]})  # fmt: skip
     assert answer.status_code == 303
-    wishes = notices.wishes_of(user_called("owner"))
-    assert wishes.email == "ann@shop.example"
-    assert wishes.choices["key"] == ("bell", "mail") and wishes.choices["silence"] == ("bell",) and wishes.choices["outage"] == ()
+    preferences = notifications.preferences_of(user_called("owner"))
+    assert preferences.email == "ann@shop.example"
+    assert (
+        preferences.choices["key"] == ("bell", "mail")
+        and preferences.choices["silence"] == ("bell",)
+        and preferences.choices["outage"] == ()
+    )
     wrong = client.post("/account/notifications", data={"email": "ann@shop.example, eve@evil.example", "mail": ["outage"]})
-    assert wrong.status_code == 422 and complaints(wrong.text) == ["That is not a mail address. Write it as ann@shop.example."]
+    assert wrong.status_code == 422 and complaints(wrong.text) == ["Enter an email address. Write it as ann@shop.example."]
     assert element(wrong.text, "input", id="mail-outage").get("checked") is not None
-    assert notices.wishes_of(user_called("owner")) == wishes
+    assert notifications.preferences_of(user_called("owner")) == preferences
 
 
 @pytest.mark.config(smtp_host="127.0.0.1", smtp_from="cartlink@shop.example")
 def test_a_new_address_gets_a_first_mail(app, client):
     client.post("/account/notifications", data={"email": "ann@shop.example"})
-    assert "A first mail is on its way" in " ".join(toasts(client.get("/account/notifications").text))
+    assert "A first email is on its way" in " ".join(toasts(client.get("/account/notifications").text))
     assert [row.address for row in db.session.query(Delivery)] == ["ann@shop.example"]
 
 
-def test_a_sign_in_from_a_new_browser_is_told_and_a_known_one_is_not(app, config):
-    from services import accounts
+def test_a_sign_in_from_a_new_browser_is_mailed_and_a_known_one_is_not(app, config):
+    from services.accounts import users
 
     object.__setattr__(app.config["CARTLINK"], "smtp_host", "127.0.0.1")
-    ann = accounts.create_user("ann", "owner", "test", password="violet harbour lamps 7")
+    ann = users.create_user("ann", "owner", "test", password="violet harbour lamps 7")
     with writing() as session:
-        session.add(NoticeSetting(user_id=ann, email="ann@shop.example"))
+        session.add(Preference(user_id=ann, email="ann@shop.example"))
 
     def come_in(browser) -> None:
         answer = browser.post("/sign-in", data={"name": "ann", "password": "violet harbour lamps 7"})
@@ -155,8 +161,8 @@ def test_a_sign_in_from_a_new_browser_is_told_and_a_known_one_is_not(app, config
     come_in(first)
     assert db.session.query(Delivery).count() == 0
     come_in(second)
-    (told,) = db.session.query(Delivery)
-    assert told.about == "security" and told.content["subject"] == "A new browser has signed in"
+    (mail,) = db.session.query(Delivery)
+    assert mail.about == "security" and mail.content["subject"] == "A new browser has signed in"
 
 
 def test_the_webhook_is_kept_and_its_secret_shown_once(app, client):
@@ -173,7 +179,7 @@ def test_the_webhook_is_kept_and_its_secret_shown_once(app, client):
     renewed = client.post("/settings/notifications/secret").text
     assert words(element(renewed, "code", _class="secret").text) != secret
     wrong = client.post("/settings/notifications", data={**data, "topics": []})
-    assert wrong.status_code == 422 and complaints(wrong.text) == ["Choose at least one thing to be told of."]
+    assert wrong.status_code == 422 and complaints(wrong.text) == ["Choose at least one kind of incident."]
     assert client.post("/settings/notifications", data={**data, "url": "file:///etc/passwd"}).status_code == 422
     client.post("/settings/notifications/remove")
     assert db.session.query(Webhook).count() == 0
@@ -181,15 +187,15 @@ def test_the_webhook_is_kept_and_its_secret_shown_once(app, client):
 
 def test_health_is_shown_in_four_parts_and_on_the_list_without_a_query_a_row(app, client):
     one = add_integration("Garden shop", orders_due_at=utcnow() + timedelta(minutes=5))
-    sync.note_success(one, "orders", heard=True)
+    outcomes.record_success(one, "orders", answered=True)
     with writing() as session:
-        sealed = session.get_one(Integration, one).key_sealed
-    sync.note_failure(one, "stock", ShopUnreachable("shop.example refuses connections on port 443."), sealed)
+        encrypted = session.get_one(Integration, one).key_encrypted
+    outcomes.record_failure(one, "stock", ShopUnreachable("shop.example refuses connections on port 443."), encrypted)
     page = client.get(f"/settings/sales-channels/{one}").text
     rows = {words(item.text) for item in elements(page, "th", scope="row")}
-    assert {"Connection", "Orders", "Stock", "Write-back"} <= rows
+    assert {"Connection", "Orders", "Stock", "Shipment updates"} <= rows
     assert "refuses connections" in page and "Failing" in page
-    assert db.session.query(HealthPart).count() == 3
+    assert db.session.query(Flow).where(Flow.succeeded_at.is_not(None) | Flow.failed_at.is_not(None)).count() == 3
     listed = words(client.get("/settings/sales-channels").text)
     assert "refuses connections" in listed
 
@@ -211,13 +217,14 @@ def test_a_paused_integration_is_called_so_and_resumed_by_a_button(app, client):
 def a_lived_in_place(one: int) -> dict[str, int]:
     owner = user_called("owner")
     ids = every_cause(one, owner)
-    notices.read_notice(owner, db.session.query(Notice).first().id)
+    notifications.read_notification(owner, db.session.query(Notification).first().id)
     change_integration(one, paused_at=utcnow(), failing="connection orders", orders_done_at=utcnow() - timedelta(days=4))
     with writing() as session:
-        silent = {"good_at": utcnow() - timedelta(days=4), "failing_since": utcnow() - timedelta(days=3), "failures": 60}
-        message = "shop.example stopped answering: nothing came for 120 seconds."
-        session.add(HealthPart(integration_id=one, part="connection", code="timeout", message=message, **silent))
-        session.add(NoticeSetting(user_id=owner, email="ann@shop.example"))
+        connection = session.get_one(Integration, one).flows["connection"]
+        connection.succeeded_at, connection.failing_since = utcnow() - timedelta(days=4), utcnow() - timedelta(days=3)
+        connection.failures, connection.error_code = 60, "timeout"
+        connection.error = "shop.example stopped answering: nothing came for 120 seconds."
+        session.add(Preference(user_id=owner, email="ann@shop.example"))
         for state, error in (("done", ""), ("failed", "mail.example does not take mail for this address: 550 no such mailbox")):
             session.add(Delivery(key=state, way="mail", user_id=owner, events=[1], state=state, error=error, tries=2))
         session.add(SyncRun(integration_id=one, kind="orders", actor="schedule", counts={}, warnings=[], state="finished", outcome="failed", error="x"))  # fmt: skip
@@ -233,8 +240,8 @@ def test_every_page_is_accessible_in_every_look(app, page: Page):
     page.goto("/settings/notifications")
     page.get_by_label("Address").fill("https://hooks.example/cartlink")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("it is not shown again")).to_be_visible()
-    assert_accessible_in_every_look(page)
+    expect(page.get_by_text("It is not shown again")).to_be_visible()
+    assert_good_in_every_look(page)
     places = (
         "/incidents",
         f"/incidents/{ids['outage']}",
@@ -244,7 +251,7 @@ def test_every_page_is_accessible_in_every_look(app, page: Page):
     )
     for place in (*places, f"/settings/sales-channels/{one}"):
         page.goto(place)
-        assert_accessible_in_every_look(page)
+        assert_good_in_every_look(page)
     assert wrong == []
 
 
@@ -265,5 +272,5 @@ def test_what_was_sent_last_is_shown_with_what_became_of_it(app, client):
     one = add_integration()
     a_lived_in_place(one)
     page = words(client.get("/account/notifications").text)
-    assert "550 no such mailbox" in page and "Given up" in page
+    assert "550 no such mailbox" in page and "Failed" in page
     assert len(outbox.last_of_user(user_called("owner"))) == 2

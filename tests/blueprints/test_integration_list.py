@@ -74,7 +74,7 @@ def test_what_waits_and_when_it_last_synced(client: FreshClient) -> None:
     add_failed_listing(integration_id, "A-1")
     page = client.get(LIST).text
     rows = {row["id"]: words(row.text) for row in elements(page, "tr") if row.get("id")}
-    assert "2 held orders 1 failed listing Stock preview" in rows[f"integration-{integration_id}"]
+    assert "2 held orders 1 failed listing Stock update needs approval" in rows[f"integration-{integration_id}"]
     assert "Orders 3 minutes ago Stock never" in rows[f"integration-{integration_id}"]
     assert rows[f"integration-{other}"].endswith("Nothing")
     moment = element(page, "time")
@@ -123,7 +123,7 @@ class TestTheSwitch:
     def test_enabled_again_it_is_due_at_once(self, client: FreshClient) -> None:
         integration_id = add_integration(enabled=False)
         client.post(f"{LIST}/{integration_id}/status", data={"enabled": "yes"})
-        assert read_integration(integration_id).orders_due_at is not None
+        assert read_integration(integration_id).flows["orders"].due_at is not None
 
     @pytest.mark.parametrize("data", [{}, {"enabled": ""}, {"enabled": "perhaps"}])
     def test_nonsense_changes_nothing(self, client: FreshClient, data: dict[str, str]) -> None:

@@ -96,7 +96,7 @@ class TestSyncNow:
         integration_id = add_integration()
         add_run(integration_id)
         part = client.post(f"{place(integration_id)}/sync", data={"kind": "orders"}, headers=htmx("live")).text
-        assert toasts(part) == ["Order download: already under way."]
+        assert toasts(part) == ["Order download: already running."]
         assert len(db.session.scalars(select(SyncRun)).all()) == 1
 
     def test_without_a_queue_the_run_is_kept(self, client: FreshClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,10 +123,10 @@ class TestTheSwitches:
         part = client.post(f"{place(integration_id)}/flow", data={flow: "no"}, headers=htmx("live")).text
         assert element(part, "button", id=f"flow-{flow}")["aria-checked"] == "false"
         seen = read_integration(integration_id)
-        assert (seen.orders_on, seen.stock_on) == (flow != "orders", flow != "stock")
+        assert (seen.flows["orders"].enabled, seen.flows["stock"].enabled) == (flow != "orders", flow != "stock")
         assert seen.enabled
         client.post(f"{place(integration_id)}/flow", data={flow: "yes"})
-        assert getattr(read_integration(integration_id), f"{flow}_due_at") is not None
+        assert read_integration(integration_id).flows[flow].due_at is not None
 
     def test_the_status_switch_is_here_too(self, client: FreshClient) -> None:
         integration_id = add_integration()
@@ -138,7 +138,7 @@ class TestTheSwitches:
     def test_nonsense_changes_nothing(self, client: FreshClient, data: dict[str, str]) -> None:
         integration_id = add_integration()
         assert client.post(f"{place(integration_id)}/flow", data=data).status_code == 422
-        assert read_integration(integration_id).orders_on
+        assert read_integration(integration_id).flows["orders"].enabled
 
 
 def test_it_asks_again_only_while_something_runs(client: FreshClient) -> None:
@@ -171,9 +171,9 @@ class TestTheChart:
         add_orders(integration_id, datetime(yesterday.year, yesterday.month, yesterday.day, 23, 30, tzinfo=UTC))
         client.set_cookie("zone", "Asia/Tokyo")
         page = client.get(place(integration_id)).text
-        told = next(words(title.text) for title in elements(page, "title") if title.text.endswith(": 1 order"))
+        title_of_day = next(words(title.text) for title in elements(page, "title") if title.text.endswith(": 1 order"))
         following = yesterday + timedelta(days=1)
-        assert told == f"{following.day} {following:%b}: 1 order"
+        assert title_of_day == f"{following.day} {following:%b %Y}: 1 order"
 
 
 def test_the_page_costs_the_same_with_many_orders_and_runs(client: FreshClient) -> None:

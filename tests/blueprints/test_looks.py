@@ -8,7 +8,7 @@ from datetime import timedelta
 from playwright.sync_api import Browser, Page, expect
 
 from models.types import utcnow
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
+from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.blueprints.rows import (
     add_failed_listing,
     add_finished_run,
@@ -49,10 +49,10 @@ def a_lived_in_installation() -> None:
 def test_the_list_is_accessible_in_every_look(page: Page) -> None:
     wrong = watch(page)
     page.goto(LIST)
-    assert_accessible_in_every_look(page)
+    assert_good_in_every_look(page)
     a_lived_in_installation()
     page.goto(LIST)
-    assert_accessible_in_every_look(page)
+    assert_good_in_every_look(page)
     assert not wrong
 
 
@@ -61,10 +61,10 @@ def test_activity_settings_and_errors_are_accessible_in_every_look(page: Page) -
     a_lived_in_installation()
     for path in ("/activity", "/activity?outcome=failed&integration=nobody", "/settings"):
         page.goto(path)
-        assert_accessible_in_every_look(page)
+        assert_good_in_every_look(page)
     assert not wrong
     page.goto("/nowhere")
-    assert_accessible_in_every_look(page)
+    assert_good_in_every_look(page)
 
 
 def test_one_click_disables_without_a_reload(page: Page) -> None:
@@ -91,7 +91,7 @@ def test_one_click_disables_without_a_reload(page: Page) -> None:
     assert not wrong
 
 
-def test_a_double_click_is_one_wish(page: Page) -> None:
+def test_a_double_click_is_one_request(page: Page) -> None:
     integration_id = add_integration()
     page.goto(LIST)
     with page.expect_response(re.compile("/status$")):
@@ -133,7 +133,7 @@ def test_progress_moves_by_itself_and_stops_asking(page: Page) -> None:
     expect(page.locator("progress")).to_have_attribute("value", "3")
     change_run(run_id, state="finished", outcome="done", finished_at=utcnow())
     expect(page.locator("progress")).to_have_count(0)
-    expect(page.get_by_role("status").first).to_have_text("No run under way")
+    expect(page.get_by_role("status").first).to_have_text("No run is running")
     asked.clear()
     page.wait_for_timeout(2500)
     assert asked == []

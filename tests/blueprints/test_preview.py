@@ -6,7 +6,7 @@ import io
 import pytest
 
 from practice_shop import PracticeShop, Store
-from services import stock
+from services.stock import items
 from tests.blueprints.pages import elements, form_data, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import read_integration
@@ -38,7 +38,7 @@ def test_a_first_push_that_changes_nothing_confirms_itself(client: FreshClient, 
     made = connect(client, shop)
     work_off()
     assert read_integration(made.id).push_gate == "open"
-    assert "Nothing waits for Garden shop." in client.get(f"{LIST}/{made.id}/preview").text
+    assert "Nothing is waiting for approval." in client.get(f"{LIST}/{made.id}/preview").text
 
 
 def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, shop: PracticeShop) -> None:
@@ -73,12 +73,12 @@ def test_a_preview_that_has_changed_meanwhile_is_shown_again(client: FreshClient
     integration_id = waiting(client, shop)
     page = client.get(f"{LIST}/{integration_id}/preview").text
     sent = form_data(page, "run")
-    stock.set_stock("CUP", 1, "test")
+    items.set_stock("CUP", 1, "test")
     client.post(f"{LIST}/{integration_id}/sync", data={"kind": "stock"})
     work_off()
     answer = client.post(f"{LIST}/{integration_id}/preview", data=sent)
     assert answer.location.endswith("/preview")
-    assert "has changed since you looked at it" in toasts(client.get(answer.location).text)[0]
+    assert "has changed since you opened it" in toasts(client.get(answer.location).text)[0]
     assert shop.store.product_by_sku("CUP").amount == 20
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from extensions import db, writing
 from models import Integration, Order
-from services import privacy
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
+from services.operations import privacy
+from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_integration
 from tests.support.planted import TRACKING, WORD
@@ -66,10 +66,10 @@ def test_an_erased_order_is_nowhere_to_be_found(client):
         assert not [link for link in elements(client.get(f"/orders?q={word}").text, "a") if "1001" in link.text]
 
 
-def test_what_is_given_out_has_the_shipments_and_what_the_shop_was_told(client):
+def test_what_is_given_out_has_the_shipments_and_the_write_backs(client):
     order_id = example_values(client.application)["order_id"]
     given = json.loads(client.get(f"{PAGE}/orders/{order_id}.json").text)
-    assert [each["tracking_number"] for each in given["shipments"]] == [TRACKING]
+    assert [each["tracking_number"] for each in given["shipments"]] == [TRACKING, TRACKING]
     assert given["shipments"][0]["lines"] == [{"sku": "SKU", "name": "SKU", "quantity": 1}]
     assert [each["state"] for each in given["told_to_the_shop"]] == ["done", "failed", "waiting"]
     assert given["shipping_address"]["phone"] == "555-planted"
@@ -91,7 +91,7 @@ def test_an_order_is_found_given_out_and_erased(client, shipped):
     assert given.headers["Cache-Control"] == "no-store"
     assert json.loads(given.text)["email"] == "x@planted.example"
     question = client.get(f"{PAGE}/orders/{shipped}/erase")
-    assert "It cannot be brought back." in question.text
+    assert "This cannot be undone." in question.text
     assert db.session.get_one(Order, shipped).email
     assert client.post(f"{PAGE}/orders/{shipped}/erase").location == f"{PAGE}?number=1001"
     page = client.get(f"{PAGE}?number=1001").text
@@ -119,5 +119,5 @@ def test_the_pages_are_accessible_in_every_look(page: Page, shipped: int) -> Non
     wrong = watch(page)
     for path in (PAGE, f"{PAGE}?number=1001", f"{PAGE}?number=nothing", f"{PAGE}/orders/{shipped}/erase"):
         page.goto(path)
-        assert_accessible_in_every_look(page)
+        assert_good_in_every_look(page)
     assert not wrong

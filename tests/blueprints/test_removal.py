@@ -6,19 +6,26 @@ import pytest
 from sqlalchemy import func, select
 
 from extensions import db, writing
-from models import Integration, Link, Order, Shop, SyncRun, WriteBack
+from models import Allocation, Integration, Link, Order, OrderLine, Shop, SyncRun, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop
 from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_failed_listing, add_held_order, add_integration, add_run, read_integration
 from tests.blueprints.walks import LIST, begin, connect, give_shop
+from tests.support.rows import make_integration, make_item, make_order
 from tests.support.signed_in import FreshClient
 
 
 def count(model: type) -> int:
     db.session.rollback()
     return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def reserved_by(order_id: int) -> int:
+    db.session.rollback()
+    query = select(func.sum(Allocation.reserved)).join(OrderLine).where(OrderLine.order_id == order_id)
+    return db.session.scalar(query) or 0
 
 
 class TestRemoving:
@@ -35,11 +42,39 @@ class TestRemoving:
             )
         page = client.get(f"{LIST}/{integration_id}/remove").text
         items = [words(item.text) for item in elements(page, "li")]
-        assert items == ["1 order on hold", "1 order of which the shop has not been told yet what became of it",
-                         "1 listing whose stock was refused", "a stock update that waits for your yes"]  # fmt: skip
+        assert items == ["1 order on hold", "1 order with updates that the shop has not received yet",
+                         "1 listing with a quantity that the shop refused", "a stock update that needs your approval"]  # fmt: skip
         buttons = [words(button.text) for button in elements(page, "button")]
         assert {"OK", "Cancel"} <= set(buttons)
-        assert "takes its history up where it stopped" in page
+        assert "can continue its history" in page
+
+    def test_what_its_orders_reserve_is_released_unless_it_is_to_be_kept(self, client: FreshClient) -> None:
+        for answer, reserved in (("release", 0), ("keep", 2)):
+            removed, other = make_integration(f"Garden {answer}"), make_integration(f"Kitchen {answer}")
+            item = make_item(f"CUP-{answer}", 3, reserved=2)
+            order = make_order(removed, f"1-{answer}", [(item, 2)])
+            lacking = make_order(other, f"2-{answer}", [(item, 2)], state="on_hold", held_codes=["short"])
+            with writing() as session:
+                for allocation in session.scalars(select(Allocation).join(OrderLine).where(OrderLine.order_id == order.id)):
+                    allocation.reserved = 2
+            page = client.get(f"{LIST}/{removed.id}/remove").text
+            assert "2 units are reserved for its open orders" in words(page)
+            assert element(page, "input", id="reserved-release").get("checked") is not None
+            client.post(f"{LIST}/{removed.id}/remove", data={"reserved": answer})
+            assert reserved_by(order.id) == reserved
+            # An order of another shop lacked them.
+            assert reserved_by(lacking.id) == (0 if answer == "keep" else 2)
+
+    def test_its_orders_are_read_by_link_and_marked(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        add_held_order(integration_id, "77")
+        order_id = db.session.scalar(select(Order.id))
+        client.post(f"{LIST}/{integration_id}/remove")
+        page = client.get(f"/orders/{order_id}").text
+        assert "Garden shop (removed)" in words(page) and "The shop of this order was removed" in words(page)
+        actions = [form["action"] for form in elements(page, "form") if form.get("action")]
+        assert [action for action in actions if action.startswith("/orders/")] == []
+        assert "77" not in words(client.get("/orders").text)
 
     def test_in_a_dialog_it_is_the_same(self, client: FreshClient) -> None:
         integration_id = add_integration()
@@ -56,7 +91,7 @@ class TestRemoving:
         page = client.get(LIST).text
         assert not [row for row in elements(page, "tr") if row.get("id")]
         assert toasts(page)[0].startswith("Garden shop is removed.")
-        assert read_integration(integration_id).key_sealed == b""
+        assert read_integration(integration_id).key_encrypted == b""
         assert db.session.get_one(SyncRun, run_id).outcome == "stopped"
         assert "Garden shop (removed)" in words(client.get("/activity").text)
 
@@ -99,7 +134,7 @@ class TestComingBack:
         step = self.last_step(client, practice)
         page = client.get(step).text
         assert "This shop was connected before, as Garden shop" in page
-        assert f"{orders} orders and the links of its listings are still here" in words(page)
+        assert f"{orders} orders and the links of its listings are still stored" in words(page)
         back = self.end(client, step)
         assert back.shop_id == removed.shop_id
         assert back.shop.orders_read_to == read_to
@@ -110,6 +145,12 @@ class TestComingBack:
         assert (count(Order), count(Link), count(Shop)) == (orders + 1, links, 1)
         downloads = [entry for entry in practice.requests if "_path=order&" in entry["target"]]
         assert len(downloads) <= 4
+
+    def test_its_open_orders_reserve_again(self, client: FreshClient, practice: PracticeShop, removed: Integration) -> None:
+        held = select(func.sum(Allocation.reserved))
+        assert (db.session.scalar(held) or 0) == 0
+        self.end(client, self.last_step(client, practice))
+        assert db.session.scalar(held) > 0
 
     def test_a_new_domain_is_the_same_shop(self, client: FreshClient, practice: PracticeShop, removed: Integration) -> None:
         orders = count(Order)

@@ -60,17 +60,22 @@ def test_everything_can_be_changed(client: FreshClient) -> None:
     save(
         client, integration_id, name="Neuer Name", use_tax="yes", use_shipping_tax="yes", surcharge_name=" Porto ", with_variants="no",
         with_options="no", with_discounts="no", with_tax_lines="yes", with_notes="no", with_back_orders="no", processed_status="D",
-        work=["Q:*"], take_shop_stock="no", brake_percent="50", brake_least="3", orders_every="10", stock_every="15",
+        work=["Q:*"], take_shop_stock="no", safety_limit_percent="50", safety_limit_least="3", orders_every="10", stock_every="15",
     )  # fmt: skip
     seen = read_integration(integration_id)
     assert (seen.name, seen.name_key, seen.surcharge_name, seen.processed_status) == ("Neuer Name", "neuer name", "Porto", "D")
     assert (seen.use_tax, seen.use_shipping_tax, seen.with_tax_lines) == (True, True, True)
     assert not any((seen.with_variants, seen.with_options, seen.with_discounts, seen.with_notes, seen.with_back_orders))
     assert (seen.work_statuses, seen.take_shop_stock) == ([["Q", "*"]], False)
-    assert (seen.brake_percent, seen.brake_least, seen.orders_every, seen.stock_every) == (50, 3, 600, 900)
-    assert seen.listings_due_at is not None
+    assert (
+        seen.safety_limit_percent,
+        seen.safety_limit_least,
+        seen.flows["orders"].interval_seconds,
+        seen.flows["stock"].interval_seconds,
+    ) == (50, 3, 600, 900)
+    assert seen.flows["listings"].due_at is not None
     page = client.get(f"{LIST}/{integration_id}").text
-    assert toasts(page) == ["The settings are saved. Stored orders are read again under them."]
+    assert toasts(page) == ["Saved. Stored orders are being rechecked."]
 
 
 @pytest.mark.parametrize(
@@ -78,11 +83,12 @@ def test_everything_can_be_changed(client: FreshClient) -> None:
     [
         ({"name": ""}, "Enter a name for this integration."),
         ({"name": "other SHOP"}, "There is an integration called 'other SHOP' already. Choose another name."),
-        ({"brake_percent": "0"}, "Enter a number from 1 to 100."),
-        ({"brake_percent": "many"}, "Not a valid integer value."),
-        ({"orders_every": "0"}, "Enter 1 to 1440 minutes."),
-        ({"work": None}, "Choose at least one combination: otherwise no order ever becomes work."),
-        ({"since_date": "2999-01-01"}, "The first day lies in the future. Choose today or an earlier day."),
+        ({"safety_limit_percent": "0"}, "Enter a whole number from 1 to 100."),
+        ({"safety_limit_percent": "many"}, "Not a valid integer value."),
+        ({"orders_every": "0"}, "Enter a whole number from 1 to 1,440."),
+        ({"work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
+        ({"since_date": "2999-01-01"}, "The first day is in the future. Choose today or an earlier day."),
+        ({"since_date": "0001-01-01"}, "The first day is before there were such shops. Choose a day after 2000."),
     ],
 )
 def test_bad_answers_change_nothing_and_are_kept(client: FreshClient, changes: dict[str, object], said: str) -> None:
@@ -148,7 +154,7 @@ def test_the_last_stored_orders_follow_the_answers(client: FreshClient, shop: Pr
     page = client.get(settings(made.id)).text
     assert "Items 108.00" in words(element(page, "article").text)
     sent = form_data(page, "with_variants", use_tax="yes")
-    part = client.post(f"{settings(made.id)}/rehearsal", data=sent, headers=htmx("rehearsal")).text
+    part = client.post(f"{settings(made.id)}/import-preview", data=sent, headers=htmx("import-preview")).text
     assert "Items 100.00" in words(element(part, "article").text)
     again = client.post(settings(made.id), data={**sent, "action": "recalculate"})
     assert again.status_code == 200
@@ -156,7 +162,7 @@ def test_the_last_stored_orders_follow_the_answers(client: FreshClient, shop: Pr
     assert read_integration(made.id).use_tax is False
 
 
-def test_an_integration_without_statuses_of_its_own_offers_the_usual_ones(client: FreshClient) -> None:
+def test_an_integration_without_own_statuses_offers_the_usual_ones(client: FreshClient) -> None:
     page = client.get(settings(add_integration())).text
     assert words(element(page, "option", value="S", selected="").text) == "Shipped"
     assert element(page, "input", name="work", value="P:*").get("checked") is not None

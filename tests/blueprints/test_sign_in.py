@@ -16,8 +16,8 @@ from sqlalchemy import select
 from extensions import db, writing
 from models import UserSession
 from models.types import utcnow
-from services import accounts, two_step
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
+from services.accounts import one_time_codes, tokens, two_step, users
+from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_integration, add_run
 from tests.support.signed_in import FreshClient, sign_in
@@ -35,7 +35,7 @@ def stranger(app: Flask) -> FreshClient:
 
 @pytest.fixture
 def ann(app: Flask) -> int:
-    return accounts.create_user("Ann", "owner", "test", password=GOOD)
+    return users.create_user("Ann", "owner", "test", password=GOOD)
 
 
 def try_to_sign_in(browser: FreshClient, name: str = "Ann", password: str = GOOD, **more: str):
@@ -55,23 +55,23 @@ class TestTheFirstRun:
     def test_where_nobody_is_known_every_page_leads_to_the_first_run(self, stranger):
         assert stranger.get("/").location == "/sign-in?next=/"
         assert stranger.get("/sign-in").location == "/first-run"
-        code = accounts.issue_first_run_code()
+        code = users.issue_first_run_code()
         answer = stranger.post("/first-run", data={"code": code, "name": "Ann", "password": GOOD})
         assert (answer.status_code, answer.location) == (303, "/")
         assert is_in(stranger)
         assert stranger.get("/").location == HOME
 
     def test_what_was_wrong_is_said_and_kept_but_for_the_password(self, stranger):
-        accounts.issue_first_run_code()
+        users.issue_first_run_code()
         answer = stranger.post("/first-run", data={"code": "AAAA", "name": "Ann", "password": GOOD})
         assert answer.status_code == 422
-        assert "not the one that was printed last" in answer.text
+        assert "not the code that was printed last" in answer.text
         assert element(answer.text, "input", name="name")["value"] == "Ann"
         assert GOOD not in answer.text
         assert not is_in(stranger)
 
     def test_once_there_is_a_user_it_is_closed(self, stranger, ann):
-        code = accounts.codes.issue_code("first_run")
+        code = one_time_codes.issue_code("first_run")
         for answer in (
             stranger.get("/first-run"),
             stranger.post("/first-run", data={"code": code, "name": "M", "password": GOOD}),
@@ -125,7 +125,7 @@ class TestSigningIn:
             assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
     def test_signing_in_keeps_nothing_of_what_the_browser_held_before(self, app, stranger, ann):
-        """Whoever slipped a session or a form token into this browser has no use of it afterwards."""
+        """Anyone who slipped a session or a form token into this browser has no use of it afterwards."""
         app.config["WTF_CSRF_ENABLED"] = True
         planted = app.test_client()
         token = element(planted.get("/sign-in").text, "input", name="csrf_token")["value"]
@@ -136,7 +136,7 @@ class TestSigningIn:
         after = stranger.post("/sign-out", data={"csrf_token": token})
         assert after.status_code == 400
 
-    def test_each_sign_in_is_a_session_of_its_own(self, app, stranger, ann):
+    def test_each_sign_in_is_a_separate_session(self, app, stranger, ann):
         other = app.test_client()
         try_to_sign_in(stranger)
         try_to_sign_in(other)
@@ -267,7 +267,7 @@ class TestAWantedSecondStep:
             assert client.open(path, method=method).location == "/account/two-step", path
         assert client.get("/settings", headers={"HX-Request": "true"}).headers["HX-Redirect"] == "/account/two-step"
         assert client.get("/account/two-step").status_code == 200
-        owner = accounts.find_user("owner").id
+        owner = users.find_user("owner").id
         client.post("/account/two-step/begin")
         code = pyotp.TOTP(two_step.setup_seed(owner).replace(" ", "")).now()
         assert client.post("/account/two-step", data={"code": code}).location == "/account"
@@ -285,10 +285,17 @@ class TestAWantedSecondStep:
 
 
 class TestTheOneTimeLink:
+    def test_it_names_the_api_tokens_that_go_on(self, stranger, ann):
+        """Someone who knew the old password may have created one."""
+        tokens.create_token(ann, "ERP", ["orders:read"], "test")
+        code = users.issue_password_code(ann)
+        stranger.post("/set-password", data={"code": code, "password": OTHER})
+        assert "1 API token of yours can still be used." in stranger.get("/sign-in").text
+
     def test_it_sets_a_password_and_signs_in_nobody(self, app, stranger, ann):
         elsewhere = app.test_client()
         try_to_sign_in(elsewhere)
-        link = accounts.link_of(accounts.issue_password_code(ann))
+        link = users.link_of(users.issue_password_code(ann))
         page = stranger.get(link)
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
@@ -296,6 +303,7 @@ class TestTheOneTimeLink:
         assert stranger.post("/set-password", data={"code": code, "password": "short"}).status_code == 422
         answer = stranger.post("/set-password", data={"code": code, "password": OTHER})
         assert (answer.status_code, answer.location) == (303, "/sign-in")
+        assert "API token" not in stranger.get("/sign-in").text
         assert not is_in(stranger)
         assert not is_in(elsewhere)
         assert try_to_sign_in(stranger, password=OTHER).status_code == 303
@@ -307,11 +315,11 @@ class TestTheOneTimeLink:
             stranger.post("/set-password", data={"code": code}),
         ):
             assert answer.status_code == 404
-            assert "not good any more" in answer.text
+            assert "no longer valid" in answer.text
 
 
 def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, browser: Browser, server: str) -> None:
-    code = accounts.issue_first_run_code()
+    code = users.issue_first_run_code()
     for javascript in (True, False):
         context = browser.new_context(base_url=server, java_script_enabled=javascript)
         context.set_default_timeout(10_000)
@@ -319,7 +327,7 @@ def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, brow
         wrong = watch(page)
         page.goto("/activity")
         if javascript:
-            assert_accessible_in_every_look(page)
+            assert_good_in_every_look(page)
             page.set_viewport_size({"width": 1280, "height": 900})
             page.get_by_label("One-time code").fill(code)
             page.get_by_label("Name").fill("Ann")
@@ -329,7 +337,7 @@ def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, brow
             expect(password).to_have_attribute("type", "text")
             page.get_by_role("button", name="Show the password").click()
             expect(password).to_have_attribute("type", "password")
-            page.get_by_role("button", name="Make the owner and sign in").click()
+            page.get_by_role("button", name="Create owner and sign in").click()
         else:
             page.get_by_label("Name").fill("ann")
             page.get_by_label("Password").fill(GOOD)
@@ -340,7 +348,7 @@ def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, brow
         page.get_by_role("banner").get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         if javascript:
-            assert_accessible_in_every_look(page)
+            assert_good_in_every_look(page)
         assert not wrong
         context.close()
 

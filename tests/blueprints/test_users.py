@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page
 
-from services import accounts, sign_ins, two_step
-from tests.blueprints.looks import assert_accessible_in_every_look, watch
-from tests.blueprints.pages import element, elements, words
+from services.accounts import sign_ins, two_step, users
+from tests.blueprints.looks import assert_good_in_every_look, watch
+from tests.blueprints.pages import element, elements, next_page, words
 from tests.support.signed_in import FreshClient, sign_in, user_called
 
 GOOD = "plum kettle orbit seven"
@@ -17,7 +17,7 @@ GOOD = "plum kettle orbit seven"
 
 @pytest.fixture
 def ben(app: Flask) -> int:
-    return accounts.create_user("Ben", "manager", "test", password=GOOD)
+    return users.create_user("Ben", "manager", "test", password=GOOD)
 
 
 def test_a_new_user_gets_a_link_and_with_it_a_password(app, client):
@@ -29,7 +29,7 @@ def test_a_new_user_gets_a_link_and_with_it_a_password(app, client):
     code = element(stranger.get(link).text, "input", name="code")["value"]
     stranger.post("/set-password", data={"code": code, "password": GOOD})
     assert stranger.post("/sign-in", data={"name": "Ben", "password": GOOD}).status_code == 303
-    assert accounts.find_user("Ben").created_by == "user:owner"
+    assert users.find_user("Ben").created_by == "user:owner"
     assert "code=" not in client.get("/users").text
 
 
@@ -47,18 +47,18 @@ def test_what_cannot_be_is_said_beside_what_was_typed(client, sent, complaint):
     answer = client.post("/users/new", data=sent)
     assert answer.status_code == 422
     assert complaint in words(element(answer.text, "main").text)
-    assert len(accounts.list_users().rows) == 1
+    assert len(users.list_users().rows) == 1
 
 
 def test_a_role_is_changed_and_the_last_owner_stays(client, ben):
     assert client.post(f"/users/{ben}", data={"role": "viewer", "sees_customers": "yes"}).location == "/users"
-    assert (accounts.get_user(ben).role, accounts.get_user(ben).sees_customers) == ("viewer", True)
-    me = accounts.find_user("owner").id
+    assert (users.get_user(ben).role, users.get_user(ben).sees_customers) == ("viewer", True)
+    me = users.find_user("owner").id
     answer = client.post(f"/users/{me}", data={"role": "viewer", "sees_customers": "no"})
     assert answer.status_code == 422
     assert "owner is the only owner." in answer.text
     assert client.post(f"/users/{me}/disable").status_code == 409
-    assert accounts.get_user(me).role == "owner"
+    assert users.get_user(me).role == "owner"
 
 
 def test_disabling_ends_it_at_once_and_enabling_begins_it_again(app, client, ben):
@@ -70,7 +70,7 @@ def test_disabling_ends_it_at_once_and_enabling_begins_it_again(app, client, ben
     page = client.get("/users").text
     assert "Disabled" in page
     client.post(f"/users/{ben}/enable")
-    assert accounts.check_password("Ben", GOOD) is not None
+    assert users.check_password("Ben", GOOD) is not None
 
 
 def test_an_owner_signs_a_user_out_everywhere(client, ben):
@@ -85,14 +85,14 @@ def test_a_link_for_a_user_who_lost_the_app_switches_the_second_step_off(client,
     two_step.confirm_setup(ben, pyotp.TOTP(seed).now())
     assert elements(client.get(f"/users/{ben}").text, "input", name="two_step", value="off")
     client.post(f"/users/{ben}/link", data={"two_step": "off"})
-    assert accounts.get_user(ben).two_step_sealed is None
+    assert users.get_user(ben).two_step_encrypted is None
 
 
 def test_the_list_searches_and_pages(client: FreshClient):
     for number in range(55):
         user_called(f"User {number:02}", "viewer")
     assert len(elements(client.get("/users").text, "li", _class="line-row")) == 50
-    assert len(elements(client.get("/users?page=2").text, "li", _class="line-row")) == 6
+    assert len(elements(client.get(next_page(client.get("/users").text)).text, "li", _class="line-row")) == 6
     assert len(elements(client.get("/users?search=user 5").text, "li", _class="line-row")) == 5
     assert "No user matches" in client.get("/users?search=nobody").text
 
@@ -104,12 +104,12 @@ def test_a_user_who_is_not_there(client, path):
 
 def test_the_pages_are_accessible_in_every_look(page: Page) -> None:
     user_called("Δοκιμή 店舗 متجر " + "averylongnamewithoutablank"[:20], "viewer")
-    ben = accounts.create_user("Ben", "manager", "test", password=GOOD)
-    accounts.disable_user(accounts.create_user("Gone", "viewer", "test", password=GOOD))
+    ben = users.create_user("Ben", "manager", "test", password=GOOD)
+    users.disable_user(users.create_user("Gone", "viewer", "test", password=GOOD))
     wrong = watch(page)
     for path in ("/users", "/users/new", f"/users/{ben}"):
         page.goto(path)
-        assert_accessible_in_every_look(page)
-    page.get_by_role("button", name="Make a link").click()
-    assert_accessible_in_every_look(page)
+        assert_good_in_every_look(page)
+    page.get_by_role("button", name="Create link").click()
+    assert_good_in_every_look(page)
     assert not wrong

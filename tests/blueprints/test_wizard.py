@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -9,15 +10,18 @@ from sqlalchemy import select
 
 import jobs
 from extensions import db, writing
-from models import Draft, Integration, SyncRun
+from models import Draft, Integration
 from models.types import utcnow
 from practice_shop import PracticeShop
-from services import checks, vault
-from services.drafts import begin_check
-from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
+from services.common.claims import Claim
+from services.common.heartbeat import Heartbeat
+from services.onboarding import drafts as connection_drafts
+from services.onboarding.drafts import begin_check
+from services.security import vault
+from tests.blueprints.pages import complaints, element, elements, form_data, htmx, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_integration
-from tests.blueprints.walks import ADD, LIST, begin, connect, give_shop, to_options
+from tests.blueprints.walks import ADD, LIST, begin, give_shop, to_options
 from tests.support.signed_in import FreshClient, sign_in
 
 
@@ -95,7 +99,7 @@ class TestTheShop:
         part = client.post(step.replace("/shop", "/address"), data={"endpoint": pasted}, headers=htmx("address")).text
         assert words(element(part, "strong").text) == understood
         assert f"{understood}/admin.php" in [link["href"] for link in elements(part, "a")]
-        assert ("in the clear" in part) == understood.startswith("http:")
+        assert ("unencrypted" in part) == understood.startswith("http:")
 
     def test_the_help_names_both_generations_until_one_is_known(self, client: FreshClient, practice: PracticeShop) -> None:
         step = begin(client)
@@ -126,7 +130,7 @@ class TestTheShop:
             ("", "key", "Enter the address of your shop."),
             ("not a shop at all!", "key", "That is no web address. Enter the shop's address, for example https://shop.example."),
             ("ftp://shop.example", "key", "The website end point has to begin with https:// or http://."),
-            ("shop.example", "", "Enter the API key. The steps beside the field say where it is."),
+            ("shop.example", "", "Enter the API key. The steps next to the field show where to find it."),
         ],
     )
     def test_what_cannot_be_used_is_explained_and_kept(self, client: FreshClient, endpoint: str, key: str, said: str) -> None:
@@ -148,15 +152,15 @@ class TestTheShop:
         client.post(step, data=form_data(client.get(step).text, "endpoint", endpoint="???", api_key=key))
         page = client.get(step).text
         assert element(page, "input", name="api_key").get("value") in (None, "")
-        assert f"ends in {key[-4:]}" in page
+        assert f"ending in {key[-4:]}" in page
         options = give_shop(client, step, practice.url, "")
         assert options.endswith("/options")
         draft = drafts()[0]
         for place in (step, options, ADD, LIST):
             assert key not in client.get(place).text
-        assert key.encode() not in draft.answers_sealed
+        assert key.encode() not in draft.answers_encrypted
         assert key not in str([vars(cookie) for cookie in client._cookies.values()])
-        assert key in vault.unseal(draft.answers_sealed)
+        assert key in vault.decrypt(draft.answers_encrypted)
 
     @pytest.mark.parametrize(
         ("trouble", "said"),
@@ -237,9 +241,9 @@ class TestTheWait:
     def test_after_a_while_it_says_that_nobody_works(self, client: FreshClient, practice: PracticeShop) -> None:
         place = self.ask(client, practice)
         with writing() as session:
-            session.scalars(select(Draft)).one().check_asked_at = utcnow() - timedelta(minutes=5)
+            session.scalars(select(Draft)).one().lease_until = utcnow() - timedelta(minutes=5)
         page = client.get(place).text
-        assert "The test has not come to an end" in page
+        assert "The test has not finished" in page
         assert 'http-equiv="refresh"' not in page
         assert element(page, id="check").get("hx-trigger") is None
 
@@ -249,21 +253,27 @@ class TestTheWait:
         assert begin_check(draft.id, draft.check_ticket)
         assert "Testing the connection" in client.get(place).text
         with writing() as session:
-            session.scalars(select(Draft)).one().check_asked_at = utcnow() - timedelta(seconds=31)
-        assert "Its worker has stopped in the middle." in client.get(place).text
+            session.scalars(select(Draft)).one().lease_until = utcnow() - timedelta(seconds=1)
+        assert "Its worker has stopped." in client.get(place).text
 
     def test_a_worker_that_waits_for_a_slow_shop_is_not_silent(
         self, client: FreshClient, practice: PracticeShop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.ask(client, practice)
         heard: list[int] = []
-        say_alive = checks.drafts.say_alive
-        monkeypatch.setattr(checks, "BEAT_SECONDS", 0.05)
-        monkeypatch.setattr(checks.drafts, "say_alive", lambda *which: (heard.append(1), say_alive(*which)))
+        hold = Claim.hold
+        monkeypatch.setattr(connection_drafts, "PATIENCE", 10)
+        monkeypatch.setattr(Claim, "kept_alive", lambda claim: Heartbeat(0.05, partial(beat, claim), "test"))
+
+        def beat(claim: Claim) -> None:
+            with writing():
+                hold(claim)
+            heard.append(1)
+
         practice.faults.add("latency_ms", 300, times=1)
         work_off("checks")
         assert heard
-        assert drafts()[0].check_asked_at > utcnow() - timedelta(seconds=10)
+        assert drafts()[0].lease_until > utcnow()
 
     def test_an_answer_to_what_was_typed_before_does_not_count(self, client: FreshClient, practice: PracticeShop) -> None:
         place = self.ask(client, practice)
@@ -272,180 +282,6 @@ class TestTheWait:
         assert work_off("checks") == 2
         assert client.get(place).location == step
         assert "does not accept the API key" in complaints(client.get(step).text)[0]
-
-
-class TestTheOptions:
-    def test_each_answer_is_set_from_what_the_shop_shows_and_says_why(self, client: FreshClient, practice: PracticeShop) -> None:
-        page = client.get(to_options(client, practice)).text
-        variants = len(practice.store.variants)
-        assert f"Found {variants} variants." in page
-        assert element(page, "input", name="with_variants", value="yes", checked="")
-        assert "Select Yes for fields where you are using that option in X-Cart." in page
-        legends = [words(legend.text) for legend in elements(page, "legend")]
-        for label in ("Product variants", "Product options (attributes)", "Discounts and coupons", "Several tax lines",
-                      "Order notes", "Back orders", "Use X-Cart tax settings", "Use X-Cart tax settings for shipping"):  # fmt: skip
-            assert label in legends
-        select_ = element(page, "select", name="processed_status")
-        names = [
-            words(option.text) for option in elements(page, "option") if select_["id"] in [p.get("id") for p in option.parents]
-        ]
-        assert names == [status.name for status in practice.store.statuses["shipping"].values()]
-        assert words(element(page, "option", selected="", value="S").text) == "Shipped"
-        checked = {box["value"] for box in elements(page, "input", name="work", checked="")}
-        assert checked == {"P:*", "A:*"}
-
-    def test_the_last_three_orders_are_shown_and_follow_the_answers(self, client: FreshClient) -> None:
-        with PracticeShop(products=2, orders=0) as shop:
-            product = next(iter(shop.store.products))
-            for number in range(4):
-                shop.store.place_order(
-                    [(product, 1, 100.0)], at=datetime.now(UTC) - timedelta(hours=5 - number), shipping_cost=5,
-                    surcharges=[("tax", "TAX", "Sales tax", 8.0), ("handling", "PACK", "Packing fee", 2.5)], notes="Ring twice",
-                )  # fmt: skip
-            step = to_options(client, shop)
-            page = client.get(step).text
-            titles = [item["aria-label"] for item in elements(page, "article")]
-            assert titles == ["Order 4", "Order 3", "Order 2"]
-            text = words(element(page, "article", **{"aria-label": "Order 4"}).text)
-            assert "Items 108.00" in text
-            assert "Other (Packing fee) 2.50" in text
-            assert "Total 115.50 USD" in text
-            assert "Becomes work" in text
-            changed = form_data(page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", work=["Q:*"])
-            part = client.post(step.replace("/options", "/rehearsal"), data=changed, headers=htmx("rehearsal"))
-            text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
-            assert part.text.lstrip().startswith("<section")
-            assert "Items 100.00 Shipping 7.50 Tax on items 8.00 Total 115.50 USD" in text
-            assert "Ring twice" not in text
-            assert "Waits for payment" in text
-            assert element(client.get(step).text, "input", name="surcharge_name")["value"] == "packing FEE"
-
-    def test_without_javascript_a_button_shows_the_orders_again(self, client: FreshClient, practice: PracticeShop) -> None:
-        step = to_options(client, practice)
-        sent = form_data(client.get(step).text, "with_variants", use_tax="yes", action="recalculate")
-        answer = client.post(step, data=sent)
-        assert answer.status_code == 200
-        assert element(answer.text, "input", name="use_tax", value="yes", checked="")
-        assert len(drafts()) == 1
-
-    def test_the_answers_on_tax_and_the_surcharge_name_are_suggested(self, client: FreshClient) -> None:
-        with PracticeShop(products=2, orders=0) as shop:
-            product = next(iter(shop.store.products))
-            rows = [("tax", "TAX", "VAT", 7.7), ("handling", "SHIP", "Shipping surcharge", 3)]
-            shop.store.place_order([(product, 1, 100.0)], shipping_cost=10, surcharges=rows)
-            step = to_options(client, shop)
-            page = client.get(step).text
-            suggestion = words(next(item.text for item in elements(page, "div") if "suggestion" in (item.get("class") or "")))
-            assert "Use X-Cart tax settings: Yes" in suggestion
-            assert "Use X-Cart tax settings for shipping: Yes" in suggestion
-            assert "Shipping surcharge name: ‘Shipping surcharge’" in suggestion
-            page = client.post(step, data=form_data(page, "with_variants", action="suggest")).text
-            assert element(page, "input", name="use_tax", value="yes", checked="")
-            assert element(page, "input", name="use_shipping_tax", value="yes", checked="")
-            assert element(page, "input", name="surcharge_name")["value"] == "Shipping surcharge"
-            assert "Suggested from your orders" not in page
-
-    @pytest.mark.parametrize(
-        ("changes", "said"),
-        [
-            ({"since": "date", "since_date": ""}, "Enter the first day, for example 2026-11-30."),
-            ({"since": "date", "since_date": "2999-01-01"}, "The first day lies in the future. Choose today or an earlier day."),
-            ({"since": "date", "since_date": "soon"}, "Not a valid date value."),
-            ({"work": None}, "Choose at least one combination: otherwise no order ever becomes work."),
-            ({"work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
-            ({"with_notes": None}, "Select Yes or No."),
-            ({"with_notes": "perhaps"}, "Not a valid choice."),
-            ({"processed_status": "ZZ"}, "Not a valid choice."),
-        ],
-    )
-    def test_bad_answers_are_explained_and_nothing_is_made(
-        self, client: FreshClient, practice: PracticeShop, changes: dict[str, object], said: str
-    ) -> None:
-        step = to_options(client, practice)
-        answer = client.post(step, data=form_data(client.get(step).text, "with_variants", **changes))
-        assert answer.status_code == 422
-        assert said in complaints(answer.text)
-        assert db.session.scalars(select(Integration)).all() == []
-
-    def test_a_shop_without_orders(self, client: FreshClient) -> None:
-        with PracticeShop(products=0, orders=0) as shop:
-            page = client.get(to_options(client, shop)).text
-        assert "The shop has no orders yet." in page
-
-
-class TestTheEnd:
-    def test_next_makes_the_integration_enabled_and_starts_its_runs(self, client: FreshClient, practice: PracticeShop) -> None:
-        step = to_options(client, practice, use_tax="yes", surcharge_name="Porto")
-        sent = form_data(
-            client.get(step).text, "with_variants", with_notes="no", with_back_orders="no", processed_status="D",
-            work=["P:N", "A:*"], since="date", since_date="2026-11-01",
-        )  # fmt: skip
-        answer = client.post(step, data=sent, headers={"Cookie": "zone=Europe/Berlin"})
-        assert (answer.status_code, answer.location) == (303, LIST)
-        made = the_integration()
-        assert (made.name, made.enabled, made.endpoint, made.health) == ("Garden shop", True, practice.url, "connected")
-        assert (made.use_tax, made.use_shipping_tax, made.surcharge_name) == (True, False, "Porto")
-        assert (made.with_notes, made.with_back_orders, made.with_variants) == (False, False, True)
-        assert (made.processed_status, made.work_statuses) == ("D", [["P", "N"], ["A", "*"]])
-        assert {row[0] for row in made.statuses} == {"payment", "shipping"}
-        assert made.key_last4 == (practice.key or "")[-4:]
-        assert drafts() == []
-        kinds = {run.kind for run in db.session.scalars(select(SyncRun).where(SyncRun.state == "queued"))}
-        assert kinds == {"orders", "listings", "stock"}
-        page = client.get(LIST).text
-        assert toasts(page) == ["Garden shop is connected. Its orders and listings are being downloaded."]
-        assert "Syncing" in page
-        assert elements(page, "progress")
-
-    def test_the_first_day_begins_at_midnight_where_the_reader_is(self, client: FreshClient, practice: PracticeShop) -> None:
-        client.set_cookie("zone", "Europe/Berlin")
-        made = connect(client, practice, since="date", since_date="2026-11-02")
-        assert made.orders_since == datetime(2026, 11, 1, 23, tzinfo=UTC)
-
-    def test_from_now_on(self, client: FreshClient, practice: PracticeShop) -> None:
-        assert utcnow() - connect(client, practice, since="now").orders_since < timedelta(minutes=1)
-
-    def test_next_twice_makes_one(self, client: FreshClient, practice: PracticeShop) -> None:
-        step = to_options(client, practice)
-        sent = form_data(client.get(step).text, "with_variants")
-        assert client.post(step, data=sent).location == LIST
-        again = client.post(step, data=sent)
-        assert (again.status_code, again.location) == (303, LIST)
-        assert the_integration().name == "Garden shop"
-        assert any("That set-up has ended" in said for said in toasts(client.get(LIST).text))
-
-    def test_a_name_taken_meanwhile(self, client: FreshClient, practice: PracticeShop) -> None:
-        step = to_options(client, practice)
-        add_integration("Garden shop")
-        answer = client.post(step, data=form_data(client.get(step).text, "with_variants"))
-        assert answer.status_code == 422
-        assert "There is an integration called 'Garden shop' already." in complaints(answer.text)[0]
-        assert element(answer.text, "a", href=step.replace("/options", "/name"))
-
-    def test_the_same_shop_twice_is_refused(self, client: FreshClient, practice: PracticeShop) -> None:
-        connect(client, practice)
-        work_off()
-        step = give_shop(client, begin(client, "Once more"), practice.url, practice.key or "")
-        assert complaints(client.get(step).text) == [
-            "That shop is connected already, as Garden shop. Open that integration instead."
-        ]
-
-    def test_cancel_keeps_nothing(self, client: FreshClient, practice: PracticeShop) -> None:
-        step = to_options(client, practice)
-        cancel = element(client.get(step).text, "form", id="cancel")
-        answer = client.post(cancel["action"])
-        assert (answer.status_code, answer.location) == (303, LIST)
-        assert drafts() == []
-        assert client.get(step).location == LIST
-
-    def test_a_key_changed_after_the_test_is_tested_again(self, client: FreshClient, practice: PracticeShop) -> None:
-        options = to_options(client, practice)
-        shop = options.replace("/options", "/shop")
-        client.post(shop, data=form_data(client.get(shop).text, "endpoint", api_key="another-key-entirely"))
-        assert client.get(options).location == shop
-        sent = {"with_variants": "yes"}
-        assert client.post(options, data=sent).location == shop
-        assert db.session.scalars(select(Integration)).all() == []
 
 
 class TestWhoseDraft:
@@ -470,8 +306,21 @@ def test_an_expired_page_shows_what_was_typed_once_more(client: FreshClient, app
     app.config["WTF_CSRF_ENABLED"] = True
     answer = client.post(f"{ADD}/xcart", data={"name": "Garden shop", "csrf_token": "stale"})
     assert answer.status_code == 422
-    assert complaints(answer.text) == ["The page was open for too long. Choose the button once more."]
+    assert complaints(answer.text) == ["The page was open for too long. Press the button again."]
     field = form_data(answer.text, "name")
     assert field["name"] == ["Garden shop"]
     assert drafts() == []
     assert client.post(f"{ADD}/xcart", data=field).status_code == 303
+
+
+class TestASlowShop:
+    @pytest.mark.deep
+    @pytest.mark.timeout(900)
+    @pytest.mark.parametrize("generation", ["addon", "api"])
+    def test_whose_every_answer_takes_nine_seconds_is_connected(self, client: FreshClient, generation: str) -> None:
+        with PracticeShop(products=3, orders=3, generation=generation, page_latency=9000) as shop:
+            step = to_options(client, shop)
+            page = client.get(step).text
+            assert "An answer takes 9 seconds" in page
+            client.post(step, data=form_data(page, "with_variants"))
+            assert the_integration().generation == generation

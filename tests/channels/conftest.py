@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from channels import guard
 from channels.xcart.channel import XCart
 from practice_shop import PracticeShop, Store
 from tests.channels.scripted import connect
@@ -52,10 +53,12 @@ def self_signed(certificate: Path) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def trusted(self_signed: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """The same, trusted by this machine's owner."""
+def trusted(self_signed: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """The same, trusted by this machine's owner. A process reads its lists of authorities once."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    return self_signed
+    guard._tls.cache_clear()
+    yield self_signed
+    guard._tls.cache_clear()
 
 
 @pytest.fixture
@@ -68,16 +71,22 @@ def store() -> Store:
 
 
 @pytest.fixture
-def shop(store: Store) -> Iterator[PracticeShop]:
-    """A practice shop over ``store``, in which nothing may go wrong unasked."""
-    with PracticeShop(store=store) as running:
+def shop_generation(request: pytest.FixtureRequest) -> str:
+    """The generation of ``shop``: what the test's module calls ``GENERATION``, or the add-on."""
+    return getattr(request.module, "GENERATION", "addon")
+
+
+@pytest.fixture
+def shop(store: Store, shop_generation: str) -> Iterator[PracticeShop]:
+    """A practice shop over ``store``. The test fails if the shop itself has failed."""
+    with PracticeShop(store=store, generation=shop_generation) as running:
         yield running
         assert running.failures == []
 
 
 @pytest.fixture
-def xcart(shop: PracticeShop) -> Iterator[XCart]:
+def xcart(shop: PracticeShop, shop_generation: str) -> Iterator[XCart]:
     """The channel to ``shop``, with its full key."""
-    channel = connect(shop)
+    channel = connect(shop, generation=shop_generation)
     yield channel
     channel.close()

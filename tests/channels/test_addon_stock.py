@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from channels.base import StockChange, StockResult
-from errors import KeyRejected, ReadOnlyKey, ShopBroken, ShopTimeout, SwitchedOff
+from channels.results import StockChange, StockResult
+from errors import BodyChanged, KeyRejected, ReadOnlyKey, ShopBroken, ShopTimeout, SwitchedOff
 from practice_shop import Store
 from tests.channels.scripted import KEY, QUICK, ScriptedShop, connect
 
@@ -32,9 +32,9 @@ class TestPutStock:
         variant = store.add_variant(1, sku="CUP-RED", amount=4)
         results = xcart.put_stock(changes(("product:1", 7), (f"variant:{variant}", 3), ("product:2", 0)))
         assert results == [
-            StockResult("product:1", True, 7),
-            StockResult(f"variant:{variant}", True, 3),
-            StockResult("product:2", True, 0),
+            StockResult("product:1", "stored", 7),
+            StockResult(f"variant:{variant}", "stored", 3),
+            StockResult("product:2", "stored", 0),
         ]
         assert (store.amount(1), store.amount(2), store.variant_amount(variant)) == (7, 0, 3)
         assert len(shop.requests) == 2
@@ -57,10 +57,10 @@ class TestPutStock:
         assert not bad.ok and bad.reason
         assert good.ok and store.amount(1) == 20
 
-    def test_rows_the_shop_drops_without_a_word_are_told(self, store, shop, xcart):
+    def test_rows_the_shop_drops_without_a_word_are_not_done(self, store, shop, xcart):
         results = xcart.put_stock(changes(("product:1", 7), ("product:999", 5), ("product:2", 6)))
-        assert [result.ok for result in results] == [True, False, True]
-        assert "no more" in results[1].reason
+        assert [result.outcome for result in results] == ["stored", "not_done", "stored"]
+        assert "left this listing out" in results[1].reason
 
     @pytest.mark.parametrize("external_id", ["order:1", "product:", "product:x", "7", "product:1/2"])
     def test_what_is_no_listing(self, store, shop, xcart, external_id: str):
@@ -71,15 +71,23 @@ class TestPutStock:
         results = xcart.put_stock(changes(("product:1", 7), ("product:1", 9)))
         assert [result.stored for result in results] == [9, 9] and store.amount(1) == 9
 
-    def test_a_variant_that_takes_its_products_quantity_is_told(self, store, shop, xcart):
+    def test_a_variant_that_takes_its_products_quantity_is_named(self, store, shop, xcart):
         variant = store.add_variant(1, sku="X", amount=1, default_amount=True)
         result = xcart.put_stock(changes((f"variant:{variant}", 5)))[0]
         assert not result.ok and "takes its product's quantity" in result.reason
 
-    def test_an_answer_that_differs_is_no_success(self):
+    def test_a_third_quantity_in_the_answer_is_another_value(self):
         with ScriptedShop(lambda exchange: exchange.json([{"product_id": 1, "amount": 3}])) as shop:
-            result = connect(shop).put_stock(changes(("product:1", 5)))[0]
-        assert result == StockResult("product:1", False, 3, "The shop answered with 3 where 5 was sent.")
+            result = connect(shop).put_stock([StockChange("product:1", 5, now=9)])[0]
+        assert result == StockResult("product:1", "other_value", 3, "The shop stored 3 where 5 was sent.")
+
+    def test_old_quantities_in_the_answer_are_not_done(self):
+        answer = [{"product_id": 1, "amount": 9}, {"product_id": 2, "amount": 8}]
+        with ScriptedShop(lambda exchange: exchange.json(answer)) as shop:
+            with pytest.raises(BodyChanged):
+                connect(shop).put_stock([StockChange("product:1", 5, now=9), StockChange("product:2", 5, now=8)])
+            one, two = connect(shop).put_stock([StockChange("product:1", 5, now=9), StockChange("product:2", 8, now=3)])
+        assert (one.outcome, one.stored, two.outcome) == ("not_done", 9, "stored")
 
 
 class TestTrouble:
@@ -110,6 +118,7 @@ class TestTrouble:
             results = connect(shop).put_stock([StockChange(f"product:{row}", row + 5) for row in range(1, 101)])
             assert len(shop.seen) < 40
         assert [result.external_id for result in results if not result.ok] == [f"product:{poison}"]
+        assert results[poison - 1].outcome == ("refused" if status == 400 else "not_done")
         assert len(stored) == 99
         if status == 400:
             assert "SKU must be unique" in results[poison - 1].reason

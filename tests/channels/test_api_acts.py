@@ -6,24 +6,13 @@ import json
 
 import pytest
 
-from channels.base import Listing, StockChange, StockResult
-from errors import Firewall, KeyRejected, ReadOnlyKey, ShopBroken, ShopRefused, ShopTimeout, SwitchedOff
-from practice_shop import PracticeShop, Store
+from channels.base import Listing
+from channels.results import StockChange, StockResult
+from errors import KeyRejected, MethodBlocked, ReadOnlyKey, ShopBroken, ShopRefused, ShopTimeout, SwitchedOff
+from practice_shop import Store
 from tests.channels.scripted import KEY, QUICK, ScriptedShop, connect
 
-
-@pytest.fixture
-def shop(store: Store):
-    with PracticeShop(store=store, generation="api") as running:
-        yield running
-        assert running.failures == []
-
-
-@pytest.fixture
-def xcart(shop: PracticeShop):
-    channel = connect(shop, generation="api")
-    yield channel
-    channel.close()
+GENERATION = "api"
 
 
 def writes(shop) -> list[tuple[str, dict]]:
@@ -130,9 +119,9 @@ class TestPutStock:
             [StockChange("product:1", 7), StockChange(f"variant:1/{variant}", 3), StockChange("product:2", 0)]
         )
         assert results == [
-            StockResult("product:1", True, 7),
-            StockResult(f"variant:1/{variant}", True, 3),
-            StockResult("product:2", True, 0),
+            StockResult("product:1", "stored", 7),
+            StockResult(f"variant:1/{variant}", "stored", 3),
+            StockResult("product:2", "stored", 0),
         ]
         assert (store.amount(1), store.amount(2), store.variant_amount(variant)) == (7, 0, 3)
         assert sorted(writes(shop)) == [
@@ -183,7 +172,7 @@ class TestPutStock:
 
     def test_a_firewall_is_no_read_only_key(self, store, shop, xcart):
         shop.faults.add("status", 403, method="PUT")
-        with pytest.raises(Firewall):
+        with pytest.raises(MethodBlocked):
             xcart.put_stock([StockChange("product:1", 1)])
 
     def test_the_gate_stops_it(self, store, shop):
@@ -199,7 +188,7 @@ class TestPutStock:
 
     def test_an_error_that_echoes_the_key_does_not_tell_it(self):
         key = KEY.replace("é", "e")
-        with ScriptedShop(lambda exchange: exchange.json({"title": "x", "detail": f"bad {key}"}, 400)) as shop:
+        with ScriptedShop(lambda exchange: exchange.json({"title": "An error occurred", "detail": f"bad {key}"}, 400)) as shop:
             result = connect(shop, key, generation="api").put_stock([StockChange("product:1", 1)])[0]
         assert result.reason.endswith("bad ***.")
 

@@ -14,30 +14,17 @@ import msgspec
 import pytest
 
 from channels.base import Credentials, Limits, Order, OrderPage
-from channels.xcart.api import aligned, subdivide, target
+from channels.xcart.api.client import aligned, subdivide, target
 from channels.xcart.channel import XCart
-from channels.xcart.parse import order_row
+from channels.xcart.parsing.orders import order_row
 from errors import KeyRejected, ShopBroken, ShopRefused, ShopTooOld, SwitchedOff
-from practice_shop import PracticeShop, Store
+from practice_shop import Store
 from tests.channels.scripted import ScriptedShop, connect
 
+GENERATION = "api"
 WIRE = Path(__file__).parents[1] / "data" / "xcart-5.5-wire.jsonl"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def shop(store: Store):
-    with PracticeShop(store=store, generation="api") as running:
-        yield running
-        assert running.failures == []
-
-
-@pytest.fixture
-def xcart(shop: PracticeShop):
-    channel = connect(shop, generation="api")
-    yield channel
-    channel.close()
 
 
 def fill(store: Store, count: int, **more) -> list[int]:

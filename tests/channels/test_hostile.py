@@ -23,7 +23,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from channels.base import Limits, StockChange
+from channels.base import Limits
+from channels.results import StockChange
 from channels.xcart.channel import XCart
 from errors import AppError, ChannelError
 from tests.channels.scripted import HOME, Exchange, ScriptedShop, connect, everything_in
@@ -205,7 +206,7 @@ class Listener(logging.Handler):
 
 
 @dataclass
-class Figures:
+class Measured:
     """What an ordeal came to: ``held`` is the most memory one act held above what it began with, in bytes, ``left`` what the
     process holds after it; ``slowest`` in seconds."""
 
@@ -218,11 +219,11 @@ class Figures:
     left: int = 0
 
 
-def ordeal(examples: int, start: int = 20261123) -> Figures:
+def ordeal(examples: int, start: int = 20261123) -> Measured:
     """Let the acts of the channel meet ``examples`` hostile shops, made up from a seed. Memory is looked at where the system
     tells its peak (Linux)."""
     memory = os.access("/proc/self/clear_refs", os.W_OK)
-    figures = Figures()
+    measured = Measured()
     script: dict[str, list[Answered]] = {"answers": []}
     turn = {"count": 0}
 
@@ -256,38 +257,38 @@ def ordeal(examples: int, start: int = 20261123) -> Figures:
                 script["answers"] = given_answers
                 before = peak_memory(reset=True) if memory else 0
                 begun = time.monotonic()
-                told = ""
+                said = ""
                 channel = connect(shop, SECRET, limits=LIMITS, generation=generation)
                 try:
                     result = ACTS[act](channel)
-                    told = repr(result) if act == "check" else ""
+                    said = repr(result) if act == "check" else ""
                 except AppError as exc:
                     assert isinstance(exc, ChannelError), exc
-                    told = everything_in(exc)
-                    figures.refused += 1
+                    said = everything_in(exc)
+                    measured.refused += 1
                 finally:
                     channel.close()
                 took = time.monotonic() - begun
                 assert took < (25 if act == "check" else CAP * channel.requests + 10), f"{act} took {took:.1f} s"
                 held = peak_memory() - before if memory else 0
                 assert held < MOST_MEMORY, f"{act} held {held >> 20} MB"
-                figures.met += 1
-                figures.requests += channel.requests
-                figures.slowest, figures.held = max(figures.slowest, took), max(figures.held, held)
+                measured.met += 1
+                measured.requests += channel.requests
+                measured.slowest, measured.held = max(measured.slowest, took), max(measured.held, held)
                 logged = "\n".join(listener.lines)
                 listener.lines.clear()
                 for form in FORMS:
-                    assert form not in told and form not in logged
+                    assert form not in said and form not in logged
 
             begun_at = time.monotonic()
             meet()
-            figures.seconds = time.monotonic() - begun_at
+            measured.seconds = time.monotonic() - begun_at
     finally:
         logging.getLogger().setLevel(previous)
         logging.getLogger().removeHandler(listener)
     gc.collect()
-    figures.left = peak_memory(reset=True) if memory else 0
-    return figures
+    measured.left = peak_memory(reset=True) if memory else 0
+    return measured
 
 
 def test_a_sample_of_hostile_answers():
@@ -301,6 +302,6 @@ def test_ten_thousand_hostile_answers(part: int):
     """Ten thousand in four parts, each in rounds: Hypothesis remembers all it has made up in one."""
     rounds = [ordeal(250, start=100 * part + turn) for turn in range(10)]
     print(*rounds, sep="\n")
-    assert sum(figures.met for figures in rounds) == 2_500
+    assert sum(measured.met for measured in rounds) == 2_500
     # What the first rounds loaded and cached stays; after that nothing may pile up.
-    assert rounds[-1].left - max(figures.left for figures in rounds[:3]) < MOST_MEMORY
+    assert rounds[-1].left - max(measured.left for measured in rounds[:3]) < MOST_MEMORY

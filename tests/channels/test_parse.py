@@ -14,8 +14,8 @@ import pytest
 
 from channels.base import BadRow, Order, Surcharge
 from channels.xcart.channel import XCart
-from channels.xcart.parse import order_row, read_order, surcharges_of
-from channels.xcart.values import decimals_of, money, rows_of, value_of
+from channels.xcart.parsing.orders import order_row, read_order, surcharges_of
+from channels.xcart.parsing.values import decimals_of, money, rows_of, value_of
 from errors import ShopBroken
 
 WIRE = Path(__file__).parents[1] / "data" / "xcart-5.4-wire.jsonl"

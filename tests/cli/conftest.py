@@ -18,7 +18,7 @@ from tests.support.processes import ROOT
 
 
 class Commands:
-    """Calls ``flask`` commands, each in a context of its own: it shares no database session with the test."""
+    """Calls ``flask`` commands, each in its own context: it shares no database session with the test."""
 
     def __init__(self, app: Any):
         self.runner = app.test_cli_runner()
@@ -75,7 +75,7 @@ def connected(commands: Commands, practice: PracticeShop, key_file: str) -> Comm
 
 
 def flask(*args: str, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """A command as a process of its own; nothing of the test's environment but PATH reaches it."""
+    """A command as a separate process; nothing of the test's environment but PATH reaches it."""
     return subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", *args],
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environment}, timeout=60, capture_output=True, stdin=subprocess.DEVNULL,

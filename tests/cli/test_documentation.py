@@ -16,9 +16,15 @@ SECTIONS = dict(re.findall(r"^### `([^`]+)`\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE
 
 def registered() -> Iterator[tuple[str, click.Command]]:
     for group in GROUPS:
+        if not isinstance(group, click.Group):
+            yield group.name, group
+            continue
         if group.invoke_without_command:
             yield group.name, group
         for name, command in group.commands.items():
+            if command.hidden:
+                # The former name of another command.
+                continue
             yield f"{group.name} {name}", command
 
 

@@ -30,9 +30,10 @@ def sentence(result: subprocess.CompletedProcess[bytes], code: int = 1) -> str:
 
 
 @pytest.mark.parametrize("command", [["integrations", "list"], ["db", "upgrade"], ["--help"]])
+@pytest.mark.sampled(1)
 def test_without_settings_any_command_says_how_to_make_them(tmp_path, command):
     assert sentence(flask(*command, environment={"CARTLINK_INSTANCE": str(tmp_path)})) == (
-        "SECRET_KEY is not set. Start with `make run`, which makes instance/settings.env, or set it in the environment."
+        "SECRET_KEY is not set. Start with `make run`, which writes instance/settings.env, or set it in the environment."
     )
 
 
@@ -45,6 +46,7 @@ def test_without_settings_any_command_says_how_to_make_them(tmp_path, command):
         ("SECRET_KEYS_FILE", "/nowhere/keys", "The keyring /nowhere/keys cannot be read"),
     ],
 )
+@pytest.mark.sampled(1)
 def test_a_setting_that_makes_no_sense_is_named(environment, variable, value, words):
     assert sentence(flask("integrations", "list", environment={**environment, variable: value})).startswith(words)
 
@@ -78,7 +80,7 @@ def test_a_file_that_is_no_database(environment, tmp_path):
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("change", ["ALTER TABLE sync_run RENAME TO gone", "ALTER TABLE sync_run RENAME COLUMN kind TO gone"])
-def test_missing_tables_and_columns_are_told_alike_on_both_databases(commands, db, change):
+def test_missing_tables_and_columns_are_named_alike_on_both_databases(commands, db, change):
     with db.engine.begin() as connection:
         connection.exec_driver_sql(change)
     assert commands.refused("runs", "list", "--kind", "stock").startswith("The database has no tables yet, or old ones.")

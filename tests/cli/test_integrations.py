@@ -59,7 +59,7 @@ def test_a_queue_that_is_away_delays_the_runs_and_is_said(commands, practice, ke
     result = commands.call(*add(practice, key_file))
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
-        QueueAway("The queue does not answer; the run is kept and starts when it is back.").sentence()
+        QueueAway("The queue does not answer. The run is saved and starts when the queue is back.").sentence()
     ]
     assert len(db.session.scalars(select(SyncRun)).all()) == 3
 
@@ -92,7 +92,7 @@ def test_a_check_says_what_the_shop_says(connected, practice):
     assert connected.done("integrations", "check", "Practice").startswith("X-Cart 5.0–5.4 with the REST API add-on answers")
     practice.key = "another key than before"
     assert connected.refused("integrations", "check", "Practice").endswith("from the shop again and reauthorise.")
-    assert connected.rows("integrations", "list")[0]["health"] == "needs reauthorising"
+    assert connected.rows("integrations", "list")[0]["health"] == "connected", "a check remembers nothing"
 
 
 def test_switching_twice_is_the_same_as_once(connected, practice):
@@ -128,3 +128,29 @@ def test_a_key_never_shows_in_what_a_process_prints(environment, practice, key_f
     )
     assert result.returncode == 0, result.stderr
     assert practice.key.encode() not in result.stdout + result.stderr
+
+
+def test_health_stays_with_what_is_true_and_a_check_starts_nothing(connected, practice):
+    """A key that may only read is shown until it may write, whatever else goes well."""
+    item = connected.rows("stock", "list")[0]
+    practice.read_key, practice.key = practice.key, "another key than before"
+    connected.done("stock", "set", item["sku"], "500")
+    connected.call("sync", "stock", "Practice", "--now")
+    for _ in range(2):
+        connected.done("sync", "orders", "Practice", "--now")
+        shown = connected.rows("integrations", "list")[0]
+        assert shown["health"] == "read only" and "may only read" in shown["health_message"]
+    practice.key, practice.read_key = practice.read_key, None
+    assert "Reauthorise it on its page" in connected.done("integrations", "check", "Practice")
+    assert connected.rows("runs", "list", "--state", "queued") == []
+
+
+def test_a_copy_of_a_connected_shop_at_another_address_is_refused(connected, practice, key_file):
+    with PracticeShop(store=practice.store.snapshot(), key=practice.key) as clone:
+        add = ["integrations", "add", "--endpoint", clone.url, "--key-file", key_file, "--name"]
+        assert "connected already, as Practice" in connected.refused(*add, "Copy")
+        # A copy that has gone its own way since is still the same shop.
+        clone.store.place_order([(1, 1)])
+        assert "connected already, as Practice" in connected.refused(*add, "Copy")
+        connected.done("integrations", "remove", "Practice", "--yes")
+        connected.done(*add, "Moved")

@@ -6,7 +6,7 @@ from sqlalchemy import event
 
 from extensions import writing
 from models import Listing
-from services import listing_list
+from services.listings import queries
 from tests.support.rows import make_integration, make_item, make_listing
 
 
@@ -21,7 +21,7 @@ def test_listings_are_shown_with_the_shops_quantity_and_ours(connected, practice
     assert len(connected.rows("listings", "list", "practice", "--limit", "3")) == 3
 
 
-def test_each_reason_not_to_send_is_told(commands):
+def test_each_reason_not_to_send_is_named(commands):
     integration = make_integration()
     item = make_item("A", 7)
     reasons = {
@@ -62,5 +62,29 @@ def test_a_long_list_asks_the_database_once_a_batch(app, db):
         make_listing(integration, f"S{number}", 1, item=item)
     statements: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda c, cursor, statement, *rest: statements.append(statement))
-    assert sum(len(batch) for batch in listing_list.iter_listings()) == 60
+    assert sum(len(batch) for batch in queries.iter_listings()) == 60
     assert len([statement for statement in statements if "SELECT" in statement]) <= 3
+
+
+def test_a_renamed_listing_is_listed_and_settled_by_command(commands, db):
+    integration = make_integration("One")
+    item = make_item("X", 7)
+    listing = make_listing(integration, "X-2", 7, item=item, rename_state="decide", renamed_from="X")
+    rows = commands.rows("listings", "renamed", "one")
+    assert [(row["sku"], row["renamed_from"]) for row in rows] == [("X-2", "X")]
+    assert "say whether" in rows[0]["note"]
+    assert "Choose whether" in commands.refused("listings", "settle-rename", "One", listing.external_id)
+    assert "no listing 'product:999'" in commands.refused("listings", "settle-rename", "One", "product:999", "--same")
+    assert "X-2 keeps its stock item." in commands.done("listings", "settle-rename", "One", listing.external_id, "--same")
+    assert commands.rows("listings", "renamed") == []
+
+
+def test_listings_missing_from_a_reading_are_shown_and_approved(connected, practice):
+    for product_id in list(practice.store.products)[:15]:
+        practice.store.delete_product(product_id)
+    answer = connected.call("sync", "listings", "practice", "--now")
+    assert "count as gone once a second reading lacks them too" in answer.output
+    shown = connected.done("listings", "missing", "practice")
+    assert "flask --app app listings approve 'Practice'" in shown
+    assert "as gone from Practice." in connected.done("listings", "approve", "practice")
+    assert "nothing was missing from the last reading" in connected.done("listings", "missing", "practice")

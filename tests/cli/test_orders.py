@@ -12,7 +12,7 @@ from sqlalchemy import event, insert
 
 from extensions import writing
 from models import Order, OrderLine
-from services import order_list
+from services.orders import queries
 from tests.support.rows import PLACED, make_integration, make_order
 
 PARTS = ("items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference")
@@ -125,7 +125,7 @@ def many_orders(shop_id: int, number: int) -> None:
 
 
 @pytest.mark.both_databases
-def test_a_long_list_is_complete_and_costs_three_statements_a_batch(app, db):
+def test_a_long_list_is_complete_and_costs_four_statements_a_batch(app, db):
     many_orders(make_integration().shop_id, 2600)
     statements: list[str] = []
 
@@ -133,11 +133,11 @@ def test_a_long_list_is_complete_and_costs_three_statements_a_batch(app, db):
         statements.append(statement)
 
     event.listen(db.engine, "before_cursor_execute", count)
-    numbers = [row["number"] for batch in order_list.iter_orders() for row in batch if len(row["lines"]) == 1]
+    numbers = [row["number"] for batch in queries.iter_orders() for row in batch if len(row["lines"]) == 1]
     event.remove(db.engine, "before_cursor_execute", count)
     assert len(numbers) == len(set(numbers)) == 2600
-    batches = 6
-    assert len([statement for statement in statements if "SELECT" in statement]) <= 1 + 3 * batches
+    batches = 6  # in each: the orders, their lines, the lines' allocations, the names of the integrations
+    assert len([statement for statement in statements if "SELECT" in statement]) <= 1 + 4 * batches
     assert not any('"order".raw' in statement for statement in statements)
 
 
@@ -145,7 +145,7 @@ def test_a_long_list_does_not_fill_the_memory(app):
     many_orders(make_integration().shop_id, 3000)
     tracemalloc.start()
     try:
-        for batch in order_list.iter_orders():
+        for batch in queries.iter_orders():
             json.dumps(batch)
         _, most = tracemalloc.get_traced_memory()
     finally:
@@ -156,7 +156,7 @@ def test_a_long_list_does_not_fill_the_memory(app):
 def test_orders_that_come_in_while_a_list_is_read_change_nothing_in_it(app):
     shop_id = make_integration().shop_id
     many_orders(shop_id, 1200)
-    batches = order_list.iter_orders()
+    batches = queries.iter_orders()
     seen = [row["number"] for row in next(batches)]
     with writing() as session:
         session.add(
@@ -182,3 +182,31 @@ def test_an_order_is_shipped_whole_or_in_part_from_the_command_line(commands, co
     order = practice.store.order(order_id)
     assert practice.store.status("shipping", order.shipping_id).code == "S"
     assert practice.store.tracking(order_id) == ["T-9"]
+
+
+def test_two_orders_with_one_number_are_distinguished_by_their_ids(commands):
+    one, two = make_integration("One"), make_integration("Two")
+    for external_id in ("5", "7"):
+        make_order(one, "DUP-1", [("A", 1)], external_id=external_id)
+    make_order(two, "DUP-1", [("A", 1)], external_id="7")
+    said = commands.refused("orders", "show", "DUP-1", "--integration", "One")
+    assert "One (id 5), One (id 7)" in said and "id:5" in said and "--integration" not in said
+    everywhere = commands.refused("orders", "recheck", "#DUP-1")
+    assert "Two (id 7)" in everywhere and "--integration NAME" in everywhere and "id:5" in everywhere
+    assert "5" in commands.done("orders", "show", "id:5")
+    assert commands.rows("orders", "show", "DUP-1", "--id", "7", "--integration", "One")[0]["external_id"] == "7"
+    assert "--integration NAME" in commands.refused("orders", "show", "id:7")
+    assert "rechecked" in commands.done("orders", "recheck", "ID: 5")
+    assert "no order" in commands.refused("orders", "show", "id:99")
+    make_order(one, "00300", [("A", 1)], external_id="30")
+    said = commands.refused("orders", "ship", "00300", "--id", "5")
+    assert said == "The order with the id 5 has the number DUP-1, not 00300. Correct one of the two."
+    assert "There was nothing" in commands.done("orders", "mark-handled", "#dup-1", "--id", "5").replace("there", "There")
+
+
+def test_a_number_is_found_with_or_without_its_hash(commands):
+    integration = make_integration()
+    make_order(integration, "00202", [])
+    make_order(integration, "#303", [])
+    assert commands.rows("orders", "show", "#00202")[0]["number"] == "00202"
+    assert commands.rows("orders", "show", " #303 ")[0]["number"] == "#303"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from models import RunItem
-from services import runs
+from models.flow import SYNCS
+from services.runs import lifecycle
 from tests.support.rows import make_integration
 
 
@@ -28,13 +29,13 @@ def test_the_history_tells_who_started_what_and_how_it_ended(connected):
 def test_the_history_is_filtered_and_ends_at_its_limit(commands):
     one, two = make_integration("One").id, make_integration("Two").id
     for integration_id in (one, two):
-        for kind in runs.KINDS:
-            runs.start_run(integration_id, kind, "test")
-    runs.request_stop(1)
+        for kind in SYNCS:
+            lifecycle.start_run(integration_id, kind, "test")
+    lifecycle.request_stop(1)
     for _ in range(60):
-        runs.request_stop(runs.start_run(one, "orders", "test").id)
+        lifecycle.request_stop(lifecycle.start_run(one, "orders", "test").id)
     assert len(commands.rows("runs", "list")) == 50
-    assert len(commands.rows("runs", "list", "--limit", "100")) == 2 * len(runs.KINDS) + 60
+    assert len(commands.rows("runs", "list", "--limit", "100")) == 2 * len(SYNCS) + 60
     assert {row["integration"] for row in commands.rows("runs", "list", "two")} == {"Two"}
     assert {row["kind"] for row in commands.rows("runs", "list", "--kind", "stock")} == {"stock"}
     assert {row["state"] for row in commands.rows("runs", "list", "--state", "queued")} == {"queued"}
@@ -42,8 +43,8 @@ def test_the_history_is_filtered_and_ends_at_its_limit(commands):
 
 
 def test_a_run_is_shown_with_its_warnings_and_the_rows_that_went_wrong(commands):
-    run_id = runs.start_run(make_integration().id, "stock", "test").id
-    lease = runs.claim(run_id)
+    run_id = lifecycle.start_run(make_integration().id, "stock", "test").id
+    lease = lifecycle.claim(run_id)
     lease.count("sent", 2)
     lease.warn("A row came twice.")
     with lease.page() as session:
@@ -51,7 +52,7 @@ def test_a_run_is_shown_with_its_warnings_and_the_rows_that_went_wrong(commands)
             session.add(
                 RunItem(run_id=run_id, external_id=f"product:{sku}", sku=sku, now=1, wanted=2, result=result, reason=reason)
             )
-    runs.finish(lease, "partial")
+    lifecycle.finish(lease, "partial")
     row = commands.rows("runs", "show", str(run_id))[0]
     assert (row["outcome"], row["warnings"], row["results"]) == ("partial", ["A row came twice."], {"sent": 2, "failed": 1})
     assert [(item["sku"], item["reason"]) for item in row["items"]] == [("C", "No such product.")]
@@ -63,10 +64,10 @@ def test_a_run_is_shown_with_its_warnings_and_the_rows_that_went_wrong(commands)
 
 def test_a_run_that_waits_is_stopped_at_once_and_one_at_work_is_asked(commands):
     integration_id = make_integration().id
-    waiting = runs.start_run(integration_id, "orders", "test").id
+    waiting = lifecycle.start_run(integration_id, "orders", "test").id
     assert commands.done("runs", "stop", str(waiting)) == f"Run {waiting} is stopped.\n"
     assert commands.done("runs", "stop", str(waiting)) == f"Run {waiting} is finished already.\n"
-    at_work = runs.start_run(integration_id, "orders", "test").id
-    runs.claim(at_work)
+    at_work = lifecycle.start_run(integration_id, "orders", "test").id
+    lifecycle.claim(at_work)
     assert commands.done("runs", "stop", str(at_work)) == f"Run {at_work} stops before its next request to the shop.\n"
-    assert runs.find_run(at_work).stop_requested
+    assert lifecycle.find_run(at_work).stop_requested

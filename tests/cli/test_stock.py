@@ -45,14 +45,14 @@ def test_a_file_sets_many_at_once(commands, tmp_path, content):
     make_item("B", 7)
     path = tmp_path / "stock.csv"
     path.write_bytes(content.encode("utf-8"))
-    assert commands.done("stock", "import", str(path)).splitlines()[0] == "1 changed, 1 as they were."
+    assert commands.done("stock", "import", str(path)).splitlines()[0] == "1 changed, 1 unchanged."
     assert [(row["sku"], row["on_hand"]) for row in commands.rows("stock", "list")] == [("A", 5), ("B", 0)]
 
 
 def test_a_file_with_new_skus_makes_them_only_where_asked(commands):
     make_item("A", 5)
     assert commands.done("stock", "import", "-", "--add-unknown", input="sku,quantity\nA,6\nÄ-2,3\n").startswith(
-        "2 changed, 0 as they were, 1 of them new."
+        "2 changed, 0 unchanged, 1 of them new."
     )
     assert [(row["sku"], row["on_hand"]) for row in commands.rows("stock", "list")] == [("A", 6), ("Ä-2", 3)]
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import jobs
-from services import runs
+from services.runs import lifecycle
 from tests.cli.conftest import flask
 from tests.support.processes import ROOT, wait_until
 
@@ -30,7 +30,7 @@ def test_a_run_is_put_on_the_queue_and_its_id_printed(connected):
     run = connected.rows("runs", "list", "--limit", "1")[0]
     assert said == f"{run['id']}\n"
     assert run["state"] == "queued"
-    assert f"run-{run['id']}-1" in jobs.queue("sync").job_ids
+    assert {"run_id": run["id"]} in [job.kwargs for job in jobs.queue("sync").jobs]
     assert connected.refused("sync", "orders", "Practice") == f"Practice: orders are being synced already (run {run['id']})."
 
 
@@ -39,7 +39,7 @@ def test_a_queue_that_is_away_keeps_the_run(added):
     for run in added.rows("runs", "list"):
         added.done("runs", "stop", str(run["id"]))
     assert added.refused("sync", "orders", "Practice") == (
-        "The queue does not answer; the run is kept and starts when it is back. Start the queue, or check REDIS_URL."
+        "The queue does not answer. The run is saved and starts when the queue is back. Start the queue, or check REDIS_URL."
     )
     assert added.rows("runs", "list", "--state", "queued")[0]["kind"] == "orders"
     assert added.done("sync", "orders", "Practice", "--now").endswith("requests.\n")
@@ -93,10 +93,10 @@ def test_now_watches_a_run_that_a_worker_has(added, practice, environment):
 @pytest.mark.config(lease_seconds=2)
 def test_now_takes_over_from_a_worker_that_died(added):
     run_id = next(run["id"] for run in added.rows("runs", "list") if run["kind"] == "orders")
-    runs.claim(run_id)
+    lifecycle.claim(run_id)
     result = added.call("sync", "orders", "Practice", "--now")
     assert result.exit_code == 1
-    assert "the next run goes on from the last saved page" in result.stderr
+    assert "the next run continues from the last saved page" in result.stderr
     added.done("sync", "orders", "Practice", "--now")
     assert len(added.rows("orders", "list")) == 50
 

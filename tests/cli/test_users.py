@@ -8,7 +8,8 @@ import pytest
 
 from extensions import db
 from models import Integration
-from services import accounts, privacy
+from services.accounts import users
+from services.operations import privacy
 from tests.blueprints.rows import add_integration
 from tests.support.rows import make_integration, make_order
 
@@ -21,11 +22,11 @@ class TestUsers:
         assert result.exit_code == 0
         (link,) = result.stdout.splitlines()
         assert link.startswith("/set-password?code=")
-        assert "Hand this link to Ann" in result.stderr
+        assert "Send this link to Ann" in result.stderr
         assert "PUBLIC_URL" in result.stderr
-        accounts.set_password(link.partition("code=")[2], GOOD)
-        assert accounts.check_password("ann", GOOD).role == "owner"
-        assert accounts.find_user("Ann").created_by.startswith("cli:")
+        users.set_password(link.partition("code=")[2], GOOD)
+        assert users.check_password("ann", GOOD).role == "owner"
+        assert users.find_user("Ann").created_by.startswith("cli:")
 
     @pytest.mark.config(public_url="https://cartlink.example")
     def test_the_link_stands_under_the_public_address(self, commands):
@@ -38,22 +39,22 @@ class TestUsers:
         file.write_text(GOOD + "\n")
         assert commands.done("users", "create", "Ann", "--password-file", str(file)) == "Ann can sign in.\n"
         assert commands.done("users", "create", "Ben", "--password-file", "-", input=GOOD) == "Ben can sign in.\n"
-        assert accounts.check_password("Ann", GOOD) and accounts.check_password("Ben", GOOD)
+        assert users.check_password("Ann", GOOD) and users.check_password("Ben", GOOD)
         assert commands.call("users", "create", "Cy", "--password", GOOD).exit_code == 2
 
     @pytest.mark.parametrize(
         ("words", "given", "sentence"),
         [
             (("Ann", "--password-file", "-"), "short", "it needs at least 12"),
-            (("Ann", "--password-file", "-"), "", "has to hold a password"),
-            (("Ann", "--password-file", "-"), "one\ntwo", "has to hold a password"),
+            (("Ann", "--password-file", "-"), "", "has to contain a password"),
+            (("Ann", "--password-file", "-"), "one\ntwo", "has to contain a password"),
             (("Ann", "--password-file", "/nowhere"), None, "There is no file /nowhere."),
             (("",), None, "Enter a name"),
         ],
     )
     def test_what_cannot_be_is_refused_and_nobody_made(self, commands, words, given, sentence):
         assert sentence in commands.refused("users", "create", *words, input=given)
-        assert accounts.needs_first_run()
+        assert users.needs_first_run()
 
     def test_they_are_listed(self, commands):
         commands.done("users", "create", "Ann", "--role", "viewer", "--sees-customers")
@@ -64,15 +65,15 @@ class TestUsers:
         assert "no password yet" in commands.done("users", "list")
 
     def test_reset_disable_and_enable(self, commands):
-        accounts.create_user("Ann", "owner", "test", password=GOOD)
-        accounts.create_user("Ben", "owner", "test", password=GOOD)
+        users.create_user("Ann", "owner", "test", password=GOOD)
+        users.create_user("Ben", "owner", "test", password=GOOD)
         link = commands.done("users", "reset", "ANN", "--two-step-off").strip()
-        accounts.set_password(link.partition("code=")[2], "violet harbour nine lamps")
+        users.set_password(link.partition("code=")[2], "violet harbour nine lamps")
         assert commands.done("users", "disable", "ben").startswith("Ben is signed out everywhere")
-        assert accounts.check_password("Ben", GOOD) is None
+        assert users.check_password("Ben", GOOD) is None
         assert "is the only owner" in commands.refused("users", "disable", "Ann")
         assert commands.done("users", "enable", "ben") == "Ben can sign in again.\n"
-        assert accounts.check_password("Ben", GOOD) is not None
+        assert users.check_password("Ben", GOOD) is not None
         for act in ("reset", "disable", "enable"):
             assert "There is no user called 'Nobody'." in commands.refused("users", act, "Nobody")
 
@@ -81,7 +82,7 @@ class TestKeys:
     def test_with_keys_of_the_environment(self, commands):
         make_integration(key="an api key")
         assert commands.done("keys", "check") == "All 1 stored secrets can be read with this keyring.\n"
-        assert "sealed with the first key of SECRET_KEYS" in commands.done("keys", "rotate")
+        assert "encrypted with the first key of SECRET_KEYS" in commands.done("keys", "rotate")
         assert "The keys are in the environment" in commands.refused("keys", "retire")
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from channels.base import Credentials, Limits, Order
 from channels.xcart.channel import XCart
+from errors import AddressRefused, AppError
 from practice_shop import PracticeShop, Store
 from practice_shop.generate import fill
 
@@ -94,14 +96,27 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 def _real_shop() -> Subject:
-    permitted = tuple(filter(None, os.environ.get("ALLOW_PRIVATE", "").split(",")))
-    site = XCart.normalise(os.environ["SHOP_URL"], permitted)
-    key = Path(os.environ["SHOP_KEY_FILE"]).read_text(encoding="utf-8").strip()
-    check = XCart(Credentials(site.endpoint, key, "", site.admin_script), limits=_limits(permitted)).check()
+    permitted = tuple(os.environ.get("ALLOW_PRIVATE", "").replace(",", " ").split())
+    try:
+        site = XCart.normalise(os.environ["SHOP_URL"], permitted)
+        key = Path(os.environ["SHOP_KEY_FILE"]).read_text(encoding="utf-8").strip()
+        check = XCart(Credentials(site.endpoint, key, "", site.admin_script), limits=_limits(permitted)).check()
+    except AddressRefused as refused:
+        pytest.exit(_private(refused.message), returncode=1)
+    except (AppError, OSError) as wrong:
+        pytest.exit(str(wrong), returncode=1)
+    if check.verdict == AddressRefused.code:
+        pytest.exit(_private(check.message), returncode=1)
     if not check.generation:
         pytest.exit(f"{check.message} {check.advice}", returncode=1)
     writes = os.environ.get("WRITE") == "1" and check.good
     return Subject(site.endpoint, site.endpoint, key, check.generation, check.admin_script, _limits(permitted), writes)
+
+
+def _private(message: str) -> str:
+    parts = urlsplit(os.environ["SHOP_URL"] if "//" in os.environ["SHOP_URL"] else f"//{os.environ['SHOP_URL']}")
+    place = f"{parts.hostname}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
+    return f"{message} To test a shop at a private address, add ALLOW_PRIVATE={place} to the command."
 
 
 def _limits(permitted: tuple[str, ...]) -> Limits:

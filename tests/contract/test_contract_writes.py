@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from channels.base import StockChange
+from channels.results import StockChange
 from errors import ShopRefused
 from tests.contract.conftest import Subject
 

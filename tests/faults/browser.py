@@ -7,7 +7,7 @@ from collections.abc import Callable
 import requests
 
 from extensions import db
-from services import sign_ins
+from services.accounts import sign_ins
 from tests.faults.fleet import Fleet
 from tests.support.signed_in import user_called
 

@@ -7,23 +7,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from extensions import db
-from models import Integration, LinePart, Listing, Order, OrderLine, Shipment, StockEntry, StockItem, SyncRun, WriteBack
+from models import Integration, Listing, Order, Shipment, ShopTask, SyncRun, WriteBack
 from models.order import OPEN_STATES
 from models.types import utcnow
-from practice_shop import Store
-from services import push
+from practice_shop import PracticeShop, Store
+from services.listings import stock_push
+from tests.faults.watched import Watched
+from tests.support.books import books
 
-ASKS_A_PERSON = ("cancelled", "refused", "no_status")
+ASKS_A_PERSON = ("called_off", "cancelled", "refused", "no_status", "gone")
 """Write-backs that may end as failed: a person has to decide."""
 
 LONGEST_WAIT = timedelta(hours=1, minutes=15)
 """How long the next run of a connected shop may be away: the longest backing off."""
+LONGEST_POLLED = timedelta(hours=36)
+"""For the run of a flow that is polled meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -35,51 +39,24 @@ class Site:
     shop_id: int
 
 
-def books(only: set[int] | None = None) -> Iterator[str]:
-    """Ledger sums equal levels, reservations equal what orders hold, nothing is negative. Cheap enough to ask all the time."""
-    sums = {
-        item_id: (on_hand, reserved)
-        for item_id, on_hand, reserved in db.session.execute(
-            select(StockEntry.stock_item_id, func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change)).group_by(
-                StockEntry.stock_item_id
-            )
-        )
-    }
-    held: Counter[int] = Counter()
-    lacking: Counter[int] = Counter()
-    lines = select(OrderLine.stock_item_id, OrderLine.reserved, OrderLine.quantity - OrderLine.shipped, Order.state, Order.number)
-    for item_id, reserved, left, state, number in db.session.execute(
-        lines.join(Order).where(OrderLine.stock_item_id.is_not(None))
-    ):
-        held[item_id] += reserved
-        if state in OPEN_STATES:
-            lacking[item_id] += max(0, left - reserved)
-        elif reserved:
-            yield f"order {number} is {state} and still reserves {reserved}"
-    parts = select(LinePart.stock_item_id, func.sum(LinePart.reserved)).group_by(LinePart.stock_item_id)
-    for item_id, reserved in db.session.execute(parts):
-        held[item_id] += reserved
-    for item in db.session.scalars(select(StockItem)):
-        if only is not None and item.id not in only:
-            continue
-        if (item.on_hand, item.reserved) != sums.get(item.id, (0, 0)):
-            yield f"{item.sku}: levels {item.on_hand}/{item.reserved}, ledger {sums.get(item.id, (0, 0))}"
-        if item.on_hand - item.reserved < 0 or item.available < 0:
-            yield f"{item.sku}: available is negative: {item.on_hand} on hand, {item.reserved} reserved"
-        if held[item.id] != item.reserved:
-            yield f"{item.sku}: {item.reserved} reserved, but its orders hold {held[item.id]}"
-        if lacking[item.id] and item.on_hand > item.reserved:
-            yield f"{item.sku}: {item.on_hand - item.reserved} lie there while orders lack {lacking[item.id]}"
+def traffic(name: str, shop: PracticeShop, front: Watched) -> Iterator[str]:
+    """No request broke the practice shop, none was a DELETE, and each write was allowed by the reads before it."""
+    yield from (f"{name}: {each}" for each in front.complaints)
+    yield from (f"{name}: the practice shop failed at {place}: {error}" for place, error in shop.failures)
+    yield from (f"{name}: it was sent a DELETE" for request in shop.requests if request["method"] == "DELETE")
 
 
 def orders(site: Site) -> Iterator[str]:
     """Every order of the shop's is held exactly once, and says what the shop's says."""
     held: dict[str, list[Order]] = {}
-    for row in db.session.scalars(select(Order).where(Order.shop_id == site.shop_id)):
+    current = select(Order).where(Order.shop_id == site.shop_id, Order.superseded_at.is_(None))
+    for row in db.session.scalars(current):
         held.setdefault(row.external_id, []).append(row)
     with site.store.lock:
         there = {str(order.id): order for order in site.store.orders.values()}
         for external_id in sorted(held.keys() - there.keys()):
+            if all(row.gone_at is not None or row.state not in OPEN_STATES for row in held[external_id]):
+                continue
             yield f"{site.name}: order {external_id} is held here and not known there"
         for external_id, order in there.items():
             rows = held.get(external_id, [])
@@ -106,8 +83,18 @@ def _one_order(site: Site, row: Order, order: Any) -> Iterator[str]:
         shipped[line.sku] += line.shipped
     if any(here[sku] != shelf[sku] and here[sku] != shipped[sku] for sku in {*here, *shelf}):
         yield f"{site.name}: order {row.external_id} has {dict(here)} here and {dict(shelf)} there"
+    placed, email = int(row.placed_at.timestamp()), order.profile.login if order.profile else ""
+    if row.erased_at is None and (placed, row.email or email) != (order.date, email):
+        yield f"{site.name}: order {row.external_id} is another one there: {row.email} at {placed} here, {email} at {order.date} there"
     if round(float(row.total), 2) != round(order.total, 2):
         yield f"{site.name}: order {row.external_id} costs {row.total} here and {order.total} there"
+
+
+def order_here(shop_id: int, order_id: int) -> Order | None:
+    """The order a shop knows by an id."""
+    return db.session.scalar(
+        select(Order).where(Order.shop_id == shop_id, Order.external_id == str(order_id), Order.superseded_at.is_(None))
+    )
 
 
 def stock(site: Site) -> Iterator[str]:
@@ -119,9 +106,9 @@ def stock(site: Site) -> Iterator[str]:
             continue
         if not listing.links:
             if not listing.push_error:
-                yield f"{site.name}: {listing.sku} takes its quantity from nothing, and nobody is told"
+                yield f"{site.name}: {listing.sku} takes its quantity from nothing, and nobody can see it"
             continue
-        wanted = push.wanted_quantity(listing)
+        wanted = stock_push.wanted_quantity(listing)
         pending = listing.push_error or (integration is not None and integration.waiting_run_id is not None)
         if present != wanted and not pending:
             yield f"{site.name}: {listing.sku} has {present} there and should have {wanted} (stale: {listing.stale})"
@@ -137,9 +124,12 @@ def amount_there(store: Store, external_id: str) -> int | None:
 
 
 def shipments(site: Site) -> Iterator[str]:
-    """Every shipment was told to the shop exactly once, or is visibly pending."""
+    """Every shipment was sent to the shop exactly once, or is visibly pending."""
     by_order: dict[int, list[WriteBack]] = {}
-    for row in db.session.scalars(select(WriteBack).where(WriteBack.shop_id == site.shop_id).order_by(WriteBack.id)):
+    ours = select(WriteBack).join(Order, Order.id == WriteBack.order_id)
+    for row in db.session.scalars(
+        ours.where(WriteBack.shop_id == site.shop_id, Order.superseded_at.is_(None)).order_by(WriteBack.id)
+    ):
         by_order.setdefault(row.order_id, []).append(row)
         if row.state == "sending":
             yield f"{site.name}: the write-back of order {row.order.external_id} is being sent by nobody"
@@ -147,7 +137,9 @@ def shipments(site: Site) -> Iterator[str]:
             yield f"{site.name}: the write-back of order {row.order.external_id} still waits: {row.error}"
         if row.state == "failed" and row.error_code not in ASKS_A_PERSON:
             yield f"{site.name}: the write-back of order {row.order.external_id} failed: {row.error}"
-    shipped = db.session.scalars(select(Shipment).join(Order).where(Order.shop_id == site.shop_id)).all()
+    shipped = db.session.scalars(
+        select(Shipment).join(Order).where(Order.shop_id == site.shop_id, Order.superseded_at.is_(None))
+    ).all()
     numbers: dict[str, list[Shipment]] = {}
     for shipment in shipped:
         numbers.setdefault(shipment.order.external_id, []).append(shipment)
@@ -157,25 +149,34 @@ def shipments(site: Site) -> Iterator[str]:
             for value, times in Counter(tracking).items():
                 if times > 1:
                     yield f"{site.name}: order {order.id} has the tracking number {value} {times} times"
-            told = status_changes(order)
-            if told > 1:
-                yield f"{site.name}: order {order.id} was marked {told} times"
+            sent = status_changes(order)
+            if sent > 1:
+                yield f"{site.name}: order {order.id} was marked {sent} times"
             ours = numbers.get(str(order.id), [])
-            if told and not ours:
+            if sent and all(shipment.undone for shipment in ours):
                 yield f"{site.name}: order {order.id} was marked, and nothing of it was shipped here"
+            kept = {shipment.tracking_number for shipment in ours if not shipment.undone}
             for shipment in ours:
+                if shipment.undone and shipment.tracking_number in {*tracking} - kept - old_numbers(shipment.order_id):
+                    yield f"{site.name}: order {order.id} has {shipment.tracking_number}, and that shipment was undone"
+            for shipment in (each for each in ours if each.voided_at is None):
                 yield from _one_shipment(site, order, shipment, tracking, by_order.get(shipment.order_id, []))
 
 
-def _one_shipment(site: Site, order: Any, shipment: Shipment, tracking: list[str], told: list[WriteBack]) -> Iterator[str]:
-    failed = any(row.state == "failed" for row in told)
+def _one_shipment(site: Site, order: Any, shipment: Shipment, tracking: list[str], sent: list[WriteBack]) -> Iterator[str]:
+    failed = any(row.state in ("failed", "handled") for row in sent)
     whole = all(line.shipped >= line.quantity for line in shipment.order.lines)
     if shipment.tracking_number and shipment.tracking_number not in tracking and not (shipment.note or failed):
-        yield f"{site.name}: order {order.id} lacks the tracking number {shipment.tracking_number}, and nobody is told"
+        yield f"{site.name}: order {order.id} lacks the tracking number {shipment.tracking_number}, and nobody can see it"
     shown = site.store.status("shipping", order.shipping_id)
     past = shown is not None and shown.code in ("S", "D", "R", "WND")
     if whole and not past and not failed:
         yield f"{site.name}: order {order.id} was shipped here and is {shown.code if shown else ''} there"
+
+
+def old_numbers(order_id: int) -> set[str]:
+    """The numbers that were sent about an order and changed or voided afterwards: the shop keeps them."""
+    return set(db.session.scalars(select(ShopTask.value).where(ShopTask.order_id == order_id)))
 
 
 def status_changes(order: Any) -> int:
@@ -198,9 +199,19 @@ def runs(patience: timedelta | None = None) -> Iterator[str]:
     now = utcnow()
     for integration in db.session.scalars(select(Integration).where(Integration.removed_at.is_(None), Integration.enabled)):
         for kind in ("orders", "stock"):
-            due = getattr(integration, f"{kind}_due_at")
-            if due is None or due > now + LONGEST_WAIT:
-                yield f"{integration.name}: the next {kind} run is far away, at {due} (now {now})"
+            yield from _far_away(integration, kind, now)
+
+
+def _far_away(integration: Integration, kind: str, now: datetime) -> Iterator[str]:
+    flow = integration.flows[kind]
+    longest = LONGEST_WAIT
+    if flow.poll_due_at is not None:
+        longest = LONGEST_POLLED
+        for what, at in (("poll", flow.poll_due_at), ("full page", flow.page_due_at)):
+            if at is None or at > now + LONGEST_WAIT:
+                yield f"{integration.name}: the next {what} is far away, at {at} (now {now})"
+    if flow.due_at is None or flow.due_at > now + longest:
+        yield f"{integration.name}: the next {kind} run is far away, at {flow.due_at} (now {now})"
 
 
 def strangers() -> Iterator[str]:

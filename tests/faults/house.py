@@ -37,6 +37,7 @@ from practice_shop.modes import Mode
 from tests.faults import clock as clocks
 from tests.faults import strangers
 from tests.faults.boundaries import Boundaries, Crash, hooked, made_by_the_suite
+from tests.faults.watched import Watched
 from tests.support.databases import PostgresServer, migrate
 from tests.support.valkey import valkey_server
 
@@ -71,6 +72,8 @@ class House:
         self.boundaries = Boundaries()
         self.ear = Ear()
         self.shops = {generation: PracticeShop(store=Store(), generation=generation) for generation in GENERATIONS}
+        self.fronts: dict[str, Watched] = {}
+        """The proxy in front of each shop, which Cartlink is connected to."""
         self.template = folder / "template.sqlite"
         self.database = folder / "cartlink.sqlite"
         url = server.address("faults") if server else f"sqlite:///{self.database}"
@@ -113,6 +116,8 @@ class House:
         shop = self.shops[generation]
         if shop._server is None:
             shop.start()
+            self.fronts[generation] = Watched(shop.url, in_turn=True).start()
+        self.fronts[generation].begin_again()
         shop.mode = Mode()
         shop.replace_store(Store(clock=self.clock.shop_time))
         shop.faults.clear()
@@ -123,7 +128,7 @@ class House:
         return shop
 
     def do(self, act: Callable[[], Any], *, watched: bool = False) -> Any:
-        """An act in a process of its own, as far as sessions and transactions go; ``watched`` is what may be struck."""
+        """An act in a separate process, as far as sessions and transactions go; ``watched`` is what may be struck."""
 
         def go() -> Any:
             with self.app.app_context():
@@ -174,6 +179,8 @@ class House:
             shutil.copyfile(self.template, self.database)
 
     def close(self) -> None:
+        for front in self.fronts.values():
+            front.stop()
         for shop in self.shops.values():
             shop.stop()
         with self.app.app_context():

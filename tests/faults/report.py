@@ -1,4 +1,4 @@
-"""What a run of the suite tells: what became of each schedule, and the figures at the end."""
+"""What a run of the suite prints: what became of each schedule, and a summary."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ class Result:
     story: list[str] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
+    exempt: list[tuple[str, str, str]] = field(default_factory=list)
+    """(shop, SKU, reason) of listings that did not have to converge."""
+
+
+def grouped(exempt: list[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """The SKUs of exempt listings by shop and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for place, sku, reason in exempt:
+        groups.setdefault((place, reason), []).append(sku)
+    return groups
 
 
 class Report:
@@ -34,6 +44,8 @@ class Report:
 
     def add(self, result: Result) -> None:
         self.results.append(result)
+        for (place, reason), skus in grouped(result.exempt).items():
+            print(f"schedule {result.index}, {place}: exempt because {reason}: {', '.join(skus)}")
         if result.found:
             print(f"\nFAILED: schedule {result.index} ({WORDS[result.kind]}), seed {self.seed}, {self.database}")
             print("  " + "\n  ".join(result.found.splitlines()))
@@ -50,7 +62,7 @@ class Report:
         return [result for result in self.results if result.found]
 
     def close(self) -> int:
-        """Print the figures; answers with the exit code."""
+        """Print the summary; answers with the exit code."""
         print(f"\nFault schedules, seed {self.seed}, {self.database}:")
         for kind in KINDS:
             of_kind = [result for result in self.results if result.kind == kind]

@@ -1,4 +1,4 @@
-"""Run schedules, print what fails with the command that replays it, and the figures at the end.
+"""Run schedules, print what fails with the command that replays it, and a summary at the end.
 
 N schedules are mixed: every twelfth with real processes, the others in process. Each is drawn from the seed and its number,
 so that one is the same whether it is run alone or among thousands."""
@@ -89,7 +89,7 @@ def run_all(kind: str, numbers: list[int], options: argparse.Namespace, report: 
 def work(kind: str, database: str, seed: str, todo, done) -> None:
     """Run schedules until there are none left."""
     die_with_parent()
-    # Told to end, it ends what it has started.
+    # Asked to end, it ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     live = live_days if kind == "days" else live_storms

@@ -17,18 +17,22 @@ import psutil
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from channels.base import Check
 from errors import AppError
 from extensions import db
 from models import Integration, Listing, Order, SyncRun, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
-from services import integrations, push, reauthorisation, shipments, stock, write_backs
-from services.integrations import NewIntegration
-from tests.faults import checks
+from practice_shop.proxy import Rule
+from services.integrations import lifecycle
+from services.listings import stock_push
+from services.shipping import shipments, write_backs
+from services.stock import items
+from tests.faults import checks, connecting, convergence
 from tests.faults.browser import PAGES, Browser
 from tests.faults.fleet import Fleet, launched
-from tests.faults.shop_faults import SHOP_FAULTS
+from tests.faults.report import grouped
+from tests.faults.shop_faults import CHANGED, SHOP_FAULTS, UNWRITTEN
+from tests.faults.watched import Watched
 
 SAMPLE_EVERY = 5.0
 HARD = 0.33
@@ -41,13 +45,12 @@ YOUNG = 20.0
 GROWTH = 12.0
 """MiB that a process may weigh more in the end."""
 CONVERGE = 300
-KEY = "practice-full-key"
 SETTINGS = {"LEASE_SECONDS": "5", "ORDERS_EVERY": "10", "STOCK_EVERY": "10", "ORDER_PAGE_SIZE": "25", "KEEP_RUNS_DAYS": "1"}
 
 
 @dataclass
 class Memory:
-    """Resident MiB of a part over time; a part that was started again begins anew."""
+    """Resident MiB of a part over time; a part that was started again begins again."""
 
     samples: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -74,10 +77,11 @@ class Soak:
         self.chance = random.Random(seed)
         self.events: Counter[str] = Counter()
         self.memory: dict[str, Memory] = defaultdict(Memory)
-        self.mended: dict[int, float] = {}
+        self.repaired: dict[int, float] = {}
         self.troubles: list[str] = []
         fleet.database_trouble = fleet.queue_trouble = True
         self.shops: list[PracticeShop] = []
+        self.fronts: list[Watched] = []
         self.ids: list[int] = []
         self.shop_ids: list[int] = []
         self.browser = Browser(fleet)
@@ -91,6 +95,7 @@ class Soak:
             generation = "api" if number % 5 == 4 else "addon"
             shop = PracticeShop(store=store, generation=generation, page_latency=10).start()
             self.shops.append(shop)
+            self.fronts.append(Watched(shop.url).start())
             for _ in range(20):
                 self._place(shop)
             self._connect(number)
@@ -113,14 +118,12 @@ class Soak:
                         db.session.remove()
 
     def _connect(self, number: int) -> None:
-        shop = self.shops[number]
-        check = Check("ok", "It works.", endpoint=shop.url, generation=shop.generation)
-        new = NewIntegration("xcart", f"Shop {number}", shop.url, KEY, since=utcnow() - timedelta(days=30))
+        url = self.fronts[number].url
 
         def go() -> None:
-            integration = integrations.add_integration(new, check, "soak")
-            self.ids.append(integration.id)
-            self.shop_ids.append(integration.shop_id)
+            added = connecting.add(url, self.shops[number].generation, f"Shop {number}", utcnow() - timedelta(days=30))
+            self.ids.append(added[0])
+            self.shop_ids.append(added[1])
 
         self._do(go, insist=True)
 
@@ -136,10 +139,11 @@ class Soak:
         while (now := time.monotonic()) < until:
             self.fleet.supervise()
             self._trade()
-            for number, at in list(self.mended.items()):
+            for number, at in list(self.repaired.items()):
                 if now > at:
                     self.shops[number].faults.clear()
-                    del self.mended[number]
+                    self.fronts[number].clear()
+                    del self.repaired[number]
             if now > next_fault:
                 self._fault((now - began) / (self.minutes * 60) < HARD)
                 next_fault = now + self.chance.uniform(2, 8)
@@ -176,7 +180,7 @@ class Soak:
                 if act < 0.07
                 else f"SKU-{self.chance.randrange(len(self.shops))}-{self.chance.randint(2, 7)}"
             )
-            self._do(lambda: stock.set_stock(sku, self.chance.randint(200, 900), "soak"))
+            self._do(lambda: items.set_stock(sku, self.chance.randint(200, 900), "soak"))
             self.events["stock set"] += 1
         elif act < 0.35:
             self._do(self._ship)
@@ -193,7 +197,7 @@ class Soak:
 
     def _fault(self, hard: bool) -> None:
         number = self.chance.randrange(len(self.shops))
-        usual = {"shop": 12, "kill worker": 3, "kill worker alone": 2, "freeze worker": 1, "kill scheduler": 1, "flush queue": 1,
+        usual = {"shop": 8, "changed answers": 6, "writes": 6, "kill worker": 3, "kill worker alone": 2, "freeze worker": 1, "kill scheduler": 1, "flush queue": 1,
                  "lock database": 1, "toggle": 3, "revoke": 1}  # fmt: skip
         deadly = {"kill web": 0.5, "kill ticks": 1, "kill queue": 1, "lose queue": 1, "restart database": 1, "full disk": 1}
         faults = usual | deadly if hard else usual
@@ -204,7 +208,10 @@ class Soak:
         scheduler = self.chance.choice(("scheduler-1", "scheduler-2")) if hard else "scheduler-2"
         if name == "shop":
             self.shops[number].faults.replace(self.chance.choice(SHOP_FAULTS))
-            self.mended[number] = time.monotonic() + self.chance.uniform(2, 30)
+            self.repaired[number] = time.monotonic() + self.chance.uniform(2, 30)
+        elif name in ("changed answers", "writes"):
+            self.fronts[number].set(Rule(**self.chance.choice(CHANGED if name == "changed answers" else UNWRITTEN)))
+            self.repaired[number] = time.monotonic() + self.chance.uniform(2, 30)
         elif name == "kill worker":
             fleet.kill(worker)
         elif name == "kill worker alone":
@@ -239,10 +246,10 @@ class Soak:
 
     def _restore(self, number: int) -> None:
         shop = self.shops[number]
-        shop.key = KEY
-        check = Check("ok", "It works.", endpoint=shop.url, generation=shop.generation)
-        self._do(lambda: integrations.set_enabled(self.ids[number], True, "soak"), insist=True)
-        self._do(lambda: reauthorisation.apply_reauthorisation(self.ids[number], check, KEY, [], "soak"), insist=True)
+        shop.key = connecting.KEY
+        self._do(lambda: lifecycle.set_enabled(self.ids[number], True, "soak"), insist=True)
+        url = self.fronts[number].url
+        self._do(lambda: connecting.enter_key(self.ids[number], url, shop.generation), insist=True)
 
     def _sample(self, now: float) -> None:
         for name, started in self.fleet.parts.items():
@@ -283,8 +290,10 @@ class Soak:
         began = time.monotonic()
         for number, shop in enumerate(self.shops):
             shop.faults.clear()
+            self.fronts[number].clear()
             self._restore(number)
         sites = [checks.Site(f"shop {number}", shop.store, self.shop_ids[number]) for number, shop in enumerate(self.shops)]
+        self._converge_alone(sites, began)
         turn = 0
         while True:
             self.fleet.supervise()
@@ -293,27 +302,40 @@ class Soak:
             found = self._do(lambda: checks.everything(sites, timedelta(seconds=60)), insist=True)
             if found == []:
                 return time.monotonic() - began
-            if time.monotonic() - began > CONVERGE:
+            if time.monotonic() - began > 2 * CONVERGE:
                 self.troubles += found or ["the database does not answer"]
                 return time.monotonic() - began
             time.sleep(2)
 
+    def _converge_alone(self, sites: list[checks.Site], began: float) -> None:
+        """No person helps until every pushable listing shows what the books offer (design.md, rule 5)."""
+        found: list[str] | None = None
+        while found != [] and time.monotonic() - began < CONVERGE:
+            self.fleet.supervise()
+            time.sleep(2)
+            found = self._do(lambda: convergence.found(sites), insist=True)
+        self.troubles += found or []
+        exempt = self._do(lambda: [tuple(each) for site in sites for each in convergence.exempt(site)], insist=True) or []
+        for (place, reason), skus in grouped(exempt).items():
+            print(f"{place}: exempt because {reason}: {', '.join(skus)}")
+        print(f"Without a person it took {time.monotonic() - began:.0f} s.", flush=True)
+
     def _help(self, turn: int) -> None:
-        """A person says yes to previews, and looks at what was cancelled or could not be told."""
+        """A person says yes to previews, and looks at what was cancelled or could not be sent."""
         for which in db.session.scalars(select(Integration.id).where(Integration.waiting_run_id.is_not(None))).all():
             db.session.rollback()
             with suppress(AppError):
-                push.approve(which, "soak")
+                stock_push.approve(which, "soak")
         cancelled = db.session.scalars(select(Order.id).where(Order.cancel_unseen)).all()
         failed = db.session.scalars(select(WriteBack.id).where(WriteBack.state.in_(("failed", "waiting")))).all()
         db.session.rollback()
         if cancelled:
-            shipments.acknowledge_cancelling(cancelled, "soak")
+            shipments.mark_cancellation_seen(cancelled, "soak")
         if failed and turn % 5 == 1:
             with suppress(AppError):
                 write_backs.try_again(failed, "soak")
 
-    def figures(self) -> None:
+    def summary(self) -> None:
         def count() -> dict[str, int]:
             tables = {"orders": Order, "listings": Listing, "write-backs": WriteBack, "sync runs": SyncRun}
             return {name: db.session.scalar(select(func.count()).select_from(model)) or 0 for name, model in tables.items()}
@@ -344,15 +366,13 @@ def main(arguments: list[str] | None = None) -> int:
             soak.run()
             seconds = soak.converge()
             soak.troubles += soak.fleet.complaints()
-            soak.troubles += [
-                f"shop {number}: failed at {place}: {error}"
-                for number, shop in enumerate(soak.shops)
-                for place, error in shop.failures
-            ]
+            for number, (shop, front) in enumerate(zip(soak.shops, soak.fronts, strict=True)):
+                soak.troubles += checks.traffic(f"shop {number}", shop, front)
             print(f"Everything was right {seconds:.0f} s after the last fault." if not soak.troubles else "NOT RIGHT:")
-            soak.figures()
+            soak.summary()
         finally:
-            for shop in soak.shops:
+            for front, shop in zip(soak.fronts, soak.shops, strict=True):
+                front.stop()
                 shop.stop()
     for trouble in soak.troubles[:40]:
         print(f"  {trouble}")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -13,11 +14,15 @@ from sqlalchemy import delete, select
 from extensions import db, writing
 from models import Integration, Order, Shipment, ShipmentLine, StockEntry, StockItem, SyncRun, WriteBack
 from models.types import utcnow
-from services import runs, shipments, stock
+from practice_shop.proxy import Answer, Asked
+from services.runs import lifecycle
+from services.shipping import shipments
+from services.stock import items
 from tests.faults import checks, house
 from tests.faults.day import Day, live_one
 from tests.faults.fleet import tracebacks
 from tests.faults.report import Report, Result
+from tests.faults.watched import Watched
 
 SEED = "make test"
 
@@ -37,6 +42,7 @@ def sound(result: Result) -> bool:
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("index", range(6))
+@pytest.mark.sampled(3)
 def test_a_sample_of_days_on_sqlite(home, index):
     assert sound(live_one(home, SEED, index))
 
@@ -108,7 +114,7 @@ SABOTAGE = {
         "still running",
     ),
     "a leftover token": (lambda s: setattr(any_of(s, SyncRun), "lease_token", "t"), "holds a lease"),
-    "a run far away": (lambda s: setattr(any_of(s, Integration), "orders_due_at", utcnow() + timedelta(days=9)), "far away"),
+    "a run far away": (lambda s: setattr(any_of(s, Integration).flows["orders"], "due_at", utcnow() + timedelta(days=9)), "far away"),
     "a stranger": (
         lambda s: s.add(StockEntry(stock_item_id=any_of(s, StockItem).id, actor="x", cause="set", run_id=any_of(s, SyncRun).id)),
         "a stranger has written stock_entry rows",
@@ -117,6 +123,7 @@ SABOTAGE = {
 
 
 @pytest.mark.parametrize("name", SABOTAGE)
+@pytest.mark.sampled(4)
 def test_the_checks_find_what_is_wrong_here(quiet, name):
     act, words = SABOTAGE[name]
     quiet.write(act)
@@ -129,7 +136,7 @@ def test_the_checks_find_a_quantity_that_was_not_delivered(quiet):
     assert "and should have" in quiet.found()
 
 
-def test_the_checks_find_what_was_told_twice_or_never(quiet):
+def test_the_checks_find_what_was_sent_twice_or_never(quiet):
     shop = shop_of(quiet)
     order_id = shop.store.place_order(quiet._lines(shop.store))
     quiet._settle()
@@ -156,19 +163,19 @@ def held_as(order_id: int) -> int:
 
 def test_the_watch_for_strangers_lets_the_owner_of_a_run_write(quiet):
     def go() -> None:
-        run_id = runs.start_run(quiet.ids[quiet.names[0]], "orders", "test").id
-        lease = runs.claim(run_id)
+        run_id = lifecycle.start_run(quiet.ids[quiet.names[0]], "orders", "test").id
+        lease = lifecycle.claim(run_id)
         with lease.page() as session:
             item = any_of(session, StockItem)
             session.add(StockEntry(stock_item_id=item.id, actor="x", cause="set", run_id=run_id))
-        runs.finish(lease, "done")
-        stock.set_stock(item.sku, 3, "test")
+        lifecycle.finish(lease, "done")
+        items.set_stock(item.sku, 3, "test")
 
     quiet.house.do(go)
     assert "stranger" not in quiet.found()
 
 
-def test_a_chain_of_exceptions_is_judged_by_its_last():
+def test_the_last_of_a_chain_of_exceptions_decides():
     """A driver's own error comes first in the log; what became of it last says whether a fault explains it."""
     chain = (
         'Traceback (most recent call last):\n  File "a", line 1, in x\nInvalidatePoolError: ()\n\n'
@@ -184,3 +191,19 @@ def test_a_chain_of_exceptions_is_judged_by_its_last():
     ]
     assert all("InvalidatePoolError" in shown for shown, error in found if "server" in error)
     assert "line of the log" not in found[1][0]
+
+
+def test_a_write_is_compared_with_what_was_read_before_it_was_sent():
+    def read(payment: str) -> None:
+        said = {"order_id": 7, "paymentStatus": {"code": payment}, "shippingStatus": {"code": "N"}}
+        watched.note(Asked("GET", "/admin.php?_path=order/7", b""), Answer(200, [], json.dumps(said).encode()))
+
+    write = Asked("PUT", "/admin.php?_path=order/7", json.dumps({"shippingStatus": {"code": "S"}}).encode())
+    watched = Watched("http://127.0.0.1:9")
+    read("P")
+    watched.arrive(write)
+    read("R")
+    watched.note(write, Answer(200, [], b"{}"))
+    assert watched.complaints == []
+    watched.arrive(write)
+    assert watched.complaints == ["order 7 was marked shipped after a read that showed payment R"]

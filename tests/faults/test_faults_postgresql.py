@@ -1,4 +1,4 @@
-"""The sample of tests/faults/test_faults.py on PostgreSQL. A file of its own: two houses would move one clock."""
+"""The sample of tests/faults/test_faults.py on PostgreSQL. A separate file: two houses would move one clock."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def server_home() -> Iterator[house.House]:
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("index", range(100, 102))
+@pytest.mark.sampled(1)
 def test_a_sample_of_days_on_postgresql(server_home, index):
     assert sound(live_one(server_home, SEED, index))
 

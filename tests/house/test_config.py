@@ -32,7 +32,14 @@ def test_every_setting_is_described_in_the_readme():
 
 def test_every_setting_the_readme_describes_is_read_somewhere():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [ROOT / "config.py", ROOT / "gunicorn.conf.py", ROOT / "Makefile", ROOT / "Procfile.dev", ROOT / ".ci" / "run"]
+    places = [
+        ROOT / "config.py",
+        ROOT / "gunicorn.conf.py",
+        ROOT / "page_worker.py",
+        ROOT / "Makefile",
+        ROOT / "Procfile.dev",
+        ROOT / ".ci" / "run",
+    ]
     places += [*(ROOT / "local_run").glob("*.py"), *(ROOT / "bench").glob("*.py"), *(ROOT / "tests").rglob("*.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in places if path != Path(__file__))
     for name in re.findall(r"^\| `([A-Z_]+)` \|", readme, re.MULTILINE):

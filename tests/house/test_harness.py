@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 
 
 @pytest.mark.both_databases
-def test_each_test_has_a_migrated_database_of_its_own(app, db, database_kind):
+def test_each_test_has_a_separate_migrated_database(app, db, database_kind):
     assert db.engine.dialect.name == database_kind
     assert "integration" in inspect(db.engine).get_table_names()
     assert db.session.scalar(text("select count(*) from integration")) == 0

@@ -18,7 +18,7 @@ from config import read_settings_file
 from tests.support.checkout import Checkout, cpu_seconds, ctrl_c, family, parts_of, supervisor_of, wait_gone
 from tests.support.processes import Started, wait_until
 
-ALL_PARTS = ["queue", "scheduler", "shop", "ticks", "web", "worker"]
+ALL_PARTS = ["queue", "scheduler", "shop", "syncs", "ticks", "web", "worker"]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_run_from_its_start_to_its_end(checkout):
     wait_gone(everything, 10)
     assert "everything has stopped" in started.output()
 
-    # A second start is quick, and nothing that matters was made anew.
+    # A second start is quick, and nothing that matters was made again.
     again = checkout.make_run(WORKERS="1")
     checkout.ready(again)
     # Ten seconds by the clock of an idle machine; the processor's time tells the same on a busy one.
@@ -94,10 +94,10 @@ def test_a_run_from_its_start_to_its_end(checkout):
     # The code of the last start, and no older one, makes the first owner.
     second_code = code_in(again.output())
     assert second_code not in ("", first_code)
-    assert "not the one that was printed last" in make_first_owner(checkout, first_code)
+    assert "not the code that was printed last" in make_first_owner(checkout, first_code)
     assert "Sales channel integration" in make_first_owner(checkout, second_code)
 
-    # A supervisor that is killed takes its parts with it, and the next run starts all the same.
+    # A supervisor that is killed takes its parts with it, and the next run still starts.
     everything = family(again)
     supervisor_of(again).kill()
     third = checkout.make_run(WORKERS="1")
@@ -160,6 +160,7 @@ def run_deep_down(checkout: Checkout, short: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["PORT", "PRACTICE_PORT"])
+@pytest.mark.sampled(1)
 def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout, name):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -188,6 +189,7 @@ def test_a_busy_port_is_said_in_one_sentence_before_anything_is_started(checkout
         ({"TICK_SECONDS": "often"}, "TICK_SECONDS has to be a whole number, not 'often'."),
     ],
 )
+@pytest.mark.sampled(2)
 def test_what_cannot_be_used_is_said_in_one_sentence(checkout, variables, sentence):
     started = checkout.make_run(**variables)
     assert started.process.wait(60) != 0

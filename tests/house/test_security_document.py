@@ -10,7 +10,7 @@ from tests.support.processes import ROOT
 
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 TABLE = TEXT.partition("## ASVS 4.0, level 2")[2]
-NAMED = sorted(set(re.findall(r"`(\w+)/(\w+)::(\w+)`", TABLE)))
+NAMED = sorted(set(re.findall(r"`(\w+(?:/\w+)?)/(\w+)::(\w+)`", TABLE)))
 
 
 @pytest.mark.parametrize(("folder", "file", "name"), NAMED, ids=["/".join(one) for one in NAMED])

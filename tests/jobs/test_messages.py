@@ -10,9 +10,9 @@ import jobs
 from extensions import db, writing
 from jobs import messages, watch
 from jobs.schedule import tick
-from models import Delivery, Incident, Integration, NoticeSetting
+from models import Delivery, Incident, Integration, Preference
 from models.types import utcnow
-from services import health
+from services.shops import health
 from tests.blueprints.queues import work_off
 from tests.support.receivers import Mailbox, smtp_server
 from tests.support.rows import make_integration
@@ -38,7 +38,7 @@ def test_a_rejected_key_reaches_a_mailbox_by_ticks_and_workers(app):
     mailbox = Mailbox()
     ann = user_called("Ann")
     with writing() as session:
-        session.add(NoticeSetting(user_id=ann, email="ann@shop.example"))
+        session.add(Preference(user_id=ann, email="ann@shop.example"))
     one = make_integration(orders_due_at=None, stock_due_at=None, listings_due_at=None).id
     with writing() as session:
         integration = session.get_one(Integration, one)
@@ -77,7 +77,7 @@ def test_shops_are_probed_and_listened_to_by_jobs(app, shop):
     with writing() as session:
         integration = session.get_one(Integration, one, with_for_update=True)
         health.note_no_answer(integration, "timeout", "No answer.", "")
-        integration.probe_due_at = utcnow()
+        integration.flows["connection"].due_at = utcnow()
     watch.watch()
     watch.watch()
     names = sorted(job.func_name for job in jobs.queue("sync").jobs if job.func_name.startswith("jobs.watch"))
@@ -86,4 +86,4 @@ def test_shops_are_probed_and_listened_to_by_jobs(app, shop):
     work_off("sync")
     assert shop.requests
     integration = db.session.get_one(Integration, one)
-    assert integration.failing == "" and integration.probe_due_at is None
+    assert not any(flow.failing for flow in integration.flows.values()) and integration.flows["connection"].due_at is None

@@ -12,7 +12,7 @@ from extensions import db
 from jobs.schedule import tick
 from models import Order
 from models.types import utcnow
-from services import privacy
+from services.operations import privacy
 from tests.blueprints.queues import work_off
 from tests.support.rows import make_integration, make_order
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -17,7 +19,11 @@ from jobs import evaluations
 from jobs.lookups import enqueue_lookup
 from models import Integration, Listing, Lookup, Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import integration_settings, integrations, lookups, runs, shipment_files, stock
+from services.integrations import lifecycle, settings
+from services.orders import lookups
+from services.runs import lifecycle as runs
+from services.shipping import files
+from services.stock import items
 from tests.support.processes import Started, wait_until
 from tests.support.shops import connect, products
 
@@ -36,6 +42,7 @@ def stored(db) -> int:
     return db.session.scalar(select(func.count()).select_from(Order))
 
 
+@pytest.mark.sampled(1)
 def test_a_new_integration_comes_in_by_itself_and_stock_goes_out(app, db, shop, worker, scheduler):
     """A scheduler and workers, nothing else: what is due is started, and a change of stock reaches the shop."""
     ids = products(shop)
@@ -45,11 +52,12 @@ def test_a_new_integration_comes_in_by_itself_and_stock_goes_out(app, db, shop, 
     worker("checks", "sync")
     scheduler(TICK_SECONDS="1")
     wait_until(lambda: finished(db, "stock") and stored(db) == 1, 60, "the first runs")
-    stock.set_stock("CUP", 50, "test")
+    items.set_stock("CUP", 50, "test")
     wait_until(lambda: shop.store.amount(ids["CUP"]) == 48, 30, "the push")
-    assert stock.find_stock_item("CUP").available == 48
+    assert items.find_stock_item("CUP").available == 48
 
 
+@pytest.mark.sampled(1)
 def test_a_sale_in_one_shop_lowers_the_other_without_waiting_for_a_tick(app, db, shop, worker):
     with PracticeShop(store=Store()) as other:
         other_id = other.store.add_product(sku="CUP", name="Cup", price=12, amount=20)
@@ -80,12 +88,28 @@ def test_what_a_person_asks_and_a_file_of_shipments_are_seen_to_by_workers(app, 
     enqueue_lookup(brought := lookups.ask_to_bring_in(integration_id, lookups.answers_of(done(db, asked))[0].external_id, "test"))
     wait_until(lambda: done(db, brought) and stored(db) == 4, 30, "the order")
     rows = "".join(f"{number},DHL,T{number}\n" for number in numbers)
-    file_id = shipment_files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test").id
-    shipment_files.accept(file_id)
+    file_id = files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test").id
+    files.accept(file_id)
     scheduler(TICK_SECONDS="1")
     wait_until(
         lambda: [shop.store.tracking(number) for number in numbers] == [[f"T{number}"] for number in numbers], 60, "tracking"
     )
+
+
+@pytest.mark.one_database
+def test_many_look_ups_do_not_keep_a_sync_waiting(app, db, shop, worker):
+    """With the two kinds of workers that the Procfile starts: what people ask keeps one of them, syncs have the other."""
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    integration_id = connect(shop)
+    shop.page_latency = 1500
+    asked = [lookups.ask_where(f"{number}", None, f"user:{number}") for number in range(4711, 4731)]
+    for lookup_id in asked:
+        enqueue_lookup(lookup_id)
+    for command in re.findall(r"worker.py (.*sync.*)", Path("Procfile").read_text()):
+        worker(*command.split())
+    jobs.start_run(integration_id, "orders", "test")
+    wait_until(lambda: stored(db) == 1, 30, "the orders")
+    assert [state for state in db.session.scalars(select(Lookup.state)) if state != "done"]
 
 
 def done(db, lookup_id: int) -> Lookup | None:
@@ -106,6 +130,7 @@ def kill_whole(worker: Started) -> None:
 
 @pytest.mark.parametrize("whole", [True, False], ids=["with its work horse", "alone"])
 @pytest.mark.config(lease_seconds=3, shop_jobs=1)
+@pytest.mark.sampled(2)
 def test_a_worker_killed_in_mid_download_loses_and_doubles_nothing(app, db, worker, scheduler, whole):
     with PracticeShop(products=20, orders=1500, days=20, seed=9, page_latency=150) as shop:
         integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
@@ -126,6 +151,7 @@ def test_a_worker_killed_in_mid_download_loses_and_doubles_nothing(app, db, work
             assert finished(db, "orders")[0].outcome == "lost"
 
 
+@pytest.mark.sampled(1)
 def test_a_queue_that_lost_everything_is_filled_again_by_a_tick(app, db, shop, worker, scheduler, redis_url):
     integration_id = connect(shop)
     run = jobs.start_run(integration_id, "orders", "test")
@@ -138,7 +164,8 @@ def test_a_queue_that_lost_everything_is_filled_again_by_a_tick(app, db, shop, w
     assert finished(db, "orders")[0].id == run.id
 
 
-def test_a_stopped_worker_gives_way_at_a_page_and_another_goes_on(app, db, worker):
+@pytest.mark.sampled(1)
+def test_a_stopped_worker_pauses_at_a_page_and_another_continues(app, db, worker):
     with PracticeShop(products=10, orders=900, days=20, seed=9, page_latency=200) as shop:
         integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
         first = worker("sync")
@@ -152,13 +179,14 @@ def test_a_stopped_worker_gives_way_at_a_page_and_another_goes_on(app, db, worke
         assert (stored(db), finished(db, "orders")[0].outcome) == (900, "done")
 
 
+@pytest.mark.sampled(1)
 def test_disabled_while_a_download_runs_nothing_more_is_sent(app, db, worker):
     with PracticeShop(products=10, orders=900, days=20, seed=9, page_latency=200) as shop:
         integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
         worker("sync")
         jobs.start_run(integration_id, "orders", "test")
         wait_until(lambda: stored(db) >= 100, 60, "the first page")
-        integrations.set_enabled(integration_id, False, "test")
+        lifecycle.set_enabled(integration_id, False, "test")
         sent = len(shop.requests)
         [run] = wait_until(lambda: finished(db, "orders"), 30, "the end of the run")
         assert (run.outcome, run.error_code) == ("stopped", "switched_off")
@@ -172,7 +200,7 @@ def test_an_evaluation_whose_job_got_lost_is_enqueued_again(app, db, shop, redis
     """A worker killed between taking the job and beginning it leaves the job's name behind, in no list."""
     monkeypatch.setattr(evaluations, "WAITING_TTL", 1)
     integration_id = connect(shop)
-    integration_settings.change_settings(integration_id, {"use_tax": True}, "test")
+    settings.change_settings(integration_id, {"use_tax": True}, "test")
     evaluations.enqueue_due_evaluations()
     checks = jobs.queue("checks")
     with Redis.from_url(redis_url) as queue:
@@ -180,6 +208,7 @@ def test_an_evaluation_whose_job_got_lost_is_enqueued_again(app, db, shop, redis
     wait_until(lambda: evaluations.enqueue_due_evaluations() or checks.count == 1, 10, "the job")
 
 
+@pytest.mark.sampled(1)
 def test_a_new_database_on_a_queue_that_remembers_an_older_one_starts_its_runs(app, db, shop, worker):
     """Job ids are made of run ids, and a new database counts them from the start."""
     integration_id = connect(shop)
@@ -187,6 +216,14 @@ def test_a_new_database_on_a_queue_that_remembers_an_older_one_starts_its_runs(a
     for number in (1, 2):
         jobs.queue("sync").enqueue("jobs.orders.run", kwargs={"run_id": 999}, job_id=f"run-{run.id}-{number}")
     jobs.enqueue_run(run.id)
+    worker("sync")
+    wait_until(lambda: finished(db, "orders"), 30, "the run")
+
+
+@pytest.mark.one_database
+def test_a_job_with_the_name_of_an_older_version_does_its_run(app, db, shop, worker):
+    run = runs.start_run(connect(shop), "orders", "test")
+    jobs.queue("sync").enqueue("jobs.orders.run", kwargs={"run_id": run.id}, job_id=f"run-{run.id}-1")
     worker("sync")
     wait_until(lambda: finished(db, "orders"), 30, "the run")
 
@@ -201,7 +238,7 @@ def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(
         other_id = connect(shop, "Other")
         worker("sync")
         worker("sync")
-        for kind in ("orders", "listings", "stock", "receipts"):
+        for kind in ("orders", "listings", "stock", "reconciliation"):
             jobs.start_run(busy_id, kind, "test")
         jobs.start_run(other_id, "orders", "test")
         first, *_ = wait_until(lambda: finished(db, "orders"), 60, "the other shop's run")

@@ -28,7 +28,9 @@ from extensions import db as database
 from jobs import schedule
 from models import Integration, Order, SyncRun
 from models.types import utcnow
-from services import backup, keyring, sync, vault
+from services.operations import backup
+from services.security import keyring, vault
+from services.sync import execution
 from tests.conftest import settings
 from tests.support.processes import ROOT, wait_until
 from tests.support.rows import make_integration, make_order
@@ -105,11 +107,11 @@ def test_a_backup_made_under_load_is_one_moment_and_goes_on_elsewhere(app, shop,
         orders, lines = (database.session.scalar(text(f'SELECT count(*) FROM "{name}"')) for name in ("order", "order_line"))
         assert (orders, lines) == (manifest.counts["order"], 3 * manifest.counts["order"])
         assert keyring.check_all() >= 1
-        assert vault.unseal(database.session.get(Integration, integration_id).key_sealed) == shop.key
+        assert vault.decrypt(database.session.get(Integration, integration_id).key_encrypted) == shop.key
         schedule.tick()
         due = database.session.query(SyncRun).filter_by(state="queued", kind="orders").one()
         assert jobs.queue("sync").count >= 1
-        assert sync.perform(due.id).outcome == "done"
+        assert execution.perform(due.id).outcome == "done"
         database.session.remove()
         database.engine.dispose()
 
@@ -142,7 +144,7 @@ def test_it_refuses_while_something_runs(app, commands, worker, tmp_path):
     started = worker("sync")
     assert commands.refused("backup", "restore", str(archive)).startswith("Cartlink is running (worker ")
     assert started.stop() == 0
-    # Whoever has the database open is noticed, also where the queue knows nothing of it.
+    # A process that has the database open is noticed, also where the queue knows nothing of it.
     path = app.config["CARTLINK"].database_url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT count(*) FROM integration").fetchone()
@@ -230,7 +232,7 @@ def test_keys_from_the_environment_have_to_open_what_is_restored(app, tmp_path, 
     del new["SECRET_KEYS_FILE"]
     done = flask("backup", "restore", str(archive), environment={**new, "SECRET_KEYS": Fernet.generate_key().decode()})
     assert done.returncode == 1
-    assert "SECRET_KEYS does not open what is sealed in this backup." in done.stderr
+    assert "SECRET_KEYS does not open what is encrypted in this backup." in done.stderr
 
 
 @pytest.mark.both_databases

@@ -1,4 +1,4 @@
-"""``flask doctor``: a sound installation is called so, and each thing that is wrong is named with what mends it."""
+"""``flask doctor``: a sound installation is called so, and each thing that is wrong is named with what fixes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
+import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,16 +21,19 @@ from sqlalchemy import text
 import jobs
 from extensions import db as database
 from jobs import doctor as queue_doctor
-from jobs import figures
+from jobs import metrics as queue_metrics
 from local_run.queue import server_program
-from models import SyncRun
+from models import Flow, SyncRun
 from models.types import utcnow
-from services import backup, doctor, installation, vault
+from services.common import installation
+from services.operations import backup, doctor
+from services.security import vault
 from tests.support.checkout import free_port
 from tests.support.processes import wait_until
 from tests.support.rows import make_integration
 from tests.support.signed_in import user_called
 from tests.support.valkey import answers
+from tests.support.workers import processes_environment
 
 SOUND = {"public_url": "https://cartlink.example", "behind_https": True, "trusted_proxies": 1, "secret_key": "s" * 32}
 
@@ -103,9 +109,9 @@ def test_a_sound_database_and_what_may_be_wrong_with_it(app, database_kind, tmp_
     now = utcnow()
     with database.engine.begin() as connection:
         connection.execute(
-            text("UPDATE integration SET endpoint = 'http://shop.example', orders_due_at = :due"),
-            {"due": now - timedelta(hours=2)},
+            text("UPDATE integration SET endpoint = 'http://shop.example'"),
         )
+        connection.execute(Flow.__table__.update().where(Flow.kind == "orders").values(due_at=now - timedelta(hours=2)))
         connection.execute(text("UPDATE \"user\" SET password_hash = ''"))
     for state, lease, level in (("queued", None, "warn"), ("running", now - timedelta(hours=1), "bad")):
         database.session.rollback()
@@ -139,7 +145,7 @@ def test_a_backup_that_is_missing_or_old(app):
 def test_a_keyring_that_does_not_belong_here_an_old_schema_and_no_database(app, tmp_path, monkeypatch):
     make_integration()
     with database.engine.begin() as connection:
-        connection.execute(text("UPDATE integration SET key_sealed = 'nonsense'"))
+        connection.execute(text("UPDATE integration SET key_encrypted = 'nonsense'"))
     assert look(app, doctor.look_at_database)["keyring"][0] == "bad"
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0200'"))
@@ -166,14 +172,16 @@ def test_a_queue_with_nobody_at_work_and_then_with_everybody(app, redis_url, wor
     assert found["workers"][0] == found["scheduler"][0] == "bad"
     assert "python worker.py" in found["workers"][1]
     all_of_it = worker(*jobs.QUEUES)
-    wait_until(lambda: "of their own" in look(app, queue_doctor.look_at_queue)["workers"][1], 20, "the worker's registration")
+    wait_until(
+        lambda: "no separate worker" in look(app, queue_doctor.look_at_queue)["workers"][1], 20, "the worker's registration"
+    )
     worker("ticks")
     scheduler(TICK_SECONDS="1")
     wait_until(lambda: look(app, queue_doctor.look_at_queue)["scheduler"][0] == "ok", 20, "a tick")
     assert {level for level, _ in look(app, queue_doctor.look_at_queue).values()} == {"ok"}
     all_of_it.kill()
     with Redis.from_url(redis_url) as queue:
-        for each in figures.read_queue().workers:
+        for each in queue_metrics.read_queue().workers:
             queue.hset(f"rq:worker:{each.name}", "last_heartbeat", "2026-01-01T00:00:00.000000Z")
     assert "silent" in look(app, queue_doctor.look_at_queue)["workers"][1]
 
@@ -239,8 +247,43 @@ def test_the_command_says_line_by_line_and_ends_with_1_where_something_is_bad(ap
     lines = result.stdout.splitlines()
     assert all(line.split()[0] in ("ok", "warn", "bad") for line in lines[:-1])
     assert lines[-1].endswith("bad.")
-    assert "bad   scheduler: No scheduler is running, so nothing is started by itself. Start one: python worker.py cron" in lines
+    assert "bad   scheduler: No scheduler is running, so no run starts automatically. Start one: python worker.py cron" in lines
     rows = [json.loads(line) for line in commands.call("doctor", "--json").stdout.splitlines()]
     assert {"level", "name", "sentence", "advice"} == set(rows[0])
     for secret in (app.config["CARTLINK"].secret_key, *vault.keyring().keys):
         assert secret not in result.output
+
+
+class TestADamagedFile:
+    """Bytes overwritten in the middle of the database, as a failing disk or a copy while it was written leaves them."""
+
+    @pytest.fixture
+    def damaged(self, app, config) -> Path:
+        path = Path(config.database_url.removeprefix("sqlite:///"))
+        database.session.remove()
+        database.engine.dispose()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'user_session'").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+        with path.open("r+b") as file:
+            file.seek((root - 1) * size)
+            file.write(b"\xff" * size)
+        return path
+
+    def test_doctor_finds_it(self, app, damaged):
+        found = [each for each in doctor.look_at_database() if each.name == "damage"]
+        assert [each.level for each in found] == ["bad"]
+        assert "backup restore" in found[0].advice
+
+    def test_a_page_says_so(self, app, client, damaged):
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        answer = client.get("/orders")
+        assert answer.status_code == 503
+        assert "damaged" in answer.text and "backup restore" in answer.text
+
+    def test_make_run_names_the_way_back(self, app, environment, damaged, processes):
+        started = processes.start([sys.executable, "-m", "local_run.migrate"], env=processes_environment(environment))
+        assert started.process.wait(60) == 1
+        assert "backup restore" in started.output()
+        assert "Traceback" not in started.output()

@@ -30,11 +30,11 @@ def test_a_line_says_what_it_is_about_in_threads_as_well():
         found = json.loads(line(form, "outer %s", "word"))
         assert (found["run"], found["integration"], found["message"], found["level"]) == (7, 3, "outer word", "WARNING")
         assert line(logs.TextFormatter(), "outer").endswith("outer [run=7 integration=3]")
-        told: list[str] = []
-        thread = threading.Thread(target=copy_context().run, args=(lambda: told.append(line(form, "thread")),))
+        logged: list[str] = []
+        thread = threading.Thread(target=copy_context().run, args=(lambda: logged.append(line(form, "thread")),))
         thread.start()
         thread.join()
-        assert json.loads(told[0])["run"] == 7
+        assert json.loads(logged[0])["run"] == 7
     assert "run" not in json.loads(line(form, "after"))
 
 

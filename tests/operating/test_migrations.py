@@ -11,9 +11,10 @@ from alembic.operations import Operations
 from sqlalchemy import inspect, text
 
 from extensions import db
-from services import schema
+from services.operations import schema
+from services.stock import skus
 from tests.support.processes import ROOT
-from tests.support.rows import make_integration, make_order
+from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 SINCE = "0300"
@@ -76,5 +77,33 @@ def test_an_upgrade_that_fails_in_the_middle_leaves_everything_as_it_was(app, mo
     with pytest.raises(OSError, match="the power is gone"):
         flask_migrate.downgrade(revision="0200")
     assert schema.standing().revision == before
-    assert {"notice", "incident_event", "tally"} <= set(inspect(db.engine).get_table_names())
+    assert {"notification", "incident_event", "tally"} <= set(inspect(db.engine).get_table_names())
     assert db.session.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+
+
+@pytest.mark.both_databases
+def test_stock_items_that_differ_in_spelling_only_are_kept_apart_and_everything_else_gets_its_key(app):
+    integration = make_integration()
+    for sku in ("Lamp", "CAFE\u0301"):
+        make_item(sku, 1)
+    make_listing(integration, "Lamp ", 1)
+    make_order(integration, "1", [("LAMP\u00a0", 1)])
+    db.session.remove()
+    db.engine.dispose()
+    flask_migrate.downgrade(revision="0305")
+    with db.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO stock_item (sku, name, on_hand, reserved, buffer, updated_at) VALUES ('LAMP', '', 2, 0, 0, '2026-11-26 00:00:00')"
+            )
+        )
+    db.engine.dispose()
+    flask_migrate.upgrade(revision="head")
+    items = db.session.execute(text("SELECT sku, sku_key, shared_key FROM stock_item ORDER BY sku_key")).all()
+    assert {tuple(row) for row in items} == {
+        ("CAFE\u0301", "caf\u00e9", None), ("LAMP", "LAMP", "lamp"), ("Lamp", "Lamp", "lamp"),
+    }  # fmt: skip
+    assert db.session.scalar(text("SELECT sku_key FROM listing")) == "lamp"
+    assert db.session.scalar(text("SELECT sku_key FROM order_line")) == "lamp"
+    db.session.rollback()
+    assert skus.alike() == [("LAMP", "Lamp")]

@@ -1,4 +1,4 @@
-"""What machines ask: alive, ready, figures. Who may ask, what they are told, and that it costs little."""
+"""What machines ask: alive, ready, metrics. Who may ask, what the answers show, and that it costs little."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from extensions import writing
 from jobs import schedule
 from models import Integration, SyncRun
 from models.types import utcnow
-from services import figures, schema
+from services.operations import metrics, schema
 from tests.conftest import settings
 from tests.support.processes import ROOT
 from tests.support.rows import make_integration, make_item, make_order
@@ -92,14 +92,14 @@ def test_a_queue_that_is_away_is_named(app, environment, tmp_path):
     away = create_app(load({**environment, "REDIS_URL": f"unix://{tmp_path}/no.sock"}))
     answer = stranger(away).get("/readyz")
     assert (answer.status_code, answer.text.splitlines()[-1]) == (503, "queue: It does not answer. Start it, or check REDIS_URL.")
-    figures_without = stranger(away).get("/metrics")
-    assert sample(figures_without, "cartlink_up", part="queue") == 0
-    assert sample(figures_without, "cartlink_up", part="database") == 1
+    metrics_without = stranger(away).get("/metrics")
+    assert sample(metrics_without, "cartlink_up", part="queue") == 0
+    assert sample(metrics_without, "cartlink_up", part="database") == 1
 
 
 @pytest.mark.both_databases
-def test_the_figures_tell_what_runs_did(app, db, shop, monkeypatch):
-    monkeypatch.setattr(figures, "LATE", timedelta(0))
+def test_the_metrics_say_what_runs_did(app, db, shop, monkeypatch):
+    monkeypatch.setattr(metrics, "LATE", timedelta(0))
     shop.store.place_order(lines=[(next(iter(shop.store.products)), 2)])
     integration_id = connect(shop)
     for kind in ("listings", "orders", "stock"):
@@ -125,12 +125,12 @@ def test_each_run_is_counted_once_and_its_sum_outlives_it(app, db):
     ended_run(integration, requests=3)
     ended_run(integration, "stock", outcome="failed", error_code="timeout")
     ended_run(integration, ago=5)
-    assert (figures.roll_up(), figures.roll_up()) == (2, 0)
+    assert (metrics.roll_up(), metrics.roll_up()) == (2, 0)
     with writing() as session:
         session.query(SyncRun).filter_by(outcome="failed").delete()
     ended_run(integration, ago=60, requests=4)
-    assert figures.roll_up() == 1
-    found = figures.read_figures()
+    assert metrics.roll_up() == 1
+    found = metrics.read_metrics()
     assert found.runs == {("orders", "done"): 2, ("stock", "failed"): 1}
     assert found.errors == {("stock", "timeout"): 1}
     assert found.requests == {str(integration.id): 8}
@@ -139,8 +139,8 @@ def test_each_run_is_counted_once_and_its_sum_outlives_it(app, db):
 
 
 def test_a_long_history_is_caught_up_with_in_batches(app, monkeypatch):
-    monkeypatch.setattr(figures, "BATCH", 2)
-    monkeypatch.setattr(figures, "BATCHES", 2)
+    monkeypatch.setattr(metrics, "BATCH", 2)
+    monkeypatch.setattr(metrics, "BATCHES", 2)
     integration = make_integration()
     for _ in range(7):
         # Several ended in the same moment: none is passed over, none counted twice.
@@ -151,20 +151,20 @@ def test_a_long_history_is_caught_up_with_in_batches(app, monkeypatch):
                     integration_id=integration.id, kind="orders", actor="x", state="finished", outcome="done", finished_at=end
                 )
             )
-    assert [figures.roll_up() for _ in range(3)] == [4, 3, 0]
-    assert figures.read_figures().runs == {("orders", "done"): 7}
+    assert [metrics.roll_up() for _ in range(3)] == [4, 3, 0]
+    assert metrics.read_metrics().runs == {("orders", "done"): 7}
 
 
 def test_integrations_beyond_the_first_thousand_share_a_figure(app, monkeypatch):
-    monkeypatch.setattr(figures, "MOST_SHOPS", 2)
+    monkeypatch.setattr(metrics, "MOST_SHOPS", 2)
     made = [make_integration(f"Shop {number}") for number in range(4)]
     for number, integration in enumerate(made):
         ended_run(integration, requests=10 + number)
-    figures.roll_up()
-    assert figures.read_figures().requests == {str(made[0].id): 10, str(made[1].id): 11, "others": 25}
+    metrics.roll_up()
+    assert metrics.read_metrics().requests == {str(made[0].id): 10, str(made[1].id): 11, "others": 25}
 
 
-def test_what_waits_is_told(app):
+def test_what_waits_is_a_metric(app):
     integration = make_integration(orders_due_at=utcnow() - timedelta(minutes=5), stock_due_at=None, listings_due_at=None)
     make_order(integration, "1", [(make_item("CUP"), 1)], state="on_hold")
     answer = stranger(app).get("/metrics")
@@ -173,7 +173,7 @@ def test_what_waits_is_told(app):
     assert sample(answer, "cartlink_oldest_due_seconds", kind="stock") is None
 
 
-def test_reading_the_figures_scans_no_table_that_grows(app, db):
+def test_reading_the_metrics_scans_no_table_that_grows(app, db):
     """Whatever has to be read of tables that grow with time goes through an index."""
     seen: list[tuple[str, object]] = []
 
@@ -181,8 +181,8 @@ def test_reading_the_figures_scans_no_table_that_grows(app, db):
         seen.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", note)
-    figures.read_figures()
-    figures.roll_up()
+    metrics.read_metrics()
+    metrics.roll_up()
     event.remove(db.engine, "before_cursor_execute", note)
     plans = []
     with db.engine.connect() as connection:
@@ -200,17 +200,17 @@ def test_every_figure_is_explained_and_none_that_is_not_there(app):
     integration = make_integration(orders_due_at=utcnow() - timedelta(minutes=5))
     ended_run(integration, outcome="failed", error_code="timeout", counts={"new": 1})
     schedule.tick()
-    told = {family.name for family in text_string_to_metric_families(stranger(app).get("/metrics").text)}
+    shown = {family.name for family in text_string_to_metric_families(stranger(app).get("/metrics").text)}
     documentation = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     named = {name.removesuffix("_total") for name in re.findall(r"`?(cartlink_[a-z_]+)", documentation)}
-    assert told - {"cartlink_info"} == named
+    assert shown - {"cartlink_info"} == named
 
 
 TOKEN = "a token of some length"
 
 
 @pytest.mark.config(metrics_token=TOKEN)
-def test_with_a_token_only_who_sends_it_reads_the_figures(app):
+def test_with_a_token_only_who_sends_it_reads_the_metrics(app):
     assert stranger(app).get("/metrics").status_code == 401
     for header in ("Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer ", "Bearer ü"):
         assert stranger(app).get("/metrics", headers={"Authorization": header}).status_code == 401
@@ -238,7 +238,7 @@ def test_without_a_token_only_this_machine_reads_them(app, address, headers, sta
 
 
 @pytest.mark.config(behind_https=True)
-def test_behind_a_proxy_nobody_told_us_of_nobody_is_taken_for_this_machine(app):
+def test_behind_an_unknown_proxy_nobody_is_taken_for_this_machine(app):
     assert stranger(app).get("/metrics").status_code == 403
 
 

@@ -19,7 +19,7 @@ from tests.support.shops import connect
 
 pytestmark = pytest.mark.timeout(240)
 LONG = 600
-"""Seconds of a lease: whoever waited for it to run out would fail the test."""
+"""Seconds of a lease: a test that waited for it to run out would fail the test."""
 
 
 def stored(db) -> int:
@@ -113,8 +113,8 @@ def test_a_page_server_finishes_what_it_is_at(serve):
         time.sleep(0.5)
         connection.sendall(body[5:])
         answer = connection.recv(65536)
-        ending.join(20)
+        ending.join(90)
     assert answer.startswith(b"HTTP/1.1 ")
     assert answer.split()[1] in (b"200", b"400", b"422")
     assert served.started.process.returncode == 0
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 60

@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 
 import jobs
 from local_run.queue import server_program
-from models import Integration, Order, StockEntry, StockItem, SyncRun
+from models import Flow, Order, StockEntry, StockItem, SyncRun
 from practice_shop import PracticeShop
-from services import accounts
+from services.accounts import users
 from tests.support.checkout import free_port
 from tests.support.databases import postgres_database
 from tests.support.processes import Started, wait_until
@@ -61,7 +61,7 @@ def redis_url(processes, tmp_path) -> str:
 
 
 class Machine:
-    """A folder of its own with the keyring copied into it, and what runs there."""
+    """A separate folder with the keyring copied into it, and what runs there."""
 
     def __init__(self, name: str, tmp_path: Path, ring: str, environment: dict[str, str], processes):
         self.folder = tmp_path / name
@@ -104,7 +104,7 @@ def test_two_machines_share_the_work_and_do_nothing_twice(app, db, environment, 
     machines = [Machine(name, tmp_path, environment["SECRET_KEYS"], environment, processes) for name in MACHINES]
     workers, schedulers = [each.worker() for each in machines], [each.scheduler() for each in machines]
     web = [each.web() for each in machines]
-    accounts.create_user("Ann", "owner", "test", password=PASSWORD)
+    users.create_user("Ann", "owner", "test", password=PASSWORD)
     made = {"products": 6, "orders": 120, "days": 20, "seed": 5, "page_latency": 20}
     with PracticeShop(**made) as first, PracticeShop(**{**made, "seed": 6}) as second:
         for number, shop in enumerate((first, second)):
@@ -173,4 +173,4 @@ def make_due(db) -> None:
     """As if five minutes had passed."""
     db.session.rollback()
     with db.engine.begin() as connection:
-        connection.execute(Integration.__table__.update().values(orders_due_at=datetime.now(UTC)))
+        connection.execute(Flow.__table__.update().where(Flow.kind == "orders").values(due_at=datetime.now(UTC)))

@@ -180,7 +180,7 @@ def test_the_default_single_order_carries_password_hashes(client, store):
     assert "password" not in str(client.get(f"order/{order_id}", _schema="complex"))
 
 
-def test_keys_are_told_apart_only_by_what_they_may_do(shop):
+def test_keys_differ_only_in_what_they_may_do(shop):
     assert Client(shop, shop.read_key).call("GET", "product/1").status_code == 200
     for client, method in ((Client(shop, shop.read_key), "PUT"), (Client(shop, "wrong"), "GET"), (Client(shop, ""), "GET")):
         response = client.call(method, "product/1", json_body={"amount": 1} if method == "PUT" else None)

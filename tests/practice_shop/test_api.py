@@ -139,7 +139,7 @@ def test_there_is_no_bulk_and_no_search_by_sku(shop):
     assert ids(call(shop, "GET", "products?sku=BOWL")) == [1, 2]
 
 
-def test_keys_are_told_apart_and_the_write_probe_changes_nothing(shop, store):
+def test_keys_are_distinguished_and_the_write_probe_changes_nothing(shop, store):
     before = store.summary()
     seen = [
         call(shop, "GET", "orders", headers={"X-Auth-Token": None}).status_code,

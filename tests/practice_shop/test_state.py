@@ -29,7 +29,7 @@ def test_what_was_sold_and_changed_is_there_again(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a shop"])
-def test_without_a_readable_file_a_shop_is_made_anew(tmp_path, content):
+def test_without_a_readable_file_a_new_shop_is_made(tmp_path, content):
     if content is not None:
         (tmp_path / "shop").write_bytes(content)
     assert load_store(tmp_path / "shop", MADE) is None

@@ -26,13 +26,13 @@ def test_a_products_amount_never_falls_below_zero(store, mug):
     assert store.amount(mug) == 0
 
 
-def test_a_variant_with_stock_of_its_own_leaves_the_product_alone(store, mug):
+def test_a_variant_with_its_own_stock_leaves_the_product_alone(store, mug):
     small = store.add_variant(mug, sku="MUG-S", amount=5, attributes={"Size": "S"})
     store.place_order([((mug, small), 2)])
     assert (store.amount(mug), store.variant_amount(small)) == (10, 3)
 
 
-def test_a_variant_without_stock_of_its_own_takes_the_products(store, mug):
+def test_a_variant_without_its_own_stock_takes_the_products(store, mug):
     small = store.add_variant(mug, sku="MUG-S", default_amount=True)
     store.place_order([((mug, small), 2)])
     assert (store.amount(mug), store.variant_amount(small)) == (8, 8)
@@ -47,6 +47,17 @@ def test_a_product_that_is_not_counted_keeps_its_amount(store):
 def test_cancelling_puts_units_back_and_paying_takes_them_again(store, mug):
     order_id = store.place_order([(mug, 3)])
     store.cancel_order(order_id)
+    assert store.amount(mug) == 10
+    store.set_status(order_id, payment="P")
+    assert store.amount(mug) == 7
+
+
+def test_a_refund_puts_units_back_with_every_shipping_status_but_shipped_and_delivered(store, mug):
+    order_id = store.place_order([(mug, 3)])
+    for shipping, there in (("N", 10), ("S", 7), ("R", 10), ("D", 7), ("WND", 10), ("P", 10)):
+        store.set_status(order_id, payment="R", shipping=shipping)
+        assert store.amount(mug) == there, shipping
+    store.set_status(order_id, payment=store.add_status("payment", None, "Lost"))
     assert store.amount(mug) == 10
     store.set_status(order_id, payment="P")
     assert store.amount(mug) == 7

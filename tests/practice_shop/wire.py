@@ -3,9 +3,12 @@
 import gzip
 import http.client
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
+
+import pytest
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 NOTHING = object()
@@ -80,7 +83,7 @@ class Answer:
 
 
 def send(port: int, method: str, target: str, headers: dict, body: str) -> Answer:
-    """Send one request exactly as it was recorded, over a connection of its own, following nothing."""
+    """Send one request exactly as it was recorded, over a separate connection, following nothing."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
@@ -142,3 +145,19 @@ def _kind(value) -> str:
     if isinstance(value, (int, float)):
         return "number"
     return {str: "string", list: "list", dict: "object", type(None): "null"}[type(value)]
+
+
+Replayed = list[tuple[Exchange, list[str]]]
+"""Each recorded exchange with the differences that its repetition showed."""
+
+
+def check(title: str, replayed: Replayed, not_covered: Collection[str], capsys: pytest.CaptureFixture[str]) -> int:
+    """Fail where an answer differs from the recorded one, or where one that is said not to be covered does not. Returns how many are
+    covered."""
+    differing = {exchange.name: found for exchange, found in replayed if found}
+    with capsys.disabled():
+        print(f"\n{title}: {len(replayed) - len(differing)} of {len(replayed)} recorded exchanges covered, {len(differing)} not")
+    wrong = [f"{name}: {'; '.join(found[:4])}" for name, found in differing.items() if name not in not_covered]
+    assert not wrong, "\n".join(wrong)
+    assert differing.keys() == set(not_covered)
+    return len(replayed) - len(differing)

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from channels.guard import is_public
-from services import integrations
+from services.shops import connection as shops_connection
 from tests.blueprints.pages import complaints
 from tests.blueprints.queues import work_off
 from tests.blueprints.walks import begin
@@ -83,6 +83,6 @@ def test_from_the_page_to_the_network_no_way_leads_inside(client: FreshClient, l
 
 @pytest.mark.config(allow_private_endpoints=())
 def test_nor_does_a_command(app: Flask, listener: Listener):
-    check = integrations.check_shop("xcart", f"http://127.0.0.1:{listener.port}", "a key")
+    check = shops_connection.check_shop("xcart", f"http://127.0.0.1:{listener.port}", "a key")
     assert check.verdict == "address_refused"
     assert listener.connections == 0

@@ -17,8 +17,10 @@ from extensions import db
 from jobs import messages
 from models import Delivery, Draft, Integration, SyncRun, User, Webhook
 from practice_shop import PracticeShop
-from services import accounts, sign_ins, vault, webhooks
-from services.incident_words import TOPICS
+from services.accounts import sign_ins, users
+from services.notify import webhooks
+from services.notify.incident_texts import TOPICS
+from services.security import vault
 from tests.support.processes import Started, wait_until
 from tests.support.served import Serve, Visitor
 from tests.support.signed_in import user_called
@@ -33,7 +35,7 @@ METRICS_TOKEN = "PLANTED-metrics-token-4715-long-enough"
 NAME = "Planted shop with a name to be found"
 DESK = (
     "/orders", "/orders/1", "/orders/1/raw", "/orders/1/print", "/orders/orders.csv", "/orders/held", "/stock", "/stock/stock.csv", "/listings",
-    "/listings/listings.csv", "/reports", "/activity/1", "/activity/1/rows.csv", "/activity/settings", "/activity/settings.csv",
+    "/listings/listings.csv", "/reports", "/activity/1", "/activity/1/rows.csv", "/activity/changes", "/activity/changes.csv",
     "/incidents", "/settings/notifications", "/readyz", "/metrics",
 )  # fmt: skip
 
@@ -106,7 +108,7 @@ def test_a_whole_run_leaves_no_secret_behind(
         "SMTP_FROM": "cartlink@shop.example", "METRICS_TOKEN": METRICS_TOKEN,
     }  # fmt: skip
     served, at_work = serve(**planted), worker(**planted)
-    code = accounts.issue_first_run_code()
+    code = users.issue_first_run_code()
     browser = visit(served)
     browser.send("/first-run", "password", code=code, name="Ann", password=PASSWORD)
 
@@ -129,11 +131,11 @@ def test_a_whole_run_leaves_no_secret_behind(
     browser.get(left_lying)
 
     # A webhook and a mail server that nobody answers at; the one page that shows the webhook's secret is left out below.
-    browser.send("/settings/notifications", "url", url="http://127.0.0.1:9/told")
+    browser.send("/settings/notifications", "url", url="http://127.0.0.1:9/called")
     webhook_shown = len(browser.seen) - 1
     browser.press("/settings/notifications", "/settings/notifications/test")
     db.session.rollback()
-    webhook_secret = vault.unseal(db.session.query(Webhook).one().secret_sealed)
+    webhook_secret = vault.decrypt(db.session.query(Webhook).one().secret_encrypted)
     assert webhook_secret in browser.seen[webhook_shown]
 
     # The second step, a new password, a one-time link, a refused sign-in.
@@ -143,7 +145,7 @@ def test_a_whole_run_leaves_no_secret_behind(
     browser.send("/account/two-step", "code", code=pyotp.TOTP(seed).at(time.time()))
     browser.send("/account/password", "current", current=PASSWORD, password=NEXT_PASSWORD)
     ben = user_called("Ben", "viewer")
-    link_code = accounts.issue_password_code(ben)
+    link_code = users.issue_password_code(ben)
     other = visit(served)
     other.send(f"/set-password?code={link_code}", "password", to="/set-password", password=PASSWORD + " of Ben")
     other.send("/sign-in", "password", name=PASSWORD, password="Ann")
@@ -161,7 +163,7 @@ def test_a_whole_run_leaves_no_secret_behind(
         browser.get(path)
     browser.get("/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
     messages.enqueue_due_deliveries()
-    wait_until(told_in_vain, 60, "the call of the webhook")
+    wait_until(called_in_vain, 60, "the call of the webhook")
 
     secrets = {
         "the API key": KEY, "the refused API key": WRONG_KEY, "the API key that was only typed": TYPED_KEY, "the password": PASSWORD,
@@ -182,20 +184,20 @@ def test_a_whole_run_leaves_no_secret_behind(
     assert b"_key=***" in places["the workers' log"]
     assert b"run-" in places["the queue"]
     db.session.rollback()
-    assert vault.unseal(db.session.query(Integration).one().key_sealed) == KEY
-    assert any(TYPED_KEY in vault.unseal(draft.answers_sealed) for draft in db.session.query(Draft))
-    assert vault.unseal(db.session.query(User).filter_by(name="Ann").one().two_step_sealed) == seed
+    assert vault.decrypt(db.session.query(Integration).one().key_encrypted) == KEY
+    assert any(TYPED_KEY in vault.decrypt(draft.answers_encrypted) for draft in db.session.query(Draft))
+    assert vault.decrypt(db.session.query(User).filter_by(name="Ann").one().two_step_encrypted) == seed
     assert_nowhere(places, secrets)
 
 
-def told_in_vain() -> bool:
+def called_in_vain() -> bool:
     db.session.rollback()
     return bool(db.session.query(Delivery).filter_by(way="webhook").one().error)
 
 
 def two_step_seed() -> str:
     db.session.rollback()
-    return vault.unseal(db.session.query(User).filter_by(name="Ann").one().two_step_next_sealed)
+    return vault.decrypt(db.session.query(User).filter_by(name="Ann").one().two_step_next_encrypted)
 
 
 def log_of(started: Started) -> bytes:
@@ -209,8 +211,8 @@ def test_an_exception_on_a_page_tells_nothing_of_what_was_sent(app: Flask, clien
         raise RuntimeError("a fault of ours")
 
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    monkeypatch.setattr(accounts, "check_password", fails)
-    monkeypatch.setattr(accounts, "change_password", fails)
+    monkeypatch.setattr(users, "check_password", fails)
+    monkeypatch.setattr(users, "change_password", fails)
     caplog.set_level(logging.DEBUG)
     stranger = app.test_client()
     answers = [
@@ -229,7 +231,7 @@ def test_the_audit_trail_tells_where_a_webhook_leads_and_no_more(client) -> None
     webhooks.change_webhook("https://hooks.example/PLANTED-path?key=PLANTED", TOPICS, True, "user:ann")
     webhooks.change_webhook("https://hooks.example/PLANTED-other", TOPICS, True, "user:ann")
     webhooks.remove_webhook("user:ann")
-    for path in ("/activity/settings", "/activity/settings.csv"):
+    for path in ("/activity/changes", "/activity/changes.csv"):
         text = client.get(path).text
         assert text.count("https://hooks.example (changed)") == 2
         assert "PLANTED" not in text

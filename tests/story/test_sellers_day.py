@@ -12,7 +12,11 @@ from sqlalchemy import select
 from extensions import db
 from models import Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import push, runs, schedule, shipment_files, stock, sync
+from services.listings import stock_push
+from services.runs import lifecycle
+from services.shipping import files, undo
+from services.stock import items
+from services.sync import execution, schedule
 from tests.blueprints.looks import watch
 from tests.support.shops import connect
 
@@ -54,7 +58,7 @@ def work_off() -> None:
         if not queued:
             return
         for run_id in queued:
-            sync.perform(run_id)
+            execution.perform(run_id)
 
 
 def shipping(store: Store, order_id: int) -> str:
@@ -71,7 +75,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     # The shops had different quantities, so what one stock means for both waits for a yes.
     confirmed = 0
     for integration_id in (first, second):
-        if push.preview(integration_id).waiting:
+        if stock_push.preview(integration_id).waiting:
             page.goto(f"/settings/sales-channels/{integration_id}/preview")
             page.get_by_role("button", name="Confirm and send").click()
             confirmed += 1
@@ -92,14 +96,14 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     edited, cancelled = orders[0], orders[1]
     one.store.edit_order(edited, [(1, 4)])
     one.store.cancel_order(cancelled)
-    sync.perform(runs.start_run(first, "orders", "user:owner").id)
+    execution.perform(lifecycle.start_run(first, "orders", "user:owner").id)
     page.goto("/orders?q=" + str(edited))
     page.get_by_role("rowheader", name=f"{edited} Garden", exact=True).get_by_role("link").click()
     expect(page.get_by_role("heading", name="Changed in the shop")).to_be_visible()
     page.goto("/orders?state=cancel_unseen")
     page.get_by_role("rowheader", name=f"{cancelled} Garden", exact=True).get_by_role("link").click()
     expect(page.get_by_text("The shop has cancelled this order.")).to_be_visible()
-    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("button", name="Mark cancellation as seen").click()
     expect(page.get_by_text("The shop has cancelled this order.")).to_have_count(0)
 
     # Stock is changed in place and moves on both shops.
@@ -109,7 +113,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     expect(page.locator("#toasts")).to_contain_text("CUP: 300 on hand")
     work_off()
     db.session.rollback()
-    available = stock.find_stock_item("CUP").available
+    available = items.find_stock_item("CUP").available
     assert one.store.amount(1) == two.store.amount(1) == available > 0
 
     # A CSV ships forty; the shops show status and tracking exactly once.
@@ -123,14 +127,17 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     text += "".join(f"{number};DHL;T-{names[shop]}-{number};{names[shop]}\n" for shop, number in shipped)
     text += f"{cancelled + 1000};DHL;X;Garden\n"
     page.goto("/orders")
-    page.get_by_role("link", name="Ship by file").click()
+    page.get_by_role("link", name="Import tracking numbers (CSV)").click()
     page.get_by_label("CSV file").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": text.encode()})
-    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("40 orders can be shipped, 1 row cannot")).to_be_visible()
     page.get_by_role("button", name="Ship 40 orders").click()
-    for file_id in shipment_files.due_files():
-        shipment_files.work(file_id)
-    expect(page.get_by_role("status").filter(has_text="40 orders shipped")).to_be_visible()
+    for file_id in files.due_files():
+        files.work(file_id)
+    expect(page.locator("#shipped")).to_contain_text("40 orders shipped. The shop is updated in")
+    work_off()
+    assert {shipping(one.store if names[shop] == "Garden" else two.store, number) for shop, number in shipped} == {"N"}
+    undo.hold_back("file-1", timedelta(0))
     work_off()
     work_off()
     stores = {shop: (one.store if name == "Garden" else two.store) for shop, name in names.items()}
@@ -142,12 +149,12 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
         assert [mail["tracking"] for mail in mails] == [[f"T-{names[shop]}-{number}"]]
     assert shipping(one.store, cancelled) == "N"
 
-    # The receipt of yesterday is green.
-    page.goto("/reports/receipts")
+    # The daily reconciliation of yesterday is green.
+    page.goto("/reports/reconciliation")
     for name in ("Garden", "Kitchen"):
         page.get_by_role("button", name=f"Compare yesterday with {name} now").click()
     work_off()
-    page.goto("/reports/receipts")
+    page.goto("/reports/reconciliation")
     expect(page.get_by_text("Equal")).to_have_count(2)
     page.goto("/reports")
     expect(page.get_by_role("img", name="41 orders in 30 days")).to_be_visible()
@@ -155,7 +162,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     # The stock is the same everywhere at the end, nothing was deleted, and nothing went wrong in the browser.
     db.session.rollback()
     for sku, product in (("CUP", 1), ("PLATE", 2)):
-        assert one.store.amount(product) == two.store.amount(product) == stock.find_stock_item(sku).available
+        assert one.store.amount(product) == two.store.amount(product) == items.find_stock_item(sku).available
     for shop in two_shops:
         assert not shop.failures
         assert not any(request["method"] == "DELETE" for request in shop.requests)

@@ -49,7 +49,7 @@ class Checkout:
         return {name: value for name, value in kept.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
 
     def make_run(self, **variables: str) -> Started:
-        """Start it as a terminal would: in a process group of its own, which Ctrl-C goes to."""
+        """Start it as a terminal would: in its own process group, which Ctrl-C goes to."""
         return self.processes.start(["make", "run"], cwd=self.folder, env=self.environment(**variables), process_group=0)
 
     def ready(self, started: Started, seconds: float = 150) -> None:
@@ -91,6 +91,7 @@ def name_of(command: list[str]) -> str:
     names = {
         "valkey-server": "queue", "practice_shop": "shop", "gunicorn": "web", "worker.py ticks": "ticks",
         "worker.py cron": "scheduler", "worker.py checks messages sync": "worker",
+        "worker.py sync messages checks": "syncs",
     }  # fmt: skip
     return next((name for sign, name in names.items() if sign in words), words)
 

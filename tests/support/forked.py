@@ -1,6 +1,6 @@
 """Processes of Cartlink forked from one that has imported it already: the same programs, a second of the processor sooner.
 
-Each is a process of its own, with its own id, environment and log, killed and stopped like any other. Only what
+Each is a separate process, with its own id, environment and log, killed and stopped like any other. Only what
 importing would have done afresh is shared until it is written to, so memory is not to be measured on them."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from services import runs
+from services.common import claims
 from tests.support.processes import ROOT, Started, die_with_parent
 
 FORKING = multiprocessing.get_context("forkserver")
@@ -74,7 +74,7 @@ def become(arguments: list[str], env: dict[str, str], log: str) -> None:
     os.environ.update(env)
     os.chdir(ROOT)
     # What a process makes once for itself, by which it knows its own leases.
-    runs.HOLDER = secrets.token_hex(4)
+    claims.HOLDER = secrets.token_hex(4)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,17 +1,14 @@
-"""A shop that means harm: it answers as the practice shop behind it does, with values of its own slipped into the JSON."""
+"""A shop that means harm: it answers as the practice shop behind it does, with values slipped into the JSON."""
 
 from __future__ import annotations
 
 import json
 import random
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import requests
-
 from practice_shop import PracticeShop
+from practice_shop.proxy import Answer, Proxy
 
 MARK = "planted-mark"
 MARKUP = f"<{MARK}>\"'><script>alert('{MARK}')</script><img src=x onerror=alert(1)></td></textarea></title><svg onload=alert(1)>"
@@ -71,77 +68,20 @@ def at_random(seed: int, share: float) -> Change:
     return change
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up on ten million characters does right."""
-
-
-class HostileShop:
-    """``change`` may be set at any time; None passes everything on as it is. Reads only are changed."""
+class HostileShop(Proxy):
+    """``change`` may be set at any time; None passes everything on as it is. Reads only are changed. Rules work as well."""
 
     def __init__(self, behind: PracticeShop):
+        super().__init__(behind.url)
         self.behind = behind
         self.change: Change | None = None
-        self.session = requests.Session()
-        self.session.trust_env = False
         self.key = behind.key
-        shop = self
+        self.change_answer = self._with_values
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def pass_on(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                kept = {
-                    name: value
-                    for name, value in self.headers.items()
-                    if name.lower() not in ("host", "accept-encoding", "connection")
-                }
-                answer = shop.session.request(
-                    self.command, behind.url + self.path, headers=kept, data=body, allow_redirects=False, timeout=60
-                )
-                content = shop.answer(self.command, answer)
-                self.send_response(answer.status_code)
-                for name, value in answer.headers.items():
-                    if name.lower() not in (
-                        "content-length",
-                        "content-encoding",
-                        "transfer-encoding",
-                        "connection",
-                        "server",
-                        "date",
-                    ):
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_PUT = do_POST = pass_on
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        self.server = _QuietServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, method: str, answer: requests.Response) -> bytes:
-        if self.change is None or method != "GET" or "json" not in answer.headers.get("Content-Type", ""):
-            return answer.content
-        said = slip_in(answer.json(), self.change)
-        # A lone surrogate can be written in JSON, and must not be met with an exception either.
-        return json.dumps(said, ensure_ascii=True, allow_nan=True).encode()
-
-    def __enter__(self) -> HostileShop:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.server.shutdown()
-        self.thread.join(10)
-        self.server.server_close()
-        self.session.close()
+    def _with_values(self, method: str, answer: Answer) -> Answer:
+        kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+        if self.change is None or method != "GET" or "json" not in kind:
+            return answer
+        said = slip_in(json.loads(answer.body), self.change)
+        # JSON can hold a lone surrogate, and a client must survive it.
+        return Answer(answer.status, answer.headers, json.dumps(said, ensure_ascii=True, allow_nan=True).encode())

@@ -6,24 +6,28 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
 from extensions import writing
 from models import (
+    DailyReconciliation,
     Drift,
     Integration,
     Lookup,
     Order,
     OrderChange,
-    Receipt,
     RunItem,
     Shipment,
     ShipmentFile,
     ShipmentLine,
+    ShopTask,
     StockEntry,
     StockFile,
     StockFileRow,
     WriteBack,
 )
 from models.types import utcnow
+from services.events import endpoints, replays
 from tests.blueprints.rows import add_finished_run
 from tests.support.rows import make_item, make_listing, make_order
 
@@ -54,17 +58,19 @@ def plant(integration_id: int) -> dict[str, Any]:
         number: make_order(integration, number, [(item if number != "1003" else "UNKNOWN", 1)], state=state, placed_at=placed, **ABOUT).id
         for number, state in states.items()
     }  # fmt: skip
-    run_id = add_finished_run(integration_id, kind="shipments", counts={"told": 1})
+    run_id = add_finished_run(integration_id, kind="shipments", counts={"sent": 1})
     for order_id in orders.values():
         _fill(order_id, run_id)
+    endpoint_id = endpoints.create_endpoint("Warehouse", "https://example.com/hook", [], "user:owner").endpoint_id
     return {
+        "endpoint_id": endpoint_id, "delivery_id": replays.send_test(endpoint_id, "test"),
         "order_id": orders["1001"], "item_id": item.id, "listing_id": listing.id,
-        **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
+        **_undoable(orders["1001"]), **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
     }  # fmt: skip
 
 
 def _fill(order_id: int, run_id: int) -> None:
-    """What the shop said, changed and was told of an order."""
+    """What the shop said, changed and got about an order."""
     with writing() as session:
         order = session.get_one(Order, order_id)
         order.shipping_address, order.raw = ADDRESS, json.dumps({"orderNumber": order.number, "login": EMAIL}).encode()
@@ -80,14 +86,29 @@ def _fill(order_id: int, run_id: int) -> None:
         session.flush()
         line = order.lines[0]
         session.add(ShipmentLine(shipment_id=shipment.id, order_line_id=line.id, sku=line.sku, name=line.name, quantity=1))
-        told = {"order_id": order_id, "shop_id": order.shop_id, "event": "shipped", "tracking_numbers": [TRACKING], "actor": "user:owner", "run_id": run_id}  # fmt: skip
-        session.add(WriteBack(**told, state="done", sent=True, note=f"The shop did not keep the tracking number {TRACKING}."))
-        session.add(WriteBack(**told, state="failed", error=f"The shop refused the request: {TRACKING}.", advice=f"Enter {TRACKING}."))  # fmt: skip
-        session.add(WriteBack(**told, state="waiting", due_at=utcnow() + timedelta(days=1)))
+        common = {"order_id": order_id, "shop_id": order.shop_id, "event": "shipped", "tracking_numbers": [TRACKING], "actor": "user:owner", "run_id": run_id}  # fmt: skip
+        session.add(WriteBack(**common, state="done", sent=True, note=f"The shop did not keep the tracking number {TRACKING}."))
+        session.add(WriteBack(**common, state="failed", error=f"The shop refused the request: {TRACKING}.", advice=f"Enter {TRACKING}."))  # fmt: skip
+        session.add(WriteBack(**common, state="waiting", due_at=utcnow() + timedelta(days=1)))
+
+
+def _undoable(order_id: int) -> dict[str, Any]:
+    """A further parcel that no shop can know of, and what is left to do in the shop about another."""
+    with writing() as session:
+        newest = session.scalar(select(func.max(WriteBack.id)).where(WriteBack.order_id == order_id))
+        first = session.scalar(select(Shipment.id).where(Shipment.order_id == order_id))
+        parcel = Shipment(
+            order_id=order_id, tracking_number=TRACKING, actor="user:owner", batch="sheet-of-tests", after_write_back_id=newest
+        )
+        session.add_all(
+            [parcel, ShopTask(order_id=order_id, shipment_id=first, kind="number", value=TRACKING, actor="user:owner")]
+        )
+        session.flush()
+        return {"shipment_id": parcel.id, "batches.name": parcel.batch}
 
 
 def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: int) -> dict[str, int]:
-    """Drift, a receipt, a run's rows, the ledger, and a file each of quantities and of shipments."""
+    """Drift, a daily reconciliation, a run's rows, the ledger, and a file each of quantities and of shipments."""
     with writing() as session:
         drift = Drift(listing_id=listing_id, expected=9, found=7)
         stock_file = StockFile(name="stock.csv", actor="user:owner", state="checked", changed=1, unknown=1)
@@ -101,7 +122,7 @@ def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: 
         session.add_all([
             StockFileRow(file_id=stock_file.id, line=2, sku="SKU", quantity=12, stock_item_id=item_id, before=10),
             StockFileRow(file_id=stock_file.id, line=3, sku="NEW", quantity=12),
-            Receipt(shop_id=shop_id, day=utcnow().date() - timedelta(days=1), shop_orders=2, our_orders=1,
+            DailyReconciliation(shop_id=shop_id, day=utcnow().date() - timedelta(days=1), shop_orders=2, our_orders=1,
                     differences=[{"number": "1009", "reason": "It is not stored here.", "ours": "", "theirs": "1.00 USD"}]),
             RunItem(run_id=run_id, external_id="1001", sku="Order 1001", result="sent"),
             StockEntry(stock_item_id=item_id, actor="user:owner", cause="sale", reserved_change=1, order_id=order_id),

@@ -16,9 +16,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+BUSY = 3
+"""How much longer than on an idle machine something may take while other tests run."""
+
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10, what: str = "the condition") -> Any:
-    """Ask again and again until the answer is true, and give it back. Raises AssertionError when the time is up."""
+    """Ask again and again until the answer is true, and give it back. Raises AssertionError when the time is up.
+
+    ``seconds`` is what an idle machine may take. A busy one gets three times as long."""
+    seconds *= BUSY
     deadline = time.monotonic() + seconds
     pause = 0.01
     while True:
@@ -75,11 +81,11 @@ class Started:
         self.process.wait(10)
 
     def stop(self, seconds: float = 20) -> int:
-        """Ask it to end (SIGTERM) and wait; killed where it does not. Answers with the exit code."""
+        """Ask it to end (SIGTERM) and wait, three times as long on a busy machine; then kill it. Returns the exit code."""
         if self.running:
             self.process.terminate()
             try:
-                self.process.wait(seconds)
+                self.process.wait(seconds * BUSY)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait(10)
@@ -90,7 +96,7 @@ class Started:
         def said() -> bool:
             return text in self.output()
 
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * BUSY
         while not said():
             if not self.running and not said():
                 raise AssertionError(f"ended with {self.process.returncode} before printing {text!r}:\n{self.output()}")

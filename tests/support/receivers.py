@@ -121,7 +121,7 @@ class Received:
 
 @dataclass
 class Hook:
-    """A receiver of webhook calls that checks signatures as docs/user-guide.md tells people to. ``answers`` are statuses to
+    """A receiver of webhook calls that checks signatures as docs/webhook.md tells people to. ``answers`` are statuses to
     be given in turn, then 204."""
 
     secret: str = ""
@@ -129,6 +129,8 @@ class Hook:
     answers: list[int] = field(default_factory=list)
     url: str = ""
     slow: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
     def is_genuine(self, call: Received, now: float | None = None) -> bool:
         parts = dict(part.split("=", 1) for part in call.headers["cartlink-signature"].split(","))
@@ -151,8 +153,11 @@ def http_receiver() -> Iterator[Hook]:
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", "http://169.254.169.254/")
-            self.send_header("Content-Length", "0")
+            for name, value in hook.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(hook.body)))
             self.end_headers()
+            self.wfile.write(hook.body)
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from extensions import writing
-from models import Integration, Link, Listing, Order, OrderLine, Shop, StockItem
+from models import Allocation, Integration, Link, Listing, Order, OrderLine, Shop, StockItem
 from models.types import utcnow
-from services import vault
+from services.security import vault
+from services.shops import flows
+from services.stock import files
+from services.stock.files import Imported
 
 PLACED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 
 def make_integration(name: str = "Shop", *, endpoint: str = "http://127.0.0.1:9", key: str = "key", **values: Any) -> Integration:
-    """An enabled integration with a shop of its own."""
+    """An enabled integration with its own shop."""
     now = utcnow()
     with writing() as session:
         shop = Shop(kind="xcart", address=f"{name}.example")
@@ -23,13 +28,37 @@ def make_integration(name: str = "Shop", *, endpoint: str = "http://127.0.0.1:9"
         session.flush()
         given = {
             "shop_id": shop.id, "kind": "xcart", "name": name, "name_key": name.casefold(), "endpoint": endpoint, "generation": "addon",
-            "key_sealed": vault.seal(key), "orders_since": now - timedelta(days=30), "orders_due_at": now, "stock_due_at": now,
-            "listings_due_at": now, "health": "connected",
-        } | values  # fmt: skip
-        integration = Integration(**given)
+            "key_encrypted": vault.encrypt(key), "orders_since": now - timedelta(days=30), "health": "connected",
+            "processed_status": "S", "work_statuses": [["P", "*"], ["A", "*"]],
+        }  # fmt: skip
+        columns, of_flows = of_integration_and_flows(values)
+        integration = Integration(**{**given, **columns}, flows=flows.new_flows(now))
+        change_flows(integration, of_flows)
         session.add(integration)
         session.flush()
         return integration
+
+
+FLOW_VALUE = re.compile(r"(orders|stock|listings|shipments|reconciliation|connection)_(due_at|done_at|every|on)")
+FLOW_COLUMNS = {"due_at": "due_at", "done_at": "succeeded_at", "every": "interval_seconds", "on": "enabled"}
+FlowValues = dict[str, dict[str, Any]]
+
+
+def of_integration_and_flows(values: dict[str, Any]) -> tuple[dict[str, Any], FlowValues]:
+    """Values for an integration and for its flows: ``orders_due_at=now`` is of the flow of orders, and so is ``failing="orders"``."""
+    columns, of_flows = dict(values), {}
+    for kind in columns.pop("failing", "").split():
+        of_flows.setdefault(kind, {})["failing_since"] = utcnow()
+    for name in values:
+        if found := FLOW_VALUE.fullmatch(name):
+            of_flows.setdefault(found[1], {})[FLOW_COLUMNS[found[2]]] = columns.pop(name)
+    return columns, of_flows
+
+
+def change_flows(integration: Integration, of_flows: FlowValues) -> None:
+    for kind, values in of_flows.items():
+        for name, value in values.items():
+            setattr(integration.flows[kind], name, value)
 
 
 def make_item(sku: str, on_hand: int = 10, *, reserved: int = 0, buffer: int = 0) -> StockItem:
@@ -38,6 +67,13 @@ def make_item(sku: str, on_hand: int = 10, *, reserved: int = 0, buffer: int = 0
         session.add(item)
         session.flush()
         return item
+
+
+def import_stock(content: bytes | Iterable[str], *, add_unknown: bool = False) -> Imported:
+    """Import a file of quantities as ``stock import`` does: its bytes, or its lines."""
+    if not isinstance(content, bytes):
+        content = "\n".join(line.rstrip("\r\n") for line in content).encode()
+    return files.import_now(content, "stock.csv", "test", add_unknown=add_unknown)
 
 
 def make_listing(integration: Integration, sku: str, quantity: int, *, item: StockItem | None = None, **values: Any) -> Listing:
@@ -60,12 +96,13 @@ def make_order(integration: Integration, number: str, lines: list[tuple[StockIte
     plain = [(one, one, None) if isinstance(one, str) else (one.sku, one.sku, one.id) for one, _ in lines]
     with writing() as session:
         order = Order(
-            shop_id=shop_id, external_id=number, number=number, placed_at=placed_at, changed_at=placed_at, state=state, currency="USD",
+            shop_id=shop_id, external_id=values.pop("external_id", number), number=number, placed_at=placed_at, changed_at=placed_at, state=state, currency="USD",
             payment_status="P", shipping_status="N", shipping_address={"city": "Graz"}, total=Decimal(1), **values,
         )  # fmt: skip
         session.add(order)
         session.flush()
         for position, ((sku, name, item_id), (_, quantity)) in enumerate(zip(plain, lines, strict=True)):
             session.add(OrderLine(order_id=order.id, position=position, sku=sku, name=name, quantity=quantity, price=Decimal(1),
-                                  total=Decimal(quantity), stock_item_id=item_id))  # fmt: skip
+                                  total=Decimal(quantity),
+                                  allocations=[] if item_id is None else [Allocation(stock_item_id=item_id)]))  # fmt: skip
         return order

@@ -14,17 +14,17 @@ from jobs.signals import stopping
 
 
 def note(path: str, words: str) -> None:
-    """Prove that the job has an application and a database of its own."""
+    """Prove that the job has its own application and database."""
     tables = db.session.scalar(text("select count(*) from integration"))
     Path(path).write_text(f"{words} in {current_app.name} with {tables} integrations", encoding="utf-8")
 
 
-def pages(path: str, heed: bool = True) -> None:
-    """Work on and on; ``heed`` is to give way when asked. Bounded at a minute."""
+def pages(path: str, listen: bool = True) -> None:
+    """Work on and on; ``listen`` is to pause when asked. Bounded at a minute."""
     Path(path).write_text(f"started {os.getpid()}", encoding="utf-8")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if heed and stopping():
-            Path(path).write_text(f"gave way {os.getpid()}", encoding="utf-8")
+        if listen and stopping():
+            Path(path).write_text(f"paused {os.getpid()}", encoding="utf-8")
             return
         time.sleep(0.05)

@@ -69,7 +69,7 @@ class Visitor:
         return self._note(self.session.post(self.served.address + (to or path), data=data, timeout=60))
 
     def press(self, path: str, to: str, **values: Any) -> requests.Response:
-        """Send a form without fields of its own from a page, with the page's token."""
+        """Send a form without fields from a page, with the page's token."""
         token = form_data(self.get(path).text, "csrf_token")["csrf_token"]
         return self._note(self.session.post(self.served.address + to, data={**values, "csrf_token": token}, timeout=60))
 

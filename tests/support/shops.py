@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from models import SyncRun
+from extensions import db, writing
+from models import Integration, Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services import integrations, runs, sync
-from services.integrations import NewIntegration
+from services.integrations import lifecycle
+from services.integrations.lifecycle import NewIntegration
+from services.runs import lifecycle as runs_lifecycle
+from services.shops import connection
+from services.sync import execution
 
 
 @pytest.fixture
@@ -28,16 +33,51 @@ def products(shop: PracticeShop) -> dict[str, int]:
 
 def connect(shop: PracticeShop, name: str = "Shop", **settings) -> int:
     """Connect a shop through the service; its first runs are not done yet."""
-    check = integrations.check_shop("xcart", shop.url, shop.key)
+    check = connection.check_shop("xcart", shop.url, shop.key)
     assert check.good, check.message
     since = settings.pop("since", datetime.now(UTC) - timedelta(days=30))
     new = NewIntegration("xcart", name, shop.url, shop.key, since=since, **settings)
-    integration_id = integrations.add_integration(new, check, "test").id
+    integration_id = lifecycle.add_integration(new, check, "test").id
     shop.clear_requests()
     return integration_id
 
 
+def connect_bare(shop: PracticeShop) -> int:
+    """Connect a shop whose unknown SKUs do not become stock items."""
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get_one(Integration, integration_id).take_shop_stock = False
+    return integration_id
+
+
+def add(address: str, key: str, name: str = "Shop", **settings) -> int:
+    """As ``connect``, for a shop behind something else."""
+    check = connection.check_shop("xcart", address, key)
+    assert check.good, check.message
+    since = settings.pop("since", datetime.now(UTC) - timedelta(days=30))
+    return lifecycle.add_integration(NewIntegration("xcart", name, address, key, since=since, **settings), check, "test").id
+
+
 def do(integration_id: int, kind: str) -> SyncRun:
-    run = sync.perform(runs.start_run(integration_id, kind, "test").id)
+    run = execution.perform(runs_lifecycle.start_run(integration_id, kind, "test").id)
     assert run is not None
     return run
+
+
+def settled(shop: PracticeShop, **more) -> int:
+    """Connect a shop and do its first stock run."""
+    integration_id = connect(shop, **more)
+    do(integration_id, "stock")
+    return integration_id
+
+
+def states() -> list[str]:
+    """The states of all orders, oldest first."""
+    db.session.rollback()
+    return list(db.session.scalars(select(Order.state).order_by(Order.id)))
+
+
+def order_here(there: int) -> int:
+    """The id of the order that has this id in its shop."""
+    db.session.rollback()
+    return db.session.scalar(select(Order.id).where(Order.external_id == str(there)))

@@ -10,15 +10,17 @@ from werkzeug.test import TestResponse
 
 from extensions import db, writing
 from models import User
-from services import accounts, sign_ins
+from services.accounts import sign_ins, users
 
 
 class FreshClient(FlaskClient):
-    """Each request runs in a context of its own, as it does behind gunicorn: it shares no database session with the test,
+    """Each request runs in its own context, as it does behind gunicorn: it shares no database session with the test,
     and the test reads afterwards what the request has committed."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         db.session.rollback()
+        # Files are sent while they are made: all of one is made in the request's own context, and closed.
+        kwargs.setdefault("buffered", True)
         answer = contextvars.Context().run(super().open, *args, **kwargs)
         db.session.rollback()
         return answer
@@ -38,10 +40,10 @@ def sign_in(client: FlaskClient, name: str, role: str = "owner", *, sees_custome
 
 def user_called(name: str, role: str = "owner", sees_customers: bool = False) -> int:
     with writing() as session:
-        known = session.query(User).filter_by(name_key=accounts.key_of(name)).one_or_none()
+        known = session.query(User).filter_by(name_key=users.key_of(name)).one_or_none()
         if known is not None:
             return known.id
-        user = User(name=name, name_key=accounts.key_of(name), role=role, sees_customers=sees_customers)
+        user = User(name=name, name_key=users.key_of(name), role=role, sees_customers=sees_customers)
         session.add(user)
         session.flush()
         return user.id

@@ -1,0 +1,194 @@
+"""Operations of the API: declared with their scope, role and types, and dispatched through one path.
+
+A request passes in this order: token, rate limit, scope and role, query and body, the view. Views get a ``Call`` and answer with a struct or
+a ``Reply``; they read and act through services only."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+from msgspec import Struct
+
+from api import decoding, idempotency, rate_limits
+from api.problems import Problem
+from api.reply import Reply
+from extensions import act_as
+from services.accounts import tokens
+from services.accounts.tokens import Holder, TokenRefused
+from services.common.gates import PROGRAMS, SEARCHES
+
+log = logging.getLogger("cartlink.security")
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+CHALLENGE = 'Bearer realm="cartlink"'
+JSON = "application/json"
+PLAIN_ID = "int:"
+EXPENSIVE = ("search", "hold")
+"""Parameters for which many rows may be read."""
+
+
+class NoQuery(Struct):
+    """No parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who asks, and what for."""
+
+    holder: Holder
+    query: Any
+    body: Any
+
+    @property
+    def actor(self) -> str:
+        return self.holder.actor
+
+    @property
+    def sees_customers(self) -> bool:
+        return self.holder.may_see_customers
+
+
+View = Callable[..., Struct | Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``scope`` and ``role`` are what it needs, None for any token. ``answers`` are the types of its good answers by status; None for
+    no body. ``conditional`` is true where it needs ``If-Match``, ``acts`` where it needs ``Idempotency-Key``."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    view: View = field(repr=False)
+    scope: str | None = None
+    role: str = "viewer"
+    query: type[Struct] = NoQuery
+    body: type[Struct] | None = None
+    answers: dict[int, Any] = field(default_factory=dict)
+    conditional: bool = False
+    expensive: bool = False
+    statuses: Sequence[int] = ()
+
+    @property
+    def acts(self) -> bool:
+        return self.method == "POST"
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(method: str, path: str, summary: str, **options: Any) -> Callable[[View], View]:
+    """Register a view as an operation; its name is the operation's."""
+
+    def register(view: View) -> View:
+        made = Operation(view.__name__, method, path, summary, view, **options)
+        OPERATIONS[made.name] = made
+        bp.add_url_rule(
+            path, made.name, lambda **values: dispatch(made, values), methods=[method], provide_automatic_options=False
+        )
+        return view
+
+    return register
+
+
+def dispatch(made: Operation, values: dict[str, Any]) -> Response:
+    holder = authenticate()
+    act_as(holder.actor, "api")
+    rate_limits.count_request(holder.row_id, holder.user_id)
+    check_rights(made, holder)
+    query: Any = decoding.decode_query(request.query_string.decode("latin-1"), made.query)
+    expensive = made.expensive or any(getattr(query, name, "") for name in EXPENSIVE)
+    if expensive:
+        rate_limits.count_request(holder.row_id, holder.user_id, rate_limits.EXPENSIVE - 1)
+    with PROGRAMS.place(holder.user_id), SEARCHES.place(holder.user_id) if expensive else nullcontext():
+        return _answer(made, holder, query, values)
+
+
+def _answer(made: Operation, holder: Holder, query: Any, values: dict[str, Any]) -> Response:
+    content = read_body(made)
+    body = decoding.decode_body(content, made.body) if made.body is not None else None
+    if made.conditional and not request.headers.get("If-Match", "").strip():
+        raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
+    call = Call(holder, query, body)
+    if made.acts:
+        reply = idempotency.do_once(holder.row_id, content, lambda: as_reply(made.view(call, **values)))
+    else:
+        reply = as_reply(made.view(call, **values))
+        if reply.after is not None:
+            reply.after()
+    return respond(reply)
+
+
+def authenticate() -> Holder:
+    """The holder of the request's token. Cookies and passwords do not count here. Raises Problem 401, or 429 after too many failures."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    try:
+        if kind.lower() != "bearer" or not token.strip():
+            raise TokenRefused("The request has no token.", "Send it as Authorization: Bearer ctl_….", "token_missing")
+        holder = tokens.find_holder(token.strip(), request.remote_addr or "")
+    except TokenRefused as refused:
+        log.warning("an API request was refused from %s: %s", request.remote_addr, refused.code)
+        rate_limits.count_failure()
+        error = "" if refused.code == "token_missing" else ', error="invalid_token"'
+        raise Problem(401, refused.code, refused.sentence(), headers={"WWW-Authenticate": CHALLENGE + error}) from None
+    tokens.note_use(holder, request.remote_addr or "")
+    return holder
+
+
+def check_rights(made: Operation, holder: Holder) -> None:
+    """Raises Problem 403, which names the scope that is missing."""
+    if made.scope is not None and made.scope not in holder.scopes:
+        raise Problem(
+            403, "scope_missing", f"This needs the scope {made.scope}, and a user whose role allows it.", scope=made.scope,
+            headers={"WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{made.scope}"'},
+        )  # fmt: skip
+    if not holder.may(made.role):
+        raise Problem(403, "role_insufficient", f"This needs a token of a user with the role {made.role}.")
+
+
+def read_body(made: Operation) -> bytes:
+    """The bytes of the body. Raises Problem 415, or 400 for a body where none is taken; werkzeug raises 413."""
+    content = request.get_data(cache=False)
+    if made.body is None:
+        if content.strip() not in (b"", b"{}"):
+            raise Problem(400, "unexpected_body", "This operation takes no body.")
+        return content
+    if request.mimetype != JSON or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise Problem(415, "unsupported_media_type", "Send the body as application/json in UTF-8.")
+    return content
+
+
+def as_reply(found: Struct | Reply) -> Reply:
+    return found if isinstance(found, Reply) else Reply(found)
+
+
+def respond(reply: Reply) -> Response:
+    """The answer with its validator; 304 where the program has it already."""
+    content = reply.content if reply.content is not None else b"" if reply.body is None else msgspec.json.encode(reply.body)
+    response = Response(content, reply.status, mimetype=reply.media_type if content else None)
+    if not content:
+        response.headers.pop("Content-Type", None)
+    response.headers.update(reply.headers)
+    response.headers["Cache-Control"] = "private, no-cache"
+    if request.method in ("GET", "HEAD") and reply.status == 200:
+        tag = hashlib.sha256(content).hexdigest()[:32]
+        response.set_etag(tag)
+        if request.if_none_match.contains_weak(tag):
+            response.status_code = 304
+            response.set_data(b"")
+            response.headers.pop("Content-Type", None)
+    return response
+
+
+def matches(version: str) -> None:
+    """Check ``If-Match`` against the version of what is to be changed. Raises Problem 412."""
+    if not request.if_match.contains(version):
+        raise Problem(412, "version_mismatch", "It has changed since you read it. Read it again, then decide.")

@@ -1,0 +1,33 @@
+"""The resources of the API, one file each."""
+
+from api.resources import (
+    event_endpoints,
+    events,
+    incidents,
+    integrations,
+    listings,
+    orders,
+    reconciliations,
+    reports,
+    runs,
+    shipments,
+    stock_items,
+    token,
+    write_backs,
+)
+
+__all__ = [
+    "event_endpoints",
+    "events",
+    "incidents",
+    "integrations",
+    "listings",
+    "orders",
+    "reconciliations",
+    "reports",
+    "runs",
+    "shipments",
+    "stock_items",
+    "token",
+    "write_backs",
+]

@@ -1,0 +1,95 @@
+"""``listings``: products and variants in the shops, and the stock items they take their quantity from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import selectinload
+
+from api.operations import Call, operation
+from api.paging import ListQuery, Page, list_page
+from api.reply import Reply
+from api.shapes import Id, Search, Sku, row_id
+from errors import NotFound
+from extensions import db
+from models import Integration, Link
+from models import Listing as Row
+from models.sku_key import sku_key
+from services.listings import stock_push
+from services.stock import skus
+
+
+class ListingLink(Struct):
+    stock_item_id: str
+    sku: str
+    units: int
+    made_by: str
+
+
+class Listing(Struct):
+    """``quantity`` is the shop's when it was last read; ``offers`` what it should offer, null without a link. ``push_state`` is empty
+    where the last stock update was stored or none was needed."""
+
+    id: str
+    integration_id: str
+    integration: str
+    external_id: str
+    kind: str
+    sku: str
+    name: str
+    quantity: int
+    offers: int | None
+    links: list[ListingLink]
+    do_not_push: bool
+    push_state: str
+    push_error: str
+    pushed_at: datetime | None
+    seen_at: datetime
+    drift: int | None
+
+
+class ListingsQuery(ListQuery, kw_only=True):
+    integration: Id | None = None
+    sku: Sku | None = None
+    search: Search = ""
+
+
+HERE = and_(Integration.shop_id == Row.shop_id, Integration.removed_at.is_(None))
+
+
+@operation("GET", "/listings", "List listings", scope="listings:read", query=ListingsQuery, answers={200: Page[Listing]})
+def list_listings(call: Call) -> Reply:
+    wanted: ListingsQuery = call.query
+    query = select(Row.id).join(Integration, HERE).where(Row.gone_at.is_(None))
+    if wanted.integration is not None:
+        query = query.where(Integration.id == row_id(wanted.integration))
+    if wanted.sku is not None:
+        query = query.where(Row.sku_key == sku_key(wanted.sku))
+    if wanted.search:
+        query = query.where(or_(skus.matches(Row, wanted.search), Row.name.icontains(wanted.search, autoescape=True)))
+    return list_page(call, query, [Row.id], _load, newest=False)
+
+
+@operation("GET", "/listings/<int:listing_id>", "Get a listing", scope="listings:read", answers={200: Listing})
+def get_listing(call: Call, listing_id: int) -> Listing:
+    found = _load([listing_id]).get(listing_id)
+    if found is None:
+        raise NotFound("There is no such listing.")
+    return found
+
+
+def _load(ids: Sequence[int]) -> dict[int, Listing]:
+    query = select(Row, Integration.id, Integration.name).join(Integration, HERE).where(Row.id.in_(ids))
+    query = query.options(selectinload(Row.links).joinedload(Link.stock_item), selectinload(Row.shop))
+    return {row.id: _shown(row, integration_id, name) for row, integration_id, name in db.session.execute(query)}
+
+
+def _shown(row: Row, integration_id: int, name: str) -> Listing:
+    links = [ListingLink(str(link.stock_item_id), link.stock_item.sku, link.units, link.made_by) for link in row.links]
+    return Listing(
+        str(row.id), str(integration_id), name, row.external_id, row.kind, row.sku, row.name, row.quantity,
+        stock_push.wanted_quantity(row), links, row.do_not_push, row.push_state, row.push_error, row.pushed_at, row.seen_at, row.drift,
+    )  # fmt: skip

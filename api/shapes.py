@@ -1,0 +1,27 @@
+"""Types that several resources share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from services.common import whole_numbers
+
+Id = Annotated[str, Meta(pattern=r"^[0-9]{1,10}\Z", description="An opaque id.")]
+Amount = Annotated[
+    str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?\Z", description="A decimal number as text, in the currency beside it.")
+]
+Sku = Annotated[str, Meta(min_length=1, max_length=255, description="A SKU, in any spelling that means the stock item.")]
+Search = Annotated[str, Meta(max_length=100, description="A part of what is searched; counts as ten requests.")]
+Code = Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
+
+
+class Body(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a request sends."""
+
+
+def row_id(text: str) -> int:
+    """The row that an id names; -1, which no row has, for one too large to be an id."""
+    number = whole_numbers.parse(text)
+    return -1 if number is None else number

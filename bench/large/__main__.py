@@ -1,0 +1,43 @@
+"""``python -m bench.large``: make the two installations where they are missing, then time every page of both."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.large import timing
+from bench.large.place import Kept
+from bench.place import Place
+
+BUDGET = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.large", description="Time every page at 1,000 orders and at many.")
+    parser.add_argument("--db", action="append", choices=("sqlite", "postgresql"), help="default: both")
+    parser.add_argument("--orders", type=int, default=1_000_000, help="of the large installation (default: 1,000,000)")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where the databases are kept (default: .bench)")
+    parser.add_argument("--only", action="append", metavar="WORD", help="pages with this in their names; may be repeated")
+    parser.add_argument("--times", type=int, default=5, help="how often each page is asked (default: 5)")
+    given = parser.parse_args(arguments)
+    names = [name for name in timing.PAGES if not given.only or any(word in name for word in given.only)]
+    for kind in given.db or ("sqlite", "postgresql"):
+        with Place(1, False) as place:
+            kept = Kept(place, given.folder, kind, given.orders)
+            try:
+                print(f"{kind}: {given.orders:,} orders, filled in {kept.fill():.0f} s", flush=True)
+                for each in timing.timed_pages(kept, names, given.times):
+                    mark = "ok" if each.ratio <= BUDGET and each.status == 200 else "short"
+                    print(
+                        f"{each.name:<36}{each.small:>9.1f} ms {each.large:>10.1f} ms {each.ratio:>9.2f}  {each.status}  {mark}",
+                        flush=True,
+                    )
+            finally:
+                kept.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

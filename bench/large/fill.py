@@ -1,0 +1,282 @@
+"""A large installation, made of a small one that was downloaded for real: copies of its rows, written by the database itself.
+
+Twenty shops share the orders. They were placed over the last 1,000 days, the newest first; one in a thousand is on hold and five in a thousand
+wait to be shipped, as in an old installation. Everything is made of the number of a row, so that two databases hold the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.schema import CreateIndex, DropIndex
+
+from extensions import db
+
+SHOPS = 20
+DAYS = 1_000
+FIRST_ID = 1_000_000
+"""Ids of copied rows begin here, far above those of their models."""
+
+FIRST_NAMES = (
+    "Anna", "John", "Zoë", "Łukasz", "María", "Søren", "Иван", "美咲", "Ann", "Jean-Luc", "Priya", "Tom", "Ada", "Siobhán", "Max", "Ulla",
+    "Peter", "Katharina", "Marek", "Noor", "Bela", "Chloé", "Dmitri", "Ewa", "Finn", "Greta", "Hugo", "Ines", "Jan", "Kim",
+)  # fmt: skip
+LAST_NAMES = (
+    "Müller", "O'Brien", "Nguyễn", "Wójcik", "Núñez", "Åberg", "Петров", "田中", "Lee", "D'Arçon", "Rao", "Baker", "van der Berg", "Kelly",
+    "Groß", "Huber", "Novák", "Silva", "Kowalski", "Dupont", "Rossi", "Weber", "Schmidt", "Fischer", "Meyer", "Wagner", "Becker", "Hoffmann",
+    "Schulz", "Koch", "Bauer", "Richter",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many rows of each kind the large installation has."""
+
+    orders: int
+    lines_each: int = 3
+
+    @property
+    def listings(self) -> int:
+        return self.orders // 5
+
+    @property
+    def stock_items(self) -> int:
+        return max(100, self.orders // 20)
+
+    @property
+    def runs(self) -> int:
+        return self.orders
+
+    @property
+    def shipments(self) -> int:
+        return self.orders // 5
+
+
+class Filler:
+    """Writes to one database. ``sqlite`` is whether it is SQLite."""
+
+    def __init__(self, connection: Connection, size: Size):
+        self.connection, self.size = connection, size
+        self.sqlite = connection.dialect.name == "sqlite"
+
+    def fill(self) -> None:
+        tables = [db.metadata.tables[name] for name in TABLES]
+        self._prepare()
+        self._drop_indexes(tables)
+        for name in ("shop", "integration", "flow"):
+            self._copy_shops(name)
+        self._stock()
+        self._orders()
+        self._runs()
+        self._history()
+        self._create_indexes(tables)
+        self._tidy(tables)
+
+    def run(self, statement: str, **values: Any) -> None:
+        self.connection.execute(text(statement), values)
+
+    def at(self, seconds: str) -> str:
+        """SQL: the moment so many seconds (an expression) before now, as a column of this database keeps it."""
+        if self.sqlite:
+            return f"strftime('%Y-%m-%d %H:%M:%S.000000', unixepoch('now') - ({seconds}), 'unixepoch')"
+        return f"date_trunc('second', now()) - make_interval(secs => {seconds})"
+
+    def chosen(self, values: tuple[str, ...], number: str) -> str:
+        """SQL: one of some texts, by a number."""
+        return f"(SELECT word FROM bench_word WHERE list = '{id_of(values)}' AND place = ({number}) % {len(values)})"
+
+    def padded(self, number: str, digits: int) -> str:
+        return f"substr(cast(({number}) + {10**digits} AS text), 2)"
+
+    def copy(self, name: str, source: str, columns: Mapping[str, str], model: str = "m") -> None:
+        """Insert rows of a table: ``columns`` by expressions, all others as the row ``model`` of the select has them."""
+        table = db.metadata.tables[name]
+        names = [column.name for column in table.columns]
+        values = [columns.get(each, f'{model}."{each}"') for each in names]
+        listed = ", ".join(f'"{each}"' for each in names)
+        self.run(f'INSERT INTO "{name}" ({listed}) SELECT {", ".join(values)} FROM {source}')
+
+    def _prepare(self) -> None:
+        for name in ("bench_n", "bench_word", "bench_model"):
+            self.run(f"DROP TABLE IF EXISTS {name}")
+        most = max(self.size.orders, self.size.runs, self.size.listings)
+        self.run("CREATE TABLE bench_n (n integer PRIMARY KEY)")
+        if self.sqlite:
+            self.run(
+                "WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < :most) INSERT INTO bench_n SELECT n FROM c",
+                most=most,
+            )
+        else:
+            self.run("INSERT INTO bench_n SELECT generate_series(0, :most - 1)", most=most)
+        self.run("CREATE TABLE bench_word (list text, place integer, word text, PRIMARY KEY (list, place))")
+        for values in (FIRST_NAMES, LAST_NAMES):
+            for place, word in enumerate(values):
+                self.run("INSERT INTO bench_word VALUES (:list, :place, :word)", list=id_of(values), place=place, word=word)
+        self.run("CREATE TABLE bench_model (place integer PRIMARY KEY, id integer)")
+        self.run("INSERT INTO bench_model SELECT row_number() OVER (ORDER BY id) - 1, id FROM \"order\" WHERE number <> ''")
+        self.models = self.connection.scalar(text("SELECT count(*) FROM bench_model"))
+
+    def _drop_indexes(self, tables: list[Table]) -> None:
+        for table in tables:
+            for index in table.indexes:
+                if not index.unique:
+                    self.connection.execute(DropIndex(index, if_exists=True))
+
+    def _create_indexes(self, tables: list[Table]) -> None:
+        for table in tables:
+            for index in sorted(table.indexes, key=lambda each: each.name or ""):
+                if not index.unique:
+                    self.connection.execute(CreateIndex(index))
+
+    def _copy_shops(self, name: str) -> None:
+        more = f'bench_n b JOIN "{name}" m ON m.id < 1000 WHERE b.n BETWEEN 1 AND {SHOPS - 1}'
+        if name == "shop":
+            self.copy(name, more, {"id": "b.n + 1", "address": "m.address || b.n"})
+        elif name == "integration":
+            named = {"name": "'Shop ' || b.n", "name_key": "'shop ' || b.n", "endpoint": "m.endpoint || b.n"}
+            self.copy(name, more, {"id": "b.n + 1", "shop_id": "b.n + 1", **named})
+        else:
+            self.copy(name, more, {"id": "b.n * 1000 + m.id", "integration_id": "b.n + 1"})
+
+    def _stock(self) -> None:
+        items, listings = self.size.stock_items, self.size.listings
+        sku, key = (f"'{word}-' || {self.padded('b.n', 7)} || '-' || (b.n % 7)" for word in ("SKU", "sku"))
+        name = f"{self.chosen(LAST_NAMES, 'b.n')} || ' bowl ' || b.n"
+        first_item = "(SELECT min(id) FROM stock_item)"
+        self.copy(
+            "stock_item", f"bench_n b JOIN stock_item m ON m.id = {first_item} WHERE b.n < {items}",
+            {"id": f"{FIRST_ID} + b.n", "sku": sku, "sku_key": key, "shared_key": "NULL", "name": name, "on_hand": "(b.n * 37) % 500",
+             "reserved": "(b.n * 37) % 500 / 50", "buffer": "0", "updated_at": self.at("b.n * 60")},
+        )  # fmt: skip
+        of_item = sku.replace("b.n", f"(b.n % {items})"), key.replace("b.n", f"(b.n % {items})")
+        self.copy(
+            "listing", f"bench_n b JOIN listing m ON m.id = (SELECT min(id) FROM listing WHERE counted) WHERE b.n < {listings}",
+            {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + (b.n / {max(1, listings // SHOPS)}) % {SHOPS}", "external_id": "'c' || b.n",
+             "product_id": "'c' || b.n", "sku": of_item[0], "sku_key": of_item[1], "name": name, "quantity": "(b.n * 37) % 500",
+             "stale": "b.n < 0", "push_state": "CASE WHEN b.n % 2000 = 7 THEN 'refused' ELSE '' END",
+             "push_error": "CASE WHEN b.n % 2000 = 7 THEN 'The shop refused it.' ELSE '' END", "seen_at": self.at("b.n % 3600")},
+        )  # fmt: skip
+        self.copy(
+            "link", f"bench_n b JOIN link m ON m.id = (SELECT min(id) FROM link) WHERE b.n < {listings} AND b.n % 50 <> 3",
+            {"id": f"{FIRST_ID} + b.n", "listing_id": f"{FIRST_ID} + b.n", "stock_item_id": f"{FIRST_ID} + b.n % {items}"},
+        )  # fmt: skip
+
+    def _orders(self) -> None:
+        count = self.size.orders - self.models
+        first = self.chosen(FIRST_NAMES, f"b.n / {len(LAST_NAMES)}")
+        last = self.chosen(LAST_NAMES, "b.n")
+        state = (
+            "CASE WHEN b.n % 1000 < 1 THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
+            "WHEN b.n % 50 = 11 THEN 'cancelled' ELSE 'shipped' END"
+        )
+        placed = self.at(f"({count} - b.n) * {DAYS * 86_400 / count:.3f}")
+        held = "b.n % 1000 < 1"
+        self.copy(
+            "order", f'bench_n b JOIN bench_model k ON k.place = b.n % {self.models} JOIN "order" m ON m.id = k.id WHERE b.n < {count}',
+            {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n % {SHOPS}", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
+             "placed_at": placed, "changed_at": placed, "updated_at": placed, "first_seen_at": placed, "seen_at": placed,
+             "customer": f"{first} || ' ' || {last}", "email": "'buyer.' || b.n || '@example' || (b.n % 40) || '.com'",
+             "state": state, "held_codes": f"CASE WHEN {held} THEN m.held_codes ELSE '[]' END" if self.sqlite
+             else f"CASE WHEN {held} THEN m.held_codes ELSE '[]'::json END",
+             "held_reason": f"CASE WHEN {held} THEN m.held_reason ELSE '' END", "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
+             "rows_due": "b.n < 0", "superseded_at": "NULL", "gone_at": "NULL", "gone_seen_at": "NULL"},
+        )  # fmt: skip
+        each, items = self.size.lines_each, self.size.stock_items
+        item = f"((b.n * 7919 + p.n * 104729) % {items})"
+        sku, key = (f"'{word}-' || {self.padded(item, 7)} || '-' || ({item} % 7)" for word in ("SKU", "sku"))
+        source = (
+            f"bench_n b JOIN bench_n p ON p.n < {each} JOIN order_line m ON m.id = (SELECT min(id) FROM order_line) "
+            f"WHERE b.n < {count}"
+        )
+        self.copy(
+            "order_line", source,
+            {"id": f"{FIRST_ID} + b.n * {each} + p.n", "order_id": f"{FIRST_ID} + b.n", "position": "p.n", "sku": sku, "sku_key": key,
+             "name": f"{self.chosen(LAST_NAMES, item)} || ' bowl ' || {item}", "quantity": "1 + (b.n + p.n) % 3", "product_id": f"'c' || {item}",
+             "shipped": "CASE WHEN b.n % 1000 < 7 OR b.n % 50 = 11 THEN 0 ELSE 1 + (b.n + p.n) % 3 END"},
+        )  # fmt: skip
+        self.run(
+            f"INSERT INTO allocation (order_line_id, stock_item_id, units, reserved) "
+            f"SELECT {FIRST_ID} + b.n * {each} + p.n, {FIRST_ID} + {item}, 1, 0 FROM bench_n b JOIN bench_n p ON p.n < {each} "
+            f"WHERE b.n < {count} AND b.n % 1000 >= 1"
+        )
+
+    def _runs(self) -> None:
+        kinds = "CASE b.n % 4 WHEN 0 THEN 'orders' WHEN 1 THEN 'stock' WHEN 2 THEN 'orders' ELSE 'listings' END"
+        outcome = "CASE WHEN b.n % 500 = 9 THEN 'failed' WHEN b.n % 900 = 5 THEN 'partial' ELSE 'done' END"
+        ended = self.at(f"({self.size.runs} - b.n) * 7.5")
+        self.copy(
+            "sync_run", f"bench_n b JOIN sync_run m ON m.id = (SELECT min(id) FROM sync_run) WHERE b.n < {self.size.runs}",
+            {"id": f"{FIRST_ID} + b.n", "integration_id": f"1 + b.n % {SHOPS}", "kind": kinds, "state": "'finished'", "outcome": outcome,
+             "created_at": ended, "started_at": ended, "finished_at": ended, "done": "b.n % 7"},
+        )  # fmt: skip
+        if self.connection.scalar(text("SELECT count(*) FROM run_item")):
+            self.copy(
+                "run_item", f"bench_n b JOIN run_item m ON m.id = (SELECT min(id) FROM run_item) WHERE b.n < {self.size.listings}",
+                {"id": f"{FIRST_ID} + b.n", "run_id": f"{FIRST_ID} + {self.size.runs} - 3", "listing_id": "NULL", "result": "'sent'"},
+            )  # fmt: skip
+
+    def _history(self) -> None:
+        """Ledger, shipments, write-backs, daily reconciliations, drift, audit trail."""
+        items, orders = self.size.stock_items, self.size.orders - self.models
+        self.copy(
+            "stock_entry", f"bench_n b JOIN stock_entry m ON m.id = (SELECT min(id) FROM stock_entry) WHERE b.n < {orders}",
+            {"id": f"{FIRST_ID} + b.n", "stock_item_id": f"CASE WHEN b.n % 20 = 0 THEN {FIRST_ID} ELSE {FIRST_ID} + b.n % {items} END",
+             "at": self.at(f"({orders} - b.n) * 86"), "cause": "'sale'", "on_hand_change": "0", "reserved_change": "1 - 2 * (b.n / 20 % 2)",
+             "order_id": f"{FIRST_ID} + b.n", "run_id": "NULL"},
+        )  # fmt: skip
+        sent = self.size.shipments
+        self.run(
+            f"INSERT INTO shipment (id, order_id, carrier, tracking_number, shipped_at, actor, note, by_hand, entered_by) "
+            f"SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n * 5 + 2, 'Courier', 'T' || b.n, {self.at('b.n')}, 'user:ann', '', b.n < 0, '' "
+            f"FROM bench_n b WHERE b.n < {sent} AND b.n * 5 + 2 < {orders}"
+        )
+        self.run(
+            f"INSERT INTO write_back (id, order_id, shop_id, event, tracking_numbers, state, tries, due_at, actor, created_at, "
+            f"finished_at, status, sent, answer, note, error_code, error, advice) "
+            f"SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n * 5 + 2, 1 + (b.n * 5 + 2) % {SHOPS}, 'shipped', '[]', "
+            f"CASE WHEN b.n % 1000 = 4 THEN 'failed' ELSE 'done' END, 1, {self.at('b.n')}, 'user:ann', {self.at('b.n')}, "
+            f"{self.at('b.n')}, 'S', b.n >= 0, 'S', '', '', '', '' FROM bench_n b WHERE b.n < {sent} AND b.n * 5 + 2 < {orders}"
+        )
+        day = f"date('now', '-' || (9 + b.n / {SHOPS}) || ' days')" if self.sqlite else f"current_date - (9 + b.n / {SHOPS})"
+        self.run(
+            f"INSERT INTO daily_reconciliation (id, shop_id, day, zone, checked_at, shop_orders, our_orders, shop_totals, our_totals, differences) "
+            f"SELECT {FIRST_ID} + b.n, 1 + b.n % {SHOPS}, {day}, 'UTC', {self.at('b.n')}, 50, 50, '{{\"EUR\": \"500.00\"}}', "
+            f'\'{{"EUR": "500.00"}}\', CASE WHEN b.n % 100 = 3 THEN \'[{{"number": "7", "reason": "The totals differ.", "ours": "1.00 EUR", '
+            f'"theirs": "2.00 EUR"}}]\' ELSE \'[]\' END{"" if self.sqlite else "::json"} FROM bench_n b WHERE b.n < {min(orders, SHOPS * DAYS)}'
+        )
+        self.run(
+            f"INSERT INTO drift (id, listing_id, seen_at, expected, found, state, decided_by) SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n, "
+            f"{self.at('b.n * 60')}, 5, 4, CASE WHEN b.n % 20 = 0 THEN 'open' ELSE 'ours' END, '' FROM bench_n b WHERE b.n < {self.size.listings // 10}"
+        )
+        self.run(
+            f"INSERT INTO setting_change (id, at, actor, integration_id, subject, name, before, after) SELECT {FIRST_ID} + b.n, "
+            f"{self.at('b.n * 60')}, 'user:ann', 1 + b.n % {SHOPS}, '', 'enabled', 'true', 'false' FROM bench_n b WHERE b.n < {orders // 10}"
+        )
+        self.run(
+            f"INSERT INTO incident (id, integration_id, cause, since, opened_at, resolved_at, resolution, reopened, facts) "
+            f"SELECT {FIRST_ID} + b.n, 1 + b.n % {SHOPS}, 'outage', {self.at('b.n * 600 + 900')}, {self.at('b.n * 600 + 600')}, "
+            f"{self.at('b.n * 600')}, 'over', 0, '{{}}' FROM bench_n b WHERE b.n < {orders // 50}"
+        )
+
+    def _tidy(self, tables: list[Table]) -> None:
+        for name in ("bench_n", "bench_word", "bench_model"):
+            self.run(f"DROP TABLE {name}")
+        if not self.sqlite:
+            for table in tables:
+                if "id" in table.columns:
+                    self.run(
+                        f"SELECT setval(pg_get_serial_sequence('\"{table.name}\"', 'id'), (SELECT max(id) FROM \"{table.name}\"))"
+                    )
+
+
+TABLES = (
+    "shop", "integration", "flow", "stock_item", "listing", "link", "order", "order_line", "allocation", "sync_run", "run_item", "stock_entry",
+    "shipment", "write_back", "daily_reconciliation", "drift", "setting_change", "incident",
+)  # fmt: skip
+
+
+def id_of(values: tuple[str, ...]) -> str:
+    return values[0].lower()

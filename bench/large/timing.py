@@ -1,0 +1,110 @@
+"""The same pages of the small and of the large installation, asked of processes of their own.
+
+On SQLite the database works in the asking process, and its processor time is what counts: how busy the machine is does not change it much.
+On PostgreSQL it is the time until the answer, and the shortest of all counts.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from bench.large.place import SMALL, Kept
+from bench.pairs import in_child
+from extensions import db
+from models import Order, StockEntry, SyncRun
+from services.accounts import tokens
+from tests.support.signed_in import sign_in
+
+PAGES = {
+    "orders": "/orders", "orders, last page of the old kind": "/orders?page=40", "orders by number": "/orders?sort=number",
+    "orders by total": "/orders?sort=total", "orders by customer": "/orders?sort=customer", "oldest orders": "/orders?sort=oldest",
+    "orders on hold": "/orders?state=on_hold", "open orders": "/orders?state=open", "shipped orders": "/orders?state=shipped",
+    "orders not sent": "/orders?state=not_sent", "orders of one shop": "/orders?shop=1", "old orders": "/orders?age=older",
+    "search: number": "/orders?q=00000900", "search: rare name": "/orders?q=buyer.777", "search: common name": "/orders?q=m%C3%BCller",
+    "search: two words": "/orders?q=anna+m%C3%BCller", "search: e-mail": "/orders?q=example7.com", "search: SKU": "/orders?q=SKU-0000123",
+    "search: nothing": "/orders?q=nowhere", "search: one letter": "/orders?q=a", "held orders": "/orders/held", "find": "/orders/find?q=00000900",
+    "stock": "/stock", "stock by scarcity": "/stock?sort=scarce", "stock moved": "/stock?sort=moved", "low stock": "/stock?low=5",
+    "search stock": "/stock?q=SKU-0000123", "search stock by name": "/stock?q=bowl", "listings": "/listings",
+    "listings by SKU": "/listings?sort=sku", "listings by name": "/listings?sort=name", "unlinked listings": "/listings?state=unlinked",
+    "refused listings": "/listings?state=refused", "kits": "/listings?state=kit", "search listings": "/listings?q=SKU-0000123",
+    "drift": "/listings/drift", "all drift": "/listings/drift?all=1", "activity": "/activity", "activity, failed": "/activity?outcome=failed",
+    "activity of one shop": "/activity?integration=shop+7", "longest runs": "/activity?sort=longest", "runs by shop": "/activity?sort=integration",
+    "runs by outcome": "/activity?sort=outcome", "audit trail": "/activity/changes", "sales, 30 days": "/reports",
+    "sales, a year": "/reports?days=365", "SKUs, 30 days": "/reports/skus", "SKUs, a year": "/reports/skus?days=365",
+    "reconciliation": "/reports/reconciliation", "reconciliation, different": "/reports/reconciliation?only=different",
+    "incidents": "/incidents", "incidents over": "/incidents?state=over", "integrations": "/settings/sales-channels",
+    "integration": "/settings/sales-channels/1", "order": "/orders/{order}", "stock item": "/stock/{item}",
+    "stock item, page 5": "/stock/{item}?page=5", "run": "/activity/{run}",
+    "API: orders": "/api/v1/orders", "API: orders on hold": "/api/v1/orders?state=on_hold", "API: runs": "/api/v1/runs",
+    "API: listings": "/api/v1/listings", "API: stock": "/api/v1/stock-items", "API: search stock": "/api/v1/stock-items?search=SKU-0000123",
+    "API: write-backs": "/api/v1/write-backs", "API: sales": "/api/v1/reports/sales?days=90", "metrics": "/metrics",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Milliseconds of one page: of the small installation, and of the large one."""
+
+    name: str
+    small: float
+    large: float
+    status: int
+
+    @property
+    def ratio(self) -> float:
+        return self.large / self.small
+
+
+def timed_pages(kept: Kept, names: Sequence[str], times: int) -> list[Timed]:
+    """``times`` answers of each page, on both."""
+    found: dict[int, dict[str, tuple[float, int]]] = {}
+    for orders in (SMALL, kept.orders):
+        with kept.opened(orders) as app:
+            db.session.remove()
+            db.engine.dispose()
+            found[orders] = contextvars.Context().run(in_child, _ask_all, app, names, times, seconds=1800)
+    small, large = found[SMALL], found[kept.orders]
+    return [Timed(name, small[name][0], large[name][0], large[name][1]) for name in names]
+
+
+def _ask_all(app: Flask, names: Sequence[str], times: int) -> dict[str, tuple[float, int]]:
+    client = app.test_client()
+    owner = sign_in(client, "owner", sees_customers=True)
+    with app.app_context():
+        places = {
+            "order": db.session.scalar(select(func.max(Order.id))), "run": db.session.scalar(select(func.max(SyncRun.id))),
+            "item": db.session.scalar(
+                select(StockEntry.stock_item_id).group_by(StockEntry.stock_item_id).order_by(func.count().desc()).limit(1)
+            ),
+        }  # fmt: skip
+        token = tokens.create_token(owner, str(time.time_ns()), tokens.allowed_scopes("owner", True), "bench").token
+        db.session.remove()
+    clock, of_all = (time.process_time, median) if kept_in_process(app) else (time.perf_counter, min)
+    found = {}
+    for name in names:
+        path = PAGES[name].format(**places)
+        headers = {"Authorization": f"Bearer {token}"} if path.startswith("/api") else {"Accept-Encoding": "gzip"}
+        taken: list[float] = []
+        status = 0
+        for _ in range(times + 1):
+            started = clock()
+            answer: Any = client.get(path, headers=headers)
+            taken.append((clock() - started) * 1000)
+            status = answer.status_code
+            if taken[-1] > 3000:
+                break
+        found[name] = (of_all(taken[1:] or taken), status)
+    return found
+
+
+def kept_in_process(app: Flask) -> bool:
+    with app.app_context():
+        return bool(db.engine.dialect.name == "sqlite")

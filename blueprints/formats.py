@@ -1,0 +1,187 @@
+"""Numbers, money, dates and countries in the reader's language, and times in the reader's zone. Babel does the formatting.
+
+The language is the browser's (Accept-Language), British English without one. The zone is the one the user has chosen, else the
+browser's (a cookie that app.js sets), else UTC. "3 minutes ago" and durations are parts of English sentences and stay English.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import NumberPattern, format_decimal
+from flask import Flask, g, request
+from markupsafe import Markup
+
+from blueprints.actors import current_person
+from models.types import utcnow
+
+COOKIE = "zone"
+LANGUAGE = "en-GB"
+ENGLISH = Locale("en")
+Unit = Literal["second", "minute", "hour", "day"]
+UNITS: tuple[tuple[int, int, Unit], ...] = (
+    (60, 1, "second"),
+    (3600, 60, "minute"),
+    (86400, 3600, "hour"),
+    (30 * 86400, 86400, "day"),
+)
+"""Below so many seconds ago, a time is given in whole units of so many seconds, of this name."""
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        when=when, due=due, exact=exact, duration=duration, day=day, number=number, amount=amount, money=money, country=country
+    )
+
+
+def reader_zone() -> tzinfo:
+    if "zone" not in g:
+        person = current_person()
+        name = (person.zone if person else "") or request.cookies.get(COOKIE, "")
+        g.zone = ZoneInfo(name) if name in _known_zones() else ZoneInfo("UTC")
+    return g.zone
+
+
+def reader_locale() -> Locale:
+    if "locale" not in g:
+        g.locale = _locale(tuple(request.accept_languages.values())[:10])
+    return g.locale
+
+
+@lru_cache(maxsize=256)
+def _locale(languages: tuple[str, ...]) -> Locale:
+    """The first of the wanted languages that Babel knows."""
+    for language in (*languages, LANGUAGE):
+        try:
+            return Locale.parse(language, sep="-")
+        except (ValueError, UnknownLocaleError):
+            continue
+    return ENGLISH
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def known_places() -> tuple[str, ...]:
+    """The zones that a person may choose from: UTC, and those called after a place."""
+    left_out = ("Etc/", "SystemV/", "US/")
+    return ("UTC", *sorted(zone for zone in _known_zones() if "/" in zone and not zone.startswith(left_out)))
+
+
+def when(moment: datetime | None, never: str = "never") -> Markup | str:
+    """``<time>``: relative to now, exact in its title; ``never`` for None."""
+    if moment is None:
+        return never
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(timespec="seconds"), exact(moment), relative(moment, utcnow())
+    )
+
+
+def due(moment: datetime | None) -> Markup | str:
+    """When something planned starts: ``now`` if its time has come, a dash if nothing is planned."""
+    return "now" if moment is not None and moment <= utcnow() else when(moment, "–")
+
+
+def exact(moment: datetime) -> str:
+    """``23 Nov 2026, 17:12:05 CET``, in the reader's zone."""
+    return _exact(moment, reader_zone(), reader_locale())
+
+
+@lru_cache(maxsize=8192)
+def _exact(moment: datetime, zone: tzinfo, locale: Locale) -> str:
+    local = moment.astimezone(zone)
+    return f"{format_datetime(local, locale=locale)} {local.tzname()}"
+
+
+def day(moment: date | str) -> str:
+    """``23 Nov 2026``; of a moment, in the reader's zone; of text in ISO 8601, the day as it is."""
+    if isinstance(moment, str):
+        moment = date.fromisoformat(moment[:10])
+    return _day(moment.astimezone(reader_zone()).date() if isinstance(moment, datetime) else moment, reader_locale())
+
+
+@lru_cache(maxsize=1024)
+def _day(moment: date, locale: Locale) -> str:
+    return format_date(moment, locale=locale)
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """``3 minutes ago``, ``in 2 hours``; the day where that is a month or more away."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 10:
+        return "just now"
+    for below, size, unit in UNITS:
+        if abs(seconds) < below:
+            return _relative(int(abs(seconds) // size) * size * (-1 if seconds > 0 else 1), unit)
+    return day(moment)
+
+
+@lru_cache(maxsize=1024)
+def _relative(seconds: int, unit: Unit) -> str:
+    # With this threshold Babel uses no larger unit: ten days are not a week.
+    return format_timedelta(timedelta(seconds=seconds), granularity=unit, threshold=60, add_direction=True, locale=ENGLISH)
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 10 min``. Babel has no format of two units."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number(value: int) -> str:
+    """``1,234``."""
+    return _number(value, reader_locale())
+
+
+@lru_cache(maxsize=8192)
+def _number(value: int, locale: Locale) -> str:
+    return format_decimal(value, locale=locale)
+
+
+def amount(value: Decimal | str) -> str:
+    """``1,234.50``: an amount of money where its currency is given elsewhere, with the decimals it comes with."""
+    return _money(str(value), "", reader_locale())
+
+
+def money(value: Decimal | str, currency: str) -> str:
+    """``€1,234.50``, with the decimals it comes with: shops may use others than the currency has."""
+    return _money(str(value), currency, reader_locale())
+
+
+@lru_cache(maxsize=8192)
+def _money(text: str, currency: str, locale: Locale) -> str:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return text
+    exponent = value.as_tuple().exponent
+    pattern = _pattern(bool(currency), -exponent if isinstance(exponent, int) and exponent < 0 else 0, locale)
+    return pattern.apply(value, locale, currency=currency or None, currency_digits=False)
+
+
+@lru_cache(maxsize=256)
+def _pattern(with_currency: bool, decimals: int, locale: Locale) -> NumberPattern:
+    pattern = copy(locale.currency_formats["standard"] if with_currency else locale.decimal_formats[None])
+    pattern.frac_prec = (decimals, decimals)
+    return pattern
+
+
+def country(code: str) -> str:
+    """The name of a country, by its ISO code; anything else stays as it is."""
+    return reader_locale().territories.get(code, code) if len(code) == 2 else code

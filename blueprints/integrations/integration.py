@@ -1,0 +1,69 @@
+"""The page of one integration: its health, its last runs, and its actions."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from blueprints.actors import current_actor
+from blueprints.charts import draw_days
+from blueprints.formats import reader_zone
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.integrations.forms import named_statuses
+from blueprints.labels import HEALTH, RUN_KINDS
+from errors import AlreadyRunning, InvalidInput, NotFound, QueueAway
+from jobs import start_run
+from services.integrations import page, settings
+from services.shops.kinds import get_kind, statuses_of
+
+bp = Blueprint("integration", __name__, url_prefix="/settings/sales-channels/<int:integration_id>")
+
+
+@bp.get("")
+def show_integration(integration_id: int) -> str | Response:
+    try:
+        seen = page.overview(integration_id)
+    except NotFound as error:
+        if not wants_fragment("live"):
+            raise
+        toast(error.message, "info")
+        return go_to(url_for("integrations.list_integrations"))
+    if wants_fragment("live"):
+        return fragment("integrations/_live.html", seen=seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
+    chart = draw_days(page.last_days(seen.integration, reader_zone()), with_failures=True)
+    processed = seen.integration.processed_status
+    return render_template(
+        "integrations/integration.html", seen=seen, chart=chart, kind=get_kind(seen.integration.kind),
+        processed=named_statuses(statuses_of(seen.integration)).get(processed, processed),
+    )  # fmt: skip
+
+
+@bp.post("/sync")
+def sync_now(integration_id: int) -> Response:
+    """‘Sync orders now’ and ‘Update stock now’."""
+    kind = request.form.get("kind", "")
+    if kind not in RUN_KINDS:
+        raise InvalidInput("There is no such type of run.", "Load the page again.")
+    try:
+        start_run(integration_id, kind, current_actor())
+    except AlreadyRunning:
+        toast(f"{RUN_KINDS[kind]}: already running.", "info")
+    except QueueAway:
+        toast(f"{RUN_KINDS[kind]}: saved, but the queue does not answer. It starts when the queue is back.", "warning")
+    return _back(integration_id)
+
+
+@bp.post("/flow")
+def set_flow(integration_id: int) -> Response:
+    """Switch the flow of orders or stock on or off."""
+    wanted = [(flow, request.form[flow]) for flow in settings.SWITCHES if request.form.get(flow) in ("yes", "no")]
+    if len(wanted) != 1:
+        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
+    flow, answer = wanted[0]
+    settings.set_flow(integration_id, flow, answer == "yes", current_actor())
+    return _back(integration_id)
+
+
+def _back(integration_id: int) -> Response:
+    if wants_fragment("live"):
+        return fragment("integrations/_live.html", seen=page.overview(integration_id))
+    return go_to(url_for(".show_integration", integration_id=integration_id))

@@ -1,0 +1,72 @@
+"""Labels of the pages: what runs, outcomes, health and states are called."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from blueprints.formats import number
+from services.stock import listing_states
+
+RUN_KINDS = {
+    "orders": "Order download", "stock": "Stock update", "listings": "Listing download", "shipments": "Shipment update",
+    "reconciliation": "Daily reconciliation", "undo": "Undo stock update",
+}  # fmt: skip
+DOING = {
+    "orders": "Downloading orders", "stock": "Updating stock", "listings": "Reading listings", "shipments": "Updating shipments",
+    "reconciliation": "Comparing with the shop", "undo": "Restoring quantities",
+}  # fmt: skip
+OUTCOMES = {
+    "done": ("Done", "good"), "partial": ("Partly done", "warn"), "waiting": ("Needs approval", "warn"),
+    "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
+}  # fmt: skip
+"""Outcome of a finished run -> label and tone."""
+COUNTS = {
+    "told": "sent to the shop", "before_start": "before the start date", "preview": "need approval", "started": "new stock items", "released": "orders released",
+    "held": "on hold", "missing": "not listed by the shop", "not_listed": "not in this reading",
+    "waiting": "waiting to be sent again", "other_value": "stored as another value", "gone": "deleted in the shop", "drift": "changed in the shop",
+}  # fmt: skip
+"""Labels of counts whose name is not clear enough."""
+HEALTH = {
+    "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
+    "retrying": ("Waiting to retry", "warn"), "paused": ("Paused", "warn"),
+    "read_only": ("Key is read-only", "bad"), "never_checked": ("Never checked", "idle"), "connected": ("Connected", "good"),
+}  # fmt: skip
+"""Health of an integration (services.shops.health.state_of) -> label and tone."""
+
+PUSH_STATES = listing_states.STATES
+
+STATES = {
+    "awaiting_payment": ("Awaiting payment", "idle"), "on_hold": ("On hold", "warn"), "ready": ("Ready", "busy"),
+    "part_shipped": ("Part shipped", "busy"), "shipped": ("Shipped", "good"), "cancelled": ("Cancelled", "bad"),
+}  # fmt: skip
+"""State of an order -> label and tone."""
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(
+        PUSH_STATES=PUSH_STATES, RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES
+    )
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
+
+
+def actor_words(actor: str) -> str:
+    """``schedule`` -> the schedule, ``cli:ann`` -> ann (command line), ``user:ann`` -> ann, ``run:7`` -> run 7, ``file:2`` -> file 2."""
+    kind, separator, name = actor.partition(":")
+    if not separator:
+        return "the schedule" if kind == "schedule" else kind
+    return {"cli": f"{name} (command line)", "run": f"run {name}", "file": f"file {name}"}.get(kind, name)
+
+
+def count_words(counts: dict[str, int]) -> str:
+    """A run's counts on one line: ``3 new, 1 changed``."""
+    return ", ".join(f"{number(count)} {COUNTS.get(name) or name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 held order``, ``3 held orders``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def size_words(size: int) -> str:
+    """``2 MB``, or ``64 kB`` below one."""
+    return f"{size // (1024 * 1024)} MB" if size >= 1024 * 1024 else f"{size // 1024} kB"

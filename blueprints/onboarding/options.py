@@ -1,0 +1,129 @@
+"""The steps of connecting a shop: address, connection check, options and their suggestions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from blueprints.forms import as_answer
+from blueprints.integrations.forms import OptionsForm
+from errors import InvalidInput
+from models.types import utcnow
+from services.onboarding import check_advice, import_preview, suggestions
+from services.onboarding.drafts import OpenDraft
+from services.onboarding.import_preview import PreviewOrder
+from services.onboarding.suggestions import Proposal
+from services.shops import connection, kinds
+
+MONEY = ("use_tax", "use_shipping_tax", "surcharge_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An address as Cartlink understands it. ``complaint`` says why it cannot be used; then ``endpoint`` is empty."""
+
+    endpoint: str
+    admin: str
+    complaint: str
+
+
+def is_late(draft: OpenDraft) -> bool:
+    return draft.lease_until is not None and draft.lease_until < utcnow()
+
+
+def site_of(kind: str, typed: str) -> Site:
+    if not typed.strip():
+        return Site("", "", "")
+    try:
+        endpoint, script = connection.normalise(kind, typed)
+    except InvalidInput as error:
+        return Site("", "", error.sentence())
+    return Site(endpoint, f"{endpoint}/{script}", "")
+
+
+def complaint_of(kind: str, check: dict[str, Any]) -> InvalidInput:
+    """A failed check as the error of a field."""
+    verdict = check["verdict"]
+    if verdict in ("wrong_key", "read_only_key"):
+        advice = kinds.get_kind(kind).facts.key_advice(verdict, check.get("generation", ""))
+        return InvalidInput(check["message"], advice, field="api_key")
+    return InvalidInput(check["message"], check_advice.advice(verdict, check.get("advice", "")), field="endpoint")
+
+
+def check_of(draft: OpenDraft | None, site: Site) -> dict[str, Any]:
+    """The last check of a draft if it was of this address, else empty."""
+    check = draft.found.get("check", {}) if draft else {}
+    return check if site.endpoint and check.get("endpoint") == site.endpoint else {}
+
+
+def statuses(rows: list[list[str]]) -> list[Any]:
+    return [SimpleNamespace(kind=kind, external_id=ident, code=code, name=name) for kind, ident, code, name in rows]
+
+
+def draft_form(draft: OpenDraft) -> OptionsForm:
+    """The form with the input, else the earlier answers, else the suggestions."""
+    proposed = proposals(draft)
+    kind = kinds.get_kind(draft.kind)
+    facts = kind.facts
+    shipping = [row for row in draft.found["statuses"] if row[0] == "shipping"]
+    codes = [row[2] or row[1] for row in shipping]
+    kept = dict(draft.answers.get("options") or {})
+    if kept.get("since_date"):
+        kept["since_date"] = date.fromisoformat(kept["since_date"])
+    form = OptionsForm(
+        data={
+            **{name: as_answer(proposed[name].value) for name in OptionsForm.SWITCHES},
+            "use_tax": as_answer(draft.answers.get("use_tax")),
+            "use_shipping_tax": as_answer(draft.answers.get("use_shipping_tax")),
+            "surcharge_name": draft.answers.get("surcharge_name", ""),
+            "processed_status": facts.shipped_status if facts.shipped_status in codes else codes[0] if codes else "",
+            "since": "days",
+            "work": [":".join(pair) for pair in facts.ready_statuses],
+            **kept,
+        }
+    )
+    form.name_channel(kind.label)
+    form.set_statuses(statuses(draft.found["statuses"]))
+    return form
+
+
+def to_keep(form: OptionsForm) -> dict[str, Any]:
+    """The answers so far, valid or not, so that the set-up can be continued."""
+    kept = {field.name: field.data for field in form if field.name != "csrf_token"}
+    kept["since_date"] = kept["since_date"].isoformat() if kept["since_date"] else ""
+    return kept
+
+
+def proposals(draft: OpenDraft) -> dict[str, Proposal]:
+    return suggestions.propose(draft.found)
+
+
+def suggested_form(draft: OpenDraft, form: OptionsForm) -> OptionsForm:
+    """The form with the suggested answers about tax and shipping."""
+    for name, proposal in proposals(draft).items():
+        if name in MONEY:
+            form[name].data = proposal.value if name == "surcharge_name" else as_answer(proposal.value)
+    return form
+
+
+def differs(draft: OpenDraft, form: OptionsForm) -> list[tuple[str, Proposal]]:
+    """The suggestions about tax and shipping that differ from the present answers, with their labels."""
+    found = []
+    for name, proposal in proposals(draft).items():
+        if name not in MONEY:
+            continue
+        wanted = proposal.value if name == "surcharge_name" else as_answer(proposal.value)
+        if (form[name].data or "") != wanted:
+            found.append((form[name].label.text, proposal))
+    return found
+
+
+def preview_draft(draft: OpenDraft, form: OptionsForm) -> list[PreviewOrder]:
+    answers = {**form.answers(), "statuses": draft.found["statuses"]}
+    return import_preview.preview_orders(draft.kind, draft.found["orders"], answers)
+
+
+def moment_of(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

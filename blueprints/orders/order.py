@@ -1,0 +1,98 @@
+"""One order: its page, its printed pages, and what can be done with it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor, may_see_customers
+from blueprints.htmx import go_to, toast
+from blueprints.labels import plural
+from errors import NotFound
+from jobs.schedule import start_due_runs
+from services.orders import held, rereading, seen, superseding, views
+from services.shipping import by_hand, outlook, shipments, write_backs
+
+bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
+PRINTED = {"packing-slip": "orders/packing_slip.html", "print": "orders/print.html"}
+
+
+@bp.get("")
+def show_order(order_id: int) -> str:
+    return render_template("orders/order.html", page=views.order_page(order_id, with_customers=may_see_customers()))
+
+
+@bp.get("/raw")
+def show_raw(order_id: int) -> str:
+    page = views.order_page(order_id, with_customers=may_see_customers())
+    return render_template("orders/raw.html", page=page, raw=views.raw_payload(order_id))
+
+
+@bp.get("/<any('packing-slip', 'print'):kind>")
+def print_order(order_id: int, kind: str) -> str:
+    return render_template(PRINTED[kind], page=views.order_page(order_id, with_customers=may_see_customers()))
+
+
+@bp.post("/read-again")
+def read_again(order_id: int) -> Response | AnyResponse:
+    if not rereading.ask_again([order_id]).integration_ids:
+        raise NotFound("The shop of this order was removed.")
+    start_due_runs()
+    toast("The order is being read again from the shop.", "info")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/evaluate")
+def evaluate(order_id: int) -> Response | AnyResponse:
+    done = rereading.evaluate_orders([order_id], current_actor())
+    toast("The order was rechecked and released." if done.released else "The order was rechecked.")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/mark-seen")
+def mark_seen(order_id: int) -> Response | AnyResponse:
+    if seen.mark_seen([order_id], current_actor()).deleted:
+        toast("Marked as seen. The stock of the order is free.")
+        start_due_runs()
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/replace")
+def replace(order_id: int) -> Response | AnyResponse:
+    superseding.replace_order(order_id, current_actor())
+    start_due_runs()
+    toast("Nothing more is sent for this order. The next download imports the other one.")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/keep")
+def keep(order_id: int) -> Response | AnyResponse:
+    held.accept(superseding.CODE, [order_id], current_actor())
+    rereading.ask_again([order_id])
+    start_due_runs()
+    toast("The order is being read again from the shop.", "info")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/entered")
+def mark_entered(order_id: int) -> Response | AnyResponse:
+    by_hand.mark_entered([order_id], current_actor())
+    toast("The tracking number is marked as entered in the shop.")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/cancel")
+def cancel(order_id: int) -> Response | AnyResponse:
+    event = shipments.cancel_order(order_id, current_actor())
+    after = f" {outlook.of_order(order_id, event)}" if event else ""
+    start_due_runs()
+    toast(f"The order is cancelled here and its stock is free.{after}")
+    return go_to(url_for(".show_order", order_id=order_id))
+
+
+@bp.post("/send-again")
+def send_again(order_id: int) -> Response | AnyResponse:
+    number = write_backs.try_again(write_backs.unsent(order_id), current_actor())
+    start_due_runs()
+    toast(f"{plural(number, 'shipment update')} tried again.", "info")
+    return go_to(url_for(".show_order", order_id=order_id))

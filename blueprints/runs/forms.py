@@ -1,0 +1,23 @@
+"""The filters of the activity page."""
+
+from __future__ import annotations
+
+from wtforms import SearchField, SelectField
+
+from blueprints.forms import ListFilter, choices
+from blueprints.labels import OUTCOMES, RUN_KINDS
+
+KINDS = {"": "All types", **RUN_KINDS}
+RESULTS = {"": "All results", "live": "Running", **{code: words for code, (words, _) in OUTCOMES.items()}}
+
+RUN_SORTS = {
+    "": "Newest first", "oldest": "Oldest first", "started": "Last started first", "longest": "Longest first",
+    "integration": "Integration", "kind": "Type", "outcome": "Result",
+}  # fmt: skip
+
+
+class RunFilter(ListFilter):
+    integration = SearchField("Integration")
+    kind = SelectField("Type", choices=choices(KINDS), default="")
+    outcome = SelectField("Result", choices=choices(RESULTS), default="")
+    sort = SelectField("Sort by", choices=choices(RUN_SORTS), default="")

@@ -1,0 +1,59 @@
+"""What was shipped together: whether the shops were updated yet, and undone while they were not."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.htmx import back_to, fragment, go_to, is_ours, toast, wants_fragment
+from blueprints.labels import plural
+from jobs.schedule import start_due_runs
+from services.shipping import batches, undo
+from services.shipping.batches import Batch
+from services.shipping.undo import Kept
+
+bp = Blueprint("batches", __name__, url_prefix="/orders/shipped")
+
+
+@bp.get("/<name>")
+def show_batch(name: str) -> str | Response:
+    batch = batches.get_batch(name)
+    back = request.args.get("back", "")
+    about = about_batch(batch, back if is_ours(back) else url_for("orders.list_orders"))
+    if wants_fragment("shipped"):
+        return fragment("shipping/_shipped.html", announce=announcement(batch), shipped=about)
+    return render_template("shipping/shipped.html", shipped=about)
+
+
+@bp.post("/<name>/undo")
+def undo_batch(name: str) -> Response | AnyResponse:
+    batches.get_batch(name)
+    done, kept = undo.undo_batch(name, current_actor())
+    say_undone(done, kept)
+    start_due_runs()
+    return go_to(back_to(url_for("orders.list_orders")))
+
+
+def about_batch(batch: Batch, back: str) -> dict[str, object]:
+    """What the banner about a batch shows and where its buttons lead."""
+    return {
+        "batch": batch, "back": back, "undo": url_for("batches.undo_batch", name=batch.name),
+        "poll": url_for("batches.show_batch", name=batch.name, back=back),
+    }  # fmt: skip
+
+
+def announcement(batch: Batch) -> str:
+    """What a screen reader reads out when it changes."""
+    if batch.counts["sent"] == batch.total:
+        return "The shop was updated."
+    return "Sending to the shop." if batch.counts["sending"] else ""
+
+
+def say_undone(done: int, kept: list[Kept]) -> None:
+    if done:
+        toast(f"{plural(done, 'shipment')} undone. Nothing was sent to the shop.")
+    for each in kept[:5]:
+        toast(each.reason, "warning")
+    if len(kept) > 5:
+        toast(f"{len(kept) - 5} more could not be undone.", "warning")

@@ -1,0 +1,91 @@
+"""Tracking numbers imported from a CSV file: uploaded, shown with each row's problem, then shipped by a worker."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor
+from blueprints.downloads import download
+from blueprints.files import csv_file, uploaded
+from blueprints.htmx import fragment, go_to, wants_fragment
+from blueprints.shipping.batches import about_batch
+from errors import InvalidInput, QueueAway
+from jobs.shipment_files import enqueue_shipments
+from models import ShipmentFile
+from services.shipping import batches, customer_mails, files
+
+bp = Blueprint("shipment_files", __name__, url_prefix="/orders/tracking-numbers")
+PAGE = 200
+
+
+@bp.get("")
+def show_upload() -> str:
+    return render_template("shipping/upload.html", wrong=None)
+
+
+@bp.post("")
+def upload() -> str | tuple[str, int] | Response | AnyResponse:
+    try:
+        content, name = uploaded("file", files.MOST_BYTES)
+        file = files.read_file(content, name, current_actor())
+    except InvalidInput as wrong:
+        return render_template("shipping/upload.html", wrong=wrong), 422
+    return go_to(url_for(".show_file", file_id=file.id))
+
+
+@bp.get("/<int:file_id>")
+def show_file(file_id: int) -> str | Response:
+    file = files.get_file(file_id)
+    bad = [row for row in file.rows if row["problem"]]
+    good = [row for row in file.rows if not row["problem"]]
+    shown: dict[str, Any] = {
+        "file": file,
+        "good": good,
+        "bad": bad,
+        "most": PAGE,
+        "live": files.is_at_work(file),
+        "shipped": None if file.applied_at is None else _shipped(file),
+        "notes": [] if file.wanted_at else files.notes_of(good),
+    }
+    if wants_fragment("shipment-file"):
+        return fragment("shipping/_file.html", **shown)
+    return render_template("shipping/file.html", **shown)
+
+
+def _shipped(file: ShipmentFile) -> dict[str, object] | None:
+    """The banner about what the file has shipped."""
+    batch = batches.find_batch(file.batch)
+    here = url_for(".show_file", file_id=file.id)
+    undo = url_for(".undo_file", file_id=file.id)
+    return None if batch is None else {"batch": batch, "back": here, "undo": undo, "poll": about_batch(batch, here)["poll"]}
+
+
+@bp.post("/<int:file_id>/undo")
+def undo_file(file_id: int) -> Response | AnyResponse:
+    files.want_undo(file_id, current_actor())
+    with suppress(QueueAway):
+        enqueue_shipments(file_id)
+    return go_to(url_for(".show_file", file_id=file_id))
+
+
+@bp.get("/<int:file_id>/problems.csv")
+@download
+def download_problems(file_id: int) -> Response:
+    rows = [row for row in files.get_file(file_id).rows if row["problem"]]
+    return csv_file(
+        "rows-with-problems.csv", ("number", "carrier", "tracking", "integration", "id", "line", "problem"),
+        ((row["number"], row["carrier"], row["tracking"], row["shop"], row.get("id", ""), row["line"], row["problem"]) for row in rows),
+    )  # fmt: skip
+
+
+@bp.post("/<int:file_id>")
+def accept(file_id: int) -> Response | AnyResponse:
+    files.accept(file_id)
+    customer_mails.note_warning_shown([row["order_id"] for row in files.get_file(file_id).rows if not row["problem"]])
+    with suppress(QueueAway):
+        enqueue_shipments(file_id)
+    return go_to(url_for(".show_file", file_id=file_id))

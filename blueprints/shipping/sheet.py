@@ -1,0 +1,67 @@
+"""The review sheet: several orders are shipped with carrier and tracking number each, after a look at what their shops will be sent."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor, may_see_customers
+from blueprints.files import numbers
+from blueprints.htmx import back_to, go_to, is_ours, toast
+from jobs.schedule import start_due_runs
+from services.shipping import batches, customer_mails, sheet, shipments, undo
+from services.shipping.sheet import Sheet
+
+bp = Blueprint("sheet", __name__, url_prefix="/orders/ship")
+
+
+@bp.get("")
+def show_sheet() -> str | Response | AnyResponse:
+    found = _sheet(request.args.getlist("order"), None)
+    back = request.args.get("back", "")
+    if not found.rows and not found.refused:
+        toast("Select at least one order first.", "warning")
+        return go_to(url_for("orders.list_orders"))
+    return _page(found, back if is_ours(back) else url_for("orders.list_orders"))
+
+
+@bp.post("")
+def ship_sheet() -> str | tuple[str, int] | Response | AnyResponse:
+    found = _sheet(request.form.getlist("order"), _typed())
+    back = back_to(url_for("orders.list_orders"))
+    if request.form.get("act") == "fill":
+        filled = sheet.fill_column(found.rows, request.form.get("column", ""))
+        return _page(_sheet(request.form.getlist("order"), filled), back)
+    wrong = [(row.order_id, name, text, row.number) for row in found.rows for name, text in row.wrong.items()]
+    if wrong or not found.rows:
+        return _page(found, back, wrong), 422
+    return go_to(_ship(found, back))
+
+
+def _ship(found: Sheet, back: str) -> str:
+    """Ship what is on the sheet; returns the page to go to, which offers to undo it."""
+    batch = batches.new_name()
+    rows = [(row.order_id, row.carrier, row.tracking) for row in found.rows]
+    done, refused = shipments.ship_many(rows, current_actor(), shipments.Together(undo.WAIT, batch))
+    customer_mails.note_warning_shown([each.order_id for each in done])
+    start_due_runs()
+    for each in refused[:5]:
+        toast(each.reason, "warning")
+    if len(refused) > 5:
+        toast(f"{len(refused) - 5} more could not be shipped.", "warning")
+    return f"{back}{'&' if '?' in back else '?'}{urlencode({'shipped': batch})}" if done else back
+
+
+def _page(found: Sheet, back: str, wrong: list[tuple[int, str, str, str]] | None = None) -> str:
+    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong or [])
+
+
+def _sheet(ids: list[str], typed: dict[int, tuple[str, str]] | None) -> Sheet:
+    return sheet.sheet_of(numbers(ids), current_actor(), typed, with_customers=may_see_customers())
+
+
+def _typed() -> dict[int, tuple[str, str]]:
+    form = request.form
+    return {each: (form.get(f"carrier-{each}", ""), form.get(f"tracking-{each}", "")) for each in numbers(form.getlist("order"))}

@@ -1,0 +1,60 @@
+"""Ship one order, or some of its lines."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Blueprint, Response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor, may_see_customers
+from blueprints.htmx import go_to, toast
+from errors import AppError
+from jobs.schedule import start_due_runs
+from services.common import whole_numbers
+from services.orders import views
+from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
+
+bp = Blueprint("shipping", __name__, url_prefix="/orders")
+
+
+@bp.post("/<int:order_id>/ship")
+def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+    try:
+        pieces = _pieces()
+        done = shipments.ship(
+            order_id, current_actor(), carrier=request.form.get("carrier", ""), tracking_number=request.form.get("tracking", ""),
+            quantities=pieces, together=shipments.Together(undo.WAIT, batches.new_name(), partial(_compare, order_id, pieces)),
+        )  # fmt: skip
+    except AppError as wrong:
+        page = views.order_page(order_id, with_customers=may_see_customers())
+        return render_template("orders/order.html", page=page, wrong=wrong, typed=request.form), wrong.status
+    customer_mails.note_warning_shown([order_id])
+    start_due_runs()
+    if not done.event:  # else the banner that offers to undo it says what is sent
+        toast(f"Shipped. {outlook.of_order(order_id, done.event)}")
+    return go_to(url_for("order.show_order", order_id=order_id))
+
+
+def _compare(order_id: int, pieces: dict[int, int]) -> None:
+    """The form names how many pieces were shipped when it was opened: without that, a second press of the button, or a second person
+    with the same parcel, ships as many again."""
+    seen = whole_numbers.parse(request.form.get("shipped", ""))
+    if seen is not None:
+        shipments.refuse_unseen(order_id, seen + sum(pieces.values()))
+
+
+@bp.app_template_global()
+def known_carriers() -> list[str]:
+    """The carriers to choose from, the one this person used last first."""
+    return sheet.carriers(current_actor())
+
+
+def _pieces() -> dict[int, int]:
+    """Units by line id. Raises InvalidInput."""
+    pieces: dict[int, int] = {}
+    for name, text in request.form.items():
+        line_id = whole_numbers.parse(name.removeprefix("line-")) if name.startswith("line-") else None
+        if line_id is not None:
+            pieces[line_id] = whole_numbers.read(text.strip() or "0", name, "number of pieces")
+    return pieces

@@ -1,0 +1,29 @@
+"""What holds for every shop of one kind, so that callers need neither a request nor knowledge of the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["open", "shipped", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """Statuses are codes of the shop, a pair is (payment status, shipping status).
+
+    ``stage`` says how far an order with a pair of statuses is. ``puts_back`` says whether the shop puts the units of such an
+    order back on its shelf; None if that is not known. ``statuses`` are the names of the statuses that every shop has, by kind
+    (``payment``, ``shipping``) and code. Orders with one of the pairs ``ready_statuses`` are ready to ship ("*": any status),
+    and shipped ones get ``shipped_status``, unless a person chooses otherwise. Orders with a shipping status among
+    ``back_ordered`` wait for goods. ``key_advice`` says what to do about a key that a check of a generation refused: the
+    first argument is the verdict, the second the generation or ""."""
+
+    stage: Callable[[str, str], Stage]
+    puts_back: Callable[[str, str], bool | None]
+    statuses: Mapping[str, Mapping[str, str]]
+    ready_statuses: tuple[tuple[str, str], ...]
+    shipped_status: str
+    back_ordered: frozenset[str]
+    key_advice: Callable[[str, str], str]

@@ -1,0 +1,97 @@
+"""The one JSON value of an answer, where other programs have printed something around it.
+
+PHP prints its messages into answers where ``display_errors`` is on, some files begin with a byte order mark, and cache plugins
+add a comment. One complete value between such noise is an answer. A page that merely contains JSON is not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+from channels.pages import PHP_MESSAGE
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n\x0b\x0c\x00"
+_MOST = 16 * 1024 * 1024
+_MOST_VALUES = 400_000
+_MOST_NOISE = 256 * 1024
+_PIECE = re.compile(
+    r"[\s\ufeff\x00]+|<!--.{0,20000}?-->|/\*.{0,20000}?\*/|<br\s*/?>|</?pre>"
+    r"|<font size='1'>.{0,200}?<table class='xdebug-error.{0,60000}?</table></font>"
+    r"|(?://|#)[^\n]{0,500}(?:\n|\Z)|[^\n<{\[]{0,300}\bcached?\b[^\n<{\[]{0,300}(?:\n|\Z)|Call Stack:\n(?:\s+\d[^\n]{0,500}\n){1,100}"
+    r"|\[\d[\w :/.+-]{8,50}\](?=\s*PHP )|Stack trace:\n(?:#\d+ [^\n]{0,2000}\n?){1,200}(?:\s*thrown in [^\n]{1,2000})?|"
+    + PHP_MESSAGE.pattern,
+    re.S,
+)
+"""One piece of what may stand beside the value."""
+
+WARNING = (
+    "The shop prints PHP messages or comments into its answers. Cartlink reads past them, but have display_errors switched off in "
+    "the shop's PHP settings, and switch off what adds comments to the API's answers."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The bytes of one JSON value, and whether anything but white space and byte order marks stood beside it."""
+
+    value: bytes
+    noisy: bool
+
+
+def json_in(body: bytes) -> Found | None:
+    """The JSON value that an answer is; None if it is something else, or holds more than one."""
+    core = body
+    while core[:3] == _BOM or core[:1] in (b" ", b"\t", b"\r", b"\n"):
+        core = core.removeprefix(_BOM).lstrip(_BLANK)
+    core = core.rstrip(_BLANK)
+    if core[:1] + core[-1:] in (b"[]", b"{}") and _is_whole(core):
+        return Found(core, False)
+    if core == b"null" or (core[:1] == core[-1:] == b'"' and len(core) > 1):
+        return Found(core, False)
+    return _between(core)
+
+
+def _is_whole(core: bytes) -> bool:
+    """Whether this is one complete value. One with half a character in it counts as whole: it is repaired when it is read."""
+    try:
+        msgspec.json.decode(core, type=msgspec.Raw)
+    except msgspec.MsgspecError:
+        return b"\\u" in core and _whole_in(core.decode("utf-8", "replace"), 0) == len(core.decode("utf-8", "replace"))
+    except (UnicodeError, RecursionError):
+        return True
+    return True
+
+
+def _between(core: bytes) -> Found | None:
+    """The value between pieces of noise."""
+    if not core or len(core) > _MOST or core.count(b",") + core.count(b"[") + core.count(b"{") > _MOST_VALUES:
+        return None
+    text = core.decode("utf-8", "surrogateescape")
+    start = _after_noise(text, 0)
+    end = _whole_in(text, start)
+    if end is None or _after_noise(text, end) != len(text):
+        return None
+    return Found(text[start:end].encode("utf-8", "surrogateescape"), True)
+
+
+def _after_noise(text: str, place: int) -> int:
+    """The place behind the noise that begins at ``place``, of which there may be so much."""
+    most = place + _MOST_NOISE
+    while place < most and (piece := _PIECE.match(text, place)):
+        place = piece.end()
+    return place
+
+
+def _whole_in(text: str, start: int) -> int | None:
+    """Where a list or an object (or a bare null) that begins at ``start`` ends; None if none does."""
+    if text[start : start + 1] not in ("[", "{") and text[start : start + 4] != "null":
+        return None
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,30 @@
+"""What holds for every X-Cart shop (channels/facts.py)."""
+
+from __future__ import annotations
+
+from channels.facts import KindFacts
+from channels.xcart.stages import puts_back, stage_of
+from channels.xcart.statuses import NAMES
+
+_PASTE_KEY = {
+    "api": "Copy the read/write key from ‘Settings’, ‘API’ in your shop and paste it here.",
+    "addon": "Copy the value of ‘API key (read/write)’ from your shop and paste it here.",
+}
+
+
+def key_advice(verdict: str, generation: str) -> str:
+    """The add-on answers a read-only key with an empty 403, which a host that blocks PUT can give too."""
+    found = generation or "addon"
+    blocked = (verdict, found) == ("read_only_key", "addon")
+    return _PASTE_KEY[found] + (" If it is that key already, ask the shop's host whether it blocks PUT." if blocked else "")
+
+
+FACTS = KindFacts(
+    stage=stage_of,
+    puts_back=puts_back,
+    statuses=NAMES,
+    ready_statuses=(("P", "*"), ("A", "*")),  # paid, authorised
+    shipped_status="S",
+    back_ordered=frozenset({"NBA"}),
+    key_advice=key_advice,
+)

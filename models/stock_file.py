@@ -1,0 +1,66 @@
+"""Files of quantities, from the upload until they are applied."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from extensions import Model
+from models.sku_key import key_of_sku
+from models.types import Moment, Units, utcnow
+
+
+class StockFile(Model):
+    """A CSV of quantities on its way in: uploaded (its bytes wait for a worker), checked (its rows wait for a person to accept them),
+    wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. Claimed by lease like a run."""
+
+    __tablename__ = "stock_file"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), default="")
+    actor: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    state: Mapped[str] = mapped_column(String(10), default="uploaded", index=True)
+    add_unknown: Mapped[bool] = mapped_column(default=False)
+    size: Mapped[int] = mapped_column(default=0)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    changed: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    unknown: Mapped[int] = mapped_column(default=0)
+    wrong: Mapped[int] = mapped_column(default=0)
+    problems: Mapped[list[str]] = mapped_column(JSON, default=list)
+    token: Mapped[str] = mapped_column(String(32), default="")
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class StockFilePart(Model):
+    """A piece of an uploaded file: web and worker may be different machines."""
+
+    __tablename__ = "stock_file_part"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("stock_file.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column()
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class StockFileRow(Model):
+    """One row of the file, staged. ``stock_item_id`` is None for an unknown SKU; ``before`` is on hand when it was checked."""
+
+    __tablename__ = "stock_file_row"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("stock_file.id", ondelete="CASCADE"))
+    line: Mapped[int] = mapped_column()
+    sku: Mapped[str] = mapped_column(String(255))
+    sku_key: Mapped[str] = mapped_column(String(255), default=key_of_sku)
+    quantity: Mapped[int] = mapped_column(Units)
+    stock_item_id: Mapped[int | None] = mapped_column(ForeignKey("stock_item.id"))
+    before: Mapped[int | None] = mapped_column(Units)
+    problem: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (Index("ix_stock_file_row_file_sku_key", "file_id", "sku_key"),)

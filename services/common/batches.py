@@ -1,0 +1,58 @@
+"""Long lists in batches: first the ids in their order, then the rows a batch at a time.
+
+A list of a million rows needs one batch in memory, and a file of eight bytes a row. It is sorted once, keeps its order while rows are added,
+and has no transaction open while the reader processes a batch.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from tempfile import SpooledTemporaryFile
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, delete, select
+
+from extensions import db, reading, writing
+from services.common.results import changed_rows
+
+Row = TypeVar("Row")
+BATCH = 500
+IN_MEMORY = 800_000
+"""Bytes of ids that are kept in memory: those of 100,000 rows."""
+
+
+def in_batches(ids: Select[*tuple[Any, ...]], load: Callable[[Sequence[int]], dict[int, Row]]) -> Iterator[list[Row]]:
+    """The rows of ``ids`` in its order. ``load`` returns plain values by id, not with rows of the session."""
+    with SpooledTemporaryFile(IN_MEMORY) as wanted:
+        with reading():
+            for part in db.session.scalars(ids.execution_options(yield_per=10_000)).partitions():
+                wanted.write(array("q", part).tobytes())
+        wanted.seek(0)
+        while chunk := array("q", wanted.read(BATCH * 8)).tolist():
+            with reading():
+                found = load(chunk)
+            yield [found[row_id] for row_id in chunk if row_id in found]
+
+
+def delete_in_batches(model: Any, *where: ColumnElement[bool], stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete the rows of ``model`` that ``where`` selects, from the oldest on, each batch in a separate transaction. Returns their
+    number. Ends early if ``stopping`` says so."""
+    count = 0
+    query = select(model.id).where(*where).order_by(model.id).limit(BATCH)
+    while not stopping():
+        with reading() as session:
+            ids = list(session.scalars(query))
+        if not ids:
+            break
+        with writing() as session:
+            count += changed_rows(
+                session.execute(delete(model).where(model.id.in_(ids), *where).execution_options(synchronize_session=False))
+            )
+    return count
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A time for scripts: ISO 8601, UTC, to the second (``2026-11-23T08:00:00Z``)."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,304 @@
+"""CSV in and out: whatever a spreadsheet saves is read, or refused with what is wrong where; what goes out is harmless."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TextIO
+
+from errors import InvalidInput
+
+MOST_CELL = 4000
+MOST_HEADING_LINES = 20
+DELIMITERS = (",", ";", "\t", "|")
+MOST_LINE = 100_000
+"""Characters of one line of the file."""
+MOST_BLANK = 1000
+"""Lines before the column names; together they have as many characters as one line may have."""
+_START = r"((?:\A|(?<=[;\t|\r\n]))[\" \u00a0]*)"
+_FORMULA = r"(?=[=+\-@\t\r＝＋－＠])"
+"""Spreadsheets of East Asia take the wide signs for the others, and blanks at the start of a cell can be removed on the way."""
+GUARDED = re.compile(_START + r"('*)" + _FORMULA)
+GUARD = re.compile(_START + r"'('*)" + _FORMULA)
+"""A guarded text has one quote more than before. Quotes that were there are counted with it, so that nothing is lost. Double
+quotes behind a separator are part of its start: a spreadsheet that splits there takes them for the cell's own."""
+BINARY = re.compile(
+    rb"\A(\x89PNG|\xff\xd8\xff|GIF8[79]a|%PDF-|PK\x03\x04|\xd0\xcf\x11\xe0|RIFF.{4}WEBP|\x1f\x8b\x08|BM.{4}\0\0\0\0)", re.DOTALL
+)
+MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
+AS_TEXT = re.compile(r'="([^"]*)"\Z')
+"""How spreadsheets keep the zeros at the beginning of a number: ``="00123"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``line`` is the line in the file on which the row ends; ``cells`` are by the column's own name."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def harmless(value: Any) -> str:
+    """A cell that no spreadsheet takes for a formula: a quote goes before whatever begins like one, also behind a character at
+    which a spreadsheet may split the cell. Numbers stay. ``as_written`` undoes it exactly."""
+    if value is None:
+        return ""
+    text = str(value)
+    return text if NUMBER.match(text) else GUARDED.sub(r"\1'\2", text)
+
+
+def as_written(text: str) -> str:
+    """What a cell was before ``harmless``."""
+    return GUARD.sub(r"\1\2", text)
+
+
+def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Generator[str]:
+    """CSV text in pieces, with a byte-order mark so that spreadsheets take it for UTF-8."""
+    buffer = io.StringIO()
+    # Every cell is quoted: a spreadsheet that splits at semicolons then splits at none of those inside a cell.
+    writer = csv.writer(buffer, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    buffer.write("\ufeff")
+    writer.writerow(header)
+    for number, row in enumerate(rows):
+        writer.writerow([harmless(value) for value in row])
+        if number % 200 == 199:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+Pieces = Callable[[], Iterable[bytes]]
+"""The content of a file, piece by piece, from its beginning each time it is called."""
+
+
+def opened(pieces: Pieces) -> tuple[TextIO, int]:
+    """The text of a file with how many lines it has, read piece by piece and never as a whole: UTF-8, UTF-16 with its mark, or
+    else Western (Windows-1252). Raises InvalidInput for what is no text."""
+    encoding, lines = _look_through(pieces)
+    return io.TextIOWrapper(io.BufferedReader(_Raw(pieces())), encoding, newline=""), lines
+
+
+def _look_through(pieces: Pieces) -> tuple[str, int]:
+    """Read it once to its end: the encoding in which all of it can be read, and its number of line ends."""
+    start = b""
+    for piece in pieces():
+        start += piece[:64]
+        if len(start) >= 64:
+            break
+    if BINARY.match(start):
+        raise InvalidInput(
+            "That is no CSV file but an image, a workbook or another binary file.",
+            "In the spreadsheet choose ‘Save as’ and then ‘CSV UTF-8’.",
+        )
+    marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
+    trouble = None
+    for encoding in (marked,) if marked else ("utf-8", "cp1252"):
+        try:
+            return encoding, _count_lines(pieces, encoding)
+        except UnicodeDecodeError as wrong:
+            trouble = wrong
+    raise InvalidInput(
+        "The file's letters cannot be read.", "In the spreadsheet choose ‘Save as’ and then ‘CSV UTF-8’."
+    ) from trouble
+
+
+def _count_lines(pieces: Pieces, encoding: str) -> int:
+    """Raises UnicodeDecodeError, or InvalidInput for what is no text or empty."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines, empty = 0, True
+    for piece in pieces():
+        text = decoder.decode(piece)
+        if "\0" in text:
+            raise InvalidInput("That is not a text file.", "In the spreadsheet choose ‘Save as’ and then ‘CSV UTF-8’.")
+        empty = empty and not text.strip("\ufeff \t\r\n")
+        lines += text.count("\n")
+    decoder.decode(b"", final=True)
+    if empty:
+        raise InvalidInput("The file is empty.", "Choose a CSV file with a line of column names and at least one row.")
+    return lines
+
+
+class _Raw(io.RawIOBase):
+    """Pieces as a file that is read."""
+
+    def __init__(self, pieces: Iterable[bytes]):
+        self.pieces = iter(pieces)
+        self.left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.left:
+            piece = next(self.pieces, None)
+            if piece is None:
+                return 0
+            self.left = piece
+        taken = self.left[: len(buffer)]
+        self.left = self.left[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+Columns = dict[str, tuple[str, ...]] | Callable[[Sequence[str]], dict[str, tuple[str, ...]]]
+
+
+def read(
+    text: TextIO, columns: Columns, required: Sequence[str], *, only_header: bool = False
+) -> Iterator[Row]:  # fmt: skip
+    """The rows of CSV text as ``opened`` gives it, with comma, semicolon, tab or |. ``columns`` maps our names to the headings
+    they may carry, without regard to case; empty rows are passed over, and a heading may hold line breaks.
+
+    Raises InvalidInput for missing or doubled columns, for rows that are longer than the headings, and for what is no CSV."""
+    lines = _lines(text)
+    first, skipped, delimiter = _first_line(lines)
+    opening = _record(first, lines)
+    if not delimiter:
+        delimiter = _delimiter("".join(opening))
+    # Strict: otherwise a quote that does not end takes all rows after it into one cell, and they are lost without a word.
+    reader = csv.reader(chain(opening, lines), delimiter=delimiter, strict=True)
+    begun = 0
+    try:
+        names = [" ".join(name.split()).casefold() for name in next(reader, [])]
+        places = _places(names, columns if isinstance(columns, dict) else columns(names), required)
+        if only_header:
+            return
+        begun = reader.line_num
+        for cells in reader:
+            begun = reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            line = begun + skipped
+            if any(len(cell) > MOST_CELL for cell in cells):
+                raise InvalidInput(f"Line {line} holds a cell of more than {MOST_CELL} characters.")
+            if any(cell.strip() for cell in cells[len(names) :]):
+                raise InvalidInput(
+                    f"Line {line} has {len(cells)} cells, and the first line names {len(names)} columns.",
+                    "Put a cell that holds a separator in quotes, or name every column.",
+                )
+            yield Row(line, {name: _plain(cells[place]) if place < len(cells) else "" for name, place in places.items()})
+    except csv.Error as cause:
+        raise _not_csv(cause, begun + 1 + skipped) from None
+
+
+def _not_csv(cause: csv.Error, line: int) -> InvalidInput:
+    """What is wrong with the record that begins in this line."""
+    if "end of data" in str(cause) or "field larger" in str(cause):
+        said = f"Line {line} has a quote that does not end: it is not clear where the rows after it end."
+    else:
+        said = f"Line {line} cannot be read as CSV: {cause}."
+    return InvalidInput(said, "A cell that begins with a quote has to end with one. Write a quote inside it twice.")
+
+
+def check_header(text: TextIO, columns: Columns, required: Sequence[str]) -> None:
+    """What is wrong with a file's headings, without reading its rows: 15 MB of separators would keep a page for seconds.
+    Raises InvalidInput."""
+    next(read(text, columns, required, only_header=True), None)
+
+
+def _lines(text: TextIO) -> Iterator[str]:
+    """The lines, none longer than any table needs. Raises InvalidInput."""
+    number = 0
+    while line := text.readline(MOST_LINE + 1):
+        number += 1
+        if len(line) > MOST_LINE:
+            raise InvalidInput(f"Line {number} is longer than {MOST_LINE:,} characters.", "Save the file as CSV again.")
+        yield line
+
+
+def _first_line(lines: Iterator[str]) -> tuple[str, int, str]:
+    """The first line that holds anything, how many lines came before it, and the delimiter where a line ``sep=;`` names one."""
+    delimiter, blank = "", 0
+    for skipped, line in enumerate(lines):
+        line = line.removeprefix("\ufeff")
+        named = line.rstrip("\r\n")
+        if not delimiter and len(named) == 5 and named.lower().startswith("sep="):
+            delimiter = named[4]
+        elif line.strip(' \t\r\n;,|"'):
+            return line, skipped, delimiter
+        blank += len(line)
+        if skipped >= MOST_BLANK or blank > MOST_LINE:
+            raise InvalidInput("The file begins with too many blank lines.", "Delete them.")
+    raise InvalidInput("The file is empty.", "Choose a CSV file with a line of column names and at least one row.")
+
+
+def _record(first: str, lines: Iterator[str]) -> list[str]:
+    """The lines of the headings: more than one where a quoted heading holds a line break."""
+    record = [first]
+    quotes = first.count('"')
+    while quotes % 2:
+        line = next(lines, None) if len(record) < MOST_HEADING_LINES else None
+        if line is None:
+            raise InvalidInput("The file's first line has a quote that does not end.", "Save the file as CSV again.")
+        record.append(line)
+        quotes += line.count('"')
+    return record
+
+
+def _delimiter(headings: str) -> str:
+    """The separator that occurs most outside quotes."""
+    bare = re.sub(r'"[^"]*"', "", headings)
+    return max(DELIMITERS, key=bare.count)
+
+
+def _plain(cell: str) -> str:
+    text = cell.strip()
+    kept = AS_TEXT.match(text)
+    return kept.group(1).strip() if kept else as_written(text)
+
+
+SHORTENED = re.compile(r"[+-]?\d+(?:[.,]\d+)?E\+?\d+\Z", re.IGNORECASE)
+ROUNDED = re.compile(r"[1-9]\d{14}0{3,}(?:[.,]0+)?\Z")
+DECIMALS = re.compile(r"\d{8,}[.,]0{1,3}\Z")
+"""A long number that a program has taken for an amount."""
+FAILED = re.compile(r"#(?:#{2,}|N/A|[A-ZÄÖÜ]+[?!]|DIV/0!|NV)\Z", re.IGNORECASE)
+"""What a spreadsheet saves where a formula failed (#NAME?, in German #BEZUG!), or where a column was too narrow (####)."""
+_MONTH = r"(?:jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)"
+DATE = re.compile(rf"(?:{_MONTH}[-. ]\d{{2,4}}|\d{{1,2}}[-. ]+{_MONTH}(?:[-. ]\d{{2,4}})?)\Z", re.IGNORECASE)
+
+
+def damage(cell: str) -> str:
+    """What a spreadsheet has done to a value, as a sentence; empty if it shows no trace of that."""
+    if FAILED.match(cell):
+        return f"{cell} is what a spreadsheet saves where it cannot show a value."
+    if SHORTENED.match(cell) and ("+" in cell or "." in cell or "," in cell):
+        return f"{cell} is a number that a spreadsheet has shortened: digits are lost."
+    if DECIMALS.match(cell) and not ROUNDED.match(cell):
+        return f"{cell} is a number to which a spreadsheet or a program has added decimals."
+    if ROUNDED.match(cell):
+        return f"{cell} was rounded by a spreadsheet, which keeps 15 digits: the zeros at its end stand for others."
+    return ""
+
+
+AS_TEXT_ADVICE = "Format the column as text in the spreadsheet, enter the value again, and save the file."
+
+
+def looks_like_date(cell: str) -> bool:
+    """Whether a cell looks like a date that a spreadsheet makes of text such as MAR1 (Mar-01)."""
+    return DATE.match(cell) is not None
+
+
+def _places(names: Sequence[str], columns: Mapping[str, Sequence[str]], required: Sequence[str]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for name, headings in columns.items():
+        found = [place for place, given in enumerate(names) if given in headings]
+        if len(found) > 1:
+            raise InvalidInput(f"The file has the column {headings[0]} twice.", "Keep one of them.")
+        if found:
+            places[name] = found[0]
+    missing = [columns[name][0] for name in required if name not in places]
+    if missing:
+        plural = "columns" if len(missing) > 1 else "column"
+        given = ", ".join(name for name in names if name)[:200] or "nothing"
+        raise InvalidInput(
+            f"The file has no {plural} named {' and '.join(missing)}; its first line says: {given}.",
+            f"Put {','.join(columns[name][0] for name in columns)} in its first line.",
+        )
+    return places

@@ -1,0 +1,187 @@
+"""Event endpoints: where programs get events. They are added, changed, paused and resumed by people and programs; addresses and secrets
+are stored encrypted, and a secret is shown once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import select, update
+
+from channels import event_calls, webhook
+from errors import Conflict, InvalidInput, NotFound
+from extensions import db, writing
+from models import EventDelivery, EventEndpoint
+from models.types import utcnow
+from services.common.channel_limits import channel_limits
+from services.events import log
+from services.events.types import TYPES
+from services.security import vault
+from services.security.audit import note_change
+
+MOST = 50
+OVERLAP = timedelta(hours=24)
+"""How long the previous secret signs too after a rotation."""
+SUBJECT = "event endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A new secret, to be shown once."""
+
+    endpoint_id: int
+    secret: str
+
+
+def list_endpoints() -> Sequence[EventEndpoint]:
+    return db.session.scalars(select(EventEndpoint).order_by(EventEndpoint.id)).all()
+
+
+def get_endpoint(endpoint_id: int) -> EventEndpoint:
+    """Raises NotFound."""
+    found = db.session.get(EventEndpoint, endpoint_id)
+    if found is None:
+        raise NotFound("There is no such event endpoint.")
+    return found
+
+
+def create_endpoint(name: str, url: str, types: Sequence[str], actor: str, secret: str = "") -> Secret:
+    """Add an endpoint. It gets the events from now on. A secret is made if none is given. Raises InvalidInput and Conflict."""
+    name, types = _checked_name(name), _checked_types(types)
+    url = webhook.check_url(url, channel_limits().allow_private)
+    secret = _checked_secret(secret) or event_calls.new_secret()
+    with writing() as session:
+        if len(session.scalars(select(EventEndpoint.id)).all()) >= MOST:
+            raise Conflict(f"There are {MOST} event endpoints already.", "Remove one that is no longer used.")
+        row = EventEndpoint(
+            name=name, place=place_of(url), url_encrypted=vault.encrypt(url), secret_encrypted=vault.encrypt(secret), types=types,
+            position=log.newest_position(), changed_by=actor,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        note_change(actor, None, "url", None, row.place, _subject(row))
+        return Secret(row.id, secret)
+
+
+def change_endpoint(endpoint_id: int, actor: str, **values: Any) -> None:
+    """Change ``name``, ``url``, ``types`` or ``enabled``. Raises NotFound and InvalidInput."""
+    if "name" in values:
+        values["name"] = _checked_name(values["name"])
+    if "types" in values:
+        values["types"] = _checked_types(values["types"])
+    url = values.pop("url", None)
+    if url is not None:
+        url = webhook.check_url(url, channel_limits().allow_private)
+    with writing():
+        row = _locked(endpoint_id)
+        if url is not None and vault.decrypt(row.url_encrypted) != url:
+            note_change(actor, None, "url", row.place, f"{place_of(url)} (changed)", _subject(row))
+            row.url_encrypted, row.place = vault.encrypt(url), place_of(url)
+            row.due_at, row.failures = utcnow(), 0
+        for field, value in values.items():
+            note_change(actor, None, field, getattr(row, field), value, _subject(row))
+            setattr(row, field, value)
+        row.changed_at, row.changed_by = utcnow(), actor
+
+
+def rotate_secret(endpoint_id: int, actor: str, secret: str = "") -> Secret:
+    """Take a new secret, or make one, to be shown once. The previous one signs too for a day. Raises NotFound and InvalidInput."""
+    secret = _checked_secret(secret) or event_calls.new_secret()
+    with writing():
+        row = _locked(endpoint_id)
+        row.previous_secret_encrypted, row.previous_until = row.secret_encrypted, utcnow() + OVERLAP
+        row.secret_encrypted = vault.encrypt(secret)
+        row.changed_at, row.changed_by = utcnow(), actor
+        note_change(actor, None, "secret", None, "renewed", _subject(row))
+    return Secret(endpoint_id, secret)
+
+
+def remove_endpoint(endpoint_id: int, actor: str) -> None:
+    """Remove it with its deliveries. Raises NotFound."""
+    with writing() as session:
+        row = _locked(endpoint_id)
+        note_change(actor, None, "url", row.place, None, _subject(row))
+        session.delete(row)
+
+
+def resume_endpoint(endpoint_id: int, actor: str, *, replay: bool = True) -> None:
+    """Send again to an endpoint that is paused, beginning where it stopped, or with ``replay`` false with what happens from now on. Raises
+    NotFound, or Conflict if it is not paused."""
+    with writing() as session:
+        row = _locked(endpoint_id)
+        if row.paused_at is None:
+            raise Conflict("The event endpoint is not paused.")
+        row.paused_at, row.paused_for, row.failing_since, row.failures, row.warned = None, "", None, 0, 0
+        row.due_at, row.changed_at, row.changed_by = utcnow(), utcnow(), actor
+        waiting = update(EventDelivery).where(EventDelivery.endpoint_id == endpoint_id, EventDelivery.state == "waiting")
+        if replay:
+            session.execute(waiting.values(due_at=utcnow(), created_at=utcnow()))
+        else:
+            row.position = log.newest_position()
+            session.execute(waiting.values(state="failed", finished_at=utcnow()))
+        note_change(actor, None, "paused", True, False, _subject(row))
+
+
+def secrets_of(row: EventEndpoint) -> list[str]:
+    """The secrets that sign now, the newest first."""
+    found = [vault.decrypt(row.secret_encrypted)]
+    if row.previous_secret_encrypted is not None and row.previous_until is not None and row.previous_until > utcnow():
+        found.append(vault.decrypt(row.previous_secret_encrypted))
+    return found
+
+
+def place_of(url: str) -> str:
+    """The part of an address that may be shown: with many services the rest of it is a secret."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"[:300]
+
+
+def state_of(row: EventEndpoint) -> str:
+    """paused, disabled, failing or working."""
+    if row.paused_at is not None:
+        return "paused"
+    if not row.enabled:
+        return "disabled"
+    return "failing" if row.failing_since is not None else "working"
+
+
+def _locked(endpoint_id: int) -> EventEndpoint:
+    row = db.session.get(EventEndpoint, endpoint_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such event endpoint.")
+    return row
+
+
+def _subject(row: EventEndpoint) -> str:
+    return f"{SUBJECT} {row.name}"[:100]
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidInput("Give the event endpoint a name of at most 100 characters.", field="name")
+    return name
+
+
+def _checked_secret(secret: str) -> str:
+    if secret and not event_calls.is_secret(secret):
+        raise InvalidInput("A secret is whsec_ and the base64 of 24 to 64 random bytes.", field="secret")
+    return secret
+
+
+def version_of(row: EventEndpoint) -> str:
+    """A digest of what can be changed of an endpoint."""
+    said = f"{row.id} {row.name} {row.types} {row.enabled} {vault.decrypt(row.url_encrypted)}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _checked_types(types: Sequence[str]) -> list[str]:
+    unknown = [each for each in types if each not in TYPES]
+    if unknown:
+        raise InvalidInput(f"There is no type of event {unknown[0][:40]!r}.", field="types")
+    return [each for each in TYPES if each in types]

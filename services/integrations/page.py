@@ -1,0 +1,132 @@
+"""What the page of one integration shows, and what is still open where one is to be removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from extensions import db
+from models import Integration, Listing, Order, SyncRun
+from models.order import OPEN_STATES
+from models.types import utcnow
+from services.integrations.overview import IntegrationRow, get_row
+from services.listings import losses
+from services.listings.losses import Loss
+from services.monitoring import incident_list
+from services.monitoring.incident_list import IncidentRow
+from services.runs import activity
+from services.runs.activity import RunRow
+from services.shipping import write_backs
+from services.shops import health
+from services.shops.finding import get_integration
+from services.shops.health import Group
+from services.stock import released
+
+DAYS = 30
+LAST_RUNS = 6
+CLOCK_TOLERANCE = 300
+"""Seconds by which a shop's clock may differ from ours without a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day in the reader's zone: orders placed, runs that failed."""
+
+    day: date
+    orders: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """``row`` is as in the list; ``runs`` are the newest; ``groups`` are connection, orders, stock and write-back. ``clock`` is a
+    sentence where the shop's clock and ours differ, else empty."""
+
+    row: IntegrationRow
+    integration: Integration
+    runs: list[RunRow]
+    groups: list[Group]
+    incidents: list[IncidentRow]
+    clock: str = ""
+    loss: Loss | None = None
+
+
+def overview(integration_id: int) -> Overview:
+    """Raises NotFound."""
+    row = get_row(integration_id)
+    integration = get_integration(integration_id)
+    return Overview(
+        row, integration, activity.last_runs(integration_id, LAST_RUNS), health.groups(integration),
+        incident_list.of_integration(integration_id), clock_sentence(integration.shop.clock_ahead),
+        losses.pending(integration_id),
+    )  # fmt: skip
+
+
+def clock_sentence(ahead: int | None) -> str:
+    """What is said where the time in the shop's answers is so many seconds ahead of ours; empty up to five minutes."""
+    if ahead is None or abs(ahead) <= CLOCK_TOLERANCE:
+        return ""
+    minutes = round(abs(ahead) / 60)
+    length = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    return (
+        f"The shop's clock is {length} {'ahead of' if ahead > 0 else 'behind'} this computer's clock. No order is missed, but times may "
+        "look wrong. Check the clocks of the shop's server, of a proxy in front of it, and of this computer."
+    )
+
+
+def last_days(integration: Integration, zone: tzinfo) -> list[Day]:
+    """The last thirty days, oldest first. Two queries, whatever the number of orders."""
+    today = utcnow().astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
+    starts = [datetime.combine(day, time.min, zone) for day in (*days, today + timedelta(days=1))]
+    orders = _by_day(Order.placed_at, starts, Order.shop_id == integration.shop_id)
+    failures = _by_day(SyncRun.finished_at, starts, SyncRun.integration_id == integration.id, SyncRun.outcome == "failed")
+    return [Day(*each) for each in zip(days, orders, failures, strict=True)]
+
+
+def _by_day(column: Any, starts: list[datetime], *where: ColumnElement[bool]) -> list[int]:
+    """How many rows fall between each two neighbouring moments. Days are cut in the reader's zone, which SQL does not know."""
+    counts = [
+        func.coalesce(func.sum(case(((column >= start) & (column < end), 1), else_=0)), 0)
+        for start, end in zip(starts, starts[1:], strict=False)
+    ]
+    row = db.session.execute(select(*counts).where(column >= starts[0], column < starts[-1], *where)).one()
+    return [int(count) for count in row]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits, and of how many
+    orders the shop has not been updated yet (``not_sent``).
+    ``reserved`` are the units that its open orders have reserved."""
+
+    held: int
+    unshipped: int
+    failed_listings: int
+    preview_waits: bool
+    not_sent: int = 0
+    reserved: int = 0
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits or self.not_sent)
+
+
+def open_work(integration: Integration) -> OpenWork:
+    states = dict(
+        db.session.execute(
+            select(Order.state, func.count())
+            .where(Order.shop_id == integration.shop_id, Order.state.in_(OPEN_STATES))
+            .group_by(Order.state)
+        ).all()
+    )
+    failed = db.session.scalar(
+        select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
+    )
+    held = states.pop("on_hold", 0)
+    not_sent = sum(write_backs.count_by_state(integration.shop_id))
+    return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None, not_sent,
+                    released.reserved_units(integration.shop_id))  # fmt: skip

@@ -1,0 +1,41 @@
+"""What is wrong with the orders of integrations and their write-backs, as troubles that become incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Text, cast, func, select
+
+from extensions import db
+from models import Integration, Order, Shop, WriteBack
+from services.stock.listing_states import Trouble
+
+HELD_FOR = timedelta(hours=1)
+"""Orders on hold shorter than this are being worked on."""
+
+
+def troubles(now: datetime, mine: tuple[Any, ...]) -> Iterator[Trouble]:
+    """Write-backs the shop refused, orders on hold, and orders that could not be read or identified, of integrations that fit
+    ``mine``."""
+    refused = (
+        select(Integration.id, func.count(), func.min(WriteBack.finished_at))
+        .join(WriteBack, WriteBack.shop_id == Integration.shop_id)
+        .where(WriteBack.state == "failed", *mine)
+        .group_by(Integration.id)
+    )
+    for integration_id, count, first in db.session.execute(refused):
+        yield integration_id, "write_backs_refused", first or now, {"count": count}, True
+    held = select(Integration.id, func.count(), func.min(Order.first_seen_at)).join(Order, Order.shop_id == Integration.shop_id)
+    held = held.where(Order.held, *mine).group_by(Integration.id)
+    on_hold = db.session.execute(held).all()
+    for integration_id, count, first in on_hold:
+        yield integration_id, "orders_held", first, {"count": count}, first <= now - HELD_FOR
+    if on_hold:
+        unreadable = held.where(cast(Order.held_codes, Text).contains('"unreadable"'))
+        for integration_id, count, first in db.session.execute(unreadable):
+            yield integration_id, "orders_unreadable", first, {"count": count}, True
+    nameless = select(Integration.id, Shop.unidentified).join(Shop, Shop.id == Integration.shop_id)
+    for integration_id, count in db.session.execute(nameless.where(Shop.unidentified > 0, *mine)):
+        yield integration_id, "orders_unidentified", now, {"count": count}, True

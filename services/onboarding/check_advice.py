@@ -1,0 +1,22 @@
+"""What to do about a failed check while a shop is being added. (Runs of connected shops are repeated.)"""
+
+from __future__ import annotations
+
+AGAIN = {
+    "unreachable": "Check the website end point, and whether the shop is up.",
+    "timeout": "The shop is slow or overloaded. Check the website end point, or try again later.",
+    "busy": "Try again in a minute.",
+    "maintenance": "Try again when the shop is back.",
+    "broken": "Check the website end point, or try again later. If it lasts, the shop's own error log says why.",
+    "database": "Try again later. If it lasts, ask the shop's host about the database.",
+    "suspended": "Ask the shop's host why the account is suspended, and try again when the shop is back.",
+}
+HOST_FIRST = ("php_messages", "staging_password", "method_blocked", "body_changed", "firewall")
+"""Verdicts whose advice is a question to the shop's host."""
+
+
+def advice(verdict: str, given: str) -> str:
+    """The advice for a verdict; ``given`` is what the check itself advises."""
+    if verdict in HOST_FIRST:
+        return f"{given} Then try again."
+    return AGAIN.get(verdict, given)

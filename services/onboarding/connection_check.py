@@ -1,0 +1,107 @@
+"""The check of a draft in a worker: whether it is a shop, whether the key works, its data, and whether it was connected before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import channels
+from channels.base import Channel, Check, Credentials
+from errors import AppError
+from extensions import reading
+from services.common import channel_limits
+from services.onboarding import drafts, shop_identity, suggestions
+from services.onboarding.drafts import OpenDraft
+from services.onboarding.reauthorise import apply_reauthorisation
+from services.security import vault
+from services.shops import connection, finding
+from services.shops.kinds import status_rows
+
+Say = Callable[[str], None]
+
+
+def run_check(draft_id: int, ticket: str) -> None:
+    """Check a draft and store the result in it. Does nothing if the check is no longer needed."""
+    begun = drafts.begin_check(draft_id, ticket)
+    if begun is None:
+        return
+    draft, claim = begun
+    say = partial(drafts.say_phase, claim)
+    look = {"add": _look_at_new, "reauthorise": _look_at_known}[draft.purpose]
+    try:
+        with claim.kept_alive():
+            found = look(draft, say)
+    except AppError as error:
+        found = {"check": drafts.trouble_of(error)}
+    drafts.end_check(claim, found)
+
+
+def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
+    key = draft.answers.get("api_key", "")
+    check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
+    if not check.good:
+        return {"check": _plain(check)}
+    channel = open_checked(draft.kind, check, key)
+    try:
+        found, orders = suggestions.gather(channel, say)
+        shop_identity.refuse_copy(draft.kind, check.endpoint, channel, orders)
+        say("Checking whether this shop was connected before")
+        history = shop_identity.find_history(draft.kind, check.endpoint, channel, orders)
+    finally:
+        channel.close()
+    if history is not None and history.connected_as:
+        raise shop_identity.already_connected(history.connected_as)
+    if history is not None:
+        found["history"] = {
+            "shop_id": history.shop_id, "name": history.name, "orders": history.orders,
+            "removed_at": history.removed_at.isoformat() if history.removed_at else "",
+        }  # fmt: skip
+    return {**found, "check": _plain(check)}
+
+
+def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
+    """Check the new end point and key of an integration and that it is the same shop, and save them."""
+    with reading():
+        integration = finding.get_integration(draft.integration_id or 0)
+        key = draft.answers.get("api_key") or vault.decrypt(integration.key_encrypted)
+        shop_id = integration.shop_id
+    check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
+    if not check.good:
+        return {"check": _plain(check)}
+    channel = open_checked(draft.kind, check, key)
+    try:
+        say("Checking that it is the same shop")
+        shop_identity.refuse_other_shop(shop_id, check.endpoint, channel)
+        if shop_identity.is_empty(shop_id):
+            orders = suggestions.last_orders(channel, [])
+            shop_identity.refuse_copy(draft.kind, check.endpoint, channel, orders, but=shop_id)
+        say("Reading the shop's order statuses")
+        statuses = status_rows(channel.statuses())
+    finally:
+        channel.close()
+    apply_reauthorisation(draft.integration_id or 0, check, key, statuses, draft.actor)
+    return {"check": _plain(check)}
+
+
+def _ask(kind: str, endpoint: str, key: str, say: Say) -> Check:
+    say("Connecting to the shop. This can take some minutes if the shop is slow")
+    return connection.check_shop(kind, endpoint, key)
+
+
+def open_checked(kind: str, check: Check, key: str) -> Channel:
+    """A channel to a shop after a successful check."""
+    credentials = Credentials(check.endpoint, key.strip(), check.generation, check.admin_script)
+    return channels.open_channel(kind, credentials, limits=channel_limits.channel_limits())
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    return {
+        "verdict": check.verdict, "message": check.message, "advice": check.advice, "endpoint": check.endpoint,
+        "generation": check.generation, "admin_script": check.admin_script, "moved_to": check.moved_to,
+    }  # fmt: skip
+
+
+def read_back(plain: dict[str, Any]) -> Check:
+    """What ``_plain`` wrote."""
+    return Check(**{name: plain[name] for name in plain if name in Check.__slots__})

@@ -1,0 +1,174 @@
+"""Drafts: the answers of somebody who is adding a shop, stored encrypted for a day, and the state of their check.
+
+The answers and the results of the check are stored separately, because the user may change answers during the check.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, delete, select
+
+from errors import AppError, LeaseLost, NotFound
+from extensions import db, reading, writing
+from models import Draft
+from models.types import utcnow
+from services.common.claims import Claim, Claimable
+from services.security import vault
+
+KEPT = timedelta(days=1)
+GONE = "That set-up has ended. It was finished, cancelled, or not used for more than a day."
+
+
+PATIENCE = 30
+"""Seconds that a check may wait for a worker, or its worker may show no sign of life, before the page says so."""
+CHECKS = Claimable(Draft.check_token, Draft.lease_until, lambda: PATIENCE)
+
+
+class DraftGone(NotFound):
+    """There is no such draft, or it belongs to another user."""
+
+    code = "draft_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDraft:
+    """A decrypted draft. ``state`` is that of the check: empty, asked, checking or done; ``found`` is empty until it is done.
+    ``lease_until`` is the end of its worker's lease, or of the time it may wait for one."""
+
+    id: int
+    token: str
+    purpose: str
+    kind: str
+    integration_id: int | None
+    actor: str
+    state: str
+    lease_until: datetime | None
+    phase: str
+    answers: dict[str, Any]
+    found: dict[str, Any]
+
+    @property
+    def good(self) -> bool:
+        """Whether the check of the present answers succeeded."""
+        return self.state == "done" and self.found.get("check", {}).get("verdict") == "good"
+
+
+def create(purpose: str, kind: str, actor: str, answers: dict[str, Any], integration_id: int | None = None) -> str:
+    """Create a draft and return its token. Expired drafts are deleted."""
+    token = secrets.token_urlsafe(18)
+    now = utcnow()
+    with writing() as session:
+        session.execute(delete(Draft).where(Draft.expires_at < now))
+        session.add(
+            Draft(token=token, purpose=purpose, kind=kind, actor=actor, integration_id=integration_id, expires_at=now + KEPT,
+                  answers_encrypted=_encrypt(answers))
+        )  # fmt: skip
+    return token
+
+
+def open_draft(token: str, actor: str, purpose: str) -> OpenDraft:
+    """Raises DraftGone."""
+    draft = db.session.scalar(_mine(token, actor).where(Draft.purpose == purpose))
+    if draft is None:
+        raise DraftGone(GONE)
+    return _opened(draft)
+
+
+def list_drafts(actor: str) -> list[OpenDraft]:
+    """The drafts that a user can continue, newest first."""
+    query = (
+        select(Draft).where(Draft.actor == actor, Draft.purpose == "add", Draft.expires_at > utcnow()).order_by(Draft.id.desc())
+    )
+    return [_opened(draft) for draft in db.session.scalars(query.limit(5))]
+
+
+def answer(token: str, actor: str, **answers: Any) -> OpenDraft:
+    """Store answers, for another day. A changed end point or key discards the last check. Raises DraftGone."""
+    with writing() as session:
+        draft = session.scalar(_mine(token, actor).with_for_update())
+        if draft is None:
+            raise DraftGone(GONE)
+        before = _decrypt(draft.answers_encrypted)
+        after = {**before, **answers}
+        draft.answers_encrypted, draft.expires_at = _encrypt(after), utcnow() + KEPT
+        if any(before.get(name) != after.get(name) for name in ("endpoint", "api_key")):
+            draft.check_state, draft.check_ticket, draft.found_encrypted, draft.phase = "", "", None, ""
+        draft_id = draft.id
+    return _opened(db.session.get_one(Draft, draft_id))
+
+
+def discard(token: str, actor: str) -> None:
+    """Delete a draft. Repeating it is harmless."""
+    with writing() as session:
+        session.execute(delete(Draft).where(Draft.token == token, Draft.actor == actor))
+
+
+def ask_check(token: str, actor: str) -> tuple[int, str]:
+    """Request a check. Returns the draft's id and the check's ticket, for the queue. Raises DraftGone."""
+    ticket = secrets.token_hex(16)
+    with writing() as session:
+        draft = session.scalar(_mine(token, actor).with_for_update())
+        if draft is None:
+            raise DraftGone(GONE)
+        draft.check_state, draft.check_ticket, draft.check_token = "asked", ticket, ""
+        draft.lease_until = utcnow() + timedelta(seconds=PATIENCE)
+        draft.found_encrypted, draft.phase = None, ""
+        return draft.id, ticket
+
+
+def begin_check(draft_id: int, ticket: str) -> tuple[OpenDraft, Claim] | None:
+    """Claim a check; None if it is no longer needed, or another worker has claimed it."""
+    claim = CHECKS.claim(draft_id, Draft.check_ticket == ticket, Draft.check_state == "asked", check_state="checking")
+    if claim is None:
+        return None
+    with reading() as session:
+        return _opened(session.get_one(Draft, draft_id)), claim
+
+
+def say_phase(claim: Claim, phase: str) -> None:
+    """Store what the check does now, for the page."""
+    _note(claim, phase=phase)
+
+
+def end_check(claim: Claim, found: dict[str, Any]) -> bool:
+    """Store the results of the check; False if it is no longer needed."""
+    return _note(claim, check_state="done", phase="", found_encrypted=_encrypt(found))
+
+
+def _note(claim: Claim, **values: Any) -> bool:
+    with suppress(LeaseLost), writing():
+        claim.hold(**values)
+        return True
+    return False
+
+
+def _mine(token: str, actor: str) -> Select[Draft]:
+    return select(Draft).where(Draft.token == token, Draft.actor == actor, Draft.expires_at > utcnow())
+
+
+def _opened(draft: Draft) -> OpenDraft:
+    return OpenDraft(
+        id=draft.id, token=draft.token, purpose=draft.purpose, kind=draft.kind, integration_id=draft.integration_id,
+        actor=draft.actor, state=draft.check_state, lease_until=draft.lease_until, phase=draft.phase,
+        answers=_decrypt(draft.answers_encrypted), found=_decrypt(draft.found_encrypted) if draft.found_encrypted else {},
+    )  # fmt: skip
+
+
+def _encrypt(values: dict[str, Any]) -> bytes:
+    return vault.encrypt(json.dumps(values, separators=(",", ":")))
+
+
+def _decrypt(encrypted: bytes) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(vault.decrypt(encrypted))
+    return values
+
+
+def trouble_of(error: AppError) -> dict[str, Any]:
+    """An error in the form of a check's verdict."""
+    return {"verdict": error.code, "message": error.message, "advice": error.advice}

@@ -1,0 +1,49 @@
+"""A new end point or key for a connected shop, after both were tried."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, select
+
+from channels.base import Check
+from errors import Conflict, NotFound
+from extensions import writing
+from models import Integration, Shop
+from services.integrations.lifecycle import address_of, last4
+from services.monitoring import incidents
+from services.monitoring.connection_state import make_all_due, note_good
+from services.security import vault
+from services.security.audit import note_change
+from services.shops import health
+
+
+def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses: list[list[str]], actor: str) -> None:
+    """Save what a good ``check`` tried, clear what was wrong, and let the jobs resume. The generation may have changed with
+    it: a shop that was upgraded stays the same shop. Raises NotFound, or Conflict where another integration has that address."""
+    key = key.strip()
+    with writing() as session:
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        if integration is None or integration.removed_at is not None:
+            raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+        taken = session.scalar(
+            select(Integration)
+            .join(Shop)
+            .where(
+                Integration.id != integration_id,
+                Integration.removed_at.is_(None),
+                Integration.kind == integration.kind,
+                or_(Shop.address == address_of(check.endpoint), Integration.endpoint == check.endpoint),
+            )
+        )
+        if taken is not None:
+            raise Conflict(f"That end point belongs to {taken.name}.", "Open that integration instead.")
+        note_change(actor, integration_id, "end_point", integration.endpoint, check.endpoint)
+        note_change(actor, integration_id, "api_key", None, "entered again")
+        integration.endpoint, integration.admin_script = check.endpoint, check.admin_script
+        integration.generation, integration.statuses = check.generation, statuses
+        integration.shop.address = address_of(check.endpoint)
+        integration.key_encrypted, integration.key_last4 = vault.encrypt(key), last4(key)
+        integration.writes_refused, integration.put_by_post = False, ""
+        health.note_answer(integration)
+        note_good(integration)
+        make_all_due(integration)
+    incidents.review(integration_id)

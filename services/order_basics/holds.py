@@ -1,0 +1,165 @@
+"""Evaluation of orders: whether an order is ready, waits for payment, or is on hold and why. Decided from what is stored; no shop is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+import channels
+from extensions import db
+from models import Integration, Order, OrderLine, Shop
+from models.order import GONE_CODE
+from services.order_basics.money import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``note`` what is worth knowing."""
+
+    state: str
+    codes: list[str]
+    reasons: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of an integration that an evaluation depends on."""
+
+    kind: str
+    work_statuses: tuple[tuple[str, str], ...]
+    with_back_orders: bool
+
+    @classmethod
+    def of(cls, integration: Integration) -> Rules:
+        pairs = tuple((pair[0].upper(), pair[1].upper()) for pair in integration.work_statuses)
+        return cls(integration.kind, pairs, integration.with_back_orders)
+
+    def stage(self, payment_status: str, shipping_status: str) -> str:
+        """``open``, ``shipped`` or ``cancelled``, as the kind of channel defines them."""
+        return channels.facts_of(self.kind).stage(payment_status, shipping_status)
+
+    def puts_back(self, payment_status: str, shipping_status: str) -> bool | None:
+        """Whether the shop has put an order's units back on its own shelf; None where that is not known."""
+        return channels.facts_of(self.kind).puts_back(payment_status, shipping_status)
+
+    def stage_of(self, order: Order) -> str:
+        """``stage`` of a stored order; an order that a person cancelled here stays cancelled unless the goods have left. So does one whose
+        deletion in the shop a person has marked as seen."""
+        stage = self.stage_for(order, order.payment_status, order.shipping_status)
+        over = order.called_off_at is not None or order.gone_seen_at is not None
+        return "cancelled" if stage == "open" and over else stage
+
+    def stage_for(self, order: Order, payment_status: str, shipping_status: str) -> str:
+        """``stage`` of a stored order under these statuses: a status whose shipment a person has voided does not count as shipped."""
+        stage = self.stage(payment_status, shipping_status)
+        return "open" if stage == "shipped" and shipping_status and shipping_status == order.reopened_status else stage
+
+    def is_work(self, payment_status: str, shipping_status: str) -> bool:
+        payment, shipping = payment_status.upper(), shipping_status.upper()
+        return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
+
+
+def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluation:
+    """Decide the state of an order. Raises nothing: what is wrong with it becomes a reason."""
+    codes: list[str] = []
+    reasons: list[str] = []
+    notes: list[str] = []
+
+    def hold(code: str, reason: str) -> None:
+        if code in order.accepted_codes:
+            notes.append(f"Accepted: {reason}")
+            return
+        codes.append(code)
+        reasons.append(reason)
+
+    stage = rules.stage_of(order)
+    for code, doubt in order.doubts:
+        hold(code, doubt)
+    if order.gone_at is not None and order.superseded_at is None and stage == "open":
+        hold(GONE_CODE, "The shop no longer has this order. Mark it as seen to free its stock.")
+    for problem in order.problems:
+        hold("unreadable", problem)
+    if order.difference:
+        hold("sums", f"The sums disagree by {plain(order.difference, order.decimals)} {order.currency}".rstrip() + ".")
+    if len(order.currency) != 3 or not order.currency.isalpha():
+        hold("currency", f"The currency {order.currency!r} is not known." if order.currency else "The order has no currency.")
+    if not order.shipping_address and not order.billing_address:
+        hold("address", "The order has no address.")
+    # Goods that have left, or never will, need no stock item.
+    for line in lines if stage == "open" else ():
+        if not line.allocations and line.could_mean:
+            hold("doubtful_sku", f"SKU {line.sku} could be the stock item {line.could_mean}: link its listing to one of them.")
+        elif not line.allocations and not line.uncounted:
+            hold(
+                "unknown_sku",
+                f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.",
+            )
+    if not lines:
+        hold("no_lines", "The order has no lines.")
+    if stage == "open":
+        for line in lines:
+            short = line.left - line.reserved
+            if short > 0 and line.allocations:
+                sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
+                if rules.with_back_orders:
+                    notes.append(sentence)
+                else:
+                    hold("short", sentence)
+    return Evaluation(
+        _state(stage, order, lines, rules, bool(codes)), sorted(set(codes)), "\n".join(dict.fromkeys(reasons)), "\n".join(notes)
+    )
+
+
+def _state(stage: str, order: Order, lines: Sequence[OrderLine], rules: Rules, held: bool) -> str:
+    if any(code not in order.accepted_codes for code, _ in order.doubts):
+        return "on_hold"
+    if stage != "open":
+        return stage
+    if held:
+        return "on_hold"
+    if any(line.shipped for line in lines):
+        return "shipped" if all(line.shipped >= line.quantity for line in lines) else "part_shipped"
+    reopened = order.reopened_status != "" and order.shipping_status == order.reopened_status
+    return "ready" if reopened or rules.is_work(order.payment_status, order.shipping_status) else "awaiting_payment"
+
+
+def apply(order: Order, evaluation: Evaluation) -> None:
+    order.state, order.held_codes, order.held_reason, order.note = (
+        evaluation.state,
+        evaluation.codes,
+        evaluation.reasons,
+        evaluation.note,
+    )
+
+
+def evaluate_stored(order_ids: Iterable[int]) -> int:
+    """Evaluate stored orders again, after what held them may have been fixed. Returns how many were released.
+    Call it inside ``writing()``."""
+    ids = sorted(set(order_ids))
+    released = 0
+    rules_of: dict[int, Rules | None] = {}
+    for start in range(0, len(ids), 500):
+        query = select(Order).where(Order.id.in_(ids[start : start + 500])).options(selectinload(Order.lines))
+        for order in db.session.scalars(query):
+            if order.shop_id not in rules_of:
+                rules_of[order.shop_id] = rules_for_shop(order.shop_id)
+            rules = rules_of[order.shop_id]
+            if rules is None:
+                continue
+            was = order.state
+            apply(order, evaluate(order, order.lines, rules))
+            released += was == "on_hold" and order.state != "on_hold"
+    return released
+
+
+def rules_for_shop(shop_id: int) -> Rules | None:
+    """The rules of the newest integration of a shop, removed ones included: the orders of a removed shop are evaluated by the same rules."""
+    integration = db.session.scalar(
+        select(Integration).join(Shop).where(Integration.shop_id == shop_id)
+        .order_by(Integration.removed_at.is_not(None), Integration.id.desc()).limit(1)
+    )  # fmt: skip
+    return Rules.of(integration) if integration else None

@@ -1,0 +1,128 @@
+"""The inbox of held orders: grouped by cause. Fixing a cause once releases all of its orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from errors import InvalidInput
+from extensions import db, writing
+from models import Integration, Listing, Order, OrderLine
+from models.sku_key import sku_key
+from services.common.deadlocks import retry_on_deadlock
+from services.order_basics import holds
+
+ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short", "identity", "lines")
+"""Causes that a person may accept as they are. An unknown SKU has to be fixed, and what could not be read has to be read."""
+
+WORDS = {
+    "doubtful_sku": "The SKU could mean several of our stock items",
+    "unknown_sku": "The SKU is not one of our stock items",
+    "sums": "The sums disagree",
+    "currency": "The currency is not known",
+    "address": "There is no address",
+    "no_lines": "The order has no lines",
+    "short": "There is not enough in stock",
+    "identity": "It may be another order under the same id",
+    "gone": "The shop no longer has the order",
+    "lines": "It is not clear which of its lines were shipped",
+    "unreadable": "Something in the order could not be read",
+}
+SHOWN = 8
+
+
+@dataclass
+class Group:
+    """``order_ids`` are all orders of the cause; ``shown`` are (id, number, integration name) of the first few."""
+
+    code: str
+    title: str
+    sku: str = ""
+    name: str = ""
+    listed: bool = False
+    order_ids: list[int] = field(default_factory=list)
+    shown: list[tuple[int, str, str]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """What distinguishes it from other groups of its code."""
+        return self.sku or self.name
+
+
+def groups() -> list[Group]:
+    """All causes, those that hold most orders first. An order with two causes is in both groups."""
+    rows = db.session.execute(
+        select(Order.id, Order.number, Order.external_id, Integration.name, Order.held_codes, Order.held_reason)
+        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(Order.state == "on_hold")
+        .order_by(Order.placed_at, Order.id)
+    ).all()
+    unknown = _unknown([row.id for row in rows])
+    found: dict[tuple[str, str], Group] = {}
+    for row in rows:
+        for code in row.held_codes:
+            for sku, name in unknown.get(row.id, [("", "")]) if code == "unknown_sku" else [("", "")]:
+                title = WORDS.get(code, code)
+                if code == "unknown_sku":
+                    title = f"SKU {sku} is not one of our stock items" if sku else f"A line has no SKU: {name}"
+                group = found.setdefault((code, sku or name), Group(code, title, sku, name))
+                group.order_ids.append(row.id)
+                if len(group.shown) < SHOWN:
+                    group.shown.append((row.id, row.number or row.external_id, row.name))
+                if code != "unknown_sku":
+                    for reason in row.held_reason.splitlines():
+                        if reason not in group.reasons and len(group.reasons) < 5:
+                            group.reasons.append(reason)
+    _note_listed(found.values())
+    return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))
+
+
+def _unknown(order_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for start in range(0, len(order_ids), 500):
+        query = select(OrderLine.order_id, OrderLine.sku, OrderLine.name).where(
+            OrderLine.order_id.in_(order_ids[start : start + 500]),
+            ~OrderLine.allocations.any(),
+            OrderLine.uncounted.is_(False),
+            OrderLine.could_mean == "",
+        )
+        for order_id, sku, name in db.session.execute(query):
+            if (sku, name) not in found[order_id]:
+                found[order_id].append((sku, name))
+    return found
+
+
+def _note_listed(found: Iterable[Group]) -> None:
+    wanted = [group for group in found if group.sku]
+    if wanted:
+        keys = [sku_key(group.sku) for group in wanted]
+        listed = set(db.session.scalars(select(Listing.sku_key).where(Listing.sku_key.in_(keys))))
+        for group in wanted:
+            group.listed = sku_key(group.sku) in listed
+
+
+@retry_on_deadlock
+def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
+    """Accept what holds these orders as it is; returns how many were released. Raises InvalidInput for a cause that has
+    to be fixed."""
+    if code not in ACCEPTABLE:
+        raise InvalidInput("That cannot be accepted as it is.", "Fix the cause.")
+    with writing() as session:
+        held = session.scalars(
+            select(Order).where(Order.id.in_(order_ids), Order.state == "on_hold").with_for_update()
+        ).all()  # fmt: skip
+        for order in held:
+            if code in order.held_codes:
+                order.accepted_codes = sorted({*order.accepted_codes, code})
+                order.reread_due |= code == "identity"
+        session.flush()
+        return holds.evaluate_stored(order.id for order in held)
+
+
+def ids_of(code: str, key: str) -> list[int]:
+    """The orders that a cause holds now. ``key`` is that of its group."""
+    return next((group.order_ids for group in groups() if (group.code, group.key) == (code, key)), [])

@@ -1,0 +1,379 @@
+"""What the orders pages show: a page of the list, and everything there is to know about one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy.orm import selectinload
+
+from errors import NotFound
+from extensions import db
+from models import Allocation, Integration, Order, OrderChange, OrderLine, Oversell, Shipment, StockItem, WriteBack
+from models.order import OPEN_STATES, mark_of
+from models.types import utcnow
+from services.common.batches import in_batches, stamp
+from services.common.paging import Page, by_id, page_of
+from services.order_basics.money import plain
+from services.orders import queries, search
+from services.orders import redaction as customers
+from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
+from services.shipping.batches import Batch
+from services.shops import finding, kinds
+
+PAGE_SIZE = 50
+AGES = {"1": 1, "7": 7, "30": 30, "90": 90}
+SORTS: dict[str, Any] = {
+    "newest": (Order.placed_at.desc(), Order.id.desc()), "oldest": (Order.placed_at, Order.id),
+    "number": (Order.number, Order.id), "total": (Order.total.desc(), Order.id.desc()), "customer": (Order.customer, Order.id),
+}  # fmt: skip
+WITH_ALLOCATIONS = selectinload(Order.lines).selectinload(OrderLine.allocations).selectinload(Allocation.stock_item)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the list is filtered by. ``state`` is a word of order_list.STATES or SPECIAL.
+
+    ``customers`` says whether the reader may see who bought: without it no name is shown, searched or sorted by."""
+
+    integration_id: int | None = None
+    search: str = ""
+    state: str = ""
+    age: str = ""
+    sort: str = "newest"
+    customers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: int
+    number: str
+    integration: str
+    placed_at: datetime
+    customer: str
+    total: str
+    currency: str
+    pieces: int
+    state: str
+    held_reason: str
+    note: str
+    cancel_unseen: bool
+    by_hand: bool
+    payment_status: str
+    shipping_status: str
+    superseded_at: datetime | None = None
+    gone_at: datetime | None = None
+    external_id: str = ""
+
+    @property
+    def mark(self) -> str:
+        return mark_of(self.superseded_at, self.gone_at)
+
+
+def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
+    """One page of the orders of present integrations."""
+    return page_of(_matching(wanted), _order(wanted), place, PAGE_SIZE, by_id(lambda ids: _rows(ids, wanted.customers)))
+
+
+def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
+    """All of them, a batch at a time, for a file."""
+    return in_batches(_matching(wanted).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers))
+
+
+def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
+    query = select(Order.id).where(_is_present())
+    if wanted.integration_id is not None:
+        one = select(Integration.shop_id).where(Integration.id == wanted.integration_id, Integration.removed_at.is_(None))
+        query = select(Order.id).where(Order.shop_id == one.scalar_subquery())
+    if wanted.search:
+        query = query.where(search.found_by(wanted.search, with_customers=wanted.customers))
+    if wanted.state:
+        query = query.where(queries.in_state(wanted.state))
+    if wanted.age in AGES:
+        query = query.where(Order.placed_at >= utcnow() - timedelta(days=AGES[wanted.age]))
+    elif wanted.age == "older":
+        query = query.where(Order.placed_at < utcnow() - timedelta(days=90))
+    return query
+
+
+def _order(wanted: Wanted) -> Sequence[Any]:
+    sort = "newest" if wanted.sort == "customer" and not wanted.customers else wanted.sort
+    order: Sequence[Any] = SORTS.get(sort, SORTS["newest"])
+    return order
+
+
+def _rows(ids: Sequence[int], with_customers: bool) -> dict[int, Row]:
+    pieces = (
+        select(func.coalesce(func.sum(OrderLine.quantity), 0))
+        .where(OrderLine.order_id == Order.id)
+        .correlate(Order)
+        .scalar_subquery()
+    )
+    query = (
+        select(
+            Order.id, Order.number, Order.external_id, Integration.name, Order.placed_at, Order.customer, Order.email, Order.total,
+            Order.decimals, Order.currency, pieces, Order.state, Order.held_reason, Order.note, Order.id.in_(queries.to_decide()),
+            Order.id.in_(queries.waits_by_hand()), Order.payment_status, Order.shipping_status, Order.superseded_at, Order.gone_at,
+        )
+        .join(Integration, and_(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)))
+        .where(Order.id.in_(ids))
+    )  # fmt: skip
+    found: dict[int, Row] = {}
+    for row in db.session.execute(query):
+        order_id, number, external_id, name, placed_at, customer, email, total, decimals, currency, ordered, *rest = row
+        shown = customer or email if with_customers else ""
+        rest = [*rest, external_id]
+        found[order_id] = Row(
+            order_id, number or external_id, name, placed_at, shown, plain(total, decimals), currency, int(ordered), *rest
+        )
+    return found
+
+
+def _is_present() -> ColumnElement[bool]:
+    """Whether an order's shop is connected. Asked order by order: a list of shops would have the database sort all their orders
+    where the newest fifty are wanted."""
+    return select(Integration.id).where(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)).exists()
+
+
+def counts() -> dict[str, int]:
+    """How many orders of present integrations are in each open state, with those whose cancellation nobody has marked as seen.
+    Closed orders are not counted: an old shop has a hundred thousand."""
+    query = select(Order.state, func.count()).where(Order.state.in_(OPEN_STATES), _is_present()).group_by(Order.state)
+    found = dict(db.session.execute(query).all())
+    present = select(Integration.shop_id).where(Integration.removed_at.is_(None))
+    unseen = select(func.count()).select_from(Order).where(Order.shop_id.in_(present), Order.id.in_(queries.to_decide()))
+    waiting = select(func.count()).select_from(Order).where(Order.id.in_(queries.waits_by_hand()), _is_present())
+    return {**found, "cancel_unseen": db.session.scalar(unseen) or 0, "by_hand": db.session.scalar(waiting) or 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an order's time-line. ``fields`` are (name, before, after)."""
+
+    at: datetime
+    title: str
+    text: str = ""
+    tone: str = "idle"
+    fields: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may.
+    ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of the shipment that can be undone, with
+    ``just_shipped`` while it is about to be sent.
+    ``blocked`` is the write-back that was stopped because the shop has called the order off, ``may_send_again`` whether the
+    shop has changed that back; ``by_hand`` are tracking numbers that a person has to enter in the shop.
+    Where ``customers`` is False, all that is about a person has been taken out of the other values."""
+
+    customers: bool
+    order: Order
+    integration: Integration
+    payment: str
+    shipping: str
+    money: list[tuple[str, str]]
+    total: str
+    difference: str
+    lines: list[dict[str, Any]]
+    shipments: list[Shipment]
+    write_backs: list[WriteBack]
+    timeline: list[Event]
+    oversold: list[str]
+    refusal: str
+    warn_mail: bool
+    blocked: WriteBack | None
+    may_send_again: bool
+    by_hand: list[str]
+    to_do: list[str]
+    may_undo: int | None
+    just_shipped: Batch | None
+
+
+def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
+    """Raises NotFound. An order of a removed shop is shown, and nothing can be done with it."""
+    order = db.session.scalar(select(Order).where(Order.id == order_id).options(WITH_ALLOCATIONS, *queries.WITHOUT_PAYLOAD))
+    integration = finding.newest_of_shop(order.shop_id) if order is not None else None
+    if order is None or integration is None:
+        raise NotFound("There is no such order.")
+    names = {(status.kind, status.code or status.external_id): status.name for status in kinds.statuses_of(integration)}
+    updates, sent = write_backs.of_order(order.id), shipments.of_order(order.id)
+    lines = [_line(line, order.decimals, with_customers) for line in order.lines]
+    blocked, may_send_again = called_off.blocked(order.id), called_off.changed_back(order)
+    newest = undo.possible(order)
+    may_undo, just_shipped = (None, None) if newest is None else (newest.id, batches.of_shipment(newest))
+    tasks = by_hand.tasks(order.id)
+    waiting = by_hand.waiting_numbers(order.id)
+    refusal = (
+        shipments.refusal(order)
+        if integration.removed_at is None
+        else "Its shop was removed. Connect it again to ship its orders."
+    )
+    if not with_customers:
+        customers.hide(order, sent, updates, tasks)
+    return OrderPage(
+        with_customers, order, integration, names.get(("payment", order.payment_status), order.payment_status),
+        names.get(("shipping", order.shipping_status), order.shipping_status), _money(order), plain(order.total, order.decimals),
+        plain(order.difference, order.decimals) if order.difference else "", lines,
+        sent, updates, _timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,
+        blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
+        may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
+    )  # fmt: skip
+
+
+def _money(order: Order) -> list[tuple[str, str]]:
+    parts: list[tuple[str, Decimal]] = [
+        ("Items", order.items), ("Tax on items", order.items_tax), ("Shipping", order.shipping),
+        ("Tax on shipping", order.shipping_tax), ("Discount", order.discount), ("Other", order.other),
+    ]  # fmt: skip
+    return [(label, plain(amount, order.decimals)) for label, amount in parts if amount or label == "Items"]
+
+
+def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
+    return {
+        "id": line.id, "position": line.position, "sku": line.sku, "name": line.name, "quantity": line.quantity,
+        "price": queries.unit_price(line.price, decimals), "total": plain(line.total, decimals),
+        "options": list(queries.options_object(line.options).items()) if with_options else [], "reserved": line.reserved, "shipped": line.shipped,
+        "left": max(0, line.left), "stock_item_id": line.allocations[0].stock_item_id if len(line.allocations) == 1 else None,
+        "kit": [(each.stock_item.sku, each.units) for each in line.allocations] if sum(each.units for each in line.allocations) > 1 else [],
+    }  # fmt: skip
+
+
+def _timeline(
+    order: Order,
+    updates: Sequence[WriteBack],
+    sent: Sequence[Shipment],
+    with_customers: bool,
+    names: Mapping[tuple[str, str], str],
+) -> list[Event]:
+    """Newest first. ``names`` are those of statuses, by kind and code."""
+    events = [
+        Event(order.placed_at, "Placed in the shop"),
+        Event(order.first_seen_at, "Imported"),
+    ]
+    changes = db.session.scalars(select(OrderChange).where(OrderChange.order_id == order.id).order_by(OrderChange.id))
+    for change in changes:
+        noted = change.fields if with_customers else customers.without_customer(change.fields)
+        fields: list[Any] = [
+            (name.replace("_", " "), *(_said(names.get((name.removesuffix("_status"), str(value)), value)) for value in values))
+            for name, values in noted.items()
+        ]
+        events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
+    for shipment in sent:
+        events += _shipment_events(shipment)
+    for row in updates:
+        events.append(_update_event(row, names))
+    if order.superseded_at is not None:
+        events.append(Event(order.superseded_at, "The shop uses its id for another order", "", "warn"))
+    if order.gone_at is not None:
+        events.append(Event(order.gone_at, "Deleted in the shop", "", "bad"))
+    if order.called_off_at is not None:
+        events.append(Event(order.called_off_at, "Cancelled in Cartlink", "", "bad"))
+    return sorted(events, key=lambda event: event.at, reverse=True)
+
+
+def _shipment_events(shipment: Shipment) -> list[Event]:
+    """That it was shipped, as it was then, and what people did with it since."""
+    what = ", ".join(f"{line.quantity} × {line.sku or line.name}" for line in shipment.lines)
+    now = {"carrier": shipment.carrier, "tracking": shipment.tracking_number}
+    versions = [_parcel(each) for each in (*shipment.edits, now)]
+    with_it = f" with {versions[0]}" if versions[0] else ""
+    text = f"{what}{with_it}. {shipment.note}".strip()
+    events = [Event(shipment.shipped_at, f"Shipped by {_person(shipment.actor)}", text, "good")]
+    for edit, before, after in zip(shipment.edits, versions, versions[1:], strict=False):
+        title = f"Tracking changed by {_person(edit['by'])}"
+        events.append(Event(datetime.fromisoformat(edit["at"]), title, fields=[("parcel", before or "–", after or "–")]))
+    if shipment.entered_at is not None:
+        events.append(Event(shipment.entered_at, "Tracking number marked as entered in the shop"))
+    if shipment.voided_at is not None:
+        title = f"Shipment {'undone' if shipment.undone else 'voided'} by {_person(shipment.voided_by)}"
+        events.append(Event(shipment.voided_at, title, what, "warn"))
+    return events
+
+
+def _parcel(version: Mapping[str, str]) -> str:
+    return " ".join(part for part in (version["carrier"], version["tracking"]) if part)
+
+
+def _person(actor: str) -> str:
+    return actor.partition(":")[2] or actor
+
+
+def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str]) -> Event:
+    what = {"shipped": "shipped", "part_shipped": "shipped in part", "cancelled": "cancelled"}[row.event]
+    tracking = f" Tracking: {', '.join(row.tracking_numbers)}." if row.tracking_numbers else ""
+    if row.state == "done":
+        title = f"Sent to the shop: {what}" if row.sent else "The shop had this status already"
+        return Event(
+            row.finished_at or row.created_at,
+            title,
+            f"Status in the shop: {names.get(('shipping', row.answer), row.answer) or '–'}.{tracking} {row.note}".strip(),
+            "good",
+        )
+    if row.state == "failed":
+        return Event(
+            row.finished_at or row.created_at, "The shop could not be updated", f"{row.error} {row.advice}".strip(), "bad"
+        )
+    if row.state == "handled":
+        return Event(row.finished_at or row.created_at, "Not sent to the shop", f"{row.error} Marked as seen.".strip())
+    if row.state == "undone":
+        return Event(row.finished_at or row.created_at, f"Not sent to the shop: {what}", "Its shipment was undone or voided.")
+    if row.state == "replaced":
+        return Event(row.finished_at or row.created_at, f"Sending to the shop: {what}", row.note or "Replaced by a later one.")
+    tries = f" Tried {row.tries} times: {row.error}" if row.error else ""
+    return Event(row.created_at, f"Sending to the shop: {what}", f"Waiting.{tracking}{tries}", "busy")
+
+
+def _said(value: Any) -> str:
+    """A stored value as text."""
+    if value is None or value == "" or value == []:
+        return "–"
+    if isinstance(value, dict):
+        return ", ".join(str(part) for key, part in value.items() if part and key != "extra")
+    if isinstance(value, list):
+        return ", ".join(" × ".join(str(part) for part in reversed(one)) if isinstance(one, list) else str(one) for one in value)
+    return str(value)
+
+
+def oversold(order_id: int) -> list[str]:
+    """One sentence for each stock item that this order and one of another shop sold when there was not enough for both."""
+    lacks = Oversell.order_id == order_id
+    query = (
+        select(Oversell.units, lacks, StockItem.sku, Order.number, Integration.name)
+        .join(StockItem, StockItem.id == Oversell.stock_item_id)
+        .join(Order, Order.id == case((lacks, Oversell.other_order_id), else_=Oversell.order_id))
+        .outerjoin(Integration, and_(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)))
+        .where(or_(lacks, Oversell.other_order_id == order_id))
+        .order_by(Oversell.id)
+    )
+    sentences = []
+    for units, is_lacking, sku, number, name in db.session.execute(query):
+        are, place = "is" if units == 1 else "are", f"order {number} of {name or 'a removed shop'}"
+        if is_lacking:
+            sentences.append(f"{sku}: {units} {are} missing, because {place} took the last.")
+        else:
+            sentences.append(f"{sku}: this order took the last; {place} sold {units} that {are} not there.")
+    return sentences
+
+
+def raw_payload(order_id: int) -> str:
+    """What the shop sent, as indented JSON. Raises NotFound."""
+    raw = db.session.scalar(select(Order.raw).where(Order.id == order_id))
+    if raw is None:
+        raise NotFound("There is no such order.")
+    return msgspec.json.format(raw or b"{}", indent=2).decode()
+
+
+def row_for_file(row: Row) -> tuple[Any, ...]:
+    return (
+        row.number, row.integration, stamp(row.placed_at), row.customer, row.pieces, row.total, row.currency, row.payment_status,
+        row.shipping_status, row.state, row.held_reason, row.note, row.mark, row.external_id,
+    )  # fmt: skip
+
+
+HEADER = ("number", "integration", "placed_at", "customer", "pieces", "total", "currency", "payment_status", "shipping_status",
+          "state", "held_because", "note", "mark", "id")  # fmt: skip

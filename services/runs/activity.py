@@ -1,0 +1,190 @@
+"""What the activity page shows: sync runs, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, case, func, select
+
+from errors import NotFound
+from extensions import db
+from models import FlowKind, Integration, SyncRun
+from models.flow import SYNCS
+from models.types import Moment, seconds_between, utcnow
+from services.common.batches import in_batches, stamp
+from services.common.paging import Page, by_id, page_of
+
+PAGE_SIZE = 50
+MOST_SORTED = 2_001
+"""Runs that are sorted otherwise than by their number: the newest that fit. One more than lists count, so that a list says that there are more."""
+KINDS = (*SYNCS, FlowKind.UNDO)
+OUTCOMES = ("", "failed", "lost", "partial", "waiting", "stopped", "done")
+"""Runs under way first, then those with trouble."""
+TAKEN = seconds_between(
+    SyncRun.started_at, func.coalesce(SyncRun.finished_at, bindparam("now", callable_=utcnow, type_=Moment()))
+)
+SORTS: dict[str, Any] = {
+    "oldest": (SyncRun.id,), "started": (func.coalesce(SyncRun.started_at, SyncRun.created_at).desc(), SyncRun.id.desc()),
+    "longest": (SyncRun.started_at.is_(None), func.coalesce(TAKEN, 0.0).desc(), SyncRun.id.desc()),
+    "integration": (Integration.name_key, Integration.id, SyncRun.id.desc()),
+    "kind": (case({name: place for place, name in enumerate(KINDS)}, value=SyncRun.kind, else_=len(KINDS)), SyncRun.id.desc()),
+    "outcome": (
+        case({name: place for place, name in enumerate(OUTCOMES)}, value=SyncRun.outcome, else_=len(OUTCOMES)), SyncRun.id.desc(),
+    ),
+}  # fmt: skip
+"""Other orders than the newest first; a run that has not begun comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A sync run with its integration's name; as models.SyncRun otherwise."""
+
+    id: int
+    integration_id: int
+    integration_name: str
+    removed: bool
+    kind: str
+    state: str
+    outcome: str
+    actor: str
+    created_at: datetime
+    not_before: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    stop_requested: bool
+    done: int
+    total: int | None
+    counts: dict[str, Any]
+    requests: int
+    error: str
+    advice: str
+    warnings: list[str]
+    steps: dict[str, dict[str, Any]]
+
+    @property
+    def live(self) -> bool:
+        return self.state != "finished"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or has taken so far; None for a run that has not begun."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or utcnow()) - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """``older`` and ``newer`` are the run ids from which the neighbouring pages go on, None if there is none. ``sorted_page`` is a
+    page of runs that are sorted otherwise than newest first."""
+
+    runs: list[RunRow]
+    older: int | None = None
+    newer: int | None = None
+    sorted_page: Page[RunRow] | None = None
+
+    @property
+    def live(self) -> bool:
+        return any(run.live for run in self.runs)
+
+
+COLUMNS = (
+    SyncRun.id, SyncRun.integration_id, Integration.name, Integration.removed_at.is_not(None), SyncRun.kind, SyncRun.state,
+    SyncRun.outcome, SyncRun.actor, SyncRun.created_at, SyncRun.not_before, SyncRun.started_at, SyncRun.finished_at,
+    SyncRun.stop_requested, SyncRun.done, SyncRun.total, SyncRun.counts, SyncRun.requests, SyncRun.error, SyncRun.advice,
+    SyncRun.warnings, SyncRun.steps,
+)  # fmt: skip
+
+
+def list_page(
+    *, integration: str = "", kind: str = "", outcome: str = "", before: int | None = None, after: int | None = None,
+    sort: str = "", place: str = "",
+) -> RunPage:  # fmt: skip
+    """Fifty runs, newest first unless ``sort`` is one of ``SORTS``. ``integration`` is a part of a name, ``outcome`` an outcome or
+    ``live``; ``before`` and ``after`` are run ids, so that a page stays as it is while new runs come in. What is sorted
+    otherwise has a ``place`` instead, and is sorted among the newest 2,000. The parameters are those of the page's address."""
+    query = _matching(integration, kind, outcome)
+    if sort in SORTS:
+        newest = query.with_only_columns(SyncRun.id).order_by(SyncRun.id.desc()).limit(MOST_SORTED).subquery()
+        sortable = select(SyncRun.id).join(Integration).where(SyncRun.id.in_(select(newest.c.id)))
+        ids = query.with_only_columns(SyncRun.id) if sort == "oldest" else sortable
+        page = page_of(ids, SORTS[sort], place, PAGE_SIZE, by_id(_load))
+        return RunPage(page.rows, sorted_page=page)
+    if after is not None:
+        found = db.session.execute(query.where(SyncRun.id > after).order_by(SyncRun.id).limit(PAGE_SIZE + 1)).all()
+        runs = [RunRow(*row) for row in reversed(found[:PAGE_SIZE])]
+        if not runs:
+            return list_page(integration=integration, kind=kind, outcome=outcome)
+        return RunPage(runs, runs[-1].id, runs[0].id if len(found) > PAGE_SIZE else None)
+    if before is not None:
+        query = query.where(SyncRun.id < before)
+    found = db.session.execute(query.order_by(SyncRun.id.desc()).limit(PAGE_SIZE + 1)).all()
+    runs = [RunRow(*row) for row in found[:PAGE_SIZE]]
+    older = runs[-1].id if len(found) > PAGE_SIZE else None
+    return RunPage(runs, older, runs[0].id if before is not None and runs else None)
+
+
+def iter_rows(*, integration: str = "", kind: str = "", outcome: str = "", sort: str = "") -> Iterator[list[RunRow]]:
+    """All of them, in the order of ``list_page``, a batch at a time, for a file."""
+    ids = _matching(integration, kind, outcome).with_only_columns(SyncRun.id)
+    return in_batches(ids.order_by(*SORTS.get(sort, (SyncRun.id.desc(),))), _load)
+
+
+def _load(ids: Sequence[int]) -> dict[int, RunRow]:
+    query = select(*COLUMNS).join(Integration).where(SyncRun.id.in_(ids))
+    return {row[0]: RunRow(*row) for row in db.session.execute(query)}
+
+
+def get_row(run_id: int) -> RunRow:
+    """One run. Raises NotFound."""
+    row = db.session.execute(select(*COLUMNS).join(Integration).where(SyncRun.id == run_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no sync run {run_id}.")
+    return RunRow(*row)
+
+
+def last_runs(integration_id: int, number: int) -> list[RunRow]:
+    """An integration's newest runs, newest first."""
+    query = select(*COLUMNS).join(Integration).where(SyncRun.integration_id == integration_id)
+    return [RunRow(*row) for row in db.session.execute(query.order_by(SyncRun.id.desc()).limit(number))]
+
+
+def _matching(integration: str, kind: str, outcome: str) -> Select[*tuple[Any, ...]]:
+    query = select(*COLUMNS).join(Integration)
+    if integration:
+        query = query.where(Integration.name_key.contains(integration.casefold(), autoescape=True))
+    if kind:
+        query = query.where(SyncRun.kind == kind)
+    if outcome == "live":
+        query = query.where(SyncRun.state != "finished")
+    elif outcome:
+        query = query.where(SyncRun.outcome == outcome)
+    return query
+
+
+HEADER = (
+    "run",
+    "integration",
+    "kind",
+    "state",
+    "outcome",
+    "actor",
+    "started_at",
+    "seconds",
+    "requests",
+    "counts",
+    "error",
+    "advice",
+)
+
+
+def row_for_file(row: RunRow) -> tuple[Any, ...]:
+    counts = ", ".join(f"{name}: {number}" for name, number in row.counts.items() if number)
+    seconds = "" if row.seconds is None else round(row.seconds, 1)
+    return (
+        row.id, row.integration_name, row.kind, row.state, row.outcome, row.actor, stamp(row.started_at), seconds, row.requests, counts,
+        row.error, row.advice,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""What became of orders that were shipped together: how much waits, was sent or was undone. For pages that offer to undo it."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from errors import NotFound
+from extensions import db
+from models import Shipment, WriteBack
+from models.types import utcnow
+from services.shipping import outlook
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``counts`` says how many shipments are in which state: ``waiting`` (can be undone), ``here`` (nothing is to be sent, can be undone),
+    ``sending``, ``retrying``, ``sent``, ``failed``, ``taken_back``. ``orders`` are the ids of the orders of which something is left. ``due_at`` is when the first of
+    those that wait is sent; ``obstacles`` are sentences about shops that cannot be updated now."""
+
+    name: str
+    counts: Counter[str]
+    orders: list[int]
+    due_at: datetime | None
+    obstacles: list[str]
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    @property
+    def may_undo(self) -> int:
+        return self.counts["waiting"] + self.counts["here"]
+
+    @property
+    def seconds(self) -> int:
+        """Until the first of those that wait is sent."""
+        return max(0, round((self.due_at - utcnow()).total_seconds())) if self.due_at is not None else 0
+
+    @property
+    def live(self) -> bool:
+        """Whether it is about to change by itself."""
+        return bool(self.counts["sending"] or (self.counts["waiting"] and not self.obstacles))
+
+
+def new_name() -> str:
+    """The name of a new batch, which nobody can guess."""
+    return f"sheet-{secrets.token_hex(12)}"
+
+
+def get_batch(name: str) -> Batch:
+    """Raises NotFound."""
+    found = find_batch(name)
+    if found is None:
+        raise NotFound("There is no such shipment.")
+    return found
+
+
+def find_batch(name: str) -> Batch | None:
+    rows = db.session.scalars(select(Shipment).where(Shipment.batch == name, Shipment.batch != "")).all()
+    return _batch(name, rows) if rows else None
+
+
+def of_shipment(shipment: Shipment) -> Batch:
+    """One shipment alone, as if it were a batch."""
+    return _batch("", [shipment])
+
+
+def _batch(name: str, rows: Sequence[Shipment]) -> Batch:
+    order_ids = list(dict.fromkeys(row.order_id for row in rows))
+    updates: dict[int, list[WriteBack]] = defaultdict(list)
+    for start in range(0, len(order_ids), 500):
+        query = select(WriteBack).where(WriteBack.order_id.in_(order_ids[start : start + 500])).order_by(WriteBack.id)
+        for update in db.session.scalars(query):
+            updates[update.order_id].append(update)
+    counts: Counter[str] = Counter()
+    due, shops = [], set()
+    for row in rows:
+        since = [update for update in updates[row.order_id] if update.id > (row.after_write_back_id or 0)]
+        state = _state(row, since)
+        counts[state] += 1
+        if state in ("waiting", "retrying"):
+            waits = next(update for update in since if update.state == "waiting")
+            due.append(waits.due_at)
+            shops.add((waits.shop_id, waits.event))
+    obstacles = sorted({sentence for shop_id, event in shops if (sentence := outlook.obstacle_of_shop(shop_id, event))})
+    left = list(dict.fromkeys(row.order_id for row in rows if row.voided_at is None))
+    return Batch(name, counts, left, min(due, default=None), obstacles)
+
+
+def _state(shipment: Shipment, since: Sequence[WriteBack]) -> str:
+    """Of what was planned since a shipment: ``since`` are these write-backs, oldest first."""
+    if shipment.voided_at is not None:
+        return "taken_back"
+    present = [row for row in since if row.state not in ("undone", "replaced")]
+    for state in ("sending", "waiting", "failed"):
+        if any(row.state == state for row in present):
+            tried = any(row.tried_at is not None for row in since)
+            return "retrying" if state == "waiting" and tried else state
+    return "sent" if present else "here"

@@ -1,0 +1,30 @@
+"""The warning that a shop mails its customers when the status of an order changes: shown until somebody has shipped once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+
+from extensions import db, writing
+from models import Integration, Order
+from models.types import utcnow
+
+
+def is_warning_due() -> bool:
+    """Whether the warning has not been shown yet for one of the integrations."""
+    due = select(Integration.id).where(Integration.removed_at.is_(None), Integration.mail_warned_at.is_(None)).limit(1)
+    return db.session.scalar(due) is not None
+
+
+def note_warning_shown(order_ids: Sequence[int]) -> None:
+    """Store that a person has seen the warning on the page from which they shipped these orders."""
+    with writing() as session:
+        for start in range(0, len(order_ids), 500):
+            shop_ids = select(Order.shop_id).where(Order.id.in_(order_ids[start : start + 500]))
+            session.execute(
+                update(Integration)
+                .where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None), Integration.mail_warned_at.is_(None))
+                .values(mail_warned_at=utcnow())
+                .execution_options(synchronize_session=False)
+            )

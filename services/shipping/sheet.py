@@ -1,0 +1,146 @@
+"""The review sheet: several orders with carrier and tracking number each, and what their shops will be sent, before anything is shipped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from errors import InvalidInput
+from extensions import db
+from models import Integration, Order, Shipment
+from services.shipping import outlook, shipments
+from services.shops import kinds
+
+MOST = 100
+"""Orders on one sheet."""
+RECENT = 200
+"""Shipments among which the carriers to choose from are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An order of the sheet. ``content`` names its lines; ``wrong`` says what is wrong with what was typed, by field."""
+
+    order_id: int
+    number: str
+    shop: str
+    customer: str
+    content: str
+    carrier: str
+    tracking: str
+    wrong: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShopNote:
+    """What one shop will be sent. ``kind`` is the name of the shop software, ``obstacle`` what has to happen first, empty for nothing,
+    and ``tracking`` a sentence where the shop may not take tracking numbers."""
+
+    name: str
+    kind: str
+    orders: int
+    status: str
+    obstacle: str
+    tracking: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """``refused`` are (order id, sentence) of orders that cannot be shipped now."""
+
+    rows: list[Row]
+    refused: list[tuple[int, str]]
+    notes: list[ShopNote]
+    carriers: list[str]
+
+
+def sheet_of(
+    order_ids: Iterable[int], actor: str, typed: Mapping[int, tuple[str, str]] | None = None, *, with_customers: bool
+) -> Sheet:
+    """The sheet of some orders, in the order given. ``typed`` are carrier and tracking number by order, where a person has entered them;
+    without it the carrier is the one used last."""
+    wanted = list(dict.fromkeys(order_ids))[:MOST]
+    query = select(Order, Integration).join(
+        Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None)
+    )
+    found = {
+        order.id: (order, integration)
+        for order, integration in db.session.execute(query.where(Order.id.in_(wanted)).options(selectinload(Order.lines)))
+    }
+    rows, refused = [], []
+    last = last_carrier(actor)
+    for order_id in (each for each in wanted if each in found):
+        order, integration = found[order_id]
+        if reason := shipments.refusal(order):
+            refused.append((order_id, reason))
+            continue
+        carrier, tracking = (last, "") if typed is None else typed.get(order_id, ("", ""))
+        shown = (order.customer or order.email) if with_customers else ""
+        rows.append(
+            Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), carrier, tracking,
+                wrong_of(carrier, tracking) if typed is not None else {})
+        )  # fmt: skip
+    return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(actor))
+
+
+def _content(order: Order) -> str:
+    return ", ".join(f"{line.left} × {line.sku or line.name}" for line in order.lines if line.left > 0)
+
+
+def wrong_of(carrier: str, tracking: str) -> dict[str, str]:
+    """What is wrong with a carrier and a tracking number, by field."""
+    wrong = {}
+    for name, value, clean in (("carrier", carrier, shipments.clean_carrier), ("tracking", tracking, shipments.clean_tracking)):
+        try:
+            clean(value)
+        except InvalidInput as trouble:
+            wrong[name] = trouble.sentence()
+    return wrong
+
+
+def notes_of(order_ids: Collection[int]) -> list[ShopNote]:
+    """What the shops of these orders will be sent."""
+    counts: Counter[int] = Counter()
+    ids = sorted(order_ids)
+    for start in range(0, len(ids), 500):
+        query = select(Order.shop_id, func.count()).where(Order.id.in_(ids[start : start + 500])).group_by(Order.shop_id)
+        counts.update(dict(db.session.execute(query).all()))
+    present = (
+        select(Integration)
+        .where(Integration.shop_id.in_(counts), Integration.removed_at.is_(None))
+        .order_by(Integration.name_key)
+    )
+    return [_note(each, counts[each.shop_id]) for each in db.session.scalars(present)]
+
+
+def _note(integration: Integration, count: int) -> ShopNote:
+    status = integration.processed_status
+    names = {(each.kind, each.code or each.external_id): each.name for each in kinds.statuses_of(integration)}
+    return ShopNote(
+        integration.name, kinds.get_kind(integration.kind).label, count, names.get(("shipping", status), status),
+        outlook.obstacle(integration, "shipped"), outlook.of_tracking(integration),
+    )  # fmt: skip
+
+
+def fill_column(rows: Sequence[Row], text: str) -> dict[int, tuple[str, str]]:
+    """What is typed after numbers were given as a column, one a line: they go to the rows without a number, from the first on."""
+    numbers = iter([line.strip() for line in text.splitlines() if line.strip()])
+    return {row.order_id: (row.carrier, row.tracking or next(numbers, "")) for row in rows}
+
+
+def carriers(actor: str) -> list[str]:
+    """The carriers used last, a person's own first."""
+    newest = select(Shipment.id).order_by(Shipment.id.desc()).limit(RECENT).scalar_subquery()
+    query = select(Shipment.carrier, Shipment.actor).where(Shipment.id.in_(newest), Shipment.carrier != "")
+    rows = db.session.execute(query.order_by(Shipment.id.desc())).all()
+    own = [carrier for carrier, by in rows if by == actor]
+    return list(dict.fromkeys([*own, *(carrier for carrier, _ in rows)]))[:20]
+
+
+def last_carrier(actor: str) -> str:
+    """The carrier a person used last, or the one used last by anybody; empty for none."""
+    return next(iter(carriers(actor)), "")

@@ -1,0 +1,40 @@
+"""Integrations that are connected now: found by id or name, and listed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+
+from errors import NotFound
+from extensions import db
+from models import Integration
+
+
+def present() -> Select[Integration]:
+    """The select of integrations that are not removed."""
+    return select(Integration).where(Integration.removed_at.is_(None))
+
+
+def list_integrations() -> list[Integration]:
+    return list(db.session.scalars(present().order_by(Integration.name_key)))
+
+
+def get_integration(integration_id: int) -> Integration:
+    """Raises NotFound for one that never was or is removed."""
+    integration = db.session.get(Integration, integration_id)
+    if integration is None or integration.removed_at is not None:
+        raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+    return integration
+
+
+def find_integration(name: str) -> Integration:
+    """By name, without regard to case. Raises NotFound."""
+    integration = db.session.scalar(present().where(Integration.name_key == " ".join(name.split()).casefold()))
+    if integration is None:
+        raise NotFound(f"There is no integration called {name!r}.", "`flask integrations list` shows their names.")
+    return integration
+
+
+def newest_of_shop(shop_id: int) -> Integration | None:
+    """The integration that connects a shop now, or else the last one that did."""
+    query = select(Integration).where(Integration.shop_id == shop_id)
+    return db.session.scalar(query.order_by(Integration.removed_at.is_not(None), Integration.id.desc()).limit(1))

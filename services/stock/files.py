@@ -1,0 +1,382 @@
+"""Stock from a large CSV file: uploaded in pieces into the database, read and staged by a worker with progress, shown, and
+applied at once when a person accepts it. Web and worker may be different machines. A wrong file changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from time import monotonic, sleep
+from typing import Any
+
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
+
+from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
+from extensions import db, reading, writing
+from models import StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
+from models.types import utcnow
+from services.common import csv_files
+from services.common.batches import in_batches
+from services.common.claims import Claim, Claimable
+from services.common.deadlocks import retry_on_deadlock
+from services.common.results import changed_rows
+from services.stock import allocations, file_rows, ledger, skus
+from services.stock import items as stock_items
+from services.stock.waiting_lines import allocate_waiting, keys_waited_for
+
+MOST_BYTES = 16 * 1024 * 1024
+PART = 512 * 1024
+CHUNK = 2000
+MOST_WRONG = 1000
+MOST_NAMED = 5
+FILES = Claimable(StockFile.token, StockFile.lease_until, lambda: 120)
+MOST_OPEN = 10
+"""Files of one person that are neither applied nor discarded: each may be as large as ``MOST_BYTES``, and its rows larger."""
+WAITING = ("uploaded", "wanted")
+"""The states in which a file waits for a worker."""
+LONGEST_IMPORT = 900.0
+"""Seconds after which ``import_now`` leaves the rest to the workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many stock items changed and stayed as they were. ``added`` of them are new."""
+
+    changed: int
+    unchanged: int
+    added: int
+
+
+def upload(content: bytes, name: str, actor: str) -> int:
+    """Keep a file for a worker to read; returns its id. Raises InvalidInput for one that cannot be CSV at all."""
+    if len(content) > MOST_BYTES:
+        raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
+    # A wrong first line is reported at once, while the person waits; a worker reads the rows.
+    csv_files.check_header(csv_files.opened(lambda: [content])[0], file_rows.COLUMNS, ("sku", "quantity"))
+    with writing() as session:
+        open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "checked")))
+        if (session.scalar(select(func.count()).where(*open_ones)) or 0) >= MOST_OPEN:
+            raise InvalidInput(f"{MOST_OPEN} files of yours wait already.", "Import or discard some of them first.")
+        file = StockFile(name=name[:200], actor=actor, size=len(content))
+        session.add(file)
+        session.flush()
+        parts = [
+            {"file_id": file.id, "position": position, "content": content[start : start + PART]}
+            for position, start in enumerate(range(0, len(content), PART))
+        ]
+        session.execute(insert(StockFilePart.__table__), parts)
+        return file.id
+
+
+def get_file(file_id: int) -> StockFile:
+    """Raises NotFound."""
+    file = db.session.get(StockFile, file_id, populate_existing=True)
+    if file is None:
+        raise NotFound("That file has been dropped.", "Choose it again.")
+    return file
+
+
+def list_files(limit: int = 20) -> list[StockFile]:
+    return list(db.session.scalars(select(StockFile).order_by(StockFile.id.desc()).limit(limit)))
+
+
+def due_files() -> list[int]:
+    """Files that wait for a worker: just uploaded, wanted, or left behind by a worker that died."""
+    with reading():
+        return list(db.session.scalars(select(StockFile.id).where(StockFile.state.in_(WAITING), FILES.free())))
+
+
+def accept(file_id: int, add_unknown: bool) -> None:
+    """Accept a checked file. Raises NotFound, or Conflict where it is not waiting for that."""
+    _move(file_id, "checked", state="wanted", add_unknown=add_unknown, done=0)
+
+
+def drop(file_id: int) -> None:
+    """Drop a file: its rows are deleted. Raises NotFound, or Conflict where it has been applied."""
+    _move(file_id, "checked", state="dropped", finished_at=utcnow())
+    with writing() as session:
+        session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
+
+
+def _move(file_id: int, was: str, **values: Any) -> None:
+    with writing() as session:
+        moved = session.execute(
+            update(StockFile).where(StockFile.id == file_id, StockFile.state == was).values(**values)
+            .execution_options(synchronize_session=False)
+        )  # fmt: skip
+        if changed_rows(moved) != 1:
+            if session.get(StockFile, file_id) is None:
+                raise NotFound("That file has been dropped.", "Choose it again.")
+            raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
+
+
+def work(file_id: int) -> None:
+    """Do what a file waits for: read and stage it, or apply it. A file that another worker has claimed is left alone."""
+    claim = FILES.claim(file_id, StockFile.state.in_(WAITING), FILES.free())
+    if claim is None:
+        return
+    with reading():
+        state = get_file(file_id).state
+    try:
+        if state == "uploaded":
+            _stage(claim)
+        else:
+            _apply(claim)
+    except LeaseLost:
+        return
+    except AppError as wrong:
+        with writing():
+            claim.end(state="refused", problems=[wrong.sentence()], finished_at=utcnow())
+            _forget_content(file_id)
+
+
+def _forget_content(file_id: int) -> None:
+    """Call it inside ``writing()``."""
+    for table in (StockFileRow, StockFilePart):
+        db.session.execute(delete(table).where(table.file_id == file_id).execution_options(synchronize_session=False))
+
+
+def import_now(content: bytes, name: str, actor: str, *, add_unknown: bool = False) -> Imported:
+    """Import a file in this process, without a person who looks at its preview: all rows or none. It is listed with the other files.
+
+    Raises InvalidInput naming the first wrong lines, or unknown SKUs unless they may be added: nothing is changed then. Raises
+    Conflict if a worker has taken the file over and does not get to its end; it may still apply the file."""
+    file_id = upload(content, name, actor)
+    file = _worked_on(file_id)
+    if file.unknown and not add_unknown:
+        with reading():
+            unknown = [row.sku for row in preview_rows(file_id, unknown=True, limit=MOST_NAMED)]
+        drop(file_id)
+        raise InvalidInput(
+            f"The file names SKUs that are not stock items: {_some(unknown, file.unknown, ', ')}.",
+            "Nothing was changed. Take them out, or add them.",
+        )
+    accept(file_id, add_unknown)
+    done = _worked_on(file_id)
+    return Imported(done.changed, done.unchanged, file.unknown)
+
+
+def _worked_on(file_id: int) -> Row[*tuple[Any, ...]]:
+    """The file's numbers once it waits for no worker. A worker that comes across it may do the work instead of this process."""
+    columns = (StockFile.state, StockFile.changed, StockFile.unchanged, StockFile.unknown, StockFile.wrong, StockFile.problems)
+    over = monotonic() + LONGEST_IMPORT
+    while True:
+        work(file_id)
+        with reading():
+            file = db.session.execute(select(*columns).where(StockFile.id == file_id)).one()
+        if file.state == "refused":
+            named = _some(file.problems[:MOST_NAMED], file.wrong, "; ")
+            raise InvalidInput(f"Nothing was changed. {named}", "Correct the file and import it again.")
+        if file.state not in WAITING:
+            return file
+        if monotonic() > over:
+            raise Conflict("The file has not been imported yet.", "A worker imports it. Look under Stock, Import stock.")
+        sleep(0.2)
+
+
+def _some(named: Sequence[str], whole: int, between: str) -> str:
+    more = whole - len(named)
+    return between.join(named) + (f" and {more} more" if more > 0 else "")
+
+
+def return_files() -> None:
+    """Return the files of this process; see ``services.common.claims.Claimable.return_own``."""
+    FILES.return_own(StockFile.state.in_(WAITING))
+
+
+def _stage(claim: Claim) -> None:
+    file_id = claim.row_id
+    with writing() as session:
+        claim.hold(done=0, total=0)
+        session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
+    text, total = csv_files.opened(partial(_pieces, file_id))
+    problems: list[str] = []
+    wrong = done = 0
+    for chunk in _chunks(file_rows.read(text)):
+        for row in chunk:
+            if row["problem"]:
+                wrong += 1
+                if len(problems) < MOST_WRONG:
+                    problems.append(f"Line {row['line']}: {row['problem']}")
+        done += len(chunk)
+        with writing() as session:
+            claim.hold(done=done, total=max(total, done), wrong=wrong)
+            good = [{**row, "file_id": file_id} for row in chunk if not row["problem"]]
+            if good:
+                session.execute(insert(StockFileRow.__table__), good)
+    if not done:
+        raise InvalidInput("The file has no rows.", "Give it one row for each SKU.")
+    if wrong:
+        with writing():
+            claim.end(state="refused", problems=problems, wrong=wrong, finished_at=utcnow())
+            _forget_content(file_id)
+        return
+    _match(claim)
+
+
+def _pieces(file_id: int) -> Iterator[bytes]:
+    """The uploaded bytes, one piece in memory at a time, with no transaction open while it is worked on."""
+    for position in count():
+        with reading():
+            piece = db.session.scalar(
+                select(StockFilePart.content).where(StockFilePart.file_id == file_id, StockFilePart.position == position)
+            )
+        if piece is None:
+            return
+        yield piece
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+@retry_on_deadlock
+def _match(claim: Claim) -> None:
+    """Find each row's stock item and what it has on hand now, and sum up what applying would do."""
+    file_id, row, item = claim.row_id, StockFileRow, StockItem
+    with writing() as session:
+        for column, value in ((row.stock_item_id, item.id), (row.before, item.on_hand)):
+            found = select(value).where(skus.same_sku(item, row)).limit(1).scalar_subquery()
+            session.execute(
+                update(row).where(row.file_id == file_id).values({column: found}).execution_options(synchronize_session=False)
+            )
+        of_file = row.file_id == file_id
+        unknown = session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_(None))) or 0
+        changed = (
+            session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_not(None), row.before != row.quantity)) or 0
+        )
+        whole = session.scalar(select(func.count()).where(of_file)) or 0
+        claim.end(
+            state="checked", unknown=unknown, changed=changed, unchanged=whole - unknown - changed, total=whole,
+            done=whole,
+        )  # fmt: skip
+        session.execute(delete(StockFilePart).where(StockFilePart.file_id == file_id))
+
+
+def preview_rows(file_id: int, *, unknown: bool, limit: int = 200) -> list[Any]:
+    """The first rows that would change something, or whose SKU is not known: (line, sku, before, quantity)."""
+    row = StockFileRow
+    query = _previewed(row.line, row.sku, row.before, row.quantity, file_id=file_id, unknown=unknown)
+    return list(db.session.execute(query.limit(limit)).all())
+
+
+def iter_preview(file_id: int, *, unknown: bool) -> Iterator[list[tuple[Any, ...]]]:
+    """All of them, a batch at a time, for a file: there may be half a million."""
+
+    def load(ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+        row = StockFileRow
+        query = select(row.id, row.line, row.sku, row.before, row.quantity).where(row.id.in_(ids))
+        return {row_id: tuple(rest) for row_id, *rest in db.session.execute(query)}
+
+    return in_batches(_previewed(StockFileRow.id, file_id=file_id, unknown=unknown), load)
+
+
+def _previewed(*columns: Any, file_id: int, unknown: bool) -> Select[*tuple[Any, ...]]:
+    row = StockFileRow
+    known = row.stock_item_id.is_(None) if unknown else row.stock_item_id.is_not(None) & (row.before != row.quantity)
+    return select(*columns).where(row.file_id == file_id, known).order_by(row.id)
+
+
+@retry_on_deadlock
+def _apply(claim: Claim) -> None:
+    """All rows in one transaction. An import sets what is on hand now, even if stock has moved since the preview."""
+    file_id = claim.row_id
+    file = get_file(file_id)
+    actor, add_unknown = file.actor, file.add_unknown
+    with writing() as session:
+        claim.hold()
+        if add_unknown:
+            _add_unknown(file_id, actor)
+        given = select(StockFileRow.stock_item_id, StockFileRow.quantity).where(
+            StockFileRow.file_id == file_id, StockFileRow.stock_item_id.is_not(None)
+        )
+        wanted = {item_id: quantity for item_id, quantity in session.execute(given) if item_id is not None}
+        changed = _set_all(wanted, actor)
+        claim.end(
+            state="applied", changed=changed, unchanged=len(wanted) - changed, done=len(wanted), finished_at=utcnow(),
+        )  # fmt: skip
+        session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
+
+
+def _add_unknown(file_id: int, actor: str) -> None:
+    row, now = StockFileRow, utcnow()
+    known = exists().where(skus.same_sku(StockItem, row))
+    unknown = select(row.sku, row.sku_key).where(row.file_id == file_id, row.stock_item_id.is_(None), ~known)
+    fresh = db.session.execute(unknown).all()
+    if fresh:
+        db.session.execute(
+            insert(StockItem.__table__),
+            [
+                {"sku": sku, "sku_key": key, "name": "", "on_hand": 0, "reserved": 0, "buffer": 0, "updated_at": now}
+                for sku, key in fresh
+            ],
+        )
+        ledger.request_linking([sku for sku, _ in fresh])
+    found = select(StockItem.id).where(skus.same_sku(StockItem, row)).limit(1).scalar_subquery()
+    db.session.execute(
+        update(row).where(row.file_id == file_id, row.stock_item_id.is_(None)).values(stock_item_id=found)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    for chunk in _slices(sorted(keys_waited_for(key for _, key in fresh))):
+        items = ledger.load_items(db.session.scalars(select(StockItem.id).where(StockItem.sku_key.in_(chunk))))
+        allocate_waiting(items.values(), actor=actor)
+
+
+def _set_all(wanted: dict[int, int], actor: str) -> int:
+    """Set on hand of many stock items; returns how many changed. Most are plain numbers and go in bulk; where orders
+    reserve more than there is now, or lack something that has come, it is done one by one."""
+    ids = sorted(wanted)
+    lacking = set(allocations.lacking_items(ids))
+    plain: list[tuple[int, int]] = []
+    single: list[int] = []
+    for chunk in _slices(ids):
+        query = select(StockItem.id, StockItem.on_hand, StockItem.reserved).where(StockItem.id.in_(chunk)).order_by(StockItem.id)
+        for item_id, on_hand, reserved in db.session.execute(query.with_for_update()):
+            quantity = wanted[item_id]
+            if quantity == on_hand:
+                continue
+            if quantity < reserved or item_id in lacking:
+                single.append(item_id)
+            else:
+                plain.append((item_id, quantity - on_hand))
+    now = utcnow()
+    if plain:
+        db.session.connection().execute(
+            update(StockItem.__table__)
+            .where(StockItem.__table__.c.id == bindparam("item"))
+            .values(on_hand=StockItem.__table__.c.on_hand + bindparam("by"), updated_at=now),
+            [{"item": item_id, "by": by} for item_id, by in plain],
+        )
+        db.session.execute(
+            insert(StockEntry.__table__),
+            [
+                {
+                    "stock_item_id": item_id,
+                    "at": now,
+                    "actor": actor,
+                    "cause": "import",
+                    "on_hand_change": by,
+                    "reserved_change": 0,
+                    "note": "",
+                }
+                for item_id, by in plain
+            ],
+        )
+        ledger.request_push(item_id for item_id, _ in plain)
+    items = ledger.load_items(single)
+    stock_items.put_on_hand([(items[item_id], wanted[item_id]) for item_id in single], actor, "import")
+    return len(plain) + len(single)
+
+
+def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,94 @@
+"""Stock items found by a SKU in any spelling: an exact spelling first, then the key (models/sku_key.py).
+
+A key that several stock items share means none of them: they are named, and a person decides.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select, union_all
+
+from extensions import db
+from models import StockItem
+from models.sku_key import sku_key, tidy
+from models.types import among
+
+CHUNK = 500
+_items = StockItem.__table__.c
+_COLUMNS = (_items.id, _items.sku, _items.sku_key, _items.shared_key)
+# Asked for every page of orders: made once, on the table. Two parts, so that each uses its own index. The first does not ask whether
+# the key is shared: SQLite would go through all items whose shared key is NULL.
+BY_KEY = union_all(
+    select(*_COLUMNS).where(among(_items.sku_key, "keys")),
+    select(*_COLUMNS).where(among(_items.shared_key, "keys")),
+)
+
+
+class FoundItems:
+    """The stock items that some SKUs mean."""
+
+    def __init__(self, rows: Iterable[Any]):
+        self._single: dict[str, int] = {}
+        self._shared: dict[str, dict[str, int]] = defaultdict(dict)
+        for item_id, sku, key, shared in rows:
+            if shared is None:
+                self._single[key] = item_id
+            else:
+                self._shared[shared][sku] = item_id
+
+    def get(self, sku: str) -> int | None:
+        """The id of the stock item a SKU means; None where there is none, and where it could be several."""
+        key = sku_key(sku)
+        spellings = self._shared.get(key)
+        if spellings is None:
+            return self._single.get(key)
+        return spellings.get(sku) or spellings.get(tidy(sku))
+
+    def could_mean(self, sku: str) -> tuple[str, ...]:
+        """The SKUs of the stock items a SKU could mean, where it could mean several; else nothing."""
+        spellings = self._shared.get(sku_key(sku))
+        return tuple(sorted(spellings)) if spellings and self.get(sku) is None else ()
+
+
+def find_items(skus: Iterable[str]) -> FoundItems:
+    """The stock items that these SKUs mean, in one statement for each 500."""
+    keys = sorted({sku_key(sku) for sku in skus} - {""})
+    rows: list[Any] = []
+    for start in range(0, len(keys), CHUNK):
+        rows += db.session.execute(BY_KEY, {"keys": keys[start : start + CHUNK]}).all()
+    return FoundItems(rows)
+
+
+def same_sku(item: Any, other: Any) -> ColumnElement[bool]:
+    """In SQL: whether the SKU of ``other``, a row with ``sku`` and ``sku_key``, means the stock item ``item``."""
+    return or_(
+        and_(item.sku_key == other.sku_key, item.shared_key.is_(None)),
+        and_(item.shared_key == other.sku_key, item.sku == other.sku),
+    )
+
+
+def any_spelling(item: Any, other: Any) -> ColumnElement[bool]:
+    """In SQL: whether the SKU of ``other`` means the stock item ``item`` or could mean it."""
+    return or_(and_(item.sku_key == other.sku_key, item.shared_key.is_(None)), item.shared_key == other.sku_key)
+
+
+def matches(row: Any, search: str) -> ColumnElement[bool]:
+    """In SQL: whether a part of a row's SKU is what a person searches for, in any spelling."""
+    key = sku_key(search)
+    if not key:
+        found: ColumnElement[bool] = row.sku.contains(search, autoescape=True)
+        return found
+    found = row.sku_key.contains(key, autoescape=True)
+    return or_(found, row.shared_key.contains(key, autoescape=True)) if row is StockItem else found
+
+
+def alike() -> list[tuple[str, ...]]:
+    """The SKUs of stock items that differ only in spelling: they were there before there were keys, and a person decides."""
+    found: dict[str, list[str]] = defaultdict(list)
+    query = select(StockItem.shared_key, StockItem.sku).where(StockItem.shared_key.is_not(None)).order_by(StockItem.sku)
+    for key, sku in db.session.execute(query):
+        found[key or ""].append(sku)
+    return [tuple(each) for _, each in sorted(found.items())]

@@ -1,0 +1,237 @@
+"""What the stock pages show and change: the list with where each item is listed, one item with its ledger, buffers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, func, or_, select
+
+from errors import Conflict, NotFound
+from extensions import db, writing
+from models import Allocation, Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem, SyncRun
+from models.order import OPEN_STATES
+from services.common.batches import in_batches
+from services.common.deadlocks import retry_on_deadlock
+from services.common.paging import Page, by_id, page_of
+from services.stock import items as stock_items
+from services.stock import ledger, listing_states, skus
+
+PAGE_SIZE = 50
+LOW = 5
+FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
+AVAILABLE = case((FREE > 0, FREE), else_=0)
+SORTS: dict[str, Any] = {
+    "sku": (StockItem.sku, StockItem.id), "name": (StockItem.name, StockItem.sku, StockItem.id), "scarce": (AVAILABLE, StockItem.sku, StockItem.id),
+    "most": (AVAILABLE.desc(), StockItem.sku, StockItem.id), "reserved": (StockItem.reserved.desc(), StockItem.sku, StockItem.id),
+    "moved": (StockItem.updated_at.desc(), StockItem.sku, StockItem.id),
+}  # fmt: skip
+CAUSES = {
+    "start": "Opening stock", "set": "Set", "adjusted": "Adjusted", "import": "Imported from a file", "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
+    "reopened": "Order reopened", "shipped": "Shipped", "allocated": "Assigned to a waiting order",
+    "undone": "Shipment undone", "voided": "Shipment voided", "released": "Released", "restored": "Stock update undone",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``listed`` are (integration name, quantity in the shop, listing id)."""
+
+    id: int
+    sku: str
+    name: str
+    on_hand: int
+    reserved: int
+    buffer: int
+    available: int
+    listed: tuple[tuple[str, int, int], ...]
+    states: dict[int, str] = field(default_factory=dict)
+    """Listing id -> in which state its stock update is, for those that do not have the quantity they should offer."""
+
+
+def waiting_for_approval() -> list[tuple[int, str]]:
+    """The integrations whose stock update waits for a person's approval: (id, name)."""
+    query = select(Integration.id, Integration.name).where(
+        Integration.waiting_run_id.is_not(None), Integration.removed_at.is_(None)
+    )  # fmt: skip
+    return [(row[0], row[1]) for row in db.session.execute(query.order_by(Integration.name_key))]
+
+
+def list_page(search: str = "", low: int | None = None, place: str = "", sort: str = "") -> Page[Row]:
+    """One page; with ``low``, those of which at most so many are available. ``sort`` is one of ``SORTS``."""
+    return page_of(_matching(search, low), _order(low, sort), place, PAGE_SIZE, by_id(_rows))
+
+
+def iter_rows(search: str = "", low: int | None = None, sort: str = "") -> Iterator[list[Row]]:
+    return in_batches(_matching(search, low).order_by(*_order(low, sort)), _rows)
+
+
+def _matching(search: str, low: int | None) -> Select[*tuple[Any, ...]]:
+    query = select(StockItem.id)
+    if search:
+        query = query.where(or_(skus.matches(StockItem, search), StockItem.name.icontains(search, autoescape=True)))
+    if low is not None:
+        query = query.where(low >= AVAILABLE)
+    return query
+
+
+def _order(low: int | None, sort: str) -> Sequence[Any]:
+    order: Sequence[Any] = SORTS.get(sort, SORTS["sku" if low is None else "scarce"])
+    return order
+
+
+def _rows(ids: Sequence[int]) -> dict[int, Row]:
+    listed: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
+    places = (
+        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id)
+        .join(Listing, Listing.id == Link.listing_id)
+        .join(Integration, (Integration.shop_id == Listing.shop_id) & Integration.removed_at.is_(None))
+        .where(Link.stock_item_id.in_(ids), Listing.gone_at.is_(None))
+        .order_by(Integration.name_key, Listing.id)
+    )
+    for item_id, name, quantity, listing_id in db.session.execute(places):
+        listed[item_id].append((name, quantity, listing_id))
+    states = listing_states.of_items(ids)
+    items = db.session.scalars(select(StockItem).where(StockItem.id.in_(ids)))
+    return {
+        item.id: Row(
+            item.id,
+            item.sku,
+            item.name,
+            item.on_hand,
+            item.reserved,
+            item.buffer,
+            item.available,
+            tuple(listed[item.id]),
+            {listing_id: state for _, listing_id, state in states.get(item.id, ())},
+        )
+        for item in items
+    }
+
+
+def get_row(item_id: int) -> Row:
+    """Raises NotFound."""
+    found = _rows([item_id])
+    if item_id not in found:
+        raise NotFound("There is no such stock item.")
+    return found[item_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime
+    actor: str
+    cause: str
+    on_hand_change: int
+    reserved_change: int
+    on_hand: int
+    reserved: int
+    order_id: int | None
+    order_number: str
+    run_id: int | None
+    note: str
+    shop: str
+    """The integration whose run made the change, empty for a change by a person."""
+
+
+def list_ledger(item_id: int, place: str = "") -> Page[Entry]:
+    """A page of a stock item's ledger, newest first, each line with the numbers it led to. Raises NotFound."""
+    return page_of(_ledger(item_id), (StockEntry.id.desc(),), place, PAGE_SIZE, lambda found: _entries(item_id, found))
+
+
+def iter_ledger(item_id: int) -> Iterator[Entry]:
+    """All of it, newest first, for a file. Raises NotFound."""
+    return iter(_entries(item_id, db.session.execute(_ledger(item_id).order_by(StockEntry.id.desc())).all()))
+
+
+def _ledger(item_id: int) -> Select[*tuple[Any, ...]]:
+    query = (
+        select(StockEntry, Order.number, Integration.name)
+        .outerjoin(Order, Order.id == StockEntry.order_id)
+        .outerjoin(SyncRun, SyncRun.id == StockEntry.run_id)
+        .outerjoin(Integration, Integration.id == SyncRun.integration_id)
+    )
+    return query.where(StockEntry.stock_item_id == item_id)
+
+
+def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
+    """Neighbouring lines of the ledger, newest first. What they led to is the present less all that came later."""
+    item = db.session.get(StockItem, item_id)
+    if item is None:
+        raise NotFound("There is no such stock item.")
+    newest = found[0][0].id if found else 0
+    entry = StockEntry
+    later = db.session.execute(
+        select(func.coalesce(func.sum(entry.on_hand_change), 0), func.coalesce(func.sum(entry.reserved_change), 0)).where(
+            entry.stock_item_id == item_id, entry.id > newest
+        )
+    ).one()
+    on_hand, reserved = item.on_hand - int(later[0]), item.reserved - int(later[1])
+    lines = []
+    for row, order_number, shop, *_ in found:
+        lines.append(
+            Entry(row.at, row.actor, CAUSES.get(row.cause, row.cause), row.on_hand_change, row.reserved_change, on_hand, reserved,
+                  row.order_id, order_number or "", row.run_id, row.note, shop or "")
+        )  # fmt: skip
+        on_hand, reserved = on_hand - row.on_hand_change, reserved - row.reserved_change
+    return lines
+
+
+def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
+    """How a stock item's numbers went since a moment, oldest first: (when, on hand, available) after each change of the ledger,
+    and at the moment itself where there was a ledger by then. Raises NotFound."""
+    item = db.session.get(StockItem, item_id)
+    if item is None:
+        raise NotFound("There is no such stock item.")
+    query = (
+        select(StockEntry.at, StockEntry.on_hand_change, StockEntry.reserved_change)
+        .where(StockEntry.stock_item_id == item_id, StockEntry.at >= since)
+        .order_by(StockEntry.id.desc())
+    )
+    entries = select(StockEntry.at).where(StockEntry.stock_item_id == item_id)
+    first = db.session.scalar(entries.order_by(StockEntry.id).limit(1))
+    on_hand, reserved = item.on_hand, item.reserved
+    found = []
+    for at, by_hand, by_reserved in db.session.execute(query):
+        found.append((at, on_hand, max(0, on_hand - reserved - item.buffer)))
+        on_hand, reserved = on_hand - by_hand, reserved - by_reserved
+    if first is None or first < since:
+        found.append((since, on_hand, max(0, on_hand - reserved - item.buffer)))
+    return found[::-1]
+
+
+def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:
+    """The open orders that take from a stock item: (order id, number, integration name, units wanted, units reserved)."""
+    wanted = (OrderLine.quantity - OrderLine.shipped) * Allocation.units
+    query = (
+        select(Order.id, Order.number, Integration.name, wanted, Allocation.reserved)
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .join(Allocation)
+        .outerjoin(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(Allocation.stock_item_id == item_id, Order.state.in_(OPEN_STATES), wanted > 0)
+        .order_by(Order.placed_at, OrderLine.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2] or "", row[3], row[4]) for row in db.session.execute(query)]
+
+
+@retry_on_deadlock
+def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str) -> None:
+    """Set on hand and buffer of a stock item. ``was`` is the number on hand that the person saw.
+
+    Raises NotFound, InvalidInput, or Conflict where stock has moved meanwhile; nothing is changed then."""
+    stock_items.check_quantity(on_hand)
+    stock_items.check_quantity(buffer)
+    with writing():
+        item = ledger.load_items([item_id]).get(item_id)
+        if item is None:
+            raise NotFound("There is no such stock item.")
+        if item.on_hand != was and item.on_hand != on_hand:
+            raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
+        moved = item.buffer != buffer
+        item.buffer = buffer
+        if not stock_items.put_on_hand([(item, on_hand)], actor, "set") and moved:
+            ledger.request_push([item.id])

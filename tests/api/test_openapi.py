@@ -1,0 +1,118 @@
+"""The OpenAPI document: it has every route, and what it says of answers and requests is so.
+
+Each answer in the tests of this folder is checked against it, too (tests/api/conftest.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from jsonschema import Draft202012Validator
+from sqlalchemy import update
+
+from api import decoding
+from api.openapi import VARIABLE
+from api.operations import OPERATIONS, Operation
+from api.problems import Problem
+from channels import event_calls
+from extensions import writing
+from models import EventEndpoint
+from models.types import utcnow
+from services.accounts.tokens import SCOPES
+from tests.api.conftest import Program, the_document, validator
+
+SECRET = event_calls.new_secret()
+BODIES = {
+    "accept_order": {"code": "sums"},
+    "create_shipment": {"carrier": "DHL", "tracking_number": "T1"},
+    "create_shipments": {"rows": [{"order_id": "{ready_id}", "tracking_number": "T1"}]},
+    "change_tracking": {"carrier": "DHL", "tracking_number": "T9"},
+    "create_stock_item": {"sku": "NEW", "on_hand": 1},
+    "change_stock_item": {"on_hand": 20},
+    "adjust_stock_item": {"delta": 1, "reason": "found"},
+    "change_stock_items": {"rows": [{"sku": "SKU", "set": 30, "expected": 10}], "atomic": True},
+    "create_event_endpoint": {"name": "ERP", "url": "https://example.com/", "secret": SECRET, "types": ["order.created"]},
+    "change_event_endpoint": {"types": []},
+    "rotate_event_endpoint_secret": {"secret": SECRET},
+    "resume_event_endpoint": {},
+    "test_event_endpoint": {},
+    "replay_events": {"after": "0"},
+    "start_run": {"integration_id": "{integration_id}", "kind": "listings"},
+}
+"""A body for each operation that takes one."""
+
+
+def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    return {
+        found["operationId"]: (method, path, found)
+        for path, methods in the_document()["paths"].items()
+        for method, found in methods.items()
+    }
+
+
+def test_every_route_is_in_the_document(app: Flask):
+    routes = {
+        (method, VARIABLE.sub(r"{\1}", rule.rule.removeprefix("/api/v1")))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+    assert routes - {("GET", "/openapi.json")} == {(method.upper(), path) for method, path, _ in operations().values()}
+    assert set(operations()) == set(OPERATIONS)
+
+
+def test_it_is_open_to_everyone_and_sound(app: Flask):
+    answer = app.test_client().get("/api/v1/openapi.json")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    assert answer.json == the_document()
+    assert answer.json["openapi"] == "3.1.0"
+    for schema in answer.json["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    for place in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(answer.json)):
+        found: Any = answer.json
+        for name in place.split("/"):
+            found = found[name]
+    assert "Z" + "$" not in json.dumps(answer.json) and r"\\Z" not in json.dumps(answer.json)
+
+
+def test_every_operation_says_what_it_needs():
+    for method, path, found in operations().values():
+        assert found["summary"] and found["description"], path
+        names = {parameter["name"] for parameter in found["parameters"] if parameter["in"] == "header"}
+        assert ("Idempotency-Key" in names) is (method == "post"), path
+        assert ("If-Match" in names) is (method == "patch"), path
+        assert found.get("x-scope", "stock:read") in SCOPES
+        assert {parameter["name"] for parameter in found["parameters"] if parameter["in"] == "path"} == set(
+            re.findall(r"\{(\w+)\}", path)
+        )
+
+
+@pytest.mark.parametrize("made", OPERATIONS.values(), ids=lambda made: made.name)
+def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted: dict[str, Any], made: Operation):
+    """With a body that the document takes, it succeeds; without an entry it is refused. The client checks the answers."""
+    ready = next(order["id"] for order in erp.items("/orders?state=ready"))
+    values = {**planted, "order_id": ready, "ready_id": ready}
+    path = VARIABLE.sub(r"{\1}", made.path).format(**values)
+    body = json.loads(
+        json.dumps(BODIES.get(made.name)).replace("{ready_id}", ready).replace("{integration_id}", str(values["integration_id"]))
+    )
+    headers = {}
+    if made.body is not None:
+        schema = operations()[made.name][2]["requestBody"]["content"]["application/json"]["schema"]
+        assert list(validator(schema).iter_errors(body)) == []
+        for wrong in ({**body, "more": 1}, [], None):
+            assert list(validator(schema).iter_errors(wrong)) != []
+            with pytest.raises(Problem):
+                decoding.decode_body(json.dumps(wrong).encode(), made.body)
+    if made.conditional:
+        headers["If-Match"] = f'"{erp.get(path)["version"]}"'
+    if made.name == "resume_event_endpoint":
+        with writing() as session:
+            session.execute(update(EventEndpoint).values(paused_at=utcnow()))
+    answer = erp.ask(made.method, path, json=body, headers=headers)
+    assert answer.status_code in made.answers, answer.text
+    missing = erp.ask(made.method, path + "?nothing=1", json=body, headers=headers)
+    assert missing.status_code == 400

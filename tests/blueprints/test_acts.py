@@ -1,0 +1,401 @@
+"""The buttons of pages, as a browser without JavaScript presses them."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from extensions import db, writing
+from models import Flow, FlowKind, Integration, Listing, Lookup, Order, OrderLine, Shipment, StockFile, StockItem, WriteBack
+from models.types import utcnow
+from services.integrations import settings
+from services.orders import lookups
+from services.runs import lifecycle
+from services.shipping import files
+from services.stock import files as stock_files
+from services.stock import items
+from services.sync import execution, schedule
+from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
+from tests.support.shops import connect, do, products
+
+
+@pytest.fixture
+def desk(app, shop):
+    """A settled shop with three paid orders of one cup each; its integration's id."""
+    for _ in range(3):
+        shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    return integration_id
+
+
+def orders() -> list[Order]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Order).order_by(Order.id)))
+
+
+def work_off(*kinds: str) -> None:
+    schedule.start_due_runs(kinds=kinds)
+    for run_id in list(db.session.scalars(select(lifecycle.SyncRun.id).where(lifecycle.SyncRun.state == "queued"))):
+        execution.perform(run_id)
+
+
+def test_an_order_is_shipped_from_its_page_and_the_mail_is_spoken_of_once(client, shop, desk):
+    order = orders()[0]
+    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
+    assert "shop emails the customer" in page
+    answer = client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
+    assert answer.status_code == 303
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "The shop is updated in " in words(element(page, id="shipped").text)
+    work_off("shipments")
+    assert shop.store.tracking(int(order.external_id)) == []
+    pass_the_wait()
+    work_off("shipments")
+    assert shop.store.tracking(int(order.external_id)) == ["T1"]
+    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
+    assert "Sent to the shop: shipped" in page and "shipped already" in page
+    assert "shop mails" not in client.get(f"/orders/{orders()[1].id}").get_data(as_text=True)
+
+
+def test_a_form_that_is_sent_twice_ships_once(client, shop, desk):
+    """By a double click, or by two people with the same parcel."""
+    there = shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
+    do(desk, "orders")
+    order = next(each for each in orders() if each.external_id == str(there))
+    page = client.get(f"/orders/{order.id}").text
+    sent = form_data(page, "carrier", carrier="My carrier", tracking="T1", **{f"line-{order.lines[0].id}": "1"})
+    assert client.post(f"/orders/{order.id}/ship", data=sent).status_code == 303
+    again = client.post(f"/orders/{order.id}/ship", data=sent)
+    assert again.status_code == 409
+    assert "were shipped since you opened its page" in again.text and "My carrier" in again.text
+    assert [each.tracking_number for each in db.session.scalars(select(Shipment))] == ["T1"]
+    # The answer shows what is left, so that sending it now is meant.
+    assert client.post(f"/orders/{order.id}/ship", data=form_data(again.text, "carrier")).status_code == 303
+
+
+@pytest.mark.parametrize("pieces", ["2", "x", "-1", "1.5", "0", "999999999999999999999"])
+def test_wrong_pieces_are_answered_with_the_page_and_what_was_typed(client, desk, pieces):
+    order = orders()[0]
+    answer = client.post(f"/orders/{order.id}/ship", data={"carrier": "My carrier", f"line-{order.lines[0].id}": pieces})
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert element(page, "input", id="carrier")["value"] == "My carrier"
+    assert elements(page, role="alert")
+    assert db.session.scalar(select(Shipment)) is None
+
+
+def pass_the_wait() -> None:
+    with writing() as session:
+        session.execute(update(WriteBack).where(WriteBack.state == "waiting").values(due_at=utcnow()))
+        session.execute(update(Flow).where(Flow.kind == FlowKind.SHIPMENTS, Flow.due_at.is_not(None)).values(due_at=utcnow()))
+
+
+def test_ticked_orders_are_reviewed_shipped_and_undone(client, shop, desk):
+    unpaid = shop.store.place_order(lines=[(products(shop)["CUP"], 1)], payment="Q")
+    do(desk, "orders")
+    ids = [order.id for order in orders()]
+    answer = client.post("/orders/selected", data={"order": ids, "act": "ship", "back": "/orders?state=ready"})
+    sheet = client.get(answer.location).get_data(as_text=True)
+    assert f"Order {unpaid} still awaits payment." in sheet and "Ship 3 orders" in sheet
+    assert "3 orders get the status Shipped and their tracking numbers. X-Cart then emails the customers." in words(
+        element(sheet, "form", action="/orders/ship").text
+    )
+    typed = form_data(
+        sheet,
+        f"tracking-{ids[0]}",
+        act="ship",
+        **{f"carrier-{ids[0]}": "DHL", f"tracking-{ids[0]}": "T1", f"tracking-{ids[1]}": "1,2E+12"},
+    )
+    answer = client.post("/orders/ship", data=typed)
+    assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
+    wrong = answer.get_data(as_text=True)
+    assert element(wrong, "input", id=f"tracking-{ids[1]}")["aria-invalid"] == "true"
+    assert element(wrong, "input", id=f"carrier-{ids[0]}")["value"] == "DHL"
+    answer = client.post("/orders/ship", data=form_data(wrong, f"tracking-{ids[0]}", act="ship", **{f"tracking-{ids[1]}": "T2"}))
+    assert answer.status_code == 303 and answer.location.startswith("/orders?state=ready&shipped=sheet-")
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "3 orders shipped. The shop is updated in " in words(element(page, id="shipped").text)
+    undo = next(form for form in elements(page, "form") if (form.get("action") or "").endswith("/undo"))
+    answer = client.post(undo["action"], data={"back": "/orders?state=ready"})
+    page = client.get(answer.location).get_data(as_text=True)
+    assert toasts(page) == ["3 shipments undone. Nothing was sent to the shop."]
+    assert [order.state for order in orders()][:3] == ["ready"] * 3
+    # The carrier that was used last is there the next time.
+    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}").get_data(as_text=True)
+    assert element(sheet, "input", id=f"carrier-{ids[1]}")["value"] == "DHL"
+    assert "Select at least one" in client.get(client.post("/orders/selected", data={}).location).get_data(as_text=True)
+    assert client.get("/orders/ship").status_code == 303
+    assert client.get("/orders/shipped/sheet-nobodys").status_code == 404
+
+
+def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
+    ids = [order.id for order in orders()]
+    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)
+    typed = form_data(sheet, "column", act="fill", column="A1\r\n\r\nB2\r\nC3", **{f"tracking-{ids[1]}": "MINE"})
+    filled = client.post("/orders/ship", data=typed).get_data(as_text=True)
+    assert [element(filled, "input", id=f"tracking-{each}")["value"] for each in ids] == ["A1", "MINE", "B2"]
+    assert db.session.scalar(select(Shipment)) is None
+
+
+def test_a_sent_shipment_is_voided_and_its_number_changed_from_the_order_page(client, shop, desk):
+    order = orders()[0]
+    client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
+    pass_the_wait()
+    work_off("shipments")
+    shipment = f"/orders/{order.id}/shipments/{db.session.scalar(select(Shipment.id))}"
+    assert client.post(f"{shipment}/undo").status_code == 409
+    wrong = client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "1,2E+12"})
+    assert wrong.status_code == 422 and "1,2E+12" in wrong.text
+    client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "T2"})
+    client.post(f"{shipment}/void")
+    page = words(client.get(f"/orders/{order.id}").get_data(as_text=True))
+    assert "Remove the tracking number T1 in the shop." in page and "Shipment voided by owner" in page
+    assert "To do by hand in the shop 1" in words(client.get("/orders").text)
+    client.post(f"/orders/{order.id}/entered")
+    assert "Remove the tracking number" not in client.get(f"/orders/{order.id}").text
+    assert orders()[0].state == "ready"
+    assert client.post(f"/orders/{order.id + 1}/shipments/1/void").status_code == 404
+
+
+def test_a_cancellation_is_marked_as_seen_on_the_page_of_the_order(client, shop, desk):
+    order = orders()[0]
+    shop.store.cancel_order(int(order.external_id))
+    do(desk, "orders")
+    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
+    assert "The shop has cancelled this order." in page
+    assert client.post(f"/orders/{order.id}/ship", data={}).status_code == 409
+    client.post(f"/orders/{order.id}/mark-seen")
+    assert "The shop has cancelled this order." not in client.get(f"/orders/{order.id}").get_data(as_text=True)
+
+
+def test_a_csv_ships_many_after_a_preview(client, shop, desk):
+    rows = "".join(f"{order.number},DHL,T{order.number}\n" for order in orders())
+    file = (io.BytesIO(f"number,carrier,tracking\n{rows}nope,x,y\n".encode()), "shipments.csv")
+    answer = client.post("/orders/tracking-numbers", data={"file": file}, content_type="multipart/form-data")
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "3 orders can be shipped, 1 row cannot" in words(page) and "There is no order nope." in page
+    assert "nope" in client.get(f"{answer.location}/problems.csv").get_data(as_text=True)
+    client.post(answer.location)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert 'http-equiv="refresh"' in page and "Shipping: 0 of 3" in words(page)
+    files.work(int(answer.location.rpartition("/")[2]))
+    assert {order.state for order in orders()} == {"shipped"}
+    part = client.get(answer.location, headers=htmx("shipment-file")).get_data(as_text=True)
+    assert "3 orders shipped. The shop is updated in " in words(element(part, id="shipped").text)
+    assert client.post(answer.location).status_code == 409
+    client.post(f"{answer.location}/undo")
+    files.work(int(answer.location.rpartition("/")[2]))
+    assert {order.state for order in orders()} == {"ready"}
+    assert words(element(client.get(answer.location).text, id="shipped").text).startswith("Undone.")
+    assert client.post(f"{answer.location}/undo").status_code == 409
+    for content in (b"", b"\x89PNG\r\n", b"a;b\n1;2\n"):
+        wrong = client.post(
+            "/orders/tracking-numbers", data={"file": (io.BytesIO(content), "x.csv")}, content_type="multipart/form-data"
+        )
+        assert wrong.status_code == 422 and elements(wrong.get_data(as_text=True), role="alert")
+
+
+def test_stock_is_edited_in_place_and_not_over_what_has_moved(client, desk):
+    item = items.find_stock_item("CUP")
+    url = f"/stock/{item.id}"
+    answer = client.post(url, data={"on_hand": "50", "buffer": "4", "was": str(item.on_hand)}, headers=htmx(f"stock-{item.id}"))
+    assert answer.status_code == 200
+    row = answer.get_data(as_text=True)
+    assert element(row, "tr")["id"] == f"stock-{item.id}" and "43" in row
+    stale = client.post(url, data={"on_hand": "60", "buffer": "4", "was": "20"})
+    assert stale.status_code == 409 and "has changed to 50 meanwhile" in stale.get_data(as_text=True)
+    for wrong in ("", "x", "-1", "1e3", "99999999999"):
+        assert client.post(url, data={"on_hand": wrong, "buffer": "4", "was": "50"}).status_code == 422
+    assert items.find_stock_item("CUP").on_hand == 50
+
+
+def test_a_stock_file_goes_from_upload_to_applied(client, desk):
+    file = (io.BytesIO(b"sku,quantity\nCUP,77\n"), "stock.csv")
+    answer = client.post("/stock/files", data={"file": file}, content_type="multipart/form-data")
+    assert "Reading the file" in client.get(answer.location).get_data(as_text=True)
+    stock_files.work(1)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "Set these quantities" in page and "77" in page
+    client.post(f"{answer.location}/accept")
+    stock_files.work(1)
+    assert "Applied" in client.get(answer.location).get_data(as_text=True)
+    assert items.find_stock_item("CUP").on_hand == 77
+
+
+def test_a_file_over_the_cap_gets_a_page_that_names_the_cap(client, desk):
+    large = (io.BytesIO(b"sku,quantity\n" + b"A,1\n" * 4_300_000), "large.csv")
+    answer = client.post("/stock/files", data={"file": large}, content_type="multipart/form-data")
+    assert answer.status_code in (413, 422) and "MB" in answer.get_data(as_text=True)
+    huge = (io.BytesIO(b"x" * (18 * 1024 * 1024)), "huge.csv")
+    answer = client.post("/stock/files", data={"file": huge}, content_type="multipart/form-data")
+    assert answer.status_code == 413 and re.search(r"\b1[67]\b.* MB", answer.get_data(as_text=True))
+    assert db.session.scalar(select(StockFile)) is None
+
+
+def test_a_held_sku_is_fixed_once_in_the_inbox(client, shop, desk):
+    there = shop.store.add_product(sku="NEW", name="New thing", price=1, amount=5)
+    for _ in range(2):
+        shop.store.place_order(lines=[(there, 1)])
+    do(desk, "orders")
+    page = client.get("/orders/held").get_data(as_text=True)
+    assert "SKU NEW is not one of our stock items" in page
+    assert client.post("/orders/held/stock-item", data={"sku": "NEW", "on_hand": "many"}).status_code == 422
+    answer = client.post("/orders/held/stock-item", data={"sku": "NEW", "on_hand": "5"})
+    assert "2 orders released." in client.get(answer.location).get_data(as_text=True)
+    assert "No order is held" in client.get("/orders/held").get_data(as_text=True)
+
+
+def answered(client, answer) -> str:
+    """The page that a lookup leads to, while it waits and when a worker has answered it."""
+    assert answer.status_code == 303, answer.get_data(as_text=True)[-500:]
+    waiting = client.get(answer.location)
+    assert 'http-equiv="refresh"' in waiting.get_data(as_text=True)
+    part = client.get(answer.location, headers=htmx("lookup"))
+    assert element(part.get_data(as_text=True), "div", id="lookup").get("data-poll") is not None
+    lookups.work(int(answer.location.rpartition("/")[2]))
+    found = client.get(answer.location)
+    return (client.get(found.location) if found.location else found).get_data(as_text=True)
+
+
+def test_a_group_of_held_orders_is_acted_on_by_its_cause(client, shop, desk):
+    with writing() as session:
+        session.get_one(Integration, desk).with_back_orders = False
+    items.set_stock("PLATE", 0, "test")
+    for _ in range(3):
+        shop.store.place_order(lines=[(products(shop)["PLATE"], 1)])
+    do(desk, "orders")
+    page = client.get("/orders/held").get_data(as_text=True)
+    assert "There is not enough in stock" in page and "3 orders" in page
+    sent = {"code": "short", "key": ""}
+    answer = client.post("/orders/held/evaluate", data=sent)
+    assert "No order was released." in client.get(answer.location).get_data(as_text=True)
+    assert "3 orders will be read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
+        as_text=True
+    )
+    answer = client.post("/orders/held/accept", data=sent)
+    assert "3 orders released." in client.get(answer.location).get_data(as_text=True)
+    again = client.post("/orders/held/accept", data=sent)
+    assert "No order was released." in client.get(again.location).get_data(as_text=True)
+
+
+def test_a_large_group_is_evaluated_by_a_worker(client, shop, desk, monkeypatch):
+    monkeypatch.setattr("blueprints.orders.held.MOST_AT_ONCE", 1)
+    there = shop.store.add_product(sku="NEW", name="New thing", price=1, amount=5)
+    for _ in range(2):
+        shop.store.place_order(lines=[(there, 1)])
+    do(desk, "orders")
+    answer = client.post("/orders/held/evaluate", data={"code": "unknown_sku", "key": "NEW"})
+    assert "2 orders are being rechecked" in client.get(answer.location).get_data(as_text=True)
+    assert settings.due_evaluations() == [desk]
+
+
+def test_an_order_is_looked_for_and_brought_in_and_no_page_asks_the_shop(client, shop, desk):
+    old = shop.store.place_order(lines=[(products(shop)["CUP"], 1)], at=datetime.now(UTC) - timedelta(days=99))
+    shop.clear_requests()
+    since = (datetime.now(UTC) - timedelta(days=100)).date().isoformat()
+    counting = client.post("/orders/find/older", data={"integration": desk, "since": since})
+    assert not shop.requests
+    # A second question waits for the answer to the first.
+    refused = client.post("/orders/find", data={"number": str(old)})
+    assert refused.status_code == 429 and "still open" in refused.text and int(refused.headers["Retry-After"]) > 0
+    page = answered(client, counting)
+    assert "has 1 order placed since" in words(page) and 'http-equiv="refresh"' not in page
+    page = answered(client, client.post("/orders/find", data={"number": str(old)}))
+    assert "before the start date" in page
+    page = answered(client, client.post("/orders/find/bring-in", data={"integration": desk, "order": str(old)}))
+    assert f"Order {old}" in page and "The order was imported." in page
+    stored = client.post("/orders/find", data={"number": str(old)})
+    assert "It was imported on" in client.get(stored.location).get_data(as_text=True)
+    assert client.post("/orders/find", data={"number": " "}).status_code == 404
+    assert client.post("/orders/find/older", data={"integration": desk, "since": "nonsense"}).status_code == 422
+    today = datetime.now(UTC).date().isoformat()
+    assert client.post("/orders/find/older", data={"integration": desk, "since": today}).status_code == 409
+    assert client.get("/orders/find/999").status_code == 404
+
+
+def test_a_lookup_that_nobody_takes_up_says_so(client, desk):
+    answer = client.post("/orders/find", data={"number": "4711"})
+    with writing() as session:
+        session.scalar(select(Lookup)).lease_until = datetime.now(UTC) - timedelta(minutes=1)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "No worker has started on it." in page and 'http-equiv="refresh"' not in page
+
+
+def test_a_kit_is_made_on_the_listings_page(client, shop, desk):
+    listing = db.session.scalar(select(Listing.id).where(Listing.sku == "PLATE"))
+    url = f"/listings/{listing}/links"
+    wrong = client.post(url, data={"sku": ["CUP", "NO-SUCH"], "units": ["2", "1"]})
+    assert wrong.status_code == 404 and "There is no stock item with the SKU" in wrong.get_data(as_text=True)
+    assert client.post(url, data={"sku": ["CUP", "PLATE"], "units": ["2", "1"]}).status_code == 303
+    page = client.get("/listings?state=kit").get_data(as_text=True)
+    assert "2 × CUP" in words(page)
+    client.post("/listings/selected", data={"listing": [listing], "act": "do_not_push"})
+    assert "Pushing is switched off" in client.get(f"/listings/{listing}").get_data(as_text=True)
+
+
+def test_settings_of_stock_and_shipments_are_changed_and_kept_in_the_trail(client, desk):
+    url = f"/settings/sales-channels/{desk}/settings"
+    shown = form_data(client.get(url).text, "with_variants")
+    good = {**shown, "processed_status": "S", "part_shipped_status": "P", "cancelled_status": "WND", "stock_buffer": "1",
+            "stock_cap": "", "safety_limit_percent": "30", "safety_limit_least": "5", "shipments_on": "yes"}  # fmt: skip
+    assert client.post(url, data={**good, "processed_status": "ZZ"}).status_code == 422
+    assert client.post(url, data={**good, "safety_limit_percent": "300"}).status_code == 422
+    assert client.post(url, data={**good, "safety_limit_percent": "0"}).status_code == 422
+    assert client.post(url, data={**good, "zone": "Middle/Earth"}).status_code == 422
+    assert client.post(url, data=good).status_code == 303
+    db.session.rollback()
+    integration = db.session.get(Integration, desk)
+    assert (integration.part_shipped_status, integration.safety_limit_percent, integration.shop.stock_buffer) == ("P", 30, 1)
+    page = client.get("/activity/changes").get_data(as_text=True)
+    assert "Part shipped status" in page and "Safety limit percent" in page
+
+
+def test_a_stock_run_is_undone_from_its_page(client, shop, desk):
+    items.set_stock("CUP", 50, "test")
+    run = do(desk, "stock")
+    assert f"/activity/{run.id}/undo" in client.get(f"/activity/{run.id}").get_data(as_text=True)
+    asked = client.get(f"/activity/{run.id}/undo").get_data(as_text=True)
+    assert "1 listing gets back the quantity from before" in words(asked)
+    assert element(asked, "input", id="where-both").get("checked") is not None
+    answer = client.post(f"/activity/{run.id}/undo", data=form_data(asked, "where"))
+    assert answer.status_code in (303, 503)
+    work_off()
+    assert shop.store.amount(products(shop)["CUP"]) == 17
+    assert items.find_stock_item("CUP").on_hand == 20
+    assert client.get("/activity/999").status_code == 404
+
+
+def test_a_row_that_is_gone_is_a_page_and_no_trace(client, desk):
+    with writing() as session:
+        session.query(OrderLine).filter(OrderLine.order_id == 3).delete()
+    assert client.get("/orders/3").status_code == 200
+    for path in (
+        "/orders/999",
+        "/orders/999/raw",
+        "/stock/999",
+        "/listings/999",
+        "/stock/files/999",
+        "/orders/tracking-numbers/999",
+    ):
+        assert client.get(path).status_code == 404, path
+    assert db.session.scalar(select(StockItem.id)) is not None
+
+
+def test_a_person_says_on_its_page_that_a_renamed_listing_is_other_goods(client, shop, desk):
+    shop.store.rename(products(shop)["CUP"], "PLATE")
+    do(desk, "listings")
+    db.session.rollback()
+    listing_id = db.session.scalar(select(Listing.id).where(Listing.rename_state == "decide"))
+    assert "Renamed" in client.get("/listings?state=renamed").get_data(as_text=True)
+    page = client.get(f"/listings/{listing_id}").get_data(as_text=True)
+    assert "Before, it was CUP" in words(page) and "Different item" in page
+    assert client.post(f"/listings/{listing_id}/rename", data={"goods": "?"}).status_code == 422
+    answer = client.post(f"/listings/{listing_id}/rename", data={"goods": "other"})
+    assert answer.status_code == 303
+    assert "linked by its new SKU" in client.get(answer.location).get_data(as_text=True)
+    assert client.post(f"/listings/{listing_id}/rename", data={"goods": "same"}).status_code == 409

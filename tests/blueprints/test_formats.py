@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+
+from blueprints import formats
+from blueprints.formats import duration, exact, relative
+
+NOW = datetime(2026, 11, 23, 16, 12, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [
+        (timedelta(seconds=3), "just now"),
+        (timedelta(seconds=-3), "just now"),
+        (timedelta(seconds=42), "42 seconds ago"),
+        (timedelta(seconds=60), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(days=2, hours=5), "2 days ago"),
+        (timedelta(days=10), "10 days ago"),
+        (timedelta(minutes=-5), "in 5 minutes"),
+        (timedelta(days=40), "14 Oct 2026"),
+    ],
+)
+def test_relative(app: Flask, ago: timedelta, said: str) -> None:
+    with app.test_request_context():
+        assert relative(NOW - ago, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Berlin", "23 Nov 2026, 17:12:05 CET"),
+        ("Asia/Kolkata", "23 Nov 2026, 21:42:05 IST"),
+        ("Pacific/Auckland", "24 Nov 2026, 05:12:05 NZDT"),
+        ("", "23 Nov 2026, 16:12:05 UTC"),
+        ("../../etc/passwd", "23 Nov 2026, 16:12:05 UTC"),
+        ("Europe", "23 Nov 2026, 16:12:05 UTC"),
+    ],
+)
+def test_exact_is_in_the_zone_that_the_browser_named(app: Flask, zone: str, said: str) -> None:
+    with app.test_request_context(headers={"Cookie": f"zone={zone}"}):
+        assert exact(NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.42, "0.4 s"), (-1, "0.0 s"), (12.7, "12 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")]
+)
+def test_duration(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("", ["1,234,567", "€1,234.50", "-US$5.00", "1,234.5", "Germany", "23 Nov 2026", "23 Nov 2026, 16:12:05 UTC"]),
+        ("en-US", ["1,234,567", "€1,234.50", "-$5.00", "1,234.5", "Germany", "Nov 23, 2026", "Nov 23, 2026, 4:12:05\u202fPM UTC"]),
+        ("de-DE, en;q=0.5", ["1.234.567", "1.234,50\xa0€", "-5,00\xa0$", "1.234,5", "Deutschland", "23.11.2026", "23.11.2026, 16:12:05 UTC"]),
+        ("xx-YY, de;q=0.5", ["1.234.567", "1.234,50\xa0€", "-5,00\xa0$", "1.234,5", "Deutschland", "23.11.2026", "23.11.2026, 16:12:05 UTC"]),
+        ("*, ../../etc;q=0.5", ["1,234,567", "€1,234.50", "-US$5.00", "1,234.5", "Germany", "23 Nov 2026", "23 Nov 2026, 16:12:05 UTC"]),
+    ],
+)  # fmt: skip
+def test_formats_are_those_of_the_browsers_language(app: Flask, language: str, said: list[str]) -> None:
+    headers = {"Accept-Language": language} if language else {}
+    with app.test_request_context(headers=headers):
+        assert said == [
+            formats.number(1234567), formats.money("1234.50", "EUR"), formats.money(Decimal("-5.00"), "USD"), formats.amount("1234.5"),
+            formats.country("DE"), formats.day(NOW), formats.exact(NOW),
+        ]  # fmt: skip
+
+
+def test_an_amount_keeps_the_decimals_that_the_shop_uses(app: Flask) -> None:
+    with app.test_request_context():
+        assert [formats.money(each, "ISK") for each in ("5", "5.00", "5.125")] == ["ISK5", "ISK5.00", "ISK5.125"]
+        assert (formats.amount("108.00"), formats.amount("–"), formats.money("3.10", "")) == ("108.00", "–", "3.10")
+        assert formats.country("Germany") == "Germany" and formats.country("") == ""
+
+
+def test_what_is_due_already_is_tried_now(app: Flask) -> None:
+    with app.test_request_context():
+        assert formats.due(datetime.now(UTC) - timedelta(seconds=14)) == "now"
+        assert "in 4 minutes" in formats.due(datetime.now(UTC) + timedelta(minutes=4, seconds=30))
+        assert formats.due(None) == "–"

@@ -1,0 +1,197 @@
+"""The last step of the wizard: its options, the preview, and what it saves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from extensions import db
+from models import Integration, SyncRun
+from models.types import utcnow
+from practice_shop import PracticeShop
+from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
+from tests.blueprints.queues import work_off
+from tests.blueprints.rows import add_integration
+from tests.blueprints.test_wizard import drafts, the_integration
+from tests.blueprints.walks import LIST, begin, connect, give_shop, to_options
+from tests.support.signed_in import FreshClient
+
+
+class TestTheOptions:
+    def test_each_answer_is_set_from_what_the_shop_shows_and_says_why(self, client: FreshClient, practice: PracticeShop) -> None:
+        page = client.get(to_options(client, practice)).text
+        variants = len(practice.store.variants)
+        assert f"Found {variants} variants." in page
+        assert element(page, "input", name="with_variants", value="yes", checked="")
+        assert "Select Yes for fields where you are using that option in X-Cart." in page
+        legends = [words(legend.text) for legend in elements(page, "legend")]
+        for label in ("Product variants", "Product options (attributes)", "Discounts and coupons", "Several tax lines",
+                      "Order notes", "Back orders", "Use X-Cart tax settings", "Use X-Cart tax settings for shipping"):  # fmt: skip
+            assert label in legends
+        select_ = element(page, "select", name="processed_status")
+        names = [
+            words(option.text) for option in elements(page, "option") if select_["id"] in [p.get("id") for p in option.parents]
+        ]
+        assert names == [status.name for status in practice.store.statuses["shipping"].values()]
+        assert words(element(page, "option", selected="", value="S").text) == "Shipped"
+        checked = {box["value"] for box in elements(page, "input", name="work", checked="")}
+        assert checked == {"P:*", "A:*"}
+
+    def test_the_last_three_orders_are_shown_and_follow_the_answers(self, client: FreshClient) -> None:
+        with PracticeShop(products=2, orders=0) as shop:
+            product = next(iter(shop.store.products))
+            for number in range(4):
+                shop.store.place_order(
+                    [(product, 1, 100.0)], at=datetime.now(UTC) - timedelta(hours=5 - number), shipping_cost=5,
+                    surcharges=[("tax", "TAX", "Sales tax", 8.0), ("handling", "PACK", "Packing fee", 2.5)], notes="Ring twice",
+                )  # fmt: skip
+            step = to_options(client, shop)
+            page = client.get(step).text
+            titles = [item["aria-label"] for item in elements(page, "article")]
+            assert titles == ["Order 4", "Order 3", "Order 2"]
+            text = words(element(page, "article", **{"aria-label": "Order 4"}).text)
+            assert "Items 108.00" in text
+            assert "Other (Packing fee) 2.50" in text
+            assert "Total US$115.50" in text
+            assert "Ready to ship" in text
+            changed = form_data(page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", work=["Q:*"])
+            part = client.post(step.replace("/options", "/import-preview"), data=changed, headers=htmx("import-preview"))
+            text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
+            assert part.text.lstrip().startswith("<section")
+            assert "Items 100.00 Shipping 7.50 Tax on items 8.00 Total US$115.50" in text
+            assert "Ring twice" not in text
+            assert "Awaiting payment" in text
+            assert element(client.get(step).text, "input", name="surcharge_name")["value"] == "packing FEE"
+
+    def test_without_javascript_a_button_shows_the_orders_again(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        sent = form_data(client.get(step).text, "with_variants", use_tax="yes", action="recalculate")
+        answer = client.post(step, data=sent)
+        assert answer.status_code == 200
+        assert element(answer.text, "input", name="use_tax", value="yes", checked="")
+        assert len(drafts()) == 1
+
+    def test_the_answers_on_tax_and_the_surcharge_name_are_suggested(self, client: FreshClient) -> None:
+        with PracticeShop(products=2, orders=0) as shop:
+            product = next(iter(shop.store.products))
+            rows = [("tax", "TAX", "VAT", 7.7), ("handling", "SHIP", "Shipping surcharge", 3)]
+            shop.store.place_order([(product, 1, 100.0)], shipping_cost=10, surcharges=rows)
+            step = to_options(client, shop)
+            page = client.get(step).text
+            suggestion = words(next(item.text for item in elements(page, "div") if "suggestion" in (item.get("class") or "")))
+            assert "Use X-Cart tax settings: Yes" in suggestion
+            assert "Use X-Cart tax settings for shipping: Yes" in suggestion
+            assert "Shipping surcharge name: ‘Shipping surcharge’" in suggestion
+            page = client.post(step, data=form_data(page, "with_variants", action="suggest")).text
+            assert element(page, "input", name="use_tax", value="yes", checked="")
+            assert element(page, "input", name="use_shipping_tax", value="yes", checked="")
+            assert element(page, "input", name="surcharge_name")["value"] == "Shipping surcharge"
+            assert "Suggested from your orders" not in page
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"since": "date", "since_date": ""}, "Enter the first day, for example 2026-11-30."),
+            ({"since": "date", "since_date": "2999-01-01"}, "The first day is in the future. Choose today or an earlier day."),
+            (
+                {"since": "date", "since_date": "0001-01-01"},
+                "The first day is before there were such shops. Choose a day after 2000.",
+            ),
+            ({"since": "date", "since_date": "soon"}, "Not a valid date value."),
+            ({"work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
+            ({"work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
+            ({"with_notes": None}, "Select Yes or No."),
+            ({"with_notes": "perhaps"}, "Not a valid choice."),
+            ({"processed_status": "ZZ"}, "Not a valid choice."),
+        ],
+    )
+    def test_bad_answers_are_explained_and_nothing_is_made(
+        self, client: FreshClient, practice: PracticeShop, changes: dict[str, object], said: str
+    ) -> None:
+        step = to_options(client, practice)
+        answer = client.post(step, data=form_data(client.get(step).text, "with_variants", **changes))
+        assert answer.status_code == 422
+        assert said in complaints(answer.text)
+        assert db.session.scalars(select(Integration)).all() == []
+
+    def test_a_shop_without_orders(self, client: FreshClient) -> None:
+        with PracticeShop(products=0, orders=0) as shop:
+            page = client.get(to_options(client, shop)).text
+        assert "The shop has no orders yet." in page
+
+
+class TestTheEnd:
+    def test_next_makes_the_integration_enabled_and_starts_its_runs(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice, use_tax="yes", surcharge_name="Porto")
+        sent = form_data(
+            client.get(step).text, "with_variants", with_notes="no", with_back_orders="no", processed_status="D",
+            work=["P:N", "A:*"], since="date", since_date="2026-11-01",
+        )  # fmt: skip
+        answer = client.post(step, data=sent, headers={"Cookie": "zone=Europe/Berlin"})
+        assert (answer.status_code, answer.location) == (303, LIST)
+        made = the_integration()
+        assert (made.name, made.enabled, made.endpoint, made.health) == ("Garden shop", True, practice.url, "connected")
+        assert (made.use_tax, made.use_shipping_tax, made.surcharge_name) == (True, False, "Porto")
+        assert (made.with_notes, made.with_back_orders, made.with_variants) == (False, False, True)
+        assert (made.processed_status, made.work_statuses) == ("D", [["P", "N"], ["A", "*"]])
+        assert {row[0] for row in made.statuses} == {"payment", "shipping"}
+        assert made.key_last4 == (practice.key or "")[-4:]
+        assert drafts() == []
+        kinds = {run.kind for run in db.session.scalars(select(SyncRun).where(SyncRun.state == "queued"))}
+        assert kinds == {"orders", "listings", "stock"}
+        page = client.get(LIST).text
+        assert toasts(page) == ["Garden shop is connected. Cartlink is downloading its orders and listings."]
+        assert "Syncing" in page
+        assert elements(page, "progress")
+
+    def test_the_first_day_begins_at_midnight_where_the_reader_is(self, client: FreshClient, practice: PracticeShop) -> None:
+        client.set_cookie("zone", "Europe/Berlin")
+        made = connect(client, practice, since="date", since_date="2026-11-02")
+        assert made.orders_since == datetime(2026, 11, 1, 23, tzinfo=UTC)
+
+    def test_from_now_on(self, client: FreshClient, practice: PracticeShop) -> None:
+        assert utcnow() - connect(client, practice, since="now").orders_since < timedelta(minutes=1)
+
+    def test_next_twice_makes_one(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        sent = form_data(client.get(step).text, "with_variants")
+        assert client.post(step, data=sent).location == LIST
+        again = client.post(step, data=sent)
+        assert (again.status_code, again.location) == (303, LIST)
+        assert the_integration().name == "Garden shop"
+        assert any("That set-up has ended" in said for said in toasts(client.get(LIST).text))
+
+    def test_a_name_taken_meanwhile(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        add_integration("Garden shop")
+        answer = client.post(step, data=form_data(client.get(step).text, "with_variants"))
+        assert answer.status_code == 422
+        assert "There is an integration called 'Garden shop' already." in complaints(answer.text)[0]
+        assert element(answer.text, "a", href=step.replace("/options", "/name"))
+
+    def test_the_same_shop_twice_is_refused(self, client: FreshClient, practice: PracticeShop) -> None:
+        connect(client, practice)
+        work_off()
+        step = give_shop(client, begin(client, "Once more"), practice.url, practice.key or "")
+        assert complaints(client.get(step).text) == [
+            "That shop is connected already, as Garden shop. Open that integration instead."
+        ]
+
+    def test_cancel_keeps_nothing(self, client: FreshClient, practice: PracticeShop) -> None:
+        step = to_options(client, practice)
+        cancel = element(client.get(step).text, "form", id="cancel")
+        answer = client.post(cancel["action"])
+        assert (answer.status_code, answer.location) == (303, LIST)
+        assert drafts() == []
+        assert client.get(step).location == LIST
+
+    def test_a_key_changed_after_the_test_is_tested_again(self, client: FreshClient, practice: PracticeShop) -> None:
+        options = to_options(client, practice)
+        shop = options.replace("/options", "/shop")
+        client.post(shop, data=form_data(client.get(shop).text, "endpoint", api_key="another-key-entirely"))
+        assert client.get(options).location == shop
+        sent = {"with_variants": "yes"}
+        assert client.post(options, data=sent).location == shop
+        assert db.session.scalars(select(Integration)).all() == []

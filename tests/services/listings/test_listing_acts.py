@@ -1,0 +1,165 @@
+"""What a person does with listings: drift settled, a push undone, limits set, SKUs matched."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from errors import Conflict, InvalidInput
+from extensions import writing
+from models import Drift, Integration, Listing, RunItem
+from practice_shop import PracticeShop, Store
+from services.integrations import settings
+from services.listings import manual_links, stock_push, undo, views
+from services.security import audit
+from services.stock import items
+from services.stock import views as stock_views
+from services.sync import execution
+from tests.support.shops import connect, do, products, settled
+
+
+def test_drift_is_kept_and_theirs_may_be_taken(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    shop.store.set_amount(ids["CUP"], 3)
+    items.set_stock("CUP", 25, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 25
+    row = views.drift_page().rows[0]
+    assert (row.sku, row.expected, row.found, row.state) == ("CUP", 20, 3, "open")
+    views.settle_drift(row.id, "theirs", "test")
+    assert items.find_stock_item("CUP").available == 3
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 3
+    assert views.drift_page().rows == []
+    with pytest.raises(Conflict):
+        views.settle_drift(row.id, "ours", "test")
+    db.session.rollback()
+    assert db.session.scalar(select(Drift.state)) == "theirs"
+
+
+def test_an_undone_push_restores_what_the_shop_has_not_changed_since(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    items.set_stock("CUP", 33, "test")
+    items.set_stock("PLATE", 44, "test")
+    pushed = do(integration_id, "stock")
+    shop.store.set_amount(ids["PLATE"], 40)
+    run = execution.perform(undo.start_undo(pushed.id, "test", "shop").id)
+    assert (run.outcome, run.counts) == ("partial", {"restored": 1, "left": 1})
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (20, 40)
+    reasons = {item.sku: item.reason for item in db.session.scalars(select(RunItem).where(RunItem.run_id == run.id))}
+    assert reasons["PLATE"] == "The shop has 40 by now, 44 was sent: it was left."
+    again = do(integration_id, "stock")
+    assert (again.outcome, shop.store.amount(ids["CUP"])) == ("waiting", 20)
+    assert {row.sku for row in stock_push.preview(integration_id).rows} == {"CUP", "PLATE"}
+    with pytest.raises(Conflict):
+        undo.start_undo(run.id, "test")
+
+
+def test_an_undo_takes_back_edits_here_and_no_sale(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    with PracticeShop(store=Store()) as second:
+        second.store.add_product(sku="CUP", name="Cup", price=10, amount=20)
+        other = connect(second, "Kitchen")
+        do(other, "stock")
+        items.set_stock("CUP", 30, "test")
+        do(integration_id, "stock")
+        items.set_stock("CUP", 33, "test")
+        there = shop.store.place_order(lines=[(ids["CUP"], 2)])
+        pushed = do(integration_id, "stock")
+        assert shop.store.amount(ids["CUP"]) == 31
+        seen = undo.preview(pushed.id)
+        assert [(item.sku, item.now, item.after) for item in seen.items] == [("CUP", 33, 30)]
+        assert (seen.listings, seen.others) == (1, ["Kitchen"])
+        run = execution.perform(undo.start_undo(pushed.id, "user:ann").id)
+        assert run.outcome == "done" and items.find_stock_item("CUP").on_hand == 30
+        assert items.find_stock_item("CUP").reserved == 2, there
+        with pytest.raises(Conflict, match="restored already"):
+            undo.start_undo(pushed.id, "user:ann", "here")
+        # The books and the shop agree: nothing waits, and the other shop follows.
+        assert shop.store.amount(ids["CUP"]) == 28
+        do(integration_id, "stock")
+        do(other, "stock")
+        assert shop.store.amount(ids["CUP"]) == second.store.amount(1) == 28
+
+
+def test_an_undo_here_alone_waits_for_approval_before_the_shop_changes(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    items.set_stock("CUP", 33, "test")
+    pushed = do(integration_id, "stock")
+    assert undo.start_undo(pushed.id, "test", "here") is None
+    assert items.find_stock_item("CUP").on_hand == 20
+    assert do(integration_id, "stock").outcome == "waiting"
+    assert shop.store.amount(ids["CUP"]) == 33
+    assert stock_views.waiting_for_approval() == [(integration_id, "Shop")]
+
+
+def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    settings.change_settings(integration_id, {"stock_buffer": 2, "stock_cap": 10}, "user:ann")
+    do(integration_id, "stock")
+    assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (10, 6)
+    assert {(row.name, row.before, row.after) for row in audit.list_page().rows} >= {
+        ("stock buffer", "0", "2"), ("stock cap", "–", "10"),
+    }  # fmt: skip
+    with pytest.raises(InvalidInput):
+        settings.change_settings(integration_id, {"stock_cap": -1}, "test")
+
+
+def test_a_listing_that_is_not_to_be_pushed_is_left_and_comes_back(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    listing_id = db.session.scalar(select(Listing.id).where(Listing.sku == "CUP"))
+    db.session.rollback()
+    manual_links.set_do_not_push([listing_id], True, "test")
+    items.set_stock("CUP", 5, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 20
+    manual_links.set_do_not_push([listing_id], False, "test")
+    do(integration_id, "stock")
+    assert shop.store.amount(ids["CUP"]) == 5
+
+
+def test_the_shops_present_stock_is_taken_as_ours(app, db, shop):
+    ids = products(shop)
+    integration_id = settled(shop)
+    shop.store.place_order(lines=[(ids["CUP"], 3)])
+    items.set_stock("CUP", 99, "test")
+    do(integration_id, "orders")
+    shop.store.set_amount(ids["CUP"], 11)
+    do(integration_id, "listings")
+    listing_id = db.session.scalar(select(Listing.id).where(Listing.sku == "CUP"))
+    db.session.rollback()
+    assert manual_links.take_shop_stock([listing_id], "test") == (1, [])
+    item = items.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved, item.available) == (14, 3, 11)
+
+
+def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
+    store = Store()
+    store.add_product(sku="TWIN", name="One", price=1, amount=1)
+    store.add_product(sku="TWIN", name="Two", price=1, amount=2)
+    product = store.add_product(sku="CUP", name="Cup", price=1, amount=2)
+    with PracticeShop(store=store) as shop:
+        integration_id = connect(shop)
+        with writing() as session:
+            session.get(Integration, integration_id).take_shop_stock = False
+        do(integration_id, "stock")
+        items.add_stock_item("CUP", 2, "test")
+        items.add_stock_item("TWIN", 2, "test")
+        matched = views.match_by_sku()
+        assert ([row[2] for row in matched.rows], matched.ambiguous) == (["CUP"], [("Shop", "TWIN")])
+        shop.store.place_order(lines=[(product, 2)])
+        do(integration_id, "orders")
+        assert views.link_matched([row[0] for row in matched.rows], "test") == 1
+        assert views.match_by_sku().rows == []
+        db.session.rollback()
+        assert (items.find_stock_item("CUP").reserved, db.session.scalar(select(Listing.stale).where(Listing.sku == "CUP"))) == (
+            2,
+            True,
+        )
+        assert views.link_matched([row[0] for row in matched.rows], "test") == 0

@@ -1,0 +1,97 @@
+"""Held orders that a person fixes, a last piece that two shops sold, a run without a trace."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from errors import Conflict, InvalidInput
+from extensions import writing
+from models import Integration, Order, Oversell
+from models.types import utcnow
+from practice_shop import PracticeShop, Store
+from services.listings import manual_links
+from services.orders import (
+    held,
+    rereading,
+)
+from services.orders import views as orders_views
+from services.runs import lifecycle as runs_lifecycle
+from services.stock import items
+from services.sync import execution
+from tests.support.shops import connect, do, products, settled, states
+
+
+def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop):
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).take_shop_stock = False
+    ids = products(shop)
+    for _ in range(3):
+        shop.store.place_order(lines=[(ids["CUP"], 1)])
+    do(integration_id, "orders")
+    do(integration_id, "listings")
+    group = held.groups()[0]
+    assert (group.title, len(group.order_ids), group.listed) == ("SKU CUP is not one of our stock items", 3, True)
+    assert items.add_stock_item("CUP", 2, "test").released == 3
+    item = items.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved) == (2, 2)
+    assert states() == ["ready"] * 3 and held.groups() == []
+    with pytest.raises(Conflict):
+        items.add_stock_item("CUP", 2, "test")
+
+
+def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).take_shop_stock = False
+    items.add_stock_item("OURS", 9, "test")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
+    do(integration_id, "orders")
+    do(integration_id, "listings")
+    assert manual_links.link_sku("CUP", "OURS", "test") == 1
+    assert (items.find_stock_item("OURS").reserved, states()) == (2, ["ready"])
+
+
+def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
+    integration_id = settled(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).with_back_orders = False
+    items.set_stock("CUP", 0, "test")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    do(integration_id, "orders")
+    group = next(group for group in held.groups() if group.code == "short")
+    assert held.accept("short", group.order_ids, "test") == 1
+    assert states() == ["ready"]
+    assert rereading.ask_again(group.order_ids).orders == 1
+    assert do(integration_id, "orders").counts["read_again"] == 1
+    assert rereading.evaluate_orders(group.order_ids, "test").orders == 1
+    assert states() == ["ready"]
+    with pytest.raises(InvalidInput):
+        held.accept("unknown_sku", group.order_ids, "test")
+
+
+def test_two_shops_that_sell_the_last_piece_at_once_show_it_on_both_orders(app, db, shop):
+    store = Store()
+    other_id = store.add_product(sku="CUP", name="Cup", price=12, amount=20)
+    with PracticeShop(store=store) as other:
+        one, two = settled(shop), settled(other, name="Other")
+        items.set_stock("CUP", 1, "test")
+        for integration_id in (one, two):
+            do(integration_id, "stock")
+        shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+        other.store.place_order(lines=[(other_id, 1)])
+        do(one, "orders")
+        do(two, "orders")
+        orders = db.session.scalars(select(Order.id).order_by(Order.id)).all()
+        assert orders_views.oversold(orders[0]) == ["CUP: this order took the last; order 1 of Other sold 1 that is not there."]
+        assert orders_views.oversold(orders[1]) == ["CUP: 1 is missing, because order 1 of Shop took the last."]
+        assert len(db.session.scalars(select(Oversell)).all()) == 1
+
+
+def test_a_removed_or_stopped_run_is_no_reason_for_a_trace(app, db, shop):
+    integration_id = settled(shop)
+    run_id = runs_lifecycle.start_run(integration_id, "undo", "test").id
+    run = execution.perform(run_id)
+    assert run.outcome == "failed" and "does not say what" in run.error
+    assert utcnow() > run.finished_at

@@ -1,0 +1,121 @@
+"""The search over orders: the same on both databases, by beginnings of words, and never a syntax."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from extensions import db, writing
+from models import Order, OrderLine
+from services.operations import privacy
+from services.orders import search, views
+from tests.support.rows import make_integration, make_order
+
+pytestmark = pytest.mark.both_databases
+
+ORDERS = {
+    "2024-00123": ("Zoë Nguyễn", "zoe.nguyen@shop.example", ["MUG-RED-42", "Käse 7"]),
+    "2024-00124": ("John O'Brien", "john+news@mail.example", ["MUG-BLUE-42"]),
+    "00777": ("ŁUKASZ WÓJCIK", "lukasz_w@firma.example.pl", ["ÅL/5", "tea.pot"]),
+    "#900": ("Иван Петров", "ivan@почта.example", ["КРУЖКА-1"]),
+    "A1": ("美咲 田中", "misaki@example.jp", ["茶碗"]),
+    "7": ("Max Groß", "max@strasse.example", ["AND"]),
+    "88": ("Søren Æbelø", "soren@example.dk", ["NEAR(x)", "50%_off"]),
+}
+SEARCHES = {
+    "2024-00123": ["2024-00123"], "2024": ["2024-00123", "2024-00124"], "2024-0012": ["2024-00123", "2024-00124"], "00123": ["2024-00123"],
+    "123": ["2024-00123"], "0012": ["2024-00123", "2024-00124"], "0777": [], "777": ["00777"], "00777": ["00777"], "#900": ["#900"], "900": ["#900"],
+    "zoe": ["2024-00123"], "ZOË": ["2024-00123"], "nguyen": ["2024-00123"], "Nguyễn zoë": ["2024-00123"], "nguye\u0302\u0303n": ["2024-00123"],
+    "o'brien": ["2024-00124"], "brien": ["2024-00124"], "lukasz": ["00777"], "Łukasz": ["00777"], "wojc": ["00777"], "иван": ["#900"],
+    "ПЕТР": ["#900"], "田中": ["A1"], "美": ["A1"], "gross": ["7"], "GROß": ["7"], "aebelo": ["88"], "soren@example.dk": ["88"],
+    "example.dk": ["88"], "john+news": ["2024-00124"], "@shop.example": ["2024-00123"], "shop example": ["2024-00123"], "mug": ["2024-00123", "2024-00124"],
+    "mug-red": ["2024-00123"], "red mug": ["2024-00123"], "red-mug": [], "42": ["2024-00123", "2024-00124"], "kase": ["2024-00123"], "al/5": ["00777"],
+    "tea.pot": ["00777"], "tea pot": ["00777"], "кружка": ["#900"], "茶": ["A1"], "and": ["7"], "AND": ["7"], "mug AND red": [], "mug OR red": [],
+    "NOT mug": [], "near(x)": ["88"], "50%": ["88"], "%": [], "*": [], "mug*": ["2024-00123", "2024-00124"], '"mug red"': ["2024-00123"], '"': [],
+    "'mug": ["2024-00123", "2024-00124"], "mug:*": ["2024-00123", "2024-00124"], "mug & !red": ["2024-00123"], "public:mug": [], "mug\\": ["2024-00123", "2024-00124"],
+    "(mug": ["2024-00123", "2024-00124"], "id:e-88": ["88"], "e-88": ["88"], "id:88": [], "nobody": [], "a" * 300: [], "<->": [], "1 2 3 4 5 6": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def orders(app):
+    integration = make_integration()
+    for number, (customer, email, skus) in ORDERS.items():
+        order = make_order(integration, number, [(sku, 1) for sku in skus])
+        with writing() as session:
+            row = session.get_one(Order, order.id)
+            row.customer, row.email, row.external_id = customer, email, f"e-{number}"
+    return integration
+
+
+def found(words: str, *, customers: bool = True) -> list[str]:
+    rows = views.list_page(views.Wanted(search=words, customers=customers)).rows
+    return sorted(row.number for row in rows)
+
+
+def test_what_people_type_finds_the_same_on_every_database(orders):
+    wrong = {words: (found(words), sorted(numbers)) for words, numbers in SEARCHES.items() if found(words) != sorted(numbers)}
+    assert not wrong
+    assert len(SEARCHES) >= 40
+
+
+def test_who_may_not_see_customers_cannot_search_by_them(orders):
+    for words in ("zoe", "shop.example", "иван", "strasse", "mug zoe"):
+        assert found(words, customers=False) == [], words
+    assert found("mug-red", customers=False) == found("2024-00123", customers=False) == ["2024-00123"]
+
+
+def test_a_change_is_found_once_it_is_saved_and_what_it_replaced_is_not(orders):
+    with writing() as session:
+        order = session.scalar(select(Order).where(Order.number == "88"))
+        order.customer = "Åse Berg"
+        session.add(OrderLine(order=order, position=9, sku="NEW-SKU", quantity=1, price=1, total=1))
+        session.delete(order.lines[0])
+    assert found("ase berg") == found("new-sku") == ["88"]
+    assert found("soren aebelo") == found("near") == []
+
+
+def test_a_change_that_is_rolled_back_is_not_found(orders):
+    with pytest.raises(ZeroDivisionError), writing() as session:
+        session.scalar(select(Order).where(Order.number == "88")).customer = "Never"
+        session.flush()
+        raise ZeroDivisionError
+    assert found("never") == [] and found("aebelo") == ["88"]
+
+
+def test_orders_from_before_the_index_are_added_in_the_background(orders):
+    with writing() as session:
+        session.execute(db.text("DELETE FROM order_search"))
+    assert found("mug") == []
+    search.installation.change_setting(search.FILLED_TO, 0, "test")
+    search.fill(iter([False, True]).__next__)
+    assert search.is_fill_due()
+    search.fill()
+    assert not search.is_fill_due() and len(found("mug")) == 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_erased_words_are_not_in_the_database_file_either(app, several):
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL's vacuum does that")
+    integration = make_integration()
+    for number in range(40 if several else 1):
+        make_order(
+            integration, str(number), [("SKU", 1)], state="shipped", customer=f"Qvuxonia {number}", email="qwz@qzyx.example"
+        )
+    path = Path(db.engine.url.database)
+
+    def left() -> bool:
+        said = path.read_bytes() + Path(f"{path}-wal").read_bytes()
+        return any(word in said.lower() for word in (b"qvuxonia", b"qzyx"))
+
+    assert left()
+    for order_id in db.session.scalars(select(Order.id)).all():
+        privacy.erase_order(order_id)
+    assert not left() and not search.is_work_due()
+    assert found("qvuxonia") == []
+    assert db.session.scalar(db.text("SELECT count(*) FROM order_search WHERE order_search MATCH 'sku'")) == (
+        40 if several else 1
+    )

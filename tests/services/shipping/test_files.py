@@ -1,0 +1,64 @@
+"""Files of tracking numbers, shipped by a worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from errors import Conflict, InvalidInput
+from extensions import writing
+from models import ShipmentFile
+from models.types import utcnow
+from services.shipping import files, shipments
+from tests.support.shops import products, settled, states
+
+
+def test_a_file_of_shipments_is_checked_row_by_row_and_shipped_once(app, db, shop):
+    ids = products(shop)
+    good = shop.store.place_order(lines=[(ids["CUP"], 1)])
+    unpaid = shop.store.place_order(lines=[(ids["CUP"], 1)], payment="Q")
+    settled(shop)
+    text = f"Order;Carrier;Tracking number\n{good};DHL;T1\n{unpaid};DHL;T2\n999;x;y\n{good};DHL;T1\n;c;d\n"
+    file = files.read_file(text.encode(), "x.csv", "test")
+    assert [(row["line"], row["problem"]) for row in file.rows] == [
+        (2, ""), (3, f"Order {unpaid} still awaits payment."), (4, "There is no order 999."),
+        (5, f"Order {good} is in line 2 already."), (6, "The row has no order number."),
+    ]  # fmt: skip
+    assert states()[0] == "ready"
+    assert files.due_files() == []
+    files.accept(file.id)
+    with pytest.raises(Conflict):
+        files.accept(file.id)
+    assert files.due_files() == [file.id]
+    files.work(file.id)
+    files.work(file.id)
+    kept = files.get_file(file.id)
+    assert (kept.done, kept.refused, states()[0], files.due_files()) == (1, [], "shipped", [])
+    with pytest.raises(InvalidInput, match="no column named number"):
+        files.read_file(b"a,b\n1,2\n", "x.csv", "test")
+
+
+def test_a_file_whose_worker_died_is_shipped_on_from_there(app, db, shop):
+    ids = products(shop)
+    numbers = [shop.store.place_order(lines=[(ids["CUP"], 1)]) for _ in range(4)]
+    settled(shop)
+    rows = "".join(f"{number},DHL,T{number}\n" for number in numbers)
+    file = files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test")
+    shipments.ship(file.rows[2]["order_id"], "somebody else")
+    files.accept(file.id)
+    with writing() as session:
+        # The first row was shipped by a worker that then died.
+        kept = session.get_one(ShipmentFile, file.id)
+        kept.token, kept.lease_until, kept.done = "dead", utcnow() + timedelta(seconds=60), 1
+    files.work(file.id)
+    assert states() == ["ready", "ready", "shipped", "ready"]
+    with writing() as session:
+        session.get_one(ShipmentFile, file.id).lease_until = utcnow() - timedelta(seconds=1)
+    files.work(file.id)
+    kept = files.get_file(file.id)
+    assert (kept.done, kept.refused) == (
+        4,
+        [{"number": str(numbers[2]), "reason": f"Order {numbers[2]} has been shipped already."}],
+    )
+    assert states() == ["ready", "shipped", "shipped", "shipped"]

@@ -1,0 +1,158 @@
+"""Stock from large files: staged by a worker, shown, applied at once; a wrong file changes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from errors import Conflict, InvalidInput
+from extensions import db, writing
+from models import Order, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
+from models.types import utcnow
+from services.stock import files
+from services.stock import items as stock_items
+from tests.support.shops import connect, do, products
+
+
+def items(count: int, on_hand: int = 1) -> None:
+    now = utcnow()
+    with writing() as session:
+        rows = [
+            {"sku": f"S-{n:06}", "name": "", "on_hand": on_hand, "reserved": 0, "buffer": 0, "updated_at": now}
+            for n in range(count)
+        ]
+        session.execute(insert(StockItem.__table__), rows)
+
+
+def read(content: bytes | str) -> StockFile:
+    file_id = files.upload(content.encode() if isinstance(content, str) else content, "stock.csv", "test")
+    files.work(file_id)
+    return files.get_file(file_id)
+
+
+def on_hand(db, sku: str) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(StockItem.on_hand).where(StockItem.sku == sku))
+
+
+def test_a_file_is_shown_first_and_applied_when_wanted(app, db):
+    items(3)
+    file = read("sku,quantity\nS-000000,5\nS-000001,1\nNEW,9\n")
+    assert (file.state, file.changed, file.unchanged, file.unknown) == ("checked", 1, 1, 1)
+    assert on_hand(db, "S-000000") == 1
+    assert [tuple(row) for row in files.preview_rows(file.id, unknown=False)] == [(2, "S-000000", 1, 5)]
+    assert [row.sku for row in files.preview_rows(file.id, unknown=True)] == ["NEW"]
+    files.accept(file.id, add_unknown=True)
+    with pytest.raises(Conflict):
+        files.accept(file.id, add_unknown=True)
+    files.work(file.id)
+    files.work(file.id)
+    assert files.get_file(file.id).state == "applied"
+    assert [on_hand(db, sku) for sku in ("S-000000", "S-000001", "NEW")] == [5, 1, 9]
+    assert db.session.scalar(select(func.count()).select_from(StockEntry)) == 2
+    assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no CSV file but an image"),
+        (b"PK\x03\x04rest of a workbook", "a workbook"),
+        (b"", "empty"),
+        (b"sku\nS-000000\n", "no column named quantity"),
+        (b"a,b\n1,2\n", "no columns named sku and quantity"),
+        (b"sku,sku,quantity\n1,2,3\n", "the column sku twice"),
+        (b"\0\1\2\3 sku,quantity\n", "not a text file"),
+    ],
+)
+def test_what_is_no_such_file_is_refused_at_once(app, db, content, said):
+    with pytest.raises(InvalidInput, match=said):
+        files.upload(content, "x.csv", "test")
+    assert files.list_files() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffSKU;Qty\r\nS-000000;5\r\n".encode(),
+        "sku\tquantity\nS-000000\t5\n".encode("utf-16"),
+        b'sep=;\n"sku";"quantity";"name"\n"S-000000";"5";"K\xe4se"\n',
+        b"\n\nSku , On Hand\nS-000000 , 5\n\n",
+    ],
+    ids=["mark and semicolons", "utf-16 and tabs", "windows and quotes", "blank lines and headings"],
+)
+def test_whatever_a_spreadsheet_saves_is_read(app, db, content):
+    items(1)
+    file = read(content)
+    assert (file.state, file.changed) == ("checked", 1), file.problems
+
+
+def test_a_file_with_ten_thousand_bad_rows_changes_nothing_and_names_them(app, db):
+    items(2)
+    text = "sku,quantity\nS-000000,7\n" + "".join(f"S-{n},{'=1+1' if n % 2 else '-3'}\n" for n in range(10_000))
+    file = read(text)
+    assert (file.state, file.wrong, len(file.problems)) == ("refused", 10_000, 1000)
+    assert file.problems[0] == "Line 3: S-0: '-3' is not a whole number from 0 to 2147483647"
+    assert on_hand(db, "S-000000") == 1
+    assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == 0
+    assert db.session.scalar(select(func.count()).select_from(StockFilePart)) == 0
+    with pytest.raises(Conflict):
+        files.accept(file.id, add_unknown=False)
+
+
+def test_a_sku_that_stands_twice_is_named_with_both_lines(app, db):
+    items(1)
+    file = read("sku,quantity\nS-000000,1\nS-000000,2\n")
+    assert file.problems == ["Line 3: S-000000 is in line 2 already"]
+
+
+def test_orders_that_lack_stock_get_it_and_reservations_stay_true(app, db, shop):
+    ids = products(shop)
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    shop.store.place_order(lines=[(ids["CUP"], 5), (ids["PLATE"], 4)])
+    do(integration_id, "orders")
+    file = read("sku,quantity\nCUP,2\nPLATE,40\n")
+    files.accept(file.id, add_unknown=False)
+    files.work(file.id)
+    cup, plate = stock_items.find_stock_item("CUP"), stock_items.find_stock_item("PLATE")
+    assert (cup.on_hand, cup.reserved, plate.on_hand, plate.reserved) == (2, 2, 40, 4)
+    assert "3 of 5 not in stock" in db.session.scalar(select(Order)).note
+
+
+def test_a_file_whose_worker_died_is_read_again_by_the_next(app, db):
+    items(2)
+    file_id = files.upload(b"sku,quantity\nS-000000,5\nS-000001,6\n", "x.csv", "test")
+    with writing() as session:
+        file = session.get_one(StockFile, file_id)
+        file.token, file.lease_until = "dead", utcnow() + timedelta(seconds=60)
+        session.add(StockFileRow(file_id=file_id, line=2, sku="S-000000", quantity=5))
+    files.work(file_id)
+    assert files.get_file(file_id).state == "uploaded" and files.due_files() == []
+    with writing() as session:
+        session.get_one(StockFile, file_id).lease_until = utcnow() - timedelta(seconds=1)
+    assert files.due_files() == [file_id]
+    files.work(file_id)
+    assert (files.get_file(file_id).state, files.get_file(file_id).changed) == ("checked", 2)
+
+
+def test_a_file_that_is_refused_in_the_middle_leaves_nothing_behind(app):
+    rows = "".join(f"S-{number},1\n" for number in range(files.CHUNK + 10))
+    file_id = files.upload(f'sku,quantity\n{rows}"broken,1\n'.encode(), "x.csv", "user:ann")
+    files.work(file_id)
+    file = files.get_file(file_id)
+    assert file.state == "refused" and "a quote that does not end" in file.problems[0]
+    assert [db.session.scalar(select(func.count()).select_from(table)) for table in (StockFileRow, StockFilePart)] == [0, 0]
+
+
+def test_one_person_has_so_many_open_files_and_no_more(app, monkeypatch):
+    monkeypatch.setattr(files, "MOST_OPEN", 2)
+    first, _ = (files.upload(b"sku,quantity\nS,1\n", "x.csv", "user:ann") for _ in range(2))
+    with pytest.raises(InvalidInput, match="2 files of yours wait already"):
+        files.upload(b"sku,quantity\nS,1\n", "x.csv", "user:ann")
+    files.upload(b"sku,quantity\nS,1\n", "x.csv", "user:bob")
+    files.work(first)
+    files.drop(first)
+    files.upload(b"sku,quantity\nS,1\n", "x.csv", "user:ann")

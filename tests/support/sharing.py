@@ -1,0 +1,69 @@
+"""What is the same in all applications of a test run is made once.
+
+Each test gets its own application. Most of the processor time of a short test went into what every application makes
+again: the functions that build addresses, compiled templates, and compiled statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from sqlalchemy import Engine
+from werkzeug.routing import Rule
+
+from extensions import db
+
+
+class Templates(BytecodeCache):
+    """Compiled templates, kept in memory. Jinja drops one whose source has changed."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = Templates()
+_engines: dict[str, Engine] = {}
+_builders: dict[tuple[Any, ...], Callable[..., Any]] = {}
+_make_engine = type(db)._make_engine
+_compile_builder = Rule._compile_builder
+
+
+def install() -> None:
+    """From now on applications of this process share. Call it once."""
+    type(db)._make_engine = _make_sharing_engine
+    Rule._compile_builder = _compile_builder_once
+
+
+def share_templates(app: Flask) -> None:
+    app.jinja_env.bytecode_cache = TEMPLATES
+
+
+def _make_sharing_engine(self: Any, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+    """An engine with its own pool that takes compiled statements from the first engine for the same kind of database.
+    Statements are kept by dialect, so the engines share the dialect too, once it knows its server."""
+    made = _make_engine(self, bind_key, options, app)
+    first = _engines.setdefault(made.dialect.name, made)
+    if first is not made and first.dialect.server_version_info:
+        made.dialect = first.dialect
+        made._compiled_cache = first._compiled_cache
+    return made
+
+
+def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Callable[..., Any]:
+    """The function depends on the text of the rule, and asks the rule it is bound to for its converters."""
+    if self.defaults:
+        return _compile_builder(self, append_unknown)
+    key = (tuple(self._trace), append_unknown)
+    if key not in _builders:
+        _builders[key] = _compile_builder(self, append_unknown)
+    return _builders[key]
