@@ -243,6 +243,8 @@ def test_a_shop_with_much_to_do_is_not_overrun_and_keeps_nobody_from_the_others(
         jobs.start_run(other_id, "orders", "test")
         first, *_ = wait_until(lambda: finished(db, "orders"), 60, "the other shop's run")
         assert first.integration_id == other_id
+        # The other shop's run may end before the busy shop has been asked for the first time.
+        wait_until(lambda: busy.requests, 30, "the busy shop's first request")
         assert max(entry["under_way"] for entry in busy.requests) == 1
         # Nothing is enqueued a second time by asking again, while it waits on the queue or for a slot.
         mine = (SyncRun.integration_id == busy_id, SyncRun.state == "queued")
