@@ -31,7 +31,7 @@ def outcome(folder: Path, failed: list[str], second: int = 0) -> subprocess.Comp
     (folder / ".ci").mkdir()
     shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
     environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
-    return subprocess.run([folder / ".ci/run"], env=environment, capture_output=True, text=True, timeout=60)  # noqa: S603
+    return subprocess.run([folder / ".ci/run"], env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_no_failure_needs_no_second_try(tmp_path: Path) -> None:
