@@ -29,6 +29,9 @@ IF_MATCH = {
     "name": "If-Match", "in": "header", "required": True, "description": "The `version` of what is to be changed, in double quotes.",
     "schema": {"type": "string"},
 }  # fmt: skip
+IF_MATCH_OR_NOT = {
+    **IF_MATCH, "required": False, "description": "The `version` of what you have read, in double quotes; then it is done only to that.",
+}  # fmt: skip
 IF_NONE_MATCH = {
     "name": "If-None-Match", "in": "header", "required": False, "description": "The `ETag` of an earlier answer.",
     "schema": {"type": "string"},
@@ -136,6 +139,8 @@ def _parameters(made: Operation) -> list[dict[str, Any]]:
         found.append(IDEMPOTENCY_KEY)
     if made.conditional:
         found.append(IF_MATCH)
+    if made.versioned:
+        found.append(IF_MATCH_OR_NOT)
     if made.method == "GET":
         found.append(IF_NONE_MATCH)
     return found
@@ -201,4 +206,6 @@ def _failures(made: Operation) -> list[int]:
         found |= {409, 413, 422}
     if made.conditional:
         found |= {412, 428}
+    if made.versioned:
+        found.add(412)
     return sorted(found)

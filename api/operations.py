@@ -61,7 +61,8 @@ View = Callable[..., Struct | Reply]
 @dataclass(frozen=True, slots=True)
 class Operation:
     """``scope`` and ``role`` are what it needs, None for any token. ``answers`` are the types of its good answers by status; None for
-    no body. ``conditional`` is true where it needs ``If-Match``, ``acts`` where it needs ``Idempotency-Key``."""
+    no body. ``conditional`` is true where it needs ``If-Match``, ``versioned`` where it takes one, ``acts`` where it needs
+    ``Idempotency-Key``."""
 
     name: str
     method: str
@@ -74,6 +75,7 @@ class Operation:
     body: type[Struct] | None = None
     answers: dict[int, Any] = field(default_factory=dict)
     conditional: bool = False
+    versioned: bool = False
     expensive: bool = False
     statuses: Sequence[int] = ()
 

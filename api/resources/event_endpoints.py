@@ -157,14 +157,13 @@ def change_event_endpoint(call: Call, endpoint_id: int) -> EventEndpoint:
 
 
 @operation(
-    "POST",
-    "/event-endpoints/<int:endpoint_id>/remove",
-    "Remove an event endpoint and its deliveries",
-    answers={204: None},
-    **WRITE,
-)
+    "DELETE", "/event-endpoints/<int:endpoint_id>", "Remove an event endpoint and its deliveries", answers={204: None},
+    conditional=True, **WRITE,
+)  # fmt: skip
 def remove_event_endpoint(call: Call, endpoint_id: int) -> Reply:
-    endpoints.remove_endpoint(endpoint_id, call.actor)
+    with one_transaction():
+        matches(endpoints.version_of(endpoints.get_endpoint(endpoint_id)))
+        endpoints.remove_endpoint(endpoint_id, call.actor)
     return Reply(None, 204)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
 from msgspec import Struct
 
-from api.operations import Call, operation
+from api.operations import Call, matches, operation
 from api.paging import ListQuery, Page, list_page
 from api.reply import Reply
-from extensions import db
+from extensions import db, one_transaction
 from jobs.schedule import start_due_runs
 from models import Integration as Row
-from services.integrations import lifecycle, overview
+from services.common.deadlocks import retry_on_deadlock
+from services.integrations import lifecycle, overview, page
 from services.shops import finding, health
 
 
 class Integration(Struct):
-    """``health`` is the worst that is true now; ``failing`` names the flows that fail."""
+    """``health`` is the worst that is true now; ``failing`` names the flows that fail. ``version`` changes with its name, its end point
+    and its switch."""
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class Integration(Struct):
     failed_listings: int
     approval_waits: bool
     open_incidents: int
+    version: str
 
 
 class HealthGroup(Struct):
@@ -100,6 +104,58 @@ def disable_integration(call: Call, integration_id: int) -> Integration:
     return _load([integration_id])[integration_id]
 
 
+class Removal(Struct, kw_only=True):
+    """Without ``keep_reserved``, what the open orders reserve is released."""
+
+    keep_reserved: bool = False
+
+
+class OpenWork(Struct):
+    """What would be left behind: orders on hold, orders that are not shipped yet, listings whose stock update failed, orders that the shop
+    has not been updated about, and the units that open orders reserve."""
+
+    held_orders: int
+    unshipped_orders: int
+    failed_listings: int
+    approval_waits: bool
+    orders_not_sent: int
+    reserved_units: int
+
+
+@operation(
+    "GET", "/integrations/<int:integration_id>/open-work", "Get what would be left behind if an integration was removed",
+    scope="integrations:read", answers={200: OpenWork},
+)  # fmt: skip
+def get_open_work(call: Call, integration_id: int) -> OpenWork:
+    found = page.open_work(finding.get_integration(integration_id))
+    return OpenWork(
+        found.held, found.unshipped, found.failed_listings, found.preview_waits, found.not_sent, found.reserved
+    )  # fmt: skip
+
+
+@operation(
+    "DELETE", "/integrations/<int:integration_id>", "Remove an integration: its key is forgotten, its orders and links stay",
+    scope="integrations:write", role="owner", query=Removal, answers={204: None}, conditional=True,
+)  # fmt: skip
+def remove_integration(call: Call, integration_id: int) -> Reply:
+    _remove(integration_id, call)
+    return Reply(None, 204, after=_start)
+
+
+@retry_on_deadlock
+def _remove(integration_id: int, call: Call) -> None:
+    with one_transaction() as session:
+        row = finding.get_integration(integration_id)
+        session.refresh(row, with_for_update=True)
+        matches(version_of(row))
+        lifecycle.remove_integration(integration_id, call.actor, keep_reserved=call.query.keep_reserved)
+
+
+def version_of(row: Row) -> str:
+    """A digest of what decides whether it is still the same: runs and health leave it as it is."""
+    return hashlib.sha256(f"{row.id} {row.name} {row.endpoint} {row.enabled}".encode()).hexdigest()[:16]
+
+
 def _start() -> None:
     start_due_runs()
 
@@ -113,5 +169,5 @@ def _shown(row: Row, seen: overview.IntegrationRow) -> Integration:
     return Integration(
         str(row.id), row.name, row.kind, row.generation, row.endpoint, row.enabled, seen.health, seen.health_message,
         seen.failing.split(), seen.orders_done_at, seen.stock_done_at, seen.held_orders, seen.failed_listings, seen.preview_waits,
-        seen.incidents,
+        seen.incidents, version_of(row),
     )  # fmt: skip

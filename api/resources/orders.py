@@ -15,6 +15,7 @@ from api.decoding import refuse_parameter
 from api.operations import Call, operation
 from api.paging import ListQuery, Page, list_page
 from api.reply import Reply
+from api.resources.order_versions import check_if_sent, version_of
 from api.resources.shipments import Shipment, shipments_of
 from api.resources.write_backs import WriteBack, write_backs_of
 from api.shapes import Amount, Body, Code, Id, Sku, row_id
@@ -60,7 +61,8 @@ class Change(Struct):
 
 
 class Order(Struct, kw_only=True):
-    """items + shipping + items_tax + shipping_tax + discount + other + difference = total. The fields from ``customer`` on are left
+    """items + shipping + items_tax + shipping_tax + discount + other + difference = total. ``version`` changes with what acts can change:
+    the state, the holds, and what is shipped. The fields from ``customer`` on are left
     out without customers:read; ``changes``, ``shipments`` and ``write_backs`` unless ``expand`` names them."""
 
     id: str
@@ -91,6 +93,7 @@ class Order(Struct, kw_only=True):
     held_reason: str
     note: str
     cancel_unseen: bool
+    version: str
     lines: list[Line]
     customer: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
@@ -151,9 +154,10 @@ def evaluate_order(call: Call, order_id: int) -> Order:
 
 @operation(
     "POST", "/orders/<int:order_id>/cancel", "Cancel an order here: what it reserves is free again", scope="orders:write",
-    role="manager", answers={200: Order},
+    role="manager", answers={200: Order}, versioned=True,
 )  # fmt: skip
 def cancel_order(call: Call, order_id: int) -> Reply:
+    check_if_sent(order_id)
     shipments.cancel_order(order_id, call.actor)
     return Reply(after_act(order_id), after=start_runs)
 
@@ -176,10 +180,11 @@ class Acceptance(Body):
 
 @operation(
     "POST", "/orders/<int:order_id>/accept", "Accept what holds an order as it is", scope="orders:write", role="manager",
-    body=Acceptance, answers={200: Order},
+    body=Acceptance, answers={200: Order}, versioned=True,
 )  # fmt: skip
 def accept_order(call: Call, order_id: int) -> Reply:
     after_act(order_id)
+    check_if_sent(order_id)
     held.accept(call.body.code, [order_id], call.actor)
     return Reply(after_act(order_id), after=start_runs)
 
@@ -268,7 +273,7 @@ def _shown(row: Row, integration: tuple[str | None, str], with_customers: bool, 
     values = queries.order_object(row, integration[1])
     values |= {
         "id": str(row.id), "integration_id": integration[0], "placed_at": row.placed_at, "changed_at": row.changed_at,
-        "updated_at": row.updated_at, "cancel_unseen": row.cancel_unseen,
+        "updated_at": row.updated_at, "cancel_unseen": row.cancel_unseen, "version": version_of(row),
         "lines": [_line(line, shown, with_customers) for line, shown in zip(row.lines, values["lines"], strict=True)],
     }  # fmt: skip
     if not with_customers:

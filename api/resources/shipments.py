@@ -17,6 +17,7 @@ from api.decoding import refuse_body
 from api.operations import Call, operation
 from api.problems import Fault
 from api.reply import Reply
+from api.resources.order_versions import check_if_sent
 from api.shapes import Body, Id, row_id
 from errors import InvalidInput
 from extensions import db
@@ -93,10 +94,11 @@ class ShipmentRowAnswer(RowAnswer, kw_only=True):
 
 @operation(
     "POST", "/orders/<int:order_id>/shipments", "Ship an order, some of its lines, or a further parcel", scope="shipments:write",
-    role="manager", body=NewShipment, answers={201: Shipment},
+    role="manager", body=NewShipment, answers={201: Shipment}, versioned=True,
 )  # fmt: skip
 def create_shipment(call: Call, order_id: int) -> Reply:
     _check(call.body, "")
+    check_if_sent(order_id)
     with _named_fields():
         shipped = _ship(order_id, call.body, call.actor)
     # Without the tracking number: the answer is kept for the idempotency key.

@@ -89,7 +89,7 @@ def _save(integration: Integration, form: SettingsForm) -> bool:
         again = settings.change_settings(integration.id, changes, current_actor())
     except AppError as error:
         field = error.field or "name"
-        error.field = "since_date" if field == "since" else field
+        error.field = "since_date" if field == "orders_since" else field
         form.refuse(error)
         return False
     start_due_runs()

@@ -43,14 +43,15 @@ class Scope:
 
 SCOPES = {
     "integrations:read": Scope("viewer", "Read integrations and their health"),
-    "integrations:write": Scope("manager", "Enable and disable integrations"),
+    "integrations:write": Scope("manager", "Enable, disable, connect, set up and remove integrations"),
     "orders:read": Scope("viewer", "Read orders without customers’ data"),
     "customers:read": Scope("viewer", "Read customers’ names, addresses and notes of orders"),
     "orders:write": Scope("manager", "Evaluate and cancel orders, and mark cancellations as seen"),
     "shipments:write": Scope("manager", "Ship orders"),
     "stock:read": Scope("viewer", "Read stock items and their ledger"),
     "stock:write": Scope("manager", "Change stock items"),
-    "listings:read": Scope("viewer", "Read listings"),
+    "listings:read": Scope("viewer", "Read listings and links"),
+    "listings:write": Scope("manager", "Link listings to stock items"),
     "runs:read": Scope("viewer", "Read sync runs and their results"),
     "runs:write": Scope("manager", "Start and stop sync runs"),
     "incidents:read": Scope("viewer", "Read incidents"),

@@ -18,7 +18,7 @@ from services.integrations.lifecycle import EARLIEST, TOO_EARLY, clean_name
 from services.orders import evaluation
 from services.reports import reconciliation
 from services.security.audit import note_change
-from services.shops import finding
+from services.shops import finding, kinds
 from services.stock import items, ledger
 
 OF_ORDERS = frozenset(
@@ -59,6 +59,7 @@ def change_settings(integration_id: int, changes: Mapping[str, Any], actor: str)
     try:
         with writing() as session:
             integration = _present(integration_id)
+            _check_statuses(integration, changes)
             shop = session.get_one(Shop, integration.shop_id, with_for_update=True)
             changed = set()
             for name, value in sorted(changes.items()):
@@ -109,6 +110,23 @@ def _check(changes: Mapping[str, Any]) -> None:
         raise InvalidInput("Choose the status of processed orders.", field="processed_status")
 
 
+def _check_statuses(integration: Integration, changes: Mapping[str, Any]) -> None:
+    """A status that is chosen is one of the shop, or was chosen before: the shop may have dropped it since. Raises InvalidInput."""
+    known = kinds.statuses_of(integration)
+    shipping = {status.code or status.external_id for status in known if status.kind == "shipping"}
+    for name in STATUSES:
+        value = changes.get(name, "")
+        if value and value not in shipping and value != getattr(integration, name):
+            raise InvalidInput("The shop has no such status.", field=name)
+    codes = {kind: {"*", *(status.code for status in known if status.kind == kind)} for kind in ("payment", "shipping")}
+    before = {tuple(pair) for pair in integration.work_statuses}
+    for payment, shipped in changes.get("work_statuses", ()):
+        if (payment, shipped) not in before and (payment not in codes["payment"] or shipped not in codes["shipping"]):
+            raise InvalidInput(
+                "The shop has no such status.", "Choose at least one combination of its statuses.", "work_statuses"
+            )
+
+
 def _follow_up(integration: Integration, shop: Shop, changed: set[str]) -> None:
     """Make due what depends on a changed setting."""
     now = utcnow()
@@ -135,9 +153,9 @@ def _rename(integration: Integration, name: str) -> None:
 def _start_from(integration: Integration, shop: Shop, since: datetime) -> None:
     """Move the first day of orders. An earlier day makes the orders since then due; a later day keeps what is stored."""
     if since > utcnow():
-        raise InvalidInput("The start date is in the future.", "Choose today or an earlier day.", field="since")
+        raise InvalidInput("The start date is in the future.", "Choose today or an earlier day.", field="orders_since")
     if since.year < EARLIEST:
-        raise InvalidInput(TOO_EARLY, f"Choose a day from {EARLIEST} on.", field="since")
+        raise InvalidInput(TOO_EARLY, f"Choose a day from {EARLIEST} on.", field="orders_since")
     if shop.orders_read_to is not None and (shop.orders_from is None or since < shop.orders_from):
         shop.reading_since, shop.reading_position, shop.reading_started_at = since, 0, None
         integration.flows[FlowKind.ORDERS].due_at = utcnow()

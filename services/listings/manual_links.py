@@ -34,6 +34,28 @@ def link_listing(listing_id: int, parts: Sequence[tuple[str, int]], actor: str) 
         return _link(listing, items, actor)
 
 
+def get_link(link_id: int) -> Link:
+    """Raises NotFound."""
+    link = db.session.get(Link, link_id, populate_existing=True)
+    if link is None:
+        raise NotFound("There is no such link.")
+    return link
+
+
+@retry_on_deadlock
+def remove_link(link_id: int, actor: str) -> int:
+    """Remove one link of a listing. If it has others, it is a kit of these from now on, and its open orders take their stock from there.
+    Returns how many orders were released. Raises NotFound."""
+    with writing() as session:
+        listing = session.get_one(Listing, get_link(link_id).listing_id)
+        items = ledger.load_items(session.scalars(select(Link.stock_item_id).where(Link.listing_id == listing.id)))
+        session.execute(select(Shop.id).where(Shop.id == listing.shop_id).with_for_update())
+        session.delete(get_link(link_id))
+        session.flush()
+        left = session.scalars(select(Link).where(Link.listing_id == listing.id)).all()
+        return _follow(listing, [items[link.stock_item_id] for link in left], actor)
+
+
 @retry_on_deadlock
 def link_sku(sku: str, item_sku: str, actor: str) -> int:
     """Link every listing that carries a SKU to one stock item; returns how many orders were released.
@@ -78,12 +100,17 @@ def _link(listing: Listing, parts: Sequence[tuple[StockItem, int]], actor: str) 
     db.session.execute(delete(Link).where(Link.listing_id == listing.id))
     for item, units in parts:
         db.session.add(Link(listing_id=listing.id, stock_item_id=item.id, units=units, made_by="hand"))
+    return _follow(listing, [item for item, _ in parts], actor)
+
+
+def _follow(listing: Listing, items: Sequence[StockItem], actor: str) -> int:
+    """What follows when a listing has other links, now to these stock items: its quantity is sent, and its orders take from there."""
     listing.clear_failure()
     listing.stale, listing.rename_state = True, ""
     db.session.flush()
     db.session.expire(listing, ["links"])
-    ledger.request_push(item.id for item, _ in parts)
-    return follow_links(listing, actor) if parts else 0
+    ledger.request_push(item.id for item in items)
+    return follow_links(listing, actor) if items else 0
 
 
 @retry_on_deadlock

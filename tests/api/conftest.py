@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator, FormatChecker
+from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 from werkzeug.test import TestResponse
@@ -17,8 +18,8 @@ from werkzeug.test import TestResponse
 from api import openapi
 from api.openapi import VARIABLE
 from api.operations import OPERATIONS
-from extensions import writing
-from models import RunItem
+from extensions import db, writing
+from models import Link, RunItem
 from services.accounts import tokens
 from services.accounts.tokens import SCOPES
 from services.events import sequencer
@@ -82,7 +83,8 @@ def planted(app: Flask) -> dict[str, Any]:
         session.add(RunItem(run_id=run_id, result="sent", external_id="1", sku="SKU", now=1, wanted=2, stored=2))
     incident_id = add_incident(integration_id)[0]
     sequencer.give_positions()
-    return {**values, "integration_id": integration_id, "run_id": run_id, "incident_id": incident_id}
+    link_id = db.session.scalar(select(Link.id).where(Link.listing_id == values["listing_id"]))
+    return {**values, "link_id": link_id, "integration_id": integration_id, "run_id": run_id, "incident_id": incident_id}
 
 
 @lru_cache(maxsize=1)

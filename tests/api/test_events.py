@@ -11,7 +11,7 @@ from channels import event_calls
 from extensions import acting, writing
 from models import Event, StockItem
 from services.events import deliveries, log, sequencer
-from tests.api.conftest import program
+from tests.api.conftest import problem, program
 from tests.support.receivers import http_receiver
 from tests.support.rows import make_integration, make_item, make_order
 
@@ -116,5 +116,7 @@ def test_an_endpoint_is_changed_with_its_version_and_removed(app):
     assert erp.post(f"{path}/rotate-secret", {"secret": "whsec_" + "a" * 40}).status_code in (200, 422)
     assert erp.post(f"{path}/replay", {"after": "0"}).status_code == 409
     assert erp.post("/event-endpoints", {**new, "url": "ftp://example.com"}).status_code == 422
-    assert erp.post(f"{path}/remove").status_code == 204
+    problem(erp.ask("DELETE", path), 428, "precondition_required")
+    problem(erp.ask("DELETE", path, headers={"If-Match": '"x"'}), 412, "version_mismatch")
+    assert erp.ask("DELETE", path, headers={"If-Match": f'"{erp.get(path)["version"]}"'}).status_code == 204
     assert erp.ask("GET", path).status_code == 404

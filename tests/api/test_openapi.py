@@ -40,9 +40,19 @@ BODIES = {
     "resume_event_endpoint": {},
     "test_event_endpoint": {},
     "replay_events": {"after": "0"},
+    "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "SKU", "units": 2}]},
+    "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},
     "start_run": {"integration_id": "{integration_id}", "kind": "listings"},
 }
 """A body for each operation that takes one."""
+
+
+def filled(body: Any, values: dict[str, Any]) -> Any:
+    """A body with the ids of planted rows."""
+    text = json.dumps(body)
+    for name in ("ready_id", "integration_id", "listing_id"):
+        text = text.replace(f"{{{name}}}", str(values[name]))
+    return json.loads(text)
 
 
 def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -83,7 +93,9 @@ def test_every_operation_says_what_it_needs():
         assert found["summary"] and found["description"], path
         names = {parameter["name"] for parameter in found["parameters"] if parameter["in"] == "header"}
         assert ("Idempotency-Key" in names) is (method == "post"), path
-        assert ("If-Match" in names) is (method == "patch"), path
+        needed = {parameter["name"] for parameter in found["parameters"] if parameter["required"]}
+        assert ("If-Match" in needed) is (method in ("patch", "delete")), path
+        assert ("If-Match" in names) is ("412" in found["responses"]), path
         assert found.get("x-scope", "stock:read") in SCOPES
         assert {parameter["name"] for parameter in found["parameters"] if parameter["in"] == "path"} == set(
             re.findall(r"\{(\w+)\}", path)
@@ -96,9 +108,7 @@ def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted
     ready = next(order["id"] for order in erp.items("/orders?state=ready"))
     values = {**planted, "order_id": ready, "ready_id": ready}
     path = VARIABLE.sub(r"{\1}", made.path).format(**values)
-    body = json.loads(
-        json.dumps(BODIES.get(made.name)).replace("{ready_id}", ready).replace("{integration_id}", str(values["integration_id"]))
-    )
+    body = filled(BODIES.get(made.name), values)
     headers = {}
     if made.body is not None:
         schema = operations()[made.name][2]["requestBody"]["content"]["application/json"]["schema"]
