@@ -110,8 +110,15 @@ def get_order(order_id: int) -> Order:
 
 
 def export_order(order_id: int) -> dict[str, Any]:
-    """Everything that is stored of an order, as plain values: for a customer who asks what is known. Raises NotFound."""
+    """Everything that is stored of an order, as plain values: for a customer who asks what is known. Raises NotFound.
+
+    ``told_to_the_shop`` is the name that ``write_backs`` had before 1.0, kept for one version."""
     order = get_order(order_id)
+    updates = [
+        {"at": stamp(each.created_at), "event": each.event, "tracking_numbers": each.tracking_numbers, "state": each.state,
+         "note": each.note, "error": each.error}
+        for each in write_backs.of_order(order.id)
+    ]  # fmt: skip
     return {
         **order_object(order), "erased_at": stamp(order.erased_at), "changes": list_changes(order.id),
         "surcharges": order.surcharge_rows, "payload": msgspec.json.decode(order.raw) if order.raw else None,
@@ -120,11 +127,7 @@ def export_order(order_id: int) -> dict[str, Any]:
              "lines": [{"sku": line.sku, "name": line.name, "quantity": line.quantity} for line in each.lines]}
             for each in shipments.of_order(order.id)
         ],
-        "told_to_the_shop": [
-            {"at": stamp(each.created_at), "event": each.event, "tracking_numbers": each.tracking_numbers, "state": each.state,
-             "note": each.note, "error": each.error}
-            for each in write_backs.of_order(order.id)
-        ],
+        "write_backs": updates, "told_to_the_shop": updates,
         "to_do_in_the_shop": [{"at": stamp(each.created_at), "what": by_hand.sentence(each)} for each in by_hand.tasks(order.id)],
     }  # fmt: skip
 

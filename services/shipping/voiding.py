@@ -116,13 +116,13 @@ def _reopen(shipment: Shipment, order: Order, tried: list[WriteBack]) -> None:
 
 def _may_be_there(number: str, order: Order, tried: list[WriteBack]) -> bool:
     """Whether the shop may show a tracking number."""
-    return bool(number) and (number in order.tracking_numbers or any(number in row.tracking_numbers for row in tried))
+    return bool(number) and number in write_backs.known_numbers(order, tried)
 
 
 def _is_sent(order: Order, number: str) -> bool:
     """Whether the shop shows a tracking number, or a write-back brings it."""
     rows = [row for row in write_backs.of_order(order.id) if row.state in ("waiting", "sending", "done", "failed")]
-    return number in order.tracking_numbers or any(number in row.tracking_numbers for row in rows)
+    return number in write_backs.known_numbers(order, rows)
 
 
 def _ask_to_remove(shipment: Shipment, number: str, actor: str) -> None:

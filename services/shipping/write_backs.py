@@ -6,7 +6,7 @@ a time. The channel reads the order first, so one that was sent before its worke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -87,9 +87,14 @@ def plan_unsent(order: Order, actor: str) -> WriteBack | None:
         return None
     event = "shipped" if all(line.shipped >= line.quantity for line in order.lines) else "part_shipped"
     rows = [row for row in of_order(order.id) if row.state in ("waiting", "sending", "done")]
-    known = {*order.tracking_numbers, *(number for row in rows for number in row.tracking_numbers)}
+    known = known_numbers(order, rows)
     said = any(row.event in ("shipped", event) for row in rows)
     return None if said and known.issuperset(numbers) else plan(order, event, actor)
+
+
+def known_numbers(order: Order, rows: Iterable[WriteBack]) -> set[str]:
+    """The tracking numbers that the shop shows, or that these write-backs brought or bring."""
+    return {*order.tracking_numbers, *(number for row in rows for number in row.tracking_numbers)}
 
 
 def _present_shipments(order_id: int) -> Select[int]:
@@ -105,7 +110,7 @@ def plan_rest(order: Order, shipped_there: bool, actor: str) -> WriteBack | None
     if db.session.scalar(_present_shipments(order.id).limit(1)) is None:
         return None
     planned = [row for row in of_order(order.id) if row.state not in ("replaced", "undone")]
-    known = {*order.tracking_numbers, *(number for row in planned for number in row.tracking_numbers)}
+    known = known_numbers(order, planned)
     marked = shipped_there or any(row.event == "shipped" for row in planned)
     return None if marked and known.issuperset(tracking_numbers(order.id)) else plan(order, "shipped", actor)
 

@@ -71,7 +71,8 @@ def test_what_is_given_out_has_the_shipments_and_the_write_backs(client):
     given = json.loads(client.get(f"{PAGE}/orders/{order_id}.json").text)
     assert [each["tracking_number"] for each in given["shipments"]] == [TRACKING, TRACKING]
     assert given["shipments"][0]["lines"] == [{"sku": "SKU", "name": "SKU", "quantity": 1}]
-    assert [each["state"] for each in given["told_to_the_shop"]] == ["done", "failed", "waiting"]
+    assert [each["state"] for each in given["write_backs"]] == ["done", "failed", "waiting"]
+    assert given["told_to_the_shop"] == given["write_backs"]
     assert given["shipping_address"]["phone"] == "555-planted"
 
 
