@@ -112,7 +112,7 @@ def get_order(order_id: int) -> Order:
 def export_order(order_id: int) -> dict[str, Any]:
     """Everything that is stored of an order, as plain values: for a customer who asks what is known. Raises NotFound.
 
-    ``told_to_the_shop`` is the name that ``write_backs`` had before 1.0, kept for one version."""
+    The former key of ``write_backs`` stays for one version."""
     order = get_order(order_id)
     updates = [
         {"at": stamp(each.created_at), "event": each.event, "tracking_numbers": each.tracking_numbers, "state": each.state,
