@@ -45,6 +45,12 @@ def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
     return content, file.filename
 
 
+def uploaded_image(field: str, most_bytes: int) -> bytes:
+    """The content of an uploaded image, at most a byte more than ``most_bytes``; empty if none was chosen."""
+    file = request.files.get(field)
+    return b"" if file is None or not file.filename else file.stream.read(most_bytes + 1)
+
+
 def numbers(values: Iterable[str]) -> list[int]:
     """The whole numbers among the values of a form; other values are ignored."""
     return [number for number in map(whole_numbers.parse, values) if number is not None]

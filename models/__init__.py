@@ -15,6 +15,7 @@ from models.order import Allocation, Order, OrderChange, OrderLine
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
 from models.sales import SalesOfDay, SalesOfSku
+from models.seller import Seller
 from models.setting import Setting, SettingChange
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
@@ -58,6 +59,7 @@ __all__ = [
     "RunItem",
     "SalesOfDay",
     "SalesOfSku",
+    "Seller",
     "Setting",
     "SettingChange",
     "Shipment",

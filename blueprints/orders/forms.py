@@ -1,11 +1,11 @@
-"""The filters of the orders list."""
+"""The filters of the orders list, and the settings of printed documents."""
 
 from __future__ import annotations
 
-from wtforms import SearchField, SelectField
+from wtforms import BooleanField, FileField, SearchField, SelectField, StringField, TextAreaField
 
 from blueprints.actors import may_see_customers
-from blueprints.forms import ShopFilter, choices, shop_field
+from blueprints.forms import PageForm, ShopFilter, choices, shop_field
 from services.orders.views import Wanted
 
 STATES = {
@@ -39,3 +39,14 @@ class OrderFilter(ShopFilter):
 
     def wanted(self) -> Wanted:
         return Wanted(self.integration_id, self.q.data, self.state.data, self.age.data, self.sort.data, self.customers)
+
+
+class SellerForm(PageForm):
+    name = StringField("Name", render_kw={"autocomplete": "organization", "maxlength": 200})
+    address = TextAreaField("Address", render_kw={"rows": 4})
+    footer = TextAreaField("Text at the foot", render_kw={"rows": 3})
+    logo = FileField("Logo", render_kw={"accept": "image/png,image/jpeg"})
+    remove_logo = BooleanField("Remove the logo")
+
+    def texts(self) -> dict[str, str]:
+        return {"name": self.name.data or "", "address": self.address.data or "", "footer": self.footer.data or ""}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
+from blueprints.orders.printing import render_document
 from errors import NotFound
 from jobs.schedule import start_due_runs
-from services.orders import held, rereading, seen, superseding, views
+from services.orders import held, printing, rereading, seen, superseding, views
+from services.orders.seller import get_seller
 from services.shipping import by_hand, outlook, shipments, write_backs
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
-PRINTED = {"packing-slip": "orders/packing_slip.html", "print": "orders/print.html"}
 
 
 @bp.get("")
@@ -28,9 +29,18 @@ def show_raw(order_id: int) -> str:
     return render_template("orders/raw.html", page=page, raw=views.raw_payload(order_id))
 
 
-@bp.get("/<any('packing-slip', 'print'):kind>")
-def print_order(order_id: int, kind: str) -> str:
-    return render_template(PRINTED[kind], page=views.order_page(order_id, with_customers=may_see_customers()))
+@bp.get("/print")
+def print_order(order_id: int) -> str:
+    page = views.order_page(order_id, with_customers=may_see_customers())
+    return render_template("orders/print.html", page=page, seller=get_seller(), back=url_for(".show_order", order_id=order_id))
+
+
+@bp.get("/packing-slip")
+def print_slip(order_id: int) -> str:
+    document = printing.of_orders([order_id], with_customers=may_see_customers())
+    if not document.slips:
+        raise NotFound("There is no such order.")
+    return render_document(document, request.args.get("part", "slips"), url_for(".show_order", order_id=order_id))
 
 
 @bp.post("/read-again")

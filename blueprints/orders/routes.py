@@ -49,8 +49,8 @@ def download_orders() -> Response:
 @bp.post("/selected")
 def act_on_selected() -> Response | AnyResponse:
     ids = numbers(request.form.getlist("order"))
-    if request.form.get("act") == "ship":
-        return go_to(url_for("sheet.show_sheet", order=ids, back=back_to(url_for(".list_orders"))))
+    if ids and (page := PAGES.get(request.form.get("act", ""))):
+        return go_to(url_for(page, order=ids, back=back_to(url_for(".list_orders"))))
     act = ACTS.get(request.form.get("act", ""))
     if act is None or not ids:
         toast("Select at least one order first.", "warning")
@@ -80,6 +80,8 @@ def _entered(ids: list[int]) -> None:
     toast(f"{plural(by_hand.mark_entered(ids, current_actor()), 'order')} marked as done in the shop.")
 
 
+PAGES = {"ship": "sheet.show_sheet", "print": "printing.show_document"}
+"""Acts that open a page about the selected orders."""
 ACTS = {
     "read_again": _read_again, "evaluate": _evaluate, "mark_seen": _mark_seen, "entered": _entered,
     "acknowledge": _mark_seen,  # sent by pages that were opened before the upgrade from 0.9.0

@@ -80,6 +80,11 @@ def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
     return page_of(_matching(wanted), _order(wanted), place, PAGE_SIZE, by_id(lambda ids: _rows(ids, wanted.customers)))
 
 
+def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
+    """The same, of any size, as ids."""
+    return page_of(_matching(wanted), _order(wanted), place, size, lambda found: [row[0] for row in found])
+
+
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
     """All of them, a batch at a time, for a file."""
     return in_batches(_matching(wanted).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers))

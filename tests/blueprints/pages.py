@@ -39,6 +39,11 @@ class _Reader(HTMLParser):
         if tag not in self.EMPTY:
             self.open.append(element)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.EMPTY:
+            self.open.pop()
+
     def handle_endtag(self, tag: str) -> None:
         while self.open and self.open.pop().tag != tag:
             pass

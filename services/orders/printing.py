@@ -1,0 +1,144 @@
+"""Packing slips and pick lists of several orders, as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from extensions import db
+from models import Integration, Order, OrderLine
+from services.common.paging import Page
+from services.orders import queries, views
+from services.orders.views import WITH_ALLOCATIONS, Wanted
+
+MOST = 200
+"""Orders in one document: a browser lays out that many pages at once without trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlipLine:
+    """``pieces`` are those to pack: what is left, or all of an order that was shipped. ``kit`` are (SKU, units in each piece)."""
+
+    sku: str
+    name: str
+    options: tuple[tuple[str, str], ...]
+    kit: tuple[tuple[str, int], ...]
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """One order. Where the reader may not see customers, ``address`` is None, and notes and chosen options are left out."""
+
+    order_id: int
+    number: str
+    shop: str
+    placed_at: datetime
+    state: str
+    address: dict[str, Any] | None
+    shipping_method: str
+    customer_notes: str
+    shop_notes: str
+    lines: list[SlipLine]
+
+
+@dataclass(slots=True)
+class Pick:
+    """What to take off the shelf: ``pieces`` in all, and for which orders: (number, pieces, chosen options)."""
+
+    sku: str
+    name: str
+    pieces: int = 0
+    orders: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """``more`` is where the next orders are read from, empty where these are all."""
+
+    slips: list[Slip]
+    picks: list[Pick]
+    customers: bool
+    more: str = ""
+
+    @property
+    def not_ready(self) -> list[Slip]:
+        """Orders that cannot be shipped now: they should not be packed by mistake."""
+        return [slip for slip in self.slips if slip.state not in ("ready", "part_shipped", "shipped")]
+
+
+def of_orders(order_ids: Iterable[int], *, with_customers: bool) -> Document:
+    """The document of these orders, in the order given, at most ``MOST`` of them. Unknown ids are passed over."""
+    return _document(list(dict.fromkeys(order_ids))[:MOST], with_customers)
+
+
+def of_ready(wanted: Wanted, place: str = "") -> Document:
+    """The document of the orders that are ready to ship and match the other filters of a list, the oldest first. ``place`` is
+    ``Document.more`` of the document before."""
+    page: Page[int] = views.ids_page(replace(wanted, state="ready", sort="oldest"), place, MOST)
+    return replace(_document(page.rows, wanted.customers), more=page.next)
+
+
+def _document(ids: Sequence[int], with_customers: bool) -> Document:
+    query = select(Order).where(Order.id.in_(ids)).options(WITH_ALLOCATIONS, *queries.WITHOUT_PAYLOAD)
+    found = {order.id: order for order in db.session.scalars(query)}
+    orders = [found[order_id] for order_id in ids if order_id in found]
+    names = _shop_names({order.shop_id for order in orders})
+    slips = [_slip(order, names.get(order.shop_id, ""), with_customers) for order in orders]
+    return Document(slips, _picks(orders, with_customers), with_customers)
+
+
+def _shop_names(shop_ids: set[int]) -> dict[int, str]:
+    """By shop, the name of its newest integration: orders of a removed shop can be printed too."""
+    query = select(Integration.shop_id, Integration.name).where(Integration.shop_id.in_(shop_ids)).order_by(Integration.id)
+    return dict(db.session.execute(query).all())
+
+
+def _slip(order: Order, shop: str, with_customers: bool) -> Slip:
+    return Slip(
+        order.id, order.number or order.external_id, shop, order.placed_at, order.state,
+        (order.shipping_address or order.billing_address) if with_customers else None, order.shipping_method,
+        order.customer_notes if with_customers else "", order.admin_notes if with_customers else "",
+        [_slip_line(line, pieces, with_customers) for line, pieces in _to_pack(order)],
+    )  # fmt: skip
+
+
+def _to_pack(order: Order) -> list[tuple[OrderLine, int]]:
+    pieces = [(line, line.quantity if order.state == "shipped" else line.left) for line in order.lines]
+    return [(line, number) for line, number in pieces if number > 0]
+
+
+def _slip_line(line: OrderLine, pieces: int, with_options: bool) -> SlipLine:
+    is_kit = sum(each.units for each in line.allocations) > 1
+    return SlipLine(
+        line.sku, line.name, tuple(queries.options_object(line.options).items()) if with_options else (),
+        tuple((each.stock_item.sku, each.units) for each in line.allocations) if is_kit else (), pieces,
+    )  # fmt: skip
+
+
+def _picks(orders: Sequence[Order], with_options: bool) -> list[Pick]:
+    """By stock item, or by the SKU of the line where it takes from none; kits as what they consist of."""
+    picks: dict[tuple[str, Any], Pick] = {}
+    for order in orders:
+        for line, pieces in _to_pack(order):
+            options = ", ".join(f"{name}: {value}" for name, value in queries.options_object(line.options).items())
+            for key, sku, name, units in _taken(line):
+                pick = picks.setdefault((key, sku), Pick(sku, name))
+                pick.pieces += pieces * units
+                pick.orders.append((order.number or order.external_id, pieces * units, options if with_options else ""))
+    return sorted(picks.values(), key=lambda pick: (pick.sku.casefold(), pick.name))
+
+
+def _taken(line: OrderLine) -> list[tuple[str, str, str, int]]:
+    """What one piece of a line takes off the shelf: (key, SKU, name, units)."""
+    if not line.allocations:
+        return [(line.sku_key or line.name, line.sku, line.name, 1)]
+    alone = len(line.allocations) == 1
+    return [
+        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if alone else "") or each.stock_item.name, each.units)
+        for each in line.allocations
+    ]
