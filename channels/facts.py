@@ -16,7 +16,8 @@ class KindFacts:
     ``stage`` says how far an order with a pair of statuses is. ``puts_back`` says whether the shop puts the units of such an
     order back on its shelf; None if that is not known. ``statuses`` are the names of the statuses that every shop has, by kind
     (``payment``, ``shipping``) and code. Orders with one of the pairs ``ready_statuses`` are ready to ship ("*": any status),
-    and shipped ones get ``shipped_status``, unless a person chooses otherwise. Orders with a shipping status among
+    and shipped ones get ``shipped_status``, unless a person chooses otherwise. ``ready_choices`` are the usual choices: a name of
+    each, what it is called, and its pairs. Orders with a shipping status among
     ``back_ordered`` wait for goods. ``key_advice`` says what to do about a key that a check of a generation refused: the
     first argument is the verdict, the second the generation or ""."""
 
@@ -24,6 +25,7 @@ class KindFacts:
     puts_back: Callable[[str, str], bool | None]
     statuses: Mapping[str, Mapping[str, str]]
     ready_statuses: tuple[tuple[str, str], ...]
+    ready_choices: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]]
     shipped_status: str
     back_ordered: frozenset[str]
     key_advice: Callable[[str, str], str]

@@ -55,7 +55,7 @@ def walk(page: Page, endpoint: str, key: str) -> None:
     page.get_by_role("button", name="Next").click()
     page.get_by_text("Preview: your last order").wait_for(timeout=60_000)
     camera.take("options")
-    suggestion = page.get_by_role("button", name="Use these")
+    suggestion = page.get_by_role("button", name="Use these suggestions")
     if suggestion.count():
         suggestion.click()
     page.get_by_role("button", name="Next").click()

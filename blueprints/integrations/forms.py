@@ -29,6 +29,10 @@ SINCE = {"days": "Placed in the last 30 days", "now": "From now on", "date": "Pl
 SHOW = {"": "All", "enabled": "Enabled", "disabled": "Disabled", "attention": "Needs attention"}
 SORT = {"name": "Name", "health": "Worst health first", "oldest": "Longest without orders first"}
 DAYS = 30
+CUSTOM = "custom"
+CUSTOM_WORDS = "Custom"
+Usual = Mapping[str, tuple[str, Sequence[tuple[str, str]]]]
+"""channels.facts.KindFacts.ready_choices."""
 ANY = "*"
 ANY_WORDS = "Any shipping status"
 OWN = "Custom status of the shop"
@@ -65,7 +69,8 @@ class MoneyForm(PageForm):
 
 
 class OptionsForm(MoneyForm):
-    """Which options the shop uses, and which orders become ready to ship. Call ``set_statuses`` first."""
+    """Which options the shop uses, and which orders become ready to ship: a usual choice, or under ‘Custom’ any pairs of statuses.
+    Call ``set_statuses`` and ``set_ready`` first."""
 
     with_variants = yes_no("Product variants")
     with_options = yes_no("Product options (attributes)")
@@ -78,7 +83,8 @@ class OptionsForm(MoneyForm):
         "Import orders", choices=[SelectChoice(value, words) for value, words in SINCE.items()], validators=[InputRequired()]
     )
     since_date = DateField("First day", validators=[Optional()])
-    work = SelectMultipleField("Orders that are ready to ship")
+    ready = RadioField("Orders that are ready to ship", validators=[InputRequired("Choose which orders are ready to ship.")])
+    work = SelectMultipleField("Pairs of statuses")
 
     SWITCHES = ("with_variants", "with_options", "with_discounts", "with_tax_lines", "with_notes", "with_back_orders")
 
@@ -93,6 +99,25 @@ class OptionsForm(MoneyForm):
             self.payments.setdefault(payment, "Any payment status" if payment == ANY else payment)
             self.shippings.setdefault(shipped, shipped)
         self.work.choices = [SelectChoice(f"{one}:{other}") for one in self.payments for other in self.shippings]
+
+    def set_ready(self, usual: Usual) -> None:
+        """Offer the usual choices (channels.facts.KindFacts.ready_choices) and ‘Custom’, which shows their payment statuses first."""
+        self.usual = {name: [list(pair) for pair in pairs] for name, (_, pairs) in usual.items()}
+        self.ready.choices = [
+            *(SelectChoice(name, label) for name, (label, _) in usual.items()),
+            SelectChoice(CUSTOM, CUSTOM_WORDS),
+        ]
+        first = [payment for pairs in self.usual.values() for payment, _ in pairs if payment in self.payments]
+        self.payments = {payment: self.payments[payment] for payment in (*first, *self.payments)}
+
+    def chosen_pairs(self) -> list[list[str]]:
+        """The pairs of statuses that are ready to ship: of the usual choice, else those that are ticked."""
+        ticked = [list(value.partition(":")[::2]) for value in self.work.data or ()]
+        return self.usual.get(self.ready.data or "", ticked)
+
+    def is_ticked(self, payment: str) -> bool:
+        """Whether something is ticked under ‘Custom’ for a payment status."""
+        return any(value.startswith(f"{payment}:") for value in self.work.data or ())
 
     def validate_processed_status(self, field: Field) -> None:
         if field.data not in {choice.value for choice in self.processed_status.choices}:
@@ -120,18 +145,17 @@ class OptionsForm(MoneyForm):
         return ""
 
     def validate_work(self, field: Field) -> None:
-        if not field.data:
+        if self.ready.data == CUSTOM and not field.data:
             raise ValidationError("Choose at least one combination. Otherwise no order becomes ready to ship.")
 
     def answers(self) -> dict[str, Any]:
         """The answers, by names of columns of models.Integration."""
         chosen = {name: self[name].data == "yes" for name in self.SWITCHES}
-        pairs = [value.partition(":")[::2] for value in self.work.data or ()]
         return {
             **self.money(),
             **chosen,
             "processed_status": self.processed_status.data,
-            "work_statuses": [list(pair) for pair in pairs],
+            "work_statuses": self.chosen_pairs(),
         }
 
     def first_moment(self, zone: tzinfo) -> datetime:
@@ -187,6 +211,19 @@ class SettingsForm(OptionsForm):
             "orders_every": (self.orders_every.data or 0) * 60,
             "stock_every": (self.stock_every.data or 0) * 60,
         }
+
+
+def ready_data(usual: Usual, pairs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The answers ``ready`` and ``work`` that mean these pairs of statuses."""
+    wanted = {tuple(pair) for pair in pairs}
+    name = next((name for name, (_, these) in usual.items() if set(these) == wanted), CUSTOM)
+    return {"ready": name, "work": [":".join(pair) for pair in pairs]}
+
+
+def ready_label(usual: Usual, pairs: Sequence[Sequence[str]]) -> str:
+    """What the choice of these pairs of statuses is called."""
+    name = ready_data(usual, pairs)["ready"]
+    return usual[name][0] if name in usual else CUSTOM_WORDS
 
 
 def named_statuses(statuses: Sequence[Any], chosen: str = "") -> dict[str, str]:

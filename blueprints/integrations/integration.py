@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.actors import current_actor
 from blueprints.charts import draw_days
 from blueprints.formats import reader_zone
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
-from blueprints.integrations.forms import named_statuses
+from blueprints.integrations.forms import named_statuses, ready_label
 from blueprints.labels import HEALTH, RUN_KINDS
 from errors import AlreadyRunning, InvalidInput, NotFound, QueueAway
 from jobs import start_run
+from models import Integration
 from services.integrations import page, settings
 from services.shops.kinds import get_kind, statuses_of
 
@@ -28,13 +31,18 @@ def show_integration(integration_id: int) -> str | Response:
         toast(error.message, "info")
         return go_to(url_for("integrations.list_integrations"))
     if wants_fragment("live"):
-        return fragment("integrations/_live.html", seen=seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
+        return live_part(seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
     chart = draw_days(page.last_days(seen.integration, reader_zone()), with_failures=True)
-    processed = seen.integration.processed_status
-    return render_template(
-        "integrations/integration.html", seen=seen, chart=chart, kind=get_kind(seen.integration.kind),
-        processed=named_statuses(statuses_of(seen.integration)).get(processed, processed),
-    )  # fmt: skip
+    return render_template("integrations/integration.html", seen=seen, chart=chart, **_labels(seen.integration))
+
+
+def _labels(integration: Integration) -> dict[str, Any]:
+    """The kind of shop, and what the answers about statuses are called."""
+    kind, processed = get_kind(integration.kind), integration.processed_status
+    return {
+        "kind": kind, "processed": named_statuses(statuses_of(integration)).get(processed, processed),
+        "ready": ready_label(kind.facts.ready_choices, integration.work_statuses),
+    }  # fmt: skip
 
 
 @bp.post("/sync")
@@ -63,7 +71,12 @@ def set_flow(integration_id: int) -> Response:
     return _back(integration_id)
 
 
+def live_part(seen: page.Overview, announce: str = "") -> Response:
+    """How the integration is at the moment, for htmx, with the actions beside the title."""
+    return fragment("integrations/_live.html", seen=seen, beside=True, announce=announce)
+
+
 def _back(integration_id: int) -> Response:
     if wants_fragment("live"):
-        return fragment("integrations/_live.html", seen=page.overview(integration_id))
+        return live_part(page.overview(integration_id))
     return go_to(url_for(".show_integration", integration_id=integration_id))

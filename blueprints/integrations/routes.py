@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, wants_fragment
 from blueprints.integrations.forms import IntegrationFilter
+from blueprints.integrations.integration import live_part
 from blueprints.labels import HEALTH
 from blueprints.numbers import argument
 from errors import InvalidInput, NotFound
@@ -57,5 +58,5 @@ def set_enabled(integration_id: int) -> Response | AnyResponse:
     if wants_fragment(f"integration-{integration_id}"):
         return fragment("integrations/_row.html", row=overview.get_row(integration_id))
     if wants_fragment("live"):
-        return fragment("integrations/_live.html", seen=integrations_page.overview(integration_id))
+        return live_part(integrations_page.overview(integration_id))
     return redirect(back_to(url_for(".list_integrations")), code=303)

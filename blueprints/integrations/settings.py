@@ -12,7 +12,7 @@ from blueprints.expired import keeps_input
 from blueprints.formats import reader_zone
 from blueprints.forms import as_answer
 from blueprints.htmx import fragment, go_to, toast
-from blueprints.integrations.forms import SettingsForm
+from blueprints.integrations.forms import SettingsForm, ready_data
 from errors import AppError, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
@@ -64,6 +64,7 @@ def _first_day(integration: Integration) -> date:
 
 def _form(integration: Integration) -> SettingsForm:
     shown = _shown(integration)
+    kind = get_kind(integration.kind)
     form = SettingsForm(
         data={
             **{name: as_answer(value) if isinstance(value, bool) else value for name, value in shown.items()},
@@ -71,11 +72,12 @@ def _form(integration: Integration) -> SettingsForm:
             "stock_every": shown["stock_every"] // 60,
             "since": "date",
             "since_date": _first_day(integration),
-            "work": [":".join(pair) for pair in integration.work_statuses],
+            **ready_data(kind.facts.ready_choices, integration.work_statuses),
         }
     )
-    form.name_channel(get_kind(integration.kind).label)
+    form.name_channel(kind.label)
     form.set_choices(statuses_of(integration), shown)
+    form.set_ready(kind.facts.ready_choices)
     return form
 
 

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from blueprints.forms import as_answer
-from blueprints.integrations.forms import OptionsForm
+from blueprints.forms import YES_NO, as_answer
+from blueprints.integrations.forms import OptionsForm, ready_data
 from errors import InvalidInput
 from models.types import utcnow
 from services.onboarding import check_advice, import_preview, suggestions
@@ -27,6 +27,15 @@ class Site:
     endpoint: str
     admin: str
     complaint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A suggestion for a question that was answered otherwise: the answer in words, its reason, and whether it is chosen now."""
+
+    answer: str
+    reason: str
+    chosen: bool
 
 
 def is_late(draft: OpenDraft) -> bool:
@@ -80,12 +89,13 @@ def draft_form(draft: OpenDraft) -> OptionsForm:
             "surcharge_name": draft.answers.get("surcharge_name", ""),
             "processed_status": facts.shipped_status if facts.shipped_status in codes else codes[0] if codes else "",
             "since": "days",
-            "work": [":".join(pair) for pair in facts.ready_statuses],
+            **ready_data(facts.ready_choices, facts.ready_statuses),
             **kept,
         }
     )
     form.name_channel(kind.label)
     form.set_statuses(statuses(draft.found["statuses"]))
+    form.set_ready(facts.ready_choices)
     return form
 
 
@@ -94,6 +104,17 @@ def to_keep(form: OptionsForm) -> dict[str, Any]:
     kept = {field.name: field.data for field in form if field.name != "csrf_token"}
     kept["since_date"] = kept["since_date"].isoformat() if kept["since_date"] else ""
     return kept
+
+
+def accepted(draft: OpenDraft) -> dict[str, Any]:
+    """The answers about tax and shipping as the last step left them, by names of columns; empty if it was not reached."""
+    kept = draft.answers.get("options") or {}
+    return {name: kept[name] if name == "surcharge_name" else kept[name] == "yes" for name in MONEY if kept.get(name) is not None}
+
+
+def without_money(draft: OpenDraft) -> dict[str, Any]:
+    """The answers of the last step that stay when those about tax and shipping are given again."""
+    return {name: value for name, value in (draft.answers.get("options") or {}).items() if name not in MONEY}
 
 
 def proposals(draft: OpenDraft) -> dict[str, Proposal]:
@@ -108,15 +129,20 @@ def suggested_form(draft: OpenDraft, form: OptionsForm) -> OptionsForm:
     return form
 
 
-def differs(draft: OpenDraft, form: OptionsForm) -> list[tuple[str, Proposal]]:
-    """The suggestions about tax and shipping that differ from the present answers, with their labels."""
-    found = []
+def offered(draft: OpenDraft, form: OptionsForm) -> dict[str, Offer]:
+    """What the orders suggest about tax and shipping instead of the answers of the step before, by field. A suggestion stays after it
+    was accepted, so that it can be taken back."""
+    found = {}
     for name, proposal in proposals(draft).items():
         if name not in MONEY:
             continue
         wanted = proposal.value if name == "surcharge_name" else as_answer(proposal.value)
-        if (form[name].data or "") != wanted:
-            found.append((form[name].label.text, proposal))
+        before = draft.answers.get(name)
+        given = before or "" if name == "surcharge_name" else as_answer(before)
+        if {given, form[name].data or ""} != {wanted}:
+            found[name] = Offer(
+                f"‘{wanted}’" if name == "surcharge_name" else YES_NO[wanted], proposal.reason, form[name].data == wanted
+            )
     return found
 
 

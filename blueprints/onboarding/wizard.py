@@ -104,7 +104,7 @@ def ask_shop(token: str) -> Answer:
 
 
 def _shop_answers(draft: OpenDraft) -> dict[str, str]:
-    answers = draft.answers
+    answers = {**draft.answers, **options.accepted(draft)}
     return {
         "endpoint": answers.get("endpoint", ""),
         "use_tax": as_answer(answers.get("use_tax")),
@@ -121,7 +121,9 @@ def _keep_shop(form: ShopForm, draft: OpenDraft) -> OpenDraft:
         endpoint = draft.found.get("check", {}).get("moved_to") or endpoint
         form.endpoint.data = endpoint
     key = (form.api_key.data or "").strip() or draft.answers.get("api_key", "")
-    kept = drafts.answer(draft.token, current_actor(), endpoint=endpoint, api_key=key, **form.money())
+    kept = drafts.answer(
+        draft.token, current_actor(), endpoint=endpoint, api_key=key, options=options.without_money(draft), **form.money()
+    )
     if not key:
         form.refuse(InvalidInput("Enter the API key.", "The steps next to the field show where to find it.", field="api_key"))
     try:
@@ -210,7 +212,7 @@ def _options_page(form: OptionsForm, draft: OpenDraft, status: int) -> Answer:
     page = render_template(
         "onboarding/wizard_options.html", form=form, kind=kinds.get_kind(draft.kind), token=draft.token, step=3,
         found=draft.found, proposals=options.proposals(draft), orders=options.preview_draft(draft, form),
-        differs=options.differs(draft, form), history=history, take_history=request.form.get("history") != "no",
+        offered=options.offered(draft, form), money=options.MONEY, history=history, take_history=request.form.get("history") != "no",
         removed_at=options.moment_of(history["removed_at"]) if history else None,
         here=url_for(".show_import_preview", token=draft.token),
     )  # fmt: skip
@@ -222,7 +224,7 @@ def show_import_preview(token: str) -> Answer:
     """The last orders as these answers would import them."""
     draft = _draft(token)
     form = options.draft_form(draft)
-    drafts.answer(token, current_actor(), options=options.to_keep(form), **form.money())
+    drafts.answer(token, current_actor(), options=options.to_keep(form))
     context: dict[str, Any] = {"orders": options.preview_draft(draft, form), "found": draft.found}
     return fragment("integrations/_import_preview.html", here=url_for(".show_import_preview", token=token), **context)
 

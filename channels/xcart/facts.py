@@ -12,6 +12,12 @@ _PASTE_KEY = {
 }
 
 
+READY_CHOICES = {
+    "paid": ("Paid orders", (("P", "*"),)),
+    "authorised": ("Paid and authorised", (("P", "*"), ("A", "*"))),
+}
+
+
 def key_advice(verdict: str, generation: str) -> str:
     """The add-on answers a read-only key with an empty 403, which a host that blocks PUT can give too."""
     found = generation or "addon"
@@ -23,7 +29,8 @@ FACTS = KindFacts(
     stage=stage_of,
     puts_back=puts_back,
     statuses=NAMES,
-    ready_statuses=(("P", "*"), ("A", "*")),  # paid, authorised
+    ready_statuses=READY_CHOICES["authorised"][1],
+    ready_choices=READY_CHOICES,
     shipped_status="S",
     back_ordered=frozenset({"NBA"}),
     key_advice=key_advice,

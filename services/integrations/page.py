@@ -12,11 +12,11 @@ from extensions import db
 from models import Integration, Listing, Order, SyncRun
 from models.order import OPEN_STATES
 from models.types import utcnow
+from services.integrations import problems
 from services.integrations.overview import IntegrationRow, get_row
+from services.integrations.problems import Problem
 from services.listings import losses
-from services.listings.losses import Loss
 from services.monitoring import incident_list
-from services.monitoring.incident_list import IncidentRow
 from services.runs import activity
 from services.runs.activity import RunRow
 from services.shipping import write_backs
@@ -27,8 +27,6 @@ from services.stock import released
 
 DAYS = 30
 LAST_RUNS = 6
-CLOCK_TOLERANCE = 300
-"""Seconds by which a shop's clock may differ from ours without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +40,35 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``row`` is as in the list; ``runs`` are the newest; ``groups`` are connection, orders, stock and write-back. ``clock`` is a
-    sentence where the shop's clock and ours differ, else empty."""
+    """``row`` is as in the list; ``runs`` are the newest; ``groups`` are connection, orders, stock and write-back. ``problems`` are the
+    present ones, the most important first. What they say is said nowhere else: ``sentences`` names the groups whose own sentence adds to it,
+    and ``errors`` has the errors of runs that do, by the run's id."""
 
     row: IntegrationRow
     integration: Integration
     runs: list[RunRow]
     groups: list[Group]
-    incidents: list[IncidentRow]
-    clock: str = ""
-    loss: Loss | None = None
+    problems: list[Problem]
+    sentences: frozenset[str]
+    errors: dict[int, str]
+
+    @property
+    def offers_reauthorising(self) -> bool:
+        """Whether the first problem has the button ‘Reauthorise’."""
+        return bool(self.problems) and self.problems[0].reauthorises
 
 
 def overview(integration_id: int) -> Overview:
     """Raises NotFound."""
     row = get_row(integration_id)
     integration = get_integration(integration_id)
-    return Overview(
-        row, integration, activity.last_runs(integration_id, LAST_RUNS), health.groups(integration),
-        incident_list.of_integration(integration_id), clock_sentence(integration.shop.clock_ahead),
-        losses.pending(integration_id),
+    runs, groups = activity.last_runs(integration_id, LAST_RUNS), health.groups(integration)
+    found = problems.problems_of(
+        integration, incident_list.of_integration(integration_id), groups, losses.pending(integration_id)
     )  # fmt: skip
-
-
-def clock_sentence(ahead: int | None) -> str:
-    """What is said where the time in the shop's answers is so many seconds ahead of ours; empty up to five minutes."""
-    if ahead is None or abs(ahead) <= CLOCK_TOLERANCE:
-        return ""
-    minutes = round(abs(ahead) / 60)
-    length = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
-    return (
-        f"The shop's clock is {length} {'ahead of' if ahead > 0 else 'behind'} this computer's clock. No order is missed, but times may "
-        "look wrong. Check the clocks of the shop's server, of a proxy in front of it, and of this computer."
-    )
+    return Overview(
+        row, integration, runs, groups, found, problems.unexplained(groups, found), problems.errors_of(runs, found)
+    )  # fmt: skip
 
 
 def last_days(integration: Integration, zone: tzinfo) -> list[Day]:

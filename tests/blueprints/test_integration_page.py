@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from extensions import db, writing
-from models import Integration, Order, SyncRun
+from models import Incident, Integration, Order, SyncRun
 from models.types import utcnow
 from tests.blueprints.pages import counted_queries, element, elements, htmx, toasts, words
 from tests.blueprints.rows import (
@@ -26,6 +26,10 @@ LIST = "/settings/sales-channels"
 
 def place(integration_id: int) -> str:
     return f"{LIST}/{integration_id}"
+
+
+def section(page: str, labelled_by: str) -> str:
+    return words(element(page, "section", aria_labelledby=labelled_by).text)
 
 
 def add_orders(integration_id: int, *placed: datetime) -> None:
@@ -48,9 +52,59 @@ def test_it_tells_what_is_wrong_and_what_waits(client: FreshClient) -> None:
     integration_id = add_integration(health="needs_reauthorising", health_message="The key is wrong.", waiting_run_id=3)
     add_held_order(integration_id, "1")
     page = client.get(place(integration_id)).text
-    assert "The key is wrong. Choose ‘Reauthorise’ to enter another key." in page
+    problem = section(page, "problem-title")
+    assert problem.startswith("The shop rejects the API key The key is wrong. Choose ‘Reauthorise’ to enter another key.")
+    assert "A stock update needs your approval" in section(page, "problems-title")
+    # The button stands once: with the problem that it solves.
+    assert len([link for link in elements(page, "a") if words(link.text).startswith("Reauthorise")]) == 1
     assert "1 held order" in page
     assert element(page, "a", href=f"{place(integration_id)}/preview")
+
+
+def test_one_trouble_is_said_once(client: FreshClient) -> None:
+    message = "The shop did not answer within 30 seconds."
+    integration_id = add_integration(health="retrying", health_message=message)
+    with writing() as session:
+        since = utcnow() - timedelta(hours=9)
+        session.add(
+            Incident(
+                integration_id=integration_id,
+                cause="outage",
+                since=since,
+                facts={"message": message, "failures": 9},
+                remind_at=since,
+            )
+        )
+        for flow in session.get_one(Integration, integration_id).flows.values():
+            flow.error, flow.failing_since = message, since
+    for kind in ("orders", "stock", "listings"):
+        add_finished_run(integration_id, kind=kind, outcome="failed", error=message)
+    add_finished_run(integration_id, kind="orders", outcome="failed", error="Something else.")
+    page = client.get(place(integration_id)).text
+    assert words(page).count(message) == 1
+    assert message in section(page, "problem-title")
+    assert "Something else." in section(page, "runs-title")
+    buttons = [words(button.text) for button in elements(page, "button")]
+    assert buttons.count("Try now") == 1
+    # Before it has become an incident it is the same.
+    with writing() as session:
+        session.execute(delete(Incident))
+    page = client.get(place(integration_id)).text
+    assert words(page).count(message) == 1
+    assert section(page, "problem-title").startswith(message)
+
+
+def test_while_it_is_disabled_no_problem_is_shown(client: FreshClient) -> None:
+    integration_id = add_integration(enabled=False, health="needs_reauthorising", health_message="The key is wrong.")
+    page = client.get(place(integration_id)).text
+    assert elements(page, "section", aria_labelledby="problem-title") == []
+
+
+def test_removing_stands_at_the_foot_in_its_own_section(client: FreshClient) -> None:
+    page = client.get(place(add_integration())).text
+    titles = [words(title.text) for title in elements(page, "h2") if title.get("id")]
+    assert titles[-1] == "Remove this integration"
+    assert section(page, "remove-title").endswith("Remove account")
 
 
 def test_reauthorise_opens_a_window_and_remove_is_red(client: FreshClient) -> None:

@@ -60,7 +60,7 @@ def test_everything_can_be_changed(client: FreshClient) -> None:
     save(
         client, integration_id, name="Neuer Name", use_tax="yes", use_shipping_tax="yes", surcharge_name=" Porto ", with_variants="no",
         with_options="no", with_discounts="no", with_tax_lines="yes", with_notes="no", with_back_orders="no", processed_status="D",
-        work=["Q:*"], take_shop_stock="no", safety_limit_percent="50", safety_limit_least="3", orders_every="10", stock_every="15",
+        ready="custom", work=["Q:*"], take_shop_stock="no", safety_limit_percent="50", safety_limit_least="3", orders_every="10", stock_every="15",
     )  # fmt: skip
     seen = read_integration(integration_id)
     assert (seen.name, seen.name_key, seen.surcharge_name, seen.processed_status) == ("Neuer Name", "neuer name", "Porto", "D")
@@ -86,7 +86,7 @@ def test_everything_can_be_changed(client: FreshClient) -> None:
         ({"safety_limit_percent": "0"}, "Enter a whole number from 1 to 100."),
         ({"safety_limit_percent": "many"}, "Not a valid integer value."),
         ({"orders_every": "0"}, "Enter a whole number from 1 to 1,440."),
-        ({"work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
+        ({"ready": "custom", "work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
         ({"since_date": "2999-01-01"}, "The first day is in the future. Choose today or an earlier day."),
         ({"since_date": "0001-01-01"}, "The first day is before there were such shops. Choose a day after 2000."),
     ],
@@ -122,7 +122,7 @@ def test_stored_orders_are_read_again_under_the_new_answers(client: FreshClient,
     )  # fmt: skip
     assert order("1").state == "awaiting_payment"
     shop.clear_requests()
-    save(client, made.id, use_tax="yes", surcharge_name="PACKING fee", work=["Q:*"])
+    save(client, made.id, use_tax="yes", surcharge_name="PACKING fee", ready="custom", work=["Q:*"])
     assert order("1").items == Decimal(108)
     assert work_off("checks") == 1
     assert (order("1").items, order("1").items_tax, order("1").shipping, order("1").other) == (

@@ -112,4 +112,4 @@ def test_back_orders(client: FreshClient, shop: PracticeShop, answer: str, state
     ("work", "state"), [(["P:*"], "ready"), (["P:N"], "ready"), (["A:*"], "awaiting_payment"), (["P:S"], "awaiting_payment")]
 )
 def test_which_statuses_become_work(client: FreshClient, shop: PracticeShop, work: list[str], state: str) -> None:
-    assert download(client, shop, work=work).state == state
+    assert download(client, shop, ready="custom", work=work).state == state

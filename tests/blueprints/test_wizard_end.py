@@ -19,6 +19,12 @@ from tests.blueprints.walks import LIST, begin, connect, give_shop, to_options
 from tests.support.signed_in import FreshClient
 
 
+def connect_from(client: FreshClient, step: str) -> Integration:
+    answer = client.post(step, data=form_data(client.get(step).text, "with_variants"))
+    assert answer.location == LIST, complaints(answer.text)
+    return the_integration()
+
+
 class TestTheOptions:
     def test_each_answer_is_set_from_what_the_shop_shows_and_says_why(self, client: FreshClient, practice: PracticeShop) -> None:
         page = client.get(to_options(client, practice)).text
@@ -28,7 +34,7 @@ class TestTheOptions:
         assert "Select Yes for fields where you are using that option in X-Cart." in page
         legends = [words(legend.text) for legend in elements(page, "legend")]
         for label in ("Product variants", "Product options (attributes)", "Discounts and coupons", "Several tax lines",
-                      "Order notes", "Back orders", "Use X-Cart tax settings", "Use X-Cart tax settings for shipping"):  # fmt: skip
+                      "Order notes", "Back orders", "Orders that are ready to ship"):  # fmt: skip
             assert label in legends
         select_ = element(page, "select", name="processed_status")
         names = [
@@ -36,6 +42,9 @@ class TestTheOptions:
         ]
         assert names == [status.name for status in practice.store.statuses["shipping"].values()]
         assert words(element(page, "option", selected="", value="S").text) == "Shipped"
+        # The shop's orders have tax, so the answer No is questioned; nothing suggests another answer on shipping.
+        assert "Use X-Cart tax settings" in legends and "Use X-Cart tax settings for shipping" not in legends
+        assert element(page, "input", name="ready", checked="")["value"] == "authorised"
         checked = {box["value"] for box in elements(page, "input", name="work", checked="")}
         assert checked == {"P:*", "A:*"}
 
@@ -56,7 +65,9 @@ class TestTheOptions:
             assert "Other (Packing fee) 2.50" in text
             assert "Total US$115.50" in text
             assert "Ready to ship" in text
-            changed = form_data(page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", work=["Q:*"])
+            changed = form_data(
+                page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", ready="custom", work=["Q:*"]
+            )
             part = client.post(step.replace("/options", "/import-preview"), data=changed, headers=htmx("import-preview"))
             text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
             assert part.text.lstrip().startswith("<section")
@@ -80,15 +91,55 @@ class TestTheOptions:
             shop.store.place_order([(product, 1, 100.0)], shipping_cost=10, surcharges=rows)
             step = to_options(client, shop)
             page = client.get(step).text
-            suggestion = words(next(item.text for item in elements(page, "div") if "suggestion" in (item.get("class") or "")))
-            assert "Use X-Cart tax settings: Yes" in suggestion
-            assert "Use X-Cart tax settings for shipping: Yes" in suggestion
-            assert "Shipping surcharge name: ‘Shipping surcharge’" in suggestion
+            suggestion = words(element(page, "section", aria_labelledby="suggested").text)
+            assert "Use X-Cart tax settings Yes No Suggested: Yes. Order 1 has 7.70 USD of tax." in suggestion
+            assert "Use X-Cart tax settings for shipping Yes No Suggested: Yes." in suggestion
+            assert "Suggested: ‘Shipping surcharge’. Order 1 has ‘Shipping surcharge’ of 3.00 USD." in suggestion
+            # Until they are accepted, what was answered before counts.
+            assert element(page, "input", name="use_tax", value="no", checked="")
             page = client.post(step, data=form_data(page, "with_variants", action="suggest")).text
             assert element(page, "input", name="use_tax", value="yes", checked="")
             assert element(page, "input", name="use_shipping_tax", value="yes", checked="")
             assert element(page, "input", name="surcharge_name")["value"] == "Shipping surcharge"
+            assert not elements(page, "button", value="suggest")
+            # They count where the user goes back, too, and then nothing is left to suggest.
+            client.post(
+                step.replace("/options", "/import-preview"), data=form_data(page, "with_variants"), headers=htmx("import-preview")
+            )
+            before = step.replace("/options", "/shop")
+            client.post(before, data=form_data(client.get(before).text, "endpoint"))
+            work_off("checks")
+            assert "Suggested from your orders" not in client.get(step).text
+            made = connect_from(client, step)
+            assert (made.use_tax, made.use_shipping_tax, made.surcharge_name) == (True, True, "Shipping surcharge")
+
+    def test_answers_that_the_orders_confirm_are_not_asked_twice(self, client: FreshClient) -> None:
+        with PracticeShop(products=1, orders=0) as shop:
+            shop.store.place_order([(next(iter(shop.store.products)), 1, 100.0)], surcharges=[("tax", "TAX", "VAT", 20)])
+            step = to_options(client, shop, use_tax="yes", surcharge_name="Porto")
+            page = client.get(step).text
             assert "Suggested from your orders" not in page
+            assert element(page, "input", name="use_tax")["type"] == "hidden"
+            made = connect_from(client, step)
+            assert (made.use_tax, made.use_shipping_tax, made.surcharge_name) == (True, False, "Porto")
+
+    @pytest.mark.parametrize(("ready", "pairs"), [("paid", [["P", "*"]]), ("authorised", [["P", "*"], ["A", "*"]])])
+    def test_a_usual_choice_needs_no_pairs_of_statuses(
+        self, client: FreshClient, practice: PracticeShop, ready: str, pairs: list[list[str]]
+    ) -> None:
+        made = connect(client, practice, ready=ready, work=["D:S"])
+        assert made.work_statuses == pairs
+        page = client.get(f"{LIST}/{made.id}/settings").text
+        assert element(page, "input", name="ready", checked="")["value"] == ready
+
+    def test_custom_shows_the_pairs_with_paid_first(self, client: FreshClient, practice: PracticeShop) -> None:
+        made = connect(client, practice, ready="custom", work=["D:S"])
+        page = client.get(f"{LIST}/{made.id}/settings").text
+        assert element(page, "input", name="ready", checked="")["value"] == "custom"
+        groups = elements(page, "details")
+        assert words(groups[0].text).startswith("Paid")
+        assert groups[0].get("open") is not None
+        assert [box["value"] for box in elements(page, "input", name="work", checked="")] == ["D:S"]
 
     @pytest.mark.parametrize(
         ("changes", "said"),
@@ -100,8 +151,8 @@ class TestTheOptions:
                 "The first day is before there were such shops. Choose a day after 2000.",
             ),
             ({"since": "date", "since_date": "soon"}, "Not a valid date value."),
-            ({"work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
-            ({"work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
+            ({"ready": "custom", "work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
+            ({"ready": "custom", "work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
             ({"with_notes": None}, "Select Yes or No."),
             ({"with_notes": "perhaps"}, "Not a valid choice."),
             ({"processed_status": "ZZ"}, "Not a valid choice."),
@@ -127,7 +178,7 @@ class TestTheEnd:
         step = to_options(client, practice, use_tax="yes", surcharge_name="Porto")
         sent = form_data(
             client.get(step).text, "with_variants", with_notes="no", with_back_orders="no", processed_status="D",
-            work=["P:N", "A:*"], since="date", since_date="2026-11-01",
+            ready="custom", work=["P:N", "A:*"], since="date", since_date="2026-11-01",
         )  # fmt: skip
         answer = client.post(step, data=sent, headers={"Cookie": "zone=Europe/Berlin"})
         assert (answer.status_code, answer.location) == (303, LIST)
