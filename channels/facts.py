@@ -19,7 +19,8 @@ class KindFacts:
     and shipped ones get ``shipped_status``, unless a person chooses otherwise. ``ready_choices`` are the usual choices: a name of
     each, what it is called, and its pairs. Orders with a shipping status among
     ``back_ordered`` wait for goods. ``key_advice`` says what to do about a key that a check of a generation refused: the
-    first argument is the verdict, the second the generation or ""."""
+    first argument is the verdict, the second the generation or "". ``order_page`` is the address of an order in the admin area of a shop, of its
+    end point, admin script, generation and the order's number; empty where it is not known."""
 
     stage: Callable[[str, str], Stage]
     puts_back: Callable[[str, str], bool | None]
@@ -29,3 +30,4 @@ class KindFacts:
     shipped_status: str
     back_ordered: frozenset[str]
     key_advice: Callable[[str, str], str]
+    order_page: Callable[[str, str, str, str], str]

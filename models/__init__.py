@@ -1,6 +1,7 @@
 """The tables, one file a noun: columns, constraints, small properties, no I/O."""
 
 from models.api_token import ApiToken
+from models.carrier import Carrier
 from models.draft import Draft
 from models.drift import Drift
 from models.event import Event, EventChange, EventObject, EventState
@@ -55,6 +56,7 @@ __all__ = [
     "OrderRhythm",
     "Oversell",
     "Preference",
+    "Carrier",
     "DailyReconciliation",
     "RunItem",
     "SalesOfDay",

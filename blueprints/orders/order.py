@@ -13,7 +13,9 @@ from errors import NotFound
 from jobs.schedule import start_due_runs
 from services.orders import held, printing, rereading, seen, superseding, views
 from services.orders.seller import get_seller
+from services.orders.views import OrderPage
 from services.shipping import by_hand, outlook, shipments, write_backs
+from services.shops import kinds
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
 
@@ -21,6 +23,13 @@ bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
 @bp.get("")
 def show_order(order_id: int) -> str:
     return render_template("orders/order.html", page=views.order_page(order_id, with_customers=may_see_customers()))
+
+
+@bp.app_template_global()
+def order_in_shop(page: OrderPage) -> str:
+    """Where the shop shows this order to its administrators; empty where that is not known or the shop has it no longer."""
+    gone = page.order.superseded_at is not None or page.order.gone_at is not None
+    return "" if gone else kinds.order_page(page.integration, page.order.number)
 
 
 @bp.get("/raw")

@@ -50,6 +50,12 @@ def known_carriers() -> list[str]:
     return sheet.carriers(current_actor())
 
 
+@bp.app_template_global()
+def last_carrier() -> str:
+    """The carrier that this person used last."""
+    return sheet.last_carrier(current_actor())
+
+
 def _pieces() -> dict[int, int]:
     """Units by line id. Raises InvalidInput."""
     pieces: dict[int, int] = {}

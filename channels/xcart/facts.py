@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from channels.facts import KindFacts
 from channels.xcart.stages import puts_back, stage_of
 from channels.xcart.statuses import NAMES
@@ -25,6 +27,13 @@ def key_advice(verdict: str, generation: str) -> str:
     return _PASTE_KEY[found] + (" If it is that key already, ask the shop's host whether it blocks PUT." if blocked else "")
 
 
+def order_page(endpoint: str, admin_script: str, generation: str, number: str) -> str:
+    """X-Cart 5.0 to 5.4 show an order by its number (5.4, program code). The path in 5.5 has not been observed."""
+    if generation != "addon" or not number:
+        return ""
+    return f"{endpoint}/{quote(admin_script or 'admin.php')}?target=order&order_number={quote(number, safe='')}"
+
+
 FACTS = KindFacts(
     stage=stage_of,
     puts_back=puts_back,
@@ -34,4 +43,5 @@ FACTS = KindFacts(
     shipped_status="S",
     back_ordered=frozenset({"NBA"}),
     key_advice=key_advice,
+    order_page=order_page,
 )

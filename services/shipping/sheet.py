@@ -13,6 +13,7 @@ from errors import InvalidInput
 from extensions import db
 from models import Integration, Order, Shipment
 from services.shipping import outlook, shipments
+from services.shipping.carriers import key_of, list_carriers
 from services.shops import kinds
 
 MOST = 100
@@ -133,6 +134,13 @@ def fill_column(rows: Sequence[Row], text: str) -> dict[int, tuple[str, str]]:
 
 
 def carriers(actor: str) -> list[str]:
+    """The carriers to choose from: those used last, a person's own first, then the others of the table."""
+    used = _used(actor)
+    known = {key_of(carrier) for carrier in used}
+    return [*used, *(each.name for each in list_carriers() if key_of(each.name) not in known)]
+
+
+def _used(actor: str) -> list[str]:
     """The carriers used last, a person's own first."""
     newest = select(Shipment.id).order_by(Shipment.id.desc()).limit(RECENT).scalar_subquery()
     query = select(Shipment.carrier, Shipment.actor).where(Shipment.id.in_(newest), Shipment.carrier != "")
@@ -143,4 +151,4 @@ def carriers(actor: str) -> list[str]:
 
 def last_carrier(actor: str) -> str:
     """The carrier a person used last, or the one used last by anybody; empty for none."""
-    return next(iter(carriers(actor)), "")
+    return next(iter(_used(actor)), "")

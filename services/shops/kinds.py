@@ -30,6 +30,14 @@ def get_kind(kind: str) -> Kind:
     return Kind(found.kind, found.label, found.logo, channels.facts_of(kind))
 
 
+def order_page(integration: Integration, number: str) -> str:
+    """The address of an order in the shop's admin area; empty where it is not known, or where the shop was removed."""
+    if integration.removed_at is not None:
+        return ""
+    facts = channels.facts_of(integration.kind)
+    return facts.order_page(integration.endpoint, integration.admin_script, integration.generation, number)
+
+
 def statuses_of(integration: Integration) -> list[Status]:
     """A shop's own statuses, or those every shop of its kind has while it has not been asked."""
     if integration.statuses:
