@@ -40,7 +40,6 @@ def sound(result: Result) -> bool:
     return not result.found
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("index", range(6))
 @pytest.mark.sampled(3)
 def test_a_sample_of_days_on_sqlite(home, index):

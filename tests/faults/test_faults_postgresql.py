@@ -17,7 +17,6 @@ def server_home() -> Iterator[house.House]:
         yield opened
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.parametrize("index", range(100, 102))
 @pytest.mark.sampled(1)
 def test_a_sample_of_days_on_postgresql(server_home, index):

@@ -27,8 +27,6 @@ from services.stock import items
 from tests.support.processes import Started, wait_until
 from tests.support.shops import connect, products
 
-pytestmark = pytest.mark.timeout(150)
-
 
 def finished(db, kind: str, count: int = 1) -> list[SyncRun]:
     """The finished runs of a kind, once there are ``count`` of them."""

@@ -75,7 +75,6 @@ def test_the_secrets_of_the_settings_are_known(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.timeout(90)
 def test_every_line_of_a_job_is_json_with_its_run_and_integration(app, db, worker):
     """A whole download by a real worker: nothing but objects, and each says whose."""
     with PracticeShop(products=5, orders=150, days=5, seed=3) as shop:

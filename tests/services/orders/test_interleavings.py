@@ -307,7 +307,6 @@ def everything_agrees(day: Day) -> None:
         assert row.error_code in ("cancelled", "refused"), (row.error, day.acts)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_day_ends_with_books_and_shops_agreeing(app, seed):
     day = Day(seed)
