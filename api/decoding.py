@@ -12,6 +12,7 @@ import re
 import types
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
@@ -36,7 +37,7 @@ class _Object(dict):
 
 
 class _Number:
-    """A number that no field takes: a fraction, or one of more than 64 bits."""
+    """A number that no field takes: one with decimals, or of more than 64 bits."""
 
     def __init__(self, text: str):
         self.text = text
@@ -101,8 +102,8 @@ def _invalid(faults: Sequence[Fault]) -> Problem:
 
 
 def refuse_body(faults: Sequence[Fault]) -> Problem:
-    """The problem of what the types cannot say, for a view to raise."""
-    return _invalid(faults)
+    """The problem of what the types, and so the document, cannot say: for a view to raise."""
+    return Problem(422, "invalid_input", "That cannot be done as it is; errors says why.", errors=faults[:MOST_FAULTS])
 
 
 def refuse_parameter(name: str, detail: str, code: str = "invalid_value") -> Problem:
@@ -113,7 +114,7 @@ def refuse_parameter(name: str, detail: str, code: str = "invalid_value") -> Pro
 def _load(content: bytes) -> Any:
     try:
         return json.loads(
-            content.decode(), object_pairs_hook=_object, parse_constant=_Number, parse_float=_Number, parse_int=_whole
+            content.decode(), object_pairs_hook=_object, parse_constant=_Number, parse_float=_decimal, parse_int=_whole
         )
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
@@ -131,6 +132,16 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
 def _whole(text: str) -> int | _Number:
     number = int(text) if len(text) <= 20 else LARGEST + 1
     return number if -LARGEST <= number <= LARGEST else _Number(text)
+
+
+def _decimal(text: str) -> int | _Number:
+    """``3.0`` and ``3e0`` are the whole number 3 (JSON Schema 2020-12, 6.1.1), which the document calls an integer."""
+    number = Decimal(text)
+    if number == 0:
+        return 0
+    if not 0 <= number.adjusted() < 20 or number != number.to_integral_value():
+        return _Number(text)
+    return _whole(str(int(number)))
 
 
 def _check_values(value: Any, pointer: str, faults: list[Fault], depth: int) -> None:

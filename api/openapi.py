@@ -16,6 +16,8 @@ from services.accounts.tokens import SCOPES
 
 REF = "#/components/schemas/{name}"
 PROBLEM = "Problem"
+TEXT = r"^[^\x00]*$"
+"""The pattern of a text that may be sent and has no other."""
 VARIABLE = re.compile(r"<int:(\w+)>")
 ABOUT = (
     "Integrations, orders, stock, listings, shipments and runs of Cartlink. Every error is a problem (RFC 9457) with a stable `code`. "
@@ -27,7 +29,7 @@ IDEMPOTENCY_KEY = {
 }  # fmt: skip
 IF_MATCH = {
     "name": "If-Match", "in": "header", "required": True, "description": "The `version` of what is to be changed, in double quotes.",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": '^(\\*|"[!#-~]+")$'},
 }  # fmt: skip
 IF_MATCH_OR_NOT = {
     **IF_MATCH, "required": False, "description": "The `version` of what you have read, in double quotes; then it is done only to that.",
@@ -62,7 +64,7 @@ def document() -> dict[str, Any]:
     made = sorted(OPERATIONS.values(), key=lambda each: (each.path, each.method))
     bodies = [each.body for each in made if each.body is not None]
     answers = [kind for each in made for kind in each.answers.values()]
-    schemas = _schemas([*bodies, *answers, ProblemBody])
+    schemas = {**_schemas([*answers, ProblemBody]), **_sendable(_schemas(bodies))}
     schemas[PROBLEM] = schemas.pop("ProblemBody")
     paths: dict[str, dict[str, Any]] = {}
     for each in made:
@@ -101,6 +103,16 @@ def _portable(schema: Any) -> Any:
     return schema.replace(r"\Z", "$").replace("``", "`") if isinstance(schema, str) else schema
 
 
+def _sendable(schema: Any) -> Any:
+    """Schemas of what is sent: no text holds the character NUL."""
+    if isinstance(schema, list):
+        return [_sendable(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "format"}
+    return {name: _sendable(value) for name, value in schema.items()} | ({"pattern": TEXT} if free else {})
+
+
 def _tag(made: Operation) -> str:
     return made.path.split("/")[1]
 
@@ -128,7 +140,7 @@ def _parameters(made: Operation) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]{1,10}$"}}
         for name in VARIABLE.findall(made.path)
     ]
-    query = _schemas([made.query])[made.query.__name__]
+    query = _sendable(_schemas([made.query]))[made.query.__name__]
     for name, schema in query["properties"].items():
         shown = dict(schema)
         about = {"description": text} if (text := shown.pop("description", "")) else {}
@@ -167,6 +179,10 @@ def _responses(made: Operation) -> dict[str, Any]:
             found[str(status)]["content"] = {"application/json": {"schema": _ref(kind)}}
     if made.method == "GET":
         found["304"] = {"description": "Nothing has changed since the answer with this ETag.", "headers": _refs("ETag")}
+        found["414"] = {
+            "description": "The address is too long for the page server, which answers in HTML.",
+            "content": {"text/html": {}},
+        }
     for status in _failures(made):
         more = ("Retry-After",) if status in (409, 429, 503) else ()
         found[str(status)] = {

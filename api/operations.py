@@ -138,8 +138,10 @@ def authenticate() -> Holder:
         holder = tokens.find_holder(token.strip(), request.remote_addr or "")
     except TokenRefused as refused:
         log.warning("an API request was refused from %s: %s", request.remote_addr, refused.code)
-        rate_limits.count_failure()
-        error = "" if refused.code == "token_missing" else ', error="invalid_token"'
+        missing = refused.code == "token_missing"
+        if not missing:  # who shows none is not guessing
+            rate_limits.count_failure()
+        error = "" if missing else ', error="invalid_token"'
         raise Problem(401, refused.code, refused.sentence(), headers={"WWW-Authenticate": CHALLENGE + error}) from None
     tokens.note_use(holder, request.remote_addr or "")
     return holder

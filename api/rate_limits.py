@@ -22,8 +22,8 @@ EXPENSIVE = 10
 """What a request counts that reads many rows: a search or a report."""
 TOGETHER = 5
 """How many times what one token may ask all tokens of one user may ask together."""
-FAILURES = 30
-"""Failed authentications of one address in a minute."""
+FAILURES = 20
+"""An address may show a wrong token so many times less often than one token may ask."""
 EXTENSION = "cartlink.api_limits"
 
 
@@ -44,10 +44,10 @@ def count_request(token_id: int, user_id: int, cost: int = 1) -> None:
 
 
 def count_failure() -> None:
-    """Count a failed authentication. Raises Problem 429 where the address has had too many."""
-    now = time.time()
-    if _count(f"failed:{client_network(request.remote_addr or '')}", now, 1) > FAILURES:
-        raise _too_many("Too many requests of this address had no valid token.", now)
+    """Count a wrong token. Raises Problem 429 where the address has had too many."""
+    now, most = time.time(), current_app.config["CARTLINK"].requests_per_minute // FAILURES
+    if _count(f"failed:{client_network(request.remote_addr or '')}", now, 1) > most:
+        raise _too_many("Too many requests of this address had a wrong token.", now)
 
 
 def add_headers(response: Response) -> None:

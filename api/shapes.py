@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -15,6 +17,12 @@ Amount = Annotated[
 Sku = Annotated[str, Meta(min_length=1, max_length=255, description="A SKU, in any spelling that means the stock item.")]
 Search = Annotated[str, Meta(max_length=100, description="A part of what is searched; counts as ten requests.")]
 Code = Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
+
+
+def some_of(names: Iterable[str], description: str, max_length: int) -> Meta:
+    """Of a parameter that has some of these names, separated by commas. The view says which one it does not know."""
+    one = f"({'|'.join(re.escape(name) for name in names)})"
+    return Meta(max_length=max_length, description=description, extra_json_schema={"pattern": f"^({one}(,{one})*)?$"})
 
 
 class Body(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from flask import Flask, request
-from werkzeug.routing import IntegerConverter, ValidationError
+from werkzeug.routing import IntegerConverter
 
 from services.common import whole_numbers
 
 
 class RowId(IntegerConverter):
-    """``<int:…>`` in a rule. A number that cannot be the id of a row is an address that does not exist."""
+    """``<int:…>`` in a rule. A number that cannot be the id of a row is 0, which no row has, so that nothing is found. (Where a converter
+    refuses a number, werkzeug answers 405 if the address has other methods.)"""
 
     def to_python(self, value: str) -> int:
-        number = whole_numbers.parse(value)
-        if number is None:
-            raise ValidationError
-        return number
+        return whole_numbers.parse(value) or 0
 
 
 def init_app(app: Flask) -> None:

@@ -18,13 +18,18 @@ from extensions import db, one_transaction
 from models import EventDelivery as DeliveryRow
 from models import EventEndpoint as Row
 from services.events import endpoints, log, replays
+from services.events.types import TYPES
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Url = Annotated[str, Meta(min_length=1, max_length=500)]
 Secret = Annotated[
-    str, Meta(min_length=38, max_length=100, description="`whsec_` and the base64 of 24 to 64 random bytes. It is in no answer.")
+    str,
+    Meta(min_length=38, max_length=100, description="`whsec_` and the base64 of 24 to 64 random bytes. It is in no answer.",
+         extra_json_schema={"pattern": "^whsec_[A-Za-z0-9+/]+={0,2}$"}),
+]  # fmt: skip
+TypeName = Annotated[
+    str, Meta(max_length=40, description="A name of `GET /event-types`.", extra_json_schema={"enum": list(TYPES)})
 ]
-TypeName = Annotated[str, Meta(max_length=40, description="A name of `GET /event-types`.")]
 Types = Annotated[list[TypeName], Meta(max_length=60)]
 WRITE: dict[str, Any] = {"scope": "event-endpoints:write", "role": "owner"}
 

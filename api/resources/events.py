@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, convert
 from api.decoding import refuse_parameter
 from api.operations import Call, operation
 from api.reply import Reply
+from api.shapes import some_of
 from services.events import log
 from services.events.types import TYPES
 
@@ -76,11 +77,14 @@ class EventTypes(Struct):
     items: list[EventType]
 
 
+SomeTypes = Annotated[str, some_of(TYPES, "Names of types, separated by commas; all if it is left out.", 1500)]
+
+
 class EventsQuery(Struct, kw_only=True):
     """Without ``after``, the log begins with the oldest event that is kept."""
 
     after: Position | None = None
-    types: Annotated[str, Meta(max_length=1500, description="Names of types, separated by commas; all if it is left out.")] = ""
+    types: SomeTypes = ""
     limit: Annotated[int, Meta(ge=1, le=250, description="How many events a page has at most.")] = 50
 
 

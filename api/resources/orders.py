@@ -18,7 +18,7 @@ from api.reply import Reply
 from api.resources.order_versions import check_if_sent, version_of
 from api.resources.shipments import Shipment, shipments_of
 from api.resources.write_backs import WriteBack, write_backs_of
-from api.shapes import Amount, Body, Code, Id, Sku, row_id
+from api.shapes import Amount, Body, Code, Id, Sku, row_id, some_of
 from errors import NotFound
 from extensions import db
 from jobs.schedule import start_due_runs
@@ -34,7 +34,7 @@ State = Literal[
     "awaiting_payment", "on_hold", "ready", "part_shipped", "shipped", "cancelled", "open", "cancel_unseen", "not_sent", "by_hand",
     "superseded", "gone",
 ]  # fmt: skip
-Expand = Annotated[str, Meta(max_length=100, description="Names of `changes`, `shipments`, `write_backs`, separated by commas.")]
+Expand = Annotated[str, some_of(EXPANSIONS, "Names of `changes`, `shipments`, `write_backs`, separated by commas.", 100)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 

@@ -184,7 +184,7 @@ def _ship(order_id: int, wanted: NewShipment, actor: str) -> int:
 
 
 def _check(wanted: NewShipment, pointer: str) -> None:
-    """What the types cannot say. Raises Problem 400."""
+    """What the types cannot say. Raises Problem 422."""
     faults = []
     ids = [line.line_id for line in wanted.lines or ()]
     if len(set(ids)) < len(ids):

@@ -98,7 +98,7 @@ class TestStock:
         rows = [{"sku": "A", "set": 1, "delta": 1}, {"sku": "A"}, {"sku": "A", "set": -1}]
         answer = problem(erp.post("/stock-items/batch", {"rows": rows}), 400, "invalid_request")
         assert errors(answer) == [("/rows/2/set", "invalid_value")]
-        answer = problem(erp.post("/stock-items/batch", {"rows": rows[:2]}), 400, "invalid_request")
+        answer = problem(erp.post("/stock-items/batch", {"rows": rows[:2]}), 422, "invalid_input")
         assert errors(answer) == [("/rows/0", "one_of"), ("/rows/1", "one_of")]
         problem(erp.post("/stock-items/batch", {"rows": [{"sku": "A", "set": 1}] * 1001}), 400, "invalid_request")
 
@@ -161,7 +161,7 @@ class TestShipping:
         problem(erp.post(path, {"lines": [{"line_id": "99999999999", "quantity": 1}]}), 400, "invalid_request")
         problem(erp.post(path, {"lines": [{"line_id": "4711", "quantity": 1}]}), 422, "invalid_input")
         twice = {"lines": [{"line_id": line, "quantity": 1}] * 2, "further_parcel": True}
-        assert errors(problem(erp.post(path, twice), 400, "invalid_request")) == [
+        assert errors(problem(erp.post(path, twice), 422, "invalid_input")) == [
             ("/lines", "repeated"), ("/lines", "not_together"), ("/tracking_number", "required"),
         ]  # fmt: skip
         problem(erp.post("/orders/999999/shipments", {}), 404, "not_found")

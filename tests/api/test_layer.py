@@ -45,8 +45,8 @@ class TestWhoAsks:
         tokens.revoke_token(erp.token[4:16], "test")
         problem(erp.ask("GET", "/token"), 401, "token_revoked")
 
+    @pytest.mark.config(requests_per_minute=60)
     def test_failed_authentication_has_a_separate_limit(self, app, erp, monkeypatch):
-        monkeypatch.setattr(rate_limits, "FAILURES", 3)
         monkeypatch.setattr(rate_limits.time, "time", lambda: NOW)
         bad = Program(app, "ctl_wrong")
         for _ in range(3):
@@ -55,6 +55,7 @@ class TestWhoAsks:
         problem(answer, 429, "rate_limited")
         assert 1 <= int(answer.headers["Retry-After"]) <= 60
         assert erp.ask("GET", "/token").status_code == 200
+        problem(app.test_client().get("/api/v1/token"), 401, "token_missing")
 
     @pytest.mark.config(requests_per_minute=10)
     def test_a_token_has_its_requests_for_a_minute(self, app, erp, monkeypatch):
@@ -205,10 +206,14 @@ class TestDecoding:
         assert faults(f'{{"rows": [{{"sku": "A"}}], "amount": "{amount}"}}') == [("/amount", "invalid_value")]
 
     @pytest.mark.parametrize(
-        "number", ["1.5", "1.0", "1e400", "NaN", "-Infinity", "9223372036854775808", "-9223372036854775809", "1" * 5000]
+        "number", ["1.5", "1e-1", "1e400", "1e19", "NaN", "-Infinity", "9223372036854775808", "-9223372036854775809", "1" * 5000]
     )
     def test_a_number_that_no_column_holds(self, number):
         assert faults(f'{{"rows": [{{"sku": "A", "delta": {number}}}]}}') == [("/rows/0/delta", "invalid_number")]
+
+    def test_a_whole_number_in_another_spelling(self):
+        content = ", ".join(f'{{"sku": "A", "delta": {number}}}' for number in ("3.0", "3e0", "-0.0"))
+        assert [row.delta for row in decoding.decode_body(f'{{"rows": [{content}]}}'.encode(), Body).rows] == [3, 3, 0]
 
     def test_a_bare_number_is_no_amount(self):
         assert faults('{"rows": [{"sku": "A"}], "amount": 1}') == [("/amount", "invalid_type")]
