@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from api.operations import Call, operation
 from api.shapes import Amount
 from services.reports import sales
+from services.reports.periods import last_days
 
 
 class SalesDay(Struct):
@@ -38,5 +39,5 @@ class SalesQuery(Struct, kw_only=True):
     answers={200: Sales}, expensive=True,
 )  # fmt: skip
 def report_sales(call: Call) -> Sales:
-    rows = sales.sales_by_day(call.query.days, UTC)
+    rows = sales.sales_by_day(last_days(call.query.days, UTC))
     return Sales([SalesDay(row.day, row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows])

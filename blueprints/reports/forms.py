@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from wtforms import SelectField
+from datetime import tzinfo
+
+from wtforms import SelectField, StringField
+from wtforms.widgets import DateInput
 
 from blueprints.forms import ListFilter, ShopFilter, choices, shop_field
+from errors import InvalidInput
 from services.reports import sales
+from services.reports.periods import Period, between, last_days
+
+OTHER = "custom"
 
 DAY_SORTS = {
     "": "Newest day first",
@@ -29,7 +36,11 @@ class SalesFilter(ListFilter):
     DEFAULTS = {"days": "30"}
     SORTS: dict[str, str] = {}
 
-    days = SelectField("Period", choices=choices({days: f"Last {days} days" for days in sales.PERIODS}), default="30")
+    days = SelectField(
+        "Period", choices=choices({**{days: f"Last {days} days" for days in sales.PERIODS}, OTHER: "Other days"}), default="30"
+    )
+    first = StringField("From", widget=DateInput())
+    last = StringField("To", widget=DateInput())
     shop = shop_field()
     sort = SelectField("Sort by", default="")
 
@@ -42,9 +53,19 @@ class SalesFilter(ListFilter):
     def shop_id(self) -> int | None:
         return int(self.shop.data) if self.shop.data else None
 
+    def period(self, zone: tzinfo) -> Period:
+        """The chosen days. If they cannot be used, the last 30, and the fields say why."""
+        if self.days.data != OTHER:
+            return last_days(sales.PERIODS[self.days.data], zone)
+        try:
+            return between(self.first.data, self.last.data, zone)
+        except InvalidInput as error:
+            self[error.field or "first"].errors = [error.sentence()]
+            return last_days(sales.PERIODS[self.DEFAULTS["days"]], zone)
+
     @property
-    def period(self) -> int:
-        return sales.PERIODS[self.days.data]
+    def complaints(self) -> list[tuple[str, str]]:
+        return [(field.id, sentence) for field in self for sentence in field.errors]
 
 
 class DayFilter(SalesFilter):

@@ -2,70 +2,60 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import date, timedelta
-
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
-from blueprints.charts import draw_days
 from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.formats import reader_zone
 from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument, field
+from blueprints.reports import drawing
 from blueprints.reports.forms import DayFilter, ReconciliationFilter, SkuFilter
 from jobs import start_run
 from models import FlowKind
-from models.types import utcnow
 from services.common.paging import slice_of
-from services.integrations.page import Day
-from services.reports import reconciliation, sales
+from services.reports import reconciliation, sales, summary
 from services.shops import finding
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 PAGE_SIZE = 100
 
+Answer = str | Response
+
 
 @bp.get("")
-def show_sales() -> str:
-    form, zone = DayFilter(request.args), reader_zone()
-    chosen = form.chosen()
-    rows = sales.sales_by_day(form.period, zone, form.shop_id, form.sort.data)
-    chart = draw_days(_days(rows, form.period, utcnow().astimezone(zone).date()))
-    return render_template(
-        "reports/sales.html", page=slice_of(rows, argument("page") or 1, PAGE_SIZE), chart=chart, chosen=chosen, form=form,
-        by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
+def show_sales() -> Answer:
+    form = DayFilter(request.args)
+    period, chosen = form.period(reader_zone()), form.chosen()
+    seen, rows = summary.summarise(period, form.shop_id)
+    page = render_template(
+        "reports/sales.html", page=slice_of(sales.sorted_days(rows, form.sort.data), argument("page") or 1, PAGE_SIZE),
+        seen=seen, charts=drawing.charts_of(seen), totals=drawing.totals_of(seen), shops=drawing.shops_of(seen), chosen=chosen,
+        form=form, by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip
-
-
-def _days(rows: Sequence[sales.DaySales], days: int, today: date) -> list[Day]:
-    """The orders of each day, all shops together, oldest first."""
-    counts = Counter[date]()
-    for row in rows:
-        counts[row.day] += row.orders
-    return [Day(day, counts[day], 0) for day in (today - timedelta(days=back) for back in range(days - 1, -1, -1))]
+    return make_response(page, 422 if form.complaints else 200)
 
 
 @bp.get("/skus")
-def show_skus() -> str:
+def show_skus() -> Answer:
     form = SkuFilter(request.args)
-    chosen = form.chosen()
-    page = sales.sku_page(form.period, reader_zone(), form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
-    return render_template(
+    period, chosen = form.period(reader_zone()), form.chosen()
+    page = sales.sku_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
+    shown = render_template(
         "reports/skus.html", page=page, most=max((row.pieces for row in page.rows), default=1),
         chosen=chosen, form=form, by="sku",
         link=lambda number: url_for(".show_skus", page=number, **chosen),
     )  # fmt: skip
+    return make_response(shown, 422 if form.complaints else 200)
 
 
 @bp.get("/sales.csv")
 @download
 def download_sales() -> Response:
     form = DayFilter(request.args)
-    rows = sales.sales_by_day(form.period, reader_zone(), form.shop_id, form.sort.data)
+    rows = sales.sales_by_day(form.period(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
         ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -76,7 +66,7 @@ def download_sales() -> Response:
 @download
 def download_skus() -> Response:
     form = SkuFilter(request.args)
-    rows = sales.sales_by_sku(form.period, reader_zone(), form.shop_id, form.sort.data)
+    rows = sales.sales_by_sku(form.period(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
         ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),

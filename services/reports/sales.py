@@ -5,8 +5,8 @@ A day is one of the shop's time zone. Cancelled orders are left out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,9 @@ from sqlalchemy.orm import aliased
 
 from extensions import db, reading
 from models import Integration, OrderLine, SalesOfDay, SalesOfSku
-from models.types import utcnow
 from services.common.paging import Page
 from services.order_basics.money import plain
+from services.reports.periods import Period
 
 PERIODS = {"7": 7, "30": 30, "90": 90, "365": 365}
 BATCH = 500
@@ -25,9 +25,11 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class DaySales:
-    """One day of one shop in one currency."""
+    """One day of one shop in one currency. ``integration_id`` is that of its newest integration."""
 
     day: date
+    shop_id: int
+    integration_id: int = field(compare=False)
     shop: str
     currency: str
     orders: int
@@ -61,54 +63,69 @@ SKU_SORTS: dict[str, Any] = {"": (PIECES.desc(),), "least": (PIECES,), "sku": ()
 
 def shops() -> dict[int, str]:
     """Shop id -> the name of its newest integration, removed ones marked, for shops that have sold something."""
+    return {shop_id: name for shop_id, (name, _) in _newest_integrations().items()}
+
+
+def _newest_integrations() -> dict[int, tuple[str, int]]:
+    """Shop id -> name and id, as in ``shops``."""
     query = (
-        select(Integration.shop_id, Integration.name, Integration.removed_at)
+        select(Integration.shop_id, Integration.name, Integration.removed_at, Integration.id)
         .where(select(SalesOfDay.day).where(SalesOfDay.shop_id == Integration.shop_id).exists())
         .order_by(Integration.removed_at.is_(None), Integration.id)
     )
-    return {shop_id: f"{name} (removed)" if removed else name for shop_id, name, removed in db.session.execute(query)}
+    return {
+        shop_id: (f"{name} (removed)" if removed else name, integration_id)
+        for shop_id, name, removed, integration_id in db.session.execute(query)
+    }
 
 
-def first_day(days: int, zone: tzinfo) -> date:
-    """The first of so many days, the reader's today being the last."""
-    return utcnow().astimezone(zone).date() - timedelta(days=days - 1)
-
-
-def sales_by_day(days: int, zone: tzinfo, shop_id: int | None = None, sort: str = "") -> list[DaySales]:
+def sales_by_day(period: Period, shop_id: int | None = None, sort: str = "") -> list[DaySales]:
     """Newest day first unless ``sort`` is another of ``DAY_SORTS``."""
-    names, sold = shops(), SalesOfDay.__table__.c
+    return sorted_days(rows_between(period, shop_id), sort)
+
+
+def sorted_days(rows: Sequence[DaySales], sort: str) -> list[DaySales]:
+    ordered = sorted(rows, key=lambda row: (-row.day.toordinal(), row.shop, row.currency))
+    return sorted(ordered, key=DAY_SORTS[sort]) if sort and sort in DAY_SORTS else ordered
+
+
+def rows_between(period: Period, shop_id: int | None = None) -> list[DaySales]:
+    """The sales of a period by day, shop and currency, in no order."""
+    newest, sold = _newest_integrations(), SalesOfDay.__table__.c
     query = select(sold.day, sold.shop_id, sold.currency, sold.orders, sold.pieces, sold.total, sold.decimals).where(
-        sold.shop_id.in_(names if shop_id is None else [shop_id]), sold.day >= first_day(days, zone), sold.orders > 0
+        sold.shop_id.in_(newest if shop_id is None else [shop_id]), sold.day.between(period.first, period.last), sold.orders > 0
     )
-    rows = [DaySales(day, names.get(shop, ""), *sums) for day, shop, *sums in db.session.execute(query)]
-    rows.sort(key=lambda row: (-row.day.toordinal(), row.shop, row.currency))
-    return sorted(rows, key=DAY_SORTS[sort]) if sort and sort in DAY_SORTS else rows
+    rows = []
+    for day, shop, *sums in db.session.execute(query):
+        name, integration_id = newest.get(shop, ("", 0))
+        rows.append(DaySales(day, shop, integration_id, name, *sums))
+    return rows
 
 
-def sku_page(days: int, zone: tzinfo, shop_id: int | None, sort: str, number: int, size: int) -> Page[SkuSales]:
+def sku_page(period: Period, shop_id: int | None, sort: str, number: int, size: int) -> Page[SkuSales]:
     """A page of ``sales_by_sku``. The rows are not counted: that would sum all of them a second time."""
     number = max(1, number)
-    query = _skus(days, zone, shop_id, sort).limit(size + 1).offset((number - 1) * size)
+    query = _skus(period, shop_id, sort).limit(size + 1).offset((number - 1) * size)
     found = db.session.execute(query).all()
     goes_on = len(found) > size
     return Page(_named(found[:size]), len(found), number, number + goes_on, more=goes_on, goes_on=goes_on)
 
 
-def sales_by_sku(days: int, zone: tzinfo, shop_id: int | None = None, sort: str = "") -> Iterator[SkuSales]:
+def sales_by_sku(period: Period, shop_id: int | None = None, sort: str = "") -> Iterator[SkuSales]:
     """Most pieces first unless ``sort`` is another of ``SKU_SORTS``. Read at once, and named in batches while they are taken."""
     with reading():
-        found = db.session.execute(_skus(days, zone, shop_id, sort)).all()
+        found = db.session.execute(_skus(period, shop_id, sort)).all()
     for start in range(0, len(found), BATCH):
         with reading():
             named = _named(found[start : start + BATCH])
         yield from named
 
 
-def _skus(days: int, zone: tzinfo, shop_id: int | None, sort: str) -> Select[*tuple[Any, ...]]:
+def _skus(period: Period, shop_id: int | None, sort: str) -> Select[*tuple[Any, ...]]:
     shown = list(shops()) if shop_id is None else [shop_id]
     return (
         select(SalesOfSku.sku_key, SalesOfSku.currency, ORDERS, PIECES, LINES_TOTAL)
-        .where(SalesOfSku.shop_id.in_(shown), SalesOfSku.day >= first_day(days, zone))
+        .where(SalesOfSku.shop_id.in_(shown), SalesOfSku.day.between(period.first, period.last))
         .group_by(SalesOfSku.sku_key, SalesOfSku.currency)
         .having(ORDERS > 0)
         .order_by(*SKU_SORTS.get(sort, SKU_SORTS[""]), SalesOfSku.sku_key, SalesOfSku.currency)

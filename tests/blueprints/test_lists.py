@@ -284,7 +284,8 @@ def test_reports_are_sorted(client):
         rows = file_rows(client, "/reports/sales.csv", {"sort": sort, "days": 7})
         assert "".join(piece_of[row["pieces"]] for row in rows) == order, sort
         shown = [date.fromisoformat(row["day"]) for row in rows]
-        assert heads(client, "/reports", {"sort": sort, "days": 7}) == [f"{day.day} {day:%b %Y}" for day in shown], sort
+        # The table by shop precedes the one by day.
+        assert heads(client, "/reports", {"sort": sort, "days": 7})[-3:] == [f"{day.day} {day:%b %Y}" for day in shown], sort
     for sort, order in SKUS.items():
         assert "".join(cell[0] for cell in heads(client, "/reports/skus", {"sort": sort, "days": 7})) == order, sort
         assert "".join(row["sku"] for row in file_rows(client, "/reports/skus.csv", {"sort": sort})) == order, sort

@@ -13,6 +13,7 @@ from extensions import writing
 from models import DailyReconciliation, Flow, Integration, Order
 from services.integrations import lifecycle, settings
 from services.reports import reconciliation, sales
+from services.reports.periods import last_days
 from tests.support.shops import do, products, settled
 
 
@@ -80,10 +81,10 @@ def test_days_that_were_missed_are_compared_later(app, db, shop):
 def test_reports_survive_removing_a_shop_and_adding_it_again(app, db, shop):
     shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
     integration_id = settled(shop)
-    before = sales.sales_by_day(30, UTC), list(sales.sales_by_sku(30, UTC))
+    before = sales.sales_by_day(last_days(30, UTC)), list(sales.sales_by_sku(last_days(30, UTC)))
     assert [(row.shop, row.orders, row.pieces, row.total) for row in before[0]] == [("Shop", 1, 2, "20.00")]
     lifecycle.remove_integration(integration_id, "test")
     db.session.rollback()
-    assert sales.sales_by_day(30, UTC)[0].shop == "Shop (removed)"
+    assert sales.sales_by_day(last_days(30, UTC))[0].shop == "Shop (removed)"
     settled(shop)
-    assert (sales.sales_by_day(30, UTC), list(sales.sales_by_sku(30, UTC))) == before
+    assert (sales.sales_by_day(last_days(30, UTC)), list(sales.sales_by_sku(last_days(30, UTC)))) == before

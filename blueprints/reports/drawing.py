@@ -1,0 +1,130 @@
+"""What the sales report shows: its sums in words, beside those of the period before, and its charts."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from decimal import Decimal
+
+from blueprints.column_charts import NUMBERS_OF_SHOPS, ColumnChart, draw_columns
+from blueprints.formats import money, number, reader_locale
+from services.order_basics.money import plain
+from services.reports.summary import Bucket, Summary, Sums, change
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One sum: now and in the period before, in words, and the change between them (``tone``: good, bad or idle)."""
+
+    label: str
+    now: str
+    before: str
+    change: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShopLine:
+    """A shop with its colour, and its sums in words; ``revenue`` are (amount, change) for each currency it sold in."""
+
+    colour: int
+    name: str
+    orders: str
+    pieces: str
+    revenue: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TitledChart:
+    title: str
+    chart: ColumnChart
+
+
+def totals_of(seen: Summary) -> list[Total]:
+    """Revenue and the average order of each currency, orders, and pieces."""
+    found = [_money_total(seen, f"Revenue{_of(seen, currency)}", currency, _revenue(seen.now, currency), _revenue(seen.before, currency))
+             for currency in seen.currencies]  # fmt: skip
+    found.append(
+        _total("Orders", number(seen.now.orders), number(seen.before.orders), change(seen.now.orders, seen.before.orders))
+    )
+    if len(seen.currencies) == 1 and seen.now.orders:
+        currency, before = seen.currencies[0], seen.before.orders
+        average = _revenue(seen.now, currency) / seen.now.orders
+        found.append(
+            _money_total(
+                seen, "Average order", currency, average, _revenue(seen.before, currency) / before if before else Decimal(0)
+            )
+        )
+    found.append(
+        _total("Pieces", number(seen.now.pieces), number(seen.before.pieces), change(seen.now.pieces, seen.before.pieces))
+    )
+    return found
+
+
+def charts_of(seen: Summary) -> list[TitledChart]:
+    """The revenue of each currency that was sold in, and the orders; none where nothing was sold."""
+    if not seen.now.orders:
+        return []
+    charts = [TitledChart(f"Revenue{_of(seen, currency)}", _revenue_chart(seen, currency)) for currency in seen.now.revenue]
+    orders = draw_columns(
+        seen.buckets, seen.unit, seen.shops, lambda bucket, shop: Decimal(bucket.shops.get(shop, Sums()).orders),
+        lambda value: number(int(value)), _whole,
+    )  # fmt: skip
+    return [*charts, TitledChart("Orders", orders)]
+
+
+def shops_of(seen: Summary) -> list[ShopLine]:
+    return [
+        ShopLine(
+            shop.integration_id % NUMBERS_OF_SHOPS, shop.name, number(shop.now.orders), number(shop.now.pieces),
+            [(_money(seen, currency, amount), _percent(change(amount, _revenue(shop.before, currency))))
+             for currency, amount in sorted(shop.now.revenue.items())],
+        )
+        for shop in seen.shops
+    ]  # fmt: skip
+
+
+def _revenue_chart(seen: Summary, currency: str) -> ColumnChart:
+    def revenue(bucket: Bucket, shop: int) -> Decimal:
+        return _revenue(bucket.shops.get(shop, Sums()), currency)
+
+    def tick(value: Decimal) -> str:
+        whole = value == value.to_integral_value()
+        return money(str(int(value)), currency) if whole else _money(seen, currency, value)
+
+    return draw_columns(seen.buckets, seen.unit, seen.shops, revenue, lambda value: _money(seen, currency, value), tick)
+
+
+def _revenue(sums: Sums, currency: str) -> Decimal:
+    return sums.revenue.get(currency, Decimal(0))
+
+
+def _of(seen: Summary, currency: str) -> str:
+    """Behind a label, where there are several currencies."""
+    return f" in {currency}" if len(seen.currencies) > 1 and currency else ""
+
+
+def _money(seen: Summary, currency: str, amount: Decimal) -> str:
+    return money(plain(amount, seen.decimals(currency)), currency)
+
+
+def _money_total(seen: Summary, label: str, currency: str, now: Decimal, before: Decimal) -> Total:
+    return _total(label, _money(seen, currency, now), _money(seen, currency, before), change(now, before))
+
+
+def _total(label: str, now: str, before: str, share: Decimal | None) -> Total:
+    return Total(label, now, before, _percent(share), "idle" if not share else "good" if share > 0 else "bad")
+
+
+def _percent(share: Decimal | None) -> str:
+    """``+12.5%``; empty if there is nothing to compare with."""
+    if share is None:
+        return ""
+    locale = reader_locale()
+    pattern = copy(locale.percent_formats[None])
+    pattern.frac_prec = (0, 0) if abs(share) >= 1 else (0, 1)
+    return ("+" if share > 0 else "−" if share < 0 else "±") + str(pattern.apply(abs(share), locale))
+
+
+def _whole(value: Decimal) -> str:
+    return number(int(value)) if value == value.to_integral_value() else ""

@@ -1,0 +1,138 @@
+"""A sales report in sums: totals beside those of the period before, by shop, and as series of days, weeks or months.
+
+Amounts of several currencies are never added up: each currency has its own sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+
+from services.reports.periods import Period
+from services.reports.sales import DaySales, rows_between
+
+DAYS_AS_DAYS, DAYS_AS_WEEKS = 45, 370
+"""The longest periods that are drawn by day and by week; longer ones are drawn by month."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """Orders, pieces, and the revenue of each currency with its decimals."""
+
+    orders: int = 0
+    pieces: int = 0
+    revenue: dict[str, Decimal] = field(default_factory=dict)
+    decimals: dict[str, int] = field(default_factory=dict)
+
+    def add(self, row: DaySales) -> None:
+        self.orders += row.orders
+        self.pieces += row.pieces
+        self.revenue[row.currency] = self.revenue.get(row.currency, Decimal(0)) + row.amount
+        self.decimals[row.currency] = max(self.decimals.get(row.currency, 0), row.decimals)
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSums:
+    """One shop: its sums now and in the period before. ``integration_id`` is that of its newest integration, which has its colour."""
+
+    shop_id: int
+    integration_id: int
+    name: str
+    now: Sums
+    before: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One day, week or month of a period: shop id -> sums. The first and the last may be cut off by the period."""
+
+    first: date
+    last: date
+    shops: dict[int, Sums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """``currencies`` are those of the period or the one before, the one with the most orders first; ``unit`` is day, week or month."""
+
+    period: Period
+    now: Sums
+    before: Sums
+    currencies: list[str]
+    shops: list[ShopSums]
+    unit: str
+    buckets: list[Bucket]
+
+    def decimals(self, currency: str) -> int:
+        return max(self.now.decimals.get(currency, 0), self.before.decimals.get(currency, 0))
+
+
+def summarise(period: Period, shop_id: int | None = None) -> tuple[Summary, list[DaySales]]:
+    """The sums of a period, and its rows in no order. One query reads them together with the period before."""
+    rows = rows_between(Period(period.before.first, period.last), shop_id)
+    now = [row for row in rows if row.day in period]
+    before = [row for row in rows if row.day not in period]
+    unit = unit_of(period)
+    summary = Summary(
+        period, _sums(now), _sums(before), _currencies(rows), _by_shop(now, before), unit, _buckets(period, unit, now)
+    )  # fmt: skip
+    return summary, now
+
+
+def change(now: Decimal | int, before: Decimal | int) -> Decimal | None:
+    """By which share something has changed: 0.25 for a quarter more. None if there was nothing before."""
+    return (Decimal(now) - Decimal(before)) / Decimal(before) if before else None
+
+
+def unit_of(period: Period) -> str:
+    return "day" if period.days <= DAYS_AS_DAYS else "week" if period.days <= DAYS_AS_WEEKS else "month"
+
+
+def _sums(rows: Iterable[DaySales]) -> Sums:
+    found = Sums()
+    for row in rows:
+        found.add(row)
+    return found
+
+
+def _currencies(rows: Sequence[DaySales]) -> list[str]:
+    orders: dict[str, int] = {}
+    for row in rows:
+        orders[row.currency] = orders.get(row.currency, 0) + row.orders
+    return sorted(orders, key=lambda currency: (-orders[currency], currency))
+
+
+def _by_shop(now: Sequence[DaySales], before: Sequence[DaySales]) -> list[ShopSums]:
+    """By name; shops that have sold something in one of the periods."""
+    found: dict[int, ShopSums] = {}
+    for row in (*now, *before):
+        found.setdefault(row.shop_id, ShopSums(row.shop_id, row.integration_id, row.shop, Sums(), Sums()))
+    for row in now:
+        found[row.shop_id].now.add(row)
+    for row in before:
+        found[row.shop_id].before.add(row)
+    return sorted(found.values(), key=lambda shop: (shop.name.casefold(), shop.shop_id))
+
+
+NEXT: dict[str, Callable[[date], date]] = {
+    "day": lambda day: day + timedelta(days=1),
+    "week": lambda day: day + timedelta(days=7 - day.weekday()),
+    "month": lambda day: (day.replace(day=1) + timedelta(days=32)).replace(day=1),
+}
+"""The first day of the next day, week (from Monday) or month."""
+
+
+def _buckets(period: Period, unit: str, rows: Sequence[DaySales]) -> list[Bucket]:
+    buckets, place = [], {}
+    first = period.first
+    while first <= period.last:
+        following = NEXT[unit](first)
+        bucket = Bucket(first, min(following - timedelta(days=1), period.last))
+        buckets.append(bucket)
+        for back in range((bucket.last - first).days + 1):
+            place[first + timedelta(days=back)] = bucket
+        first = following
+    for row in rows:
+        place[row.day].shops.setdefault(row.shop_id, Sums()).add(row)
+    return buckets

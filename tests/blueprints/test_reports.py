@@ -1,0 +1,86 @@
+"""The sales report: sums, comparison, charts and any period."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from blueprints.column_charts import tick_step
+from tests.blueprints.looks import assert_good_in_every_look
+from tests.blueprints.pages import element, elements, words
+from tests.services.reports.test_summary import add_sales
+from tests.support.rows import make_integration
+from tests.support.signed_in import FreshClient
+
+NOVEMBER = "/reports?days=custom&first=2026-11-01&last=2026-11-30"
+
+
+@pytest.fixture
+def two_shops(db: object) -> None:
+    garden, toys = make_integration("Garden"), make_integration("Toys")
+    add_sales(garden.shop_id, [(date(2026, 11, 3), "USD", 3, "5942.38"), (date(2026, 10, 3), "USD", 2, "2971.19")])
+    add_sales(toys.shop_id, [(date(2026, 11, 3), "USD", 1, "10"), (date(2026, 11, 20), "EUR", 1, "8.50")])
+
+
+@pytest.mark.usefixtures("two_shops")
+class TestSales:
+    def test_money_is_in_the_readers_language_and_never_added_up(self, client: FreshClient) -> None:
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        totals = [words(total.text) for total in elements(page, "div", **{"class": "sheet"}) if "before:" in total.text]
+        assert totals == [
+            "Revenue in USD $5,952.38 +100% before: $2,971.19", "Revenue in EUR €8.50 before: €0.00",
+            "Orders 5 +150% before: 2", "Pieces 10 +150% before: 4",
+        ]  # fmt: skip
+        german = client.get(NOVEMBER, headers={"Accept-Language": "de"}).text
+        assert "5.952,38\xa0$" in german
+
+    def test_each_column_holds_its_values_as_text(self, client: FreshClient) -> None:
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        columns = [words(column.text) for column in elements(page, "li", tabindex="0")]
+        # Three charts of thirty days: two currencies and the orders.
+        assert len(columns) == 90
+        assert columns[2] == "Tue, Nov 3, 2026: $5,952.38 Garden: $5,942.38 Toys: $10.00"
+        assert columns[60 + 2].startswith("Tue, Nov 3, 2026: 4")
+        assert "style=" not in page
+
+    def test_the_tables_have_the_same_numbers(self, client: FreshClient) -> None:
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        by_shop = element(page, "table", aria_labelledby="by-shop")
+        assert words(by_shop.text).startswith("Shop Orders Pieces Revenue Garden 3 6 $5,942.38 +100% Toys 2 4 €8.50 $10.00")
+        assert len(elements(page, "th", role="rowheader")) == 2 + 3
+
+    def test_a_period_that_cannot_be_is_explained_and_kept(self, client: FreshClient) -> None:
+        answer = client.get("/reports?days=custom&first=2026-11-30&last=2026-11-01")
+        assert answer.status_code == 422
+        assert "The last day is before the first day." in answer.text
+        assert element(answer.text, "input", name="last")["value"] == "2026-11-01"
+        assert client.get("/reports/skus?days=custom&first=x").status_code == 422
+
+    def test_the_file_is_of_the_same_days(self, client: FreshClient) -> None:
+        lines = client.get(NOVEMBER.replace("/reports", "/reports/sales.csv")).text.splitlines()
+        assert len(lines) == 4
+
+    def test_by_keyboard_and_on_a_phone(self, page: Page) -> None:
+        page.goto(NOVEMBER)
+        assert_good_in_every_look(page)
+        page.set_viewport_size({"width": 390, "height": 844})
+        columns = page.locator("[data-columns]").first.locator("li")
+        page.get_by_role("link", name="Skip the chart").first.focus()
+        page.keyboard.press("Tab")
+        expect(columns.last).to_be_focused()
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        expect(columns.nth(2)).to_be_focused()
+        box = columns.nth(2).locator(".tip").bounding_box()
+        assert box is not None and box["height"] > 30 and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+@pytest.mark.parametrize(
+    ("most", "step"), [("0", "1"), ("4", "1"), ("7", "2"), ("9.2", "2.5"), ("5942", "2000"), ("0.07", "0.02"), ("401", "200")]
+)
+def test_the_axis_has_round_values(most: str, step: str) -> None:
+    assert tick_step(Decimal(most)) == Decimal(step)
