@@ -14,7 +14,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
 from babel.numbers import NumberPattern, format_decimal
 from flask import Flask, g, request
 from markupsafe import Markup
@@ -37,7 +37,16 @@ UNITS: tuple[tuple[int, int, Unit], ...] = (
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
-        when=when, due=due, exact=exact, duration=duration, day=day, number=number, amount=amount, money=money, country=country
+        when=when,
+        at=at,
+        due=due,
+        exact=exact,
+        duration=duration,
+        day=day,
+        number=number,
+        amount=amount,
+        money=money,
+        country=country,
     )
 
 
@@ -85,6 +94,25 @@ def when(moment: datetime | None, never: str = "never") -> Markup | str:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(timespec="seconds"), exact(moment), relative(moment, utcnow())
     )
+
+
+def at(moment: datetime | None, never: str = "–") -> Markup | str:
+    """``<time>`` for lists: the date and time, relative to now in its title; ``never`` for None."""
+    if moment is None:
+        return never
+    now = utcnow()
+    return Markup('<time datetime="{}" title="{}, {}">{}</time>').format(
+        moment.isoformat(timespec="seconds"), relative(moment, now), exact(moment),
+        _short(moment, reader_zone(), reader_locale(), now.astimezone(reader_zone()).year),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=8192)
+def _short(moment: datetime, zone: tzinfo, locale: Locale, this_year: int) -> str:
+    """``29 Oct, 14:05``, with the year unless it is this one."""
+    local = moment.astimezone(zone)
+    date_part = format_skeleton("MMMd" if local.year == this_year else "yMMMd", local, locale=locale)
+    return f"{date_part}, {format_time(local, 'short', locale=locale)}"
 
 
 def due(moment: datetime | None) -> Markup | str:

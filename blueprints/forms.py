@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Field, Form, RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
+from blueprints.columns import Column
 from errors import AppError
 from services.shops import finding
 
@@ -79,9 +80,11 @@ def shop_choices() -> dict[str, str]:
 
 
 class ListFilter(Form):
-    """A value that is not one of the choices counts as no filter. ``DEFAULTS`` are left out of the URL."""
+    """A value that is not one of the choices counts as no filter. ``DEFAULTS`` are left out of the URL. ``COLUMNS`` are those of a list that
+    is shown as a table (blueprints/tables.py)."""
 
     DEFAULTS: dict[str, str] = {}
+    COLUMNS: tuple[Column, ...] = ()
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
@@ -95,6 +98,10 @@ class ListFilter(Form):
     def chosen(self) -> dict[str, Any]:
         """The filters that are set, as arguments of the page's URL."""
         return {name: value for name, value in self.data.items() if value and value != self.DEFAULTS.get(name)}
+
+    def table_columns(self) -> tuple[Column, ...]:
+        """The columns that the user may see."""
+        return self.COLUMNS
 
 
 def shop_field() -> SelectField:

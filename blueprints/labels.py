@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from blueprints.formats import number
+from services.common.paging import MOST_COUNTED
 from services.stock import listing_states
 
 RUN_KINDS = {
@@ -36,8 +37,8 @@ HEALTH = {
 PUSH_STATES = listing_states.STATES
 
 STATES = {
-    "awaiting_payment": ("Awaiting payment", "idle"), "on_hold": ("On hold", "warn"), "ready": ("Ready", "busy"),
-    "part_shipped": ("Part shipped", "busy"), "shipped": ("Shipped", "good"), "cancelled": ("Cancelled", "bad"),
+    "awaiting_payment": ("Awaiting payment", "idle"), "on_hold": ("On hold", "warn"), "ready": ("Ready", "ready"),
+    "part_shipped": ("Part shipped", "busy"), "shipped": ("Shipped", "good"), "cancelled": ("Cancelled", "idle"),
 }  # fmt: skip
 """State of an order -> label and tone."""
 
@@ -46,7 +47,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         PUSH_STATES=PUSH_STATES, RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES
     )
-    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, plural=plural)
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, counted=counted, plural=plural)
 
 
 def actor_words(actor: str) -> str:
@@ -60,6 +61,11 @@ def actor_words(actor: str) -> str:
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
     return ", ".join(f"{number(count)} {COUNTS.get(name) or name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
+def counted(count: int) -> str:
+    """A number of rows that are counted up to a limit (services/common/paging.py): ``2,000+`` above it."""
+    return f"{number(MOST_COUNTED)}+" if count > MOST_COUNTED else number(count)
 
 
 def plural(count: int, one: str, many: str = "") -> str:

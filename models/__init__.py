@@ -10,6 +10,7 @@ from models.flow import Flow, FlowKind
 from models.idempotency_key import IdempotencyKey
 from models.incident import Incident, IncidentEvent, OrderRhythm
 from models.integration import Integration, Shop
+from models.list_view import ListView
 from models.lookup import Lookup
 from models.notification import Delivery, KnownBrowser, Notification, Preference, Webhook
 from models.order import Allocation, Order, OrderChange, OrderLine
@@ -47,6 +48,7 @@ __all__ = [
     "Integration",
     "KnownBrowser",
     "Link",
+    "ListView",
     "Listing",
     "Lookup",
     "Notification",

@@ -14,6 +14,9 @@ from models.integration import Integration
 from models.types import Moment, Units, utcnow
 
 LIVE = text("state IN ('queued', 'running')")
+TROUBLES = ("failed", "partial", "waiting", "lost", "stopped")
+"""Outcomes of runs that few runs have."""
+TROUBLED = text("outcome IN ('failed', 'partial', 'waiting', 'lost', 'stopped')")
 
 
 class SyncRun(Model):
@@ -67,11 +70,22 @@ class SyncRun(Model):
         """Written out, not bound: SQLite takes a partial index only where it can read that the rows are in it."""
         return cls.state.in_([literal_column("'queued'"), literal_column("'running'")])
 
+    @hybrid_property
+    def troubled(self) -> bool:
+        return self.outcome in TROUBLES
+
+    @troubled.inplace.expression
+    @classmethod
+    def _troubled(cls) -> ColumnElement[bool]:
+        """Written out for the partial index, as ``live``."""
+        return cls.outcome.in_([literal_column(f"'{outcome}'") for outcome in TROUBLES])
+
     __table_args__ = (
         Index("uq_sync_run_live", "integration_id", "kind", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_sync_run_state_lease", "state", "lease_until"),
         Index("ix_sync_run_integration_created", "integration_id", "created_at"),
         Index("ix_sync_run_finished", "finished_at", "id"),
+        Index("ix_sync_run_troubled", "outcome", "id", sqlite_where=TROUBLED, postgresql_where=TROUBLED),
     )
 
 

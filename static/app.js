@@ -40,15 +40,39 @@
   if (summary) summary.focus();
 
   // The box that selects every row of a list, and the number of selected rows.
-  document.addEventListener("change", (event) => {
-    const form = event.target.closest("form");
+  const announcer = document.getElementById("announcer");
+  const say = (text) => { if (announcer.textContent !== text) announcer.textContent = text; };
+  const count = (form) => {
     const every = form?.querySelector("[data-select-all]");
     if (!every) return;
-    const boxes = all("tbody [type=checkbox]", form);
-    if (event.target === every) boxes.forEach((box) => { box.checked = every.checked; });
+    const boxes = all("tbody .tick [type=checkbox]", form);
     const selected = boxes.filter((box) => box.checked).length;
-    every.checked = selected === boxes.length;
+    every.checked = selected > 0 && selected === boxes.length;
+    every.indeterminate = selected > 0 && selected < boxes.length;
     form.querySelector("[data-selected]").textContent = `${selected} selected`;
+    say(`${selected} selected`);
+  };
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form");
+    if (event.target.matches("[data-select-all]")) {
+      all("tbody .tick [type=checkbox]", form).forEach((box) => { box.checked = event.target.checked; });
+    }
+    if (event.target.matches("[data-select-all], tbody .tick [type=checkbox]")) count(form);
+  });
+  document.addEventListener("reset", (event) => setTimeout(() => count(event.target)));
+  window.addEventListener("pageshow", () => all("[data-list]").filter((form) => form.querySelector("tbody .tick :checked")).forEach(count));
+
+  // Menus close when the focus or a click goes elsewhere, and on Escape.
+  const open_menus = () => all("[data-menu][open]");
+  for (const name of ["click", "focusin"]) {
+    document.addEventListener(name, (event) => open_menus().filter((menu) => !menu.contains(event.target)).forEach((menu) => { menu.open = false; }));
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of open_menus()) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
   });
 
   // The review sheet: Enter (also a scanner's) goes on to the next row, a pasted column fills the rows below, and one carrier goes to all.
@@ -87,6 +111,7 @@
   listen("htmx:beforeSend", flip);
   listen("htmx:responseError", (event) => {
     flip(event);
+    if (event.target.matches("[data-filters]") && event.detail.xhr.status === 429) return;
     if (!event.detail.xhr.responseText.includes("toast-note")) sayOffline(event);
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) listen(name, (event) => { flip(event); sayOffline(event); });
@@ -95,8 +120,24 @@
   listen("htmx:beforeSwap", (event) => {
     if (event.detail.isError && event.detail.requestConfig.elt.matches("[data-poll]")) event.detail.shouldSwap = false;
   });
-  const announcer = document.getElementById("announcer");
-  listen("announce", (event) => { if (announcer.textContent !== event.detail.value) announcer.textContent = event.detail.value; });
+  listen("announce", (event) => say(event.detail.value));
+
+  // The filters of a list apply at once: empty ones stay out of the address, the result is read out, and who types faster than the server
+  // searches is searched for once more instead of being told to wait.
+  listen("htmx:configRequest", (event) => {
+    if (!event.target.matches("[data-filters]")) return;
+    const sent = event.detail.parameters;
+    for (const field of event.target.elements) if (field.name && sent[field.name] === (field.dataset.default || "")) delete sent[field.name];
+  });
+  listen("htmx:beforeSwap", (event) => {
+    const form = event.detail.requestConfig.elt;
+    if (event.detail.xhr.status !== 429 || !form.matches("[data-filters]")) return;
+    event.detail.shouldSwap = false;
+    setTimeout(() => window.htmx.trigger(form, "again"), 1000);
+  });
+  listen("htmx:afterSettle", (event) => {
+    if (event.target.id === "list") say((event.target.querySelector("caption, h2") || event.target).textContent);
+  });
 
   // A page in another window may change this one: reload it when it is in front again.
   let away = false;

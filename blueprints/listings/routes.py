@@ -12,6 +12,7 @@ from blueprints.htmx import back_to, go_to, toast
 from blueprints.labels import plural
 from blueprints.listings.forms import ListingFilter
 from blueprints.numbers import argument
+from blueprints.tables import table_of
 from errors import AppError, InvalidInput
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
@@ -27,8 +28,9 @@ def list_listings() -> str:
     wanted = ListingFilter(request.args)
     chosen = wanted.chosen()
     return render_template(
-        "listings/list.html", page=views.list_page(wanted.wanted(), request.args.get("page", "")), form=wanted,
-        filters=chosen, link=lambda number: url_for(".list_listings", page=number, **chosen), back=request.full_path.rstrip("?"),
+        "listings/list.html", page=views.list_page(wanted.wanted(), request.args.get("page", "")), counts=views.counts(),
+        table=table_of("listings", "listings.list_listings", wanted), filters=chosen,
+        link=lambda number: url_for(".list_listings", page=number, **chosen), back=request.full_path.rstrip("?"),
     )  # fmt: skip
 
 

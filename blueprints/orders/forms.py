@@ -5,6 +5,7 @@ from __future__ import annotations
 from wtforms import BooleanField, FileField, SearchField, SelectField, StringField, TextAreaField
 
 from blueprints.actors import may_see_customers
+from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import PageForm, ShopFilter, choices, shop_field
 from services.orders.views import Wanted
 
@@ -16,13 +17,24 @@ STATES = {
     "by_hand": "To do by hand in the shop",
 }  # fmt: skip
 AGES = {"": "Any age", "1": "Last day", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "older": "Older"}
-SORTS = {"newest": "Newest first", "oldest": "Oldest first", "number": "Number", "customer": "Customer", "total": "Largest total"}
+SORTS = {
+    "newest": "Newest first", "oldest": "Oldest first", "number": "Number", "highest_number": "Highest number first", "customer": "Customer",
+    "customer_last": "Customer, from Z to A", "total": "Largest total", "smallest": "Smallest total",
+}  # fmt: skip
+COLUMNS = (
+    Column("number", "Order", (("number", UP), ("highest_number", DOWN)), fixed=True), Column("shop", "Shop"),
+    Column("placed", "Placed", (("newest", DOWN), ("oldest", UP))),
+    Column("customer", "Customer", (("customer", UP), ("customer_last", DOWN))), Column("items", "Items"),
+    Column("pieces", "Pieces", look="amount", extra=True), Column("total", "Total", (("total", DOWN), ("smallest", UP)), "amount"),
+    Column("state", "State", fixed=True), Column("external_id", "ID in the shop", extra=True),
+)  # fmt: skip
 
 
 class OrderFilter(ShopFilter):
     """Users who may not see customers can neither search nor sort by them."""
 
     DEFAULTS = {"sort": "newest"}
+    COLUMNS = COLUMNS
 
     q = SearchField("Number, customer, email or SKU")
     shop = shop_field()
@@ -33,9 +45,12 @@ class OrderFilter(ShopFilter):
     def process(self, *args: object, **kwargs: object) -> None:
         self.customers = may_see_customers()
         if not self.customers:
-            self.sort.choices = choices({name: label for name, label in SORTS.items() if name != "customer"})
+            self.sort.choices = choices({name: label for name, label in SORTS.items() if not name.startswith("customer")})
             self.q.label.text = "Number or SKU"
         super().process(*args, **kwargs)
+
+    def table_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in COLUMNS if self.customers or column.name != "customer")
 
     def wanted(self) -> Wanted:
         return Wanted(self.integration_id, self.q.data, self.state.data, self.age.data, self.sort.data, self.customers)

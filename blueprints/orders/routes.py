@@ -13,8 +13,9 @@ from blueprints.htmx import back_to, go_to, toast
 from blueprints.labels import plural
 from blueprints.orders.forms import OrderFilter
 from blueprints.shipping.batches import about_batch
+from blueprints.tables import table_of
 from jobs.schedule import start_due_runs
-from services.orders import rereading, seen, views
+from services.orders import list_facts, rereading, seen, views
 from services.shipping import batches, by_hand
 
 bp = Blueprint("orders", __name__, url_prefix="/orders")
@@ -27,8 +28,8 @@ def list_orders() -> str:
     chosen = wanted.chosen()
     back = url_for(".list_orders", page=request.args.get("page") or None, **chosen)
     return render_template(
-        "orders/list.html", page=page, form=wanted, filters=chosen, counts=views.counts(),
-        link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=_shipped(back),
+        "orders/list.html", page=page, table=table_of("orders", "orders.list_orders", wanted), filters=chosen,
+        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=_shipped(back),
     )  # fmt: skip
 
 

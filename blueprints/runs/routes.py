@@ -13,6 +13,7 @@ from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.labels import plural
 from blueprints.numbers import argument
 from blueprints.runs.forms import RunFilter
+from blueprints.tables import table_of
 from services.runs import activity, lifecycle
 
 bp = Blueprint("runs", __name__, url_prefix="/activity")
@@ -29,11 +30,12 @@ def list_runs() -> str | Response:
     shown: dict[str, Any] = {
         "page": page,
         "filters": filters,
+        "table": table_of("runs", "runs.list_runs", wanted),
         "link": lambda number: url_for(".list_runs", page=number, **filters),
     }
     if wants_fragment("runs"):
         return fragment("runs/_runs.html", announce=_announcement(page.runs), **shown)
-    return render_template("runs/list.html", form=wanted, **shown)
+    return render_template("runs/list.html", counts=activity.counts(), **shown)
 
 
 def _announcement(runs: Sequence[activity.RunRow]) -> str:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from wtforms import SearchField, SelectField, StringField
 
+from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import ListFilter, choices
 from services.common import whole_numbers
 
 SORTS = {
-    "": "SKU", "name": "Name", "scarce": "Least available first", "most": "Most available first", "reserved": "Most reserved first",
+    "": "SKU", "sku_last": "SKU, from Z to A", "name": "Name", "name_last": "Name, from Z to A",
+    "scarce": "Least available first", "most": "Most available first", "reserved": "Most reserved first",
     "moved": "Last changed first",
 }  # fmt: skip
+COLUMNS = (
+    Column("sku", "SKU", (("", UP), ("sku_last", DOWN)), fixed=True), Column("name", "Name", (("name", UP), ("name_last", DOWN))),
+    Column("on_hand", "On hand and buffer", fixed=True), Column("reserved", "Reserved", (("reserved", DOWN),), "amount"),
+    Column("available", "Available", (("scarce", UP), ("most", DOWN)), "amount"), Column("shops", "In the shops"),
+)  # fmt: skip
 
 
 class StockFilter(ListFilter):
+    COLUMNS = COLUMNS
+
     q = SearchField("SKU or name")
     low = StringField("Maximum available", render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")

@@ -13,6 +13,7 @@ from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.stock.forms import StockFilter
+from blueprints.tables import table_of
 from errors import AppError
 from jobs.schedule import start_due_runs
 from models.types import utcnow
@@ -30,7 +31,8 @@ def list_stock() -> str:
     page = views.list_page(form.q.data, form.most, request.args.get("page", ""), form.sort.data)
     chosen = form.chosen()
     return render_template(
-        "stock/list.html", page=page, form=form, filters=chosen, back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(),
+        "stock/list.html", page=page, table=table_of("stock", "stock.list_stock", form), filters=chosen,
+        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(),
         link=lambda number: url_for(".list_stock", page=number, **chosen),
     )  # fmt: skip
 
@@ -99,4 +101,7 @@ def change_item(item_id: int) -> Response | AnyResponse:
     toast(f"{row.sku}: {row.on_hand} on hand, {row.available} available.")
     if wants_fragment(f"stock-{item_id}"):
         return fragment("stock/_row.html", row=row, back=request.form.get("back", ""))
+    if wants_fragment(f"line-{item_id}"):
+        table = table_of("stock", "stock.list_stock", StockFilter())
+        return fragment("stock/_line.html", row=row, table=table, back=request.form.get("back", ""))
     return go_to(back_to(url_for(".list_stock")))

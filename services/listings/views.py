@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Select, and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import selectinload
 
 from errors import Conflict, NotFound
@@ -19,7 +19,7 @@ from models.stock import NO_FAILURE
 from models.types import utcnow
 from services.common.batches import in_batches
 from services.common.deadlocks import retry_on_deadlock
-from services.common.paging import Page, by_id, page_of
+from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.listings import queries, stock_push
 from services.listings.linking import CONFLICTS
 from services.stock import allocations, ledger, skus, waiting_lines
@@ -28,12 +28,17 @@ PAGE_SIZE = 50
 CHUNK = 500
 SORTS: dict[str, Any] = {
     "shop": (Integration.name_key, Listing.sku, Listing.id), "sku": (Listing.sku, Integration.name_key, Listing.id),
-    "name": (Listing.name, Listing.id), "least": (Listing.quantity, Listing.id), "most": (Listing.quantity.desc(), Listing.id.desc()),
+    "sku_last": (Listing.sku.desc(), Integration.name_key.desc(), Listing.id.desc()), "name": (Listing.name, Listing.id),
+    "name_last": (Listing.name.desc(), Listing.id.desc()), "least": (Listing.quantity, Listing.id), "most": (Listing.quantity.desc(), Listing.id.desc()),
 }  # fmt: skip
 DRIFT_SORTS: dict[str, Any] = {
     "": (Drift.seen_at.desc(), Drift.id.desc()), "oldest": (Drift.seen_at, Drift.id), "sku": (Listing.sku, Drift.id),
     "expected": (Drift.expected.desc(), Drift.id.desc()), "found": (Drift.found.desc(), Drift.id.desc()),
 }  # fmt: skip
+COUNTED = ("conflict", "renamed", "failed", "drift")
+"""States that an index finds."""
+MOST_ASKED = 10_000
+"""Listings of which it is counted whether they are linked."""
 STATES = (
     "linked", "unlinked", "conflict", "renamed", "kit", "off", "failed", "waiting", "other_value", "missing", "refused", "drift",
 )  # fmt: skip
@@ -69,6 +74,7 @@ class Row:
     seen_at: datetime
     rename_state: str
     renamed_from: str
+    integration_id: int
 
 
 def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
@@ -89,18 +95,36 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
         query = query.where(Integration.id == wanted.integration_id)
     if wanted.search:
         query = query.where(or_(skus.matches(Listing, wanted.search), Listing.name.icontains(wanted.search, autoescape=True)))
+    conditions = _conditions()
+    if wanted.state in conditions:
+        query = query.where(conditions[wanted.state])
+    return query
+
+
+def _conditions() -> dict[str, Any]:
+    """What the words of ``STATES`` mean."""
     several = select(Link.listing_id).group_by(Link.listing_id).having((func.count() > 1) | (func.max(Link.units) > 1))
-    conditions: dict[str, Any] = {
+    return {
         "linked": Listing.links.any(), "unlinked": and_(~Listing.links.any(), Listing.push_error.not_in(CONFLICTS)),
-        "conflict": and_(~Listing.links.any(), Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed, "kit": Listing.id.in_(several),
-        "off": Listing.do_not_push, "failed": and_(Listing.push_failed, Listing.push_error.not_in(CONFLICTS)),
+        "conflict": and_(~Listing.links.any(), Listing.push_failed, Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed,
+        "kit": Listing.id.in_(several), "off": Listing.do_not_push, "failed": and_(Listing.push_failed, Listing.push_error.not_in(CONFLICTS)),
         **{state: and_(Listing.troubled, Listing.push_state == state) for state in ("waiting", "other_value", "refused")},
         "missing": or_(Listing.push_state == "missing", Listing.missed > 0),
         "drift": Listing.id.in_(select(Drift.listing_id).where(Drift.state == "open")),
     }  # fmt: skip
-    if wanted.state in conditions:
-        query = query.where(conditions[wanted.state])
-    return query
+
+
+def counts() -> dict[str, int]:
+    """How many listings of present integrations are in each of ``COUNTED``, each counted up to one more than ``MOST_COUNTED``. Whether a
+    listing is linked is counted in a small installation only: it would have to be asked of every listing."""
+    present = select(Integration.id).where(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)).exists()
+    there = select(literal(1)).select_from(Listing).where(Listing.gone_at.is_(None), present)
+    whole = db.session.scalar(select(func.count()).select_from(there.limit(MOST_ASKED + 1).subquery())) or 0
+    conditions = _conditions()
+    states = (*COUNTED, "linked", "unlinked") if whole <= MOST_ASKED else COUNTED
+    some = {state: there.where(conditions[state]).limit(MOST_COUNTED + 1).subquery() for state in states}
+    columns = [select(func.count()).select_from(each).scalar_subquery().label(state) for state, each in some.items()]
+    return dict(db.session.execute(select(*columns)).one()._mapping)
 
 
 def _order(wanted: Wanted) -> Sequence[Any]:
@@ -110,22 +134,22 @@ def _order(wanted: Wanted) -> Sequence[Any]:
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
     query = (
-        select(Listing, Integration.name)
+        select(Listing, Integration.name, Integration.id)
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
         .where(Listing.id.in_(ids))
         .options(selectinload(Listing.links).joinedload(Link.stock_item), selectinload(Listing.shop))
     )
-    return {listing.id: _row(listing, name) for listing, name in db.session.execute(query)}
+    return {listing.id: _row(listing, name, integration_id) for listing, name, integration_id in db.session.execute(query)}
 
 
-def _row(listing: Listing, name: str) -> Row:
+def _row(listing: Listing, name: str, integration_id: int) -> Row:
     links = tuple((link.stock_item.sku, link.units, link.stock_item_id, link.stock_item.available) for link in listing.links)
     state = "linked" if links else "conflict" if listing.push_error in CONFLICTS else "unlinked"
     return Row(
         listing.id, name, listing.external_id, listing.kind, listing.sku, listing.name, listing.quantity,
         stock_push.wanted_quantity(listing), links, any(link.made_by == "hand" for link in listing.links), listing.do_not_push,
         queries.note(listing), state, listing.push_state, listing.pushed_at, listing.seen_at, listing.rename_state,
-        listing.renamed_from,
+        listing.renamed_from, integration_id,
     )  # fmt: skip
 
 

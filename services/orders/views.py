@@ -9,18 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from errors import NotFound
 from extensions import db
 from models import Allocation, Integration, Order, OrderChange, OrderLine, Oversell, Shipment, StockItem, WriteBack
-from models.order import OPEN_STATES, mark_of
+from models.order import mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
 from services.order_basics.money import plain
-from services.orders import queries, search
+from services.orders import list_facts, queries, search
 from services.orders import redaction as customers
 from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
 from services.shipping.batches import Batch
@@ -30,7 +30,9 @@ PAGE_SIZE = 50
 AGES = {"1": 1, "7": 7, "30": 30, "90": 90}
 SORTS: dict[str, Any] = {
     "newest": (Order.placed_at.desc(), Order.id.desc()), "oldest": (Order.placed_at, Order.id),
-    "number": (Order.number, Order.id), "total": (Order.total.desc(), Order.id.desc()), "customer": (Order.customer, Order.id),
+    "number": (Order.number, Order.id), "highest_number": (Order.number.desc(), Order.id.desc()),
+    "total": (Order.total.desc(), Order.id.desc()), "smallest": (Order.total, Order.id),
+    "customer": (Order.customer, Order.id), "customer_last": (Order.customer.desc(), Order.id.desc()),
 }  # fmt: skip
 WITH_ALLOCATIONS = selectinload(Order.lines).selectinload(OrderLine.allocations).selectinload(Allocation.stock_item)
 
@@ -69,6 +71,9 @@ class Row:
     superseded_at: datetime | None = None
     gone_at: datetime | None = None
     external_id: str = ""
+    integration_id: int = 0
+    goods: str = ""
+    """The names of what was ordered, in one line."""
 
     @property
     def mark(self) -> str:
@@ -77,7 +82,13 @@ class Row:
 
 def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
     """One page of the orders of present integrations."""
-    return page_of(_matching(wanted), _order(wanted), place, PAGE_SIZE, by_id(lambda ids: _rows(ids, wanted.customers)))
+    return page_of(
+        _matching(wanted),
+        _order(wanted),
+        place,
+        PAGE_SIZE,
+        by_id(lambda ids: _rows(ids, wanted.customers, list_facts.ordered_goods(ids))),
+    )
 
 
 def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
@@ -87,11 +98,11 @@ def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
 
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
     """All of them, a batch at a time, for a file."""
-    return in_batches(_matching(wanted).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers))
+    return in_batches(_matching(wanted).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers, {}))
 
 
 def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
-    query = select(Order.id).where(_is_present())
+    query = select(Order.id).where(list_facts.is_present())
     if wanted.integration_id is not None:
         one = select(Integration.shop_id).where(Integration.id == wanted.integration_id, Integration.removed_at.is_(None))
         query = select(Order.id).where(Order.shop_id == one.scalar_subquery())
@@ -107,53 +118,50 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
 
 
 def _order(wanted: Wanted) -> Sequence[Any]:
-    sort = "newest" if wanted.sort == "customer" and not wanted.customers else wanted.sort
+    sort = "newest" if wanted.sort.startswith("customer") and not wanted.customers else wanted.sort
     order: Sequence[Any] = SORTS.get(sort, SORTS["newest"])
     return order
 
 
-def _rows(ids: Sequence[int], with_customers: bool) -> dict[int, Row]:
-    pieces = (
-        select(func.coalesce(func.sum(OrderLine.quantity), 0))
-        .where(OrderLine.order_id == Order.id)
-        .correlate(Order)
-        .scalar_subquery()
-    )
+def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str]]) -> dict[int, Row]:
+    of_order = select(func.coalesce(func.sum(OrderLine.quantity), 0)).where(OrderLine.order_id == Order.id).correlate(Order)
+    lines = select(func.count()).select_from(OrderLine).where(OrderLine.order_id == Order.id).correlate(Order)
     query = (
         select(
-            Order.id, Order.number, Order.external_id, Integration.name, Order.placed_at, Order.customer, Order.email, Order.total,
-            Order.decimals, Order.currency, pieces, Order.state, Order.held_reason, Order.note, Order.id.in_(queries.to_decide()),
-            Order.id.in_(queries.waits_by_hand()), Order.payment_status, Order.shipping_status, Order.superseded_at, Order.gone_at,
+            Order.id, Order.number, Order.external_id, Integration.id, Integration.name, Order.placed_at, Order.customer, Order.email, Order.total,
+            Order.decimals, Order.currency, of_order.scalar_subquery(), lines.scalar_subquery(), Order.state, Order.held_reason, Order.note,
+            Order.id.in_(queries.to_decide()), Order.id.in_(queries.waits_by_hand()), Order.payment_status, Order.shipping_status,
+            Order.superseded_at, Order.gone_at,
         )
         .join(Integration, and_(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)))
         .where(Order.id.in_(ids))
     )  # fmt: skip
     found: dict[int, Row] = {}
     for row in db.session.execute(query):
-        order_id, number, external_id, name, placed_at, customer, email, total, decimals, currency, ordered, *rest = row
+        (
+            order_id,
+            number,
+            external_id,
+            integration_id,
+            name,
+            placed_at,
+            customer,
+            email,
+            total,
+            decimals,
+            currency,
+            ordered,
+            count,
+            *rest,
+        ) = row
         shown = customer or email if with_customers else ""
-        rest = [*rest, external_id]
+        named = goods.get(order_id, [])
+        more = [f"{count - len(named)} more"] if count > len(named) else []
+        rest = [*rest, external_id, integration_id, ", ".join([*named, *more])]
         found[order_id] = Row(
             order_id, number or external_id, name, placed_at, shown, plain(total, decimals), currency, int(ordered), *rest
         )
     return found
-
-
-def _is_present() -> ColumnElement[bool]:
-    """Whether an order's shop is connected. Asked order by order: a list of shops would have the database sort all their orders
-    where the newest fifty are wanted."""
-    return select(Integration.id).where(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)).exists()
-
-
-def counts() -> dict[str, int]:
-    """How many orders of present integrations are in each open state, with those whose cancellation nobody has marked as seen.
-    Closed orders are not counted: an old shop has a hundred thousand."""
-    query = select(Order.state, func.count()).where(Order.state.in_(OPEN_STATES), _is_present()).group_by(Order.state)
-    found = dict(db.session.execute(query).all())
-    present = select(Integration.shop_id).where(Integration.removed_at.is_(None))
-    unseen = select(func.count()).select_from(Order).where(Order.shop_id.in_(present), Order.id.in_(queries.to_decide()))
-    waiting = select(func.count()).select_from(Order).where(Order.id.in_(queries.waits_by_hand()), _is_present())
-    return {**found, "cancel_unseen": db.session.scalar(unseen) or 0, "by_hand": db.session.scalar(waiting) or 0}
 
 
 @dataclass(frozen=True, slots=True)

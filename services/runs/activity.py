@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select
 
 from errors import NotFound
 from extensions import db
 from models import FlowKind, Integration, SyncRun
 from models.flow import SYNCS
+from models.sync_run import TROUBLES
 from models.types import Moment, seconds_between, utcnow
 from services.common.batches import in_batches, stamp
-from services.common.paging import Page, by_id, page_of
+from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 
 PAGE_SIZE = 50
 MOST_SORTED = 2_001
@@ -158,11 +159,26 @@ def _matching(integration: str, kind: str, outcome: str) -> Select[*tuple[Any, .
         query = query.where(Integration.name_key.contains(integration.casefold(), autoescape=True))
     if kind:
         query = query.where(SyncRun.kind == kind)
+    return query.where(_has(outcome)) if outcome else query
+
+
+def counts() -> dict[str, int]:
+    """How many runs are under way (``live``) and how many ended with each outcome but ``done``, each counted up to one more than
+    ``MOST_COUNTED``."""
+    columns = []
+    for outcome in ("live", *TROUBLES):
+        some = select(literal(1)).select_from(SyncRun).where(_has(outcome)).limit(MOST_COUNTED + 1)
+        columns.append(select(func.count()).select_from(some.subquery()).scalar_subquery().label(outcome))
+    return dict(db.session.execute(select(*columns)).one()._mapping)
+
+
+def _has(outcome: str) -> ColumnElement[bool]:
+    """Whether a run is ``live`` or ended with an outcome. Written out where an index of few runs serves: SQLite takes it only so."""
     if outcome == "live":
-        query = query.where(SyncRun.state != "finished")
-    elif outcome:
-        query = query.where(SyncRun.outcome == outcome)
-    return query
+        return or_(SyncRun.live)
+    if outcome in TROUBLES:
+        return and_(SyncRun.troubled, SyncRun.outcome == outcome)
+    return SyncRun.outcome == outcome
 
 
 HEADER = (

@@ -25,7 +25,9 @@ LOW = 5
 FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
 AVAILABLE = case((FREE > 0, FREE), else_=0)
 SORTS: dict[str, Any] = {
-    "sku": (StockItem.sku, StockItem.id), "name": (StockItem.name, StockItem.sku, StockItem.id), "scarce": (AVAILABLE, StockItem.sku, StockItem.id),
+    "sku": (StockItem.sku, StockItem.id), "sku_last": (StockItem.sku.desc(), StockItem.id.desc()),
+    "name": (StockItem.name, StockItem.sku, StockItem.id), "name_last": (StockItem.name.desc(), StockItem.sku.desc(), StockItem.id.desc()),
+    "scarce": (AVAILABLE, StockItem.sku, StockItem.id),
     "most": (AVAILABLE.desc(), StockItem.sku, StockItem.id), "reserved": (StockItem.reserved.desc(), StockItem.sku, StockItem.id),
     "moved": (StockItem.updated_at.desc(), StockItem.sku, StockItem.id),
 }  # fmt: skip
@@ -50,6 +52,8 @@ class Row:
     listed: tuple[tuple[str, int, int], ...]
     states: dict[int, str] = field(default_factory=dict)
     """Listing id -> in which state its stock update is, for those that do not have the quantity they should offer."""
+    shops: dict[int, int] = field(default_factory=dict)
+    """Listing id -> integration id."""
 
 
 def waiting_for_approval() -> list[tuple[int, str]]:
@@ -86,14 +90,16 @@ def _order(low: int | None, sort: str) -> Sequence[Any]:
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
     listed: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
     places = (
-        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id)
+        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id, Integration.id)
         .join(Listing, Listing.id == Link.listing_id)
         .join(Integration, (Integration.shop_id == Listing.shop_id) & Integration.removed_at.is_(None))
         .where(Link.stock_item_id.in_(ids), Listing.gone_at.is_(None))
         .order_by(Integration.name_key, Listing.id)
     )
-    for item_id, name, quantity, listing_id in db.session.execute(places):
+    shops: dict[int, int] = {}
+    for item_id, name, quantity, listing_id, integration_id in db.session.execute(places):
         listed[item_id].append((name, quantity, listing_id))
+        shops[listing_id] = integration_id
     states = listing_states.of_items(ids)
     items = db.session.scalars(select(StockItem).where(StockItem.id.in_(ids)))
     return {
@@ -107,6 +113,7 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
             item.available,
             tuple(listed[item.id]),
             {listing_id: state for _, listing_id, state in states.get(item.id, ())},
+            {listing_id: shops[listing_id] for _, _, listing_id in listed[item.id]},
         )
         for item in items
     }

@@ -238,6 +238,7 @@ def test_who_may_only_look_changes_nothing_but_what_is_their_own(app: Flask) -> 
     assert {each.partition(".")[0] for each in acts if ROLES[each] == SIGNED_IN} == {
         "account",
         "accounts",
+        "list_views",
         "notifications",
         "preferences",
         "tokens",

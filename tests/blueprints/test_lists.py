@@ -301,7 +301,7 @@ RUNS = {
 
 def run_ids(client, query: dict[str, object]) -> list[int]:
     page = client.get("/activity", query_string=query).get_data(as_text=True)
-    return [int(item["id"].removeprefix("run-")) for item in elements(page, "li") if item.get("class") == "run"]
+    return [int(item["id"].removeprefix("run-")) for item in elements(page, "tr") if item.get("id")]
 
 
 @pytest.mark.both_databases

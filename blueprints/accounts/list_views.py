@@ -1,0 +1,68 @@
+"""Save and remove views of lists, and choose their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, Response, abort, request, url_for
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+
+from blueprints.forms import ListFilter
+from blueprints.htmx import back_to, go_to, toast
+from blueprints.listings.forms import ListingFilter
+from blueprints.orders.forms import OrderFilter
+from blueprints.runs.forms import RunFilter
+from blueprints.stock.forms import StockFilter
+from errors import InvalidInput
+from services.accounts import list_views
+
+bp = Blueprint("list_views", __name__, url_prefix="/lists")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    endpoint: str
+    filters: type[ListFilter]
+
+    @property
+    def columns(self) -> list[str]:
+        return [column.name for column in self.filters.COLUMNS if not column.fixed]
+
+
+LISTS = {
+    "orders": Known("orders.list_orders", OrderFilter), "stock": Known("stock.list_stock", StockFilter),
+    "listings": Known("listings.list_listings", ListingFilter), "runs": Known("runs.list_runs", RunFilter),
+}  # fmt: skip
+
+
+@bp.post("/<name>/views")
+def save_view(name: str) -> Response:
+    known = LISTS.get(name) or abort(404)
+    filters = known.filters(MultiDict(parse_qsl(request.form.get("filters", "")))).chosen()
+    here = url_for(known.endpoint, **filters)
+    try:
+        list_views.save_view(current_user.id, name, request.form.get("name", ""), filters)
+    except InvalidInput as wrong:
+        toast(wrong.sentence(), "warning")
+    else:
+        toast("The view was saved.")
+    return go_to(here)
+
+
+@bp.post("/views/<int:view_id>/remove")
+def remove_view(view_id: int) -> Response:
+    list_views.remove_view(current_user.id, view_id)
+    toast("The view was removed.")
+    return go_to(back_to(url_for("orders.list_orders")))
+
+
+@bp.post("/<name>/columns")
+def choose_columns(name: str) -> Response:
+    known = LISTS.get(name) or abort(404)
+    wanted = set(request.form.getlist("column"))
+    chosen = [column for column in known.columns if column in wanted]
+    list_views.choose_columns(current_user.id, name, chosen)
+    toast("The columns were saved.")
+    return go_to(back_to(url_for(known.endpoint)))
