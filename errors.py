@@ -14,7 +14,7 @@
     │   └── StopRequested            a person asked the run to stop
     ├── TooMany                      one user sends too many requests
     ├── QueueAway                    Redis or Valkey does not answer
-    ├── NotDelivered                 an email or webhook call failed              retry
+    ├── NotDelivered                 an email failed              retry
     │   └── DeliveryRefused          the receiver refuses it for good
     └── ChannelError                 the shop, or the way to it
         ├── ShopUnreachable          no connection: name, network, refused            retry

@@ -19,6 +19,7 @@ from msgspec import Struct
 from api import decoding, idempotency, rate_limits
 from api.problems import Problem
 from api.reply import Reply
+from errors import AppError
 from extensions import act_as
 from services.accounts import tokens
 from services.accounts.tokens import Holder, TokenRefused
@@ -40,11 +41,12 @@ class NoQuery(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: who asks, and what for."""
+    """One request: who asks, and what for. ``prepared`` is what the operation's ``prepare`` returned."""
 
     holder: Holder
     query: Any
     body: Any
+    prepared: Any = None
 
     @property
     def actor(self) -> str:
@@ -62,7 +64,7 @@ View = Callable[..., Struct | Reply]
 class Operation:
     """``scope`` and ``role`` are what it needs, None for any token. ``answers`` are the types of its good answers by status; None for
     no body. ``conditional`` is true where it needs ``If-Match``, ``versioned`` where it takes one, ``acts`` where it needs
-    ``Idempotency-Key``."""
+    ``Idempotency-Key``. ``prepare`` gets the body before the transaction of an act begins: what asks the network."""
 
     name: str
     method: str
@@ -76,6 +78,7 @@ class Operation:
     answers: dict[int, Any] = field(default_factory=dict)
     conditional: bool = False
     versioned: bool = False
+    prepare: Callable[[Any], Any] | None = None
     expensive: bool = False
     statuses: Sequence[int] = ()
 
@@ -119,14 +122,32 @@ def _answer(made: Operation, holder: Holder, query: Any, values: dict[str, Any])
     body = decoding.decode_body(content, made.body) if made.body is not None else None
     if made.conditional and not request.headers.get("If-Match", "").strip():
         raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
-    call = Call(holder, query, body)
+    act = _prepared(made, holder, query, body, values)
     if made.acts:
-        reply = idempotency.do_once(holder.row_id, content, lambda: as_reply(made.view(call, **values)))
+        reply = idempotency.do_once(holder.row_id, content, act)
     else:
-        reply = as_reply(made.view(call, **values))
+        reply = act()
         if reply.after is not None:
             reply.after()
     return respond(reply)
+
+
+def _prepared(made: Operation, holder: Holder, query: Any, body: Any, values: dict[str, Any]) -> Callable[[], Reply]:
+    """The view with its request. What ``prepare`` refuses is refused inside, so that the answer is kept for the idempotency key."""
+    found: Any = None
+    refused: AppError | None = None
+    if made.prepare is not None:
+        try:
+            found = made.prepare(body)
+        except AppError as error:
+            refused = error
+
+    def act() -> Reply:
+        if refused is not None:
+            raise refused
+        return as_reply(made.view(Call(holder, query, body, found), **values))
+
+    return act
 
 
 def authenticate() -> Holder:

@@ -183,12 +183,7 @@ class Guard:
     def connect(self, host: str, port: int) -> socket.socket:
         """A connected socket. Raises AddressRefused, ShopUnreachable or ShopTimeout."""
         until = min(time.monotonic() + self.connect_timeout, self.allowance.deadline)
-        addresses = self._addresses(host, port, until)
-        if not is_permitted(host, port, self.allow_private):
-            for address in addresses:
-                if not is_public(address):
-                    subject = address if host.strip("[]") == address else f"{host} leads to the address {address}, which"
-                    raise AddressRefused(f"{subject} is not on the public internet.")
+        addresses = self.look_up(host, port, until)
         failure: OSError | None = None
         for turn, address in enumerate(addresses):
             left = until - time.monotonic()
@@ -211,6 +206,16 @@ class Guard:
         if isinstance(failure, ConnectionRefusedError):
             raise ShopUnreachable(f"{host} refuses connections on port {port}.")
         raise ShopUnreachable(f"{host} cannot be reached ({failure.strerror or type(failure).__name__}).")
+
+    def look_up(self, host: str, port: int, until: float) -> Sequence[str]:
+        """The addresses of a host, all of them permitted. Raises AddressRefused, ShopUnreachable where there is no such host, or ShopTimeout."""
+        addresses = self._addresses(host, port, until)
+        if not is_permitted(host, port, self.allow_private):
+            for address in addresses:
+                if not is_public(address):
+                    subject = address if host.strip("[]") == address else f"{host} leads to the address {address}, which"
+                    raise AddressRefused(f"{subject} is not on the public internet.")
+        return addresses
 
     def _open(self, address: str) -> _PlainSocket:
         sock = _PlainSocket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)

@@ -3,7 +3,7 @@
 The database is the truth; a job carries a run's id and nothing else. The queue holds JSON, not pickles: write access to the queue must
 not allow anyone to run code here. At most SHOP_JOBS jobs of one shop are on the queue or running at once (jobs/slots.py), so that a
 busy shop is not overloaded and leaves workers to the others. There are four queues: ``ticks`` (never behind long work), ``checks``
-(a person waits), ``messages`` (mails and webhook calls) and ``sync`` (runs).
+(a person waits), ``messages`` (mails and events) and ``sync`` (runs).
 """
 
 from __future__ import annotations

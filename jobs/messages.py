@@ -1,4 +1,4 @@
-"""Mails and webhook calls, sent by workers from a separate queue, each with a time limit. The outbox is the truth; a job carries a
+"""Mails, sent by workers from a separate queue, each with a time limit. The outbox is the truth; a job carries a
 delivery's id and nothing else."""
 
 from __future__ import annotations

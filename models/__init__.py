@@ -12,7 +12,7 @@ from models.incident import Incident, IncidentEvent, OrderRhythm
 from models.integration import Integration, Shop
 from models.list_view import ListView
 from models.lookup import Lookup
-from models.notification import Delivery, KnownBrowser, Notification, Preference, Webhook
+from models.notification import Delivery, KnownBrowser, Notification, Preference
 from models.order import Allocation, Order, OrderChange, OrderLine
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
@@ -82,6 +82,5 @@ __all__ = [
     "User",
     "UserCode",
     "UserSession",
-    "Webhook",
     "WriteBack",
 ]

@@ -1,4 +1,4 @@
-"""Notifications: the bell, each user's preferences, the webhook, and the outbox of mails and webhook calls."""
+"""Notifications: the bell, each user's preferences, and the outbox of mails."""
 
 from __future__ import annotations
 
@@ -47,25 +47,8 @@ class Preference(Model):
     choices: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
 
 
-class Webhook(Model):
-    """An address that receives incidents as signed requests. The secret is Fernet ciphertext. ``topics`` are as in Preference.
-    ``good_at`` and ``error`` record the last requests."""
-
-    __tablename__ = "webhook"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    url: Mapped[str] = mapped_column(String(500))
-    secret_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
-    topics: Mapped[list[str]] = mapped_column(JSON, default=list)
-    enabled: Mapped[bool] = mapped_column(default=True)
-    changed_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
-    changed_by: Mapped[str] = mapped_column(String(100), default="")
-    good_at: Mapped[datetime | None] = mapped_column(Moment)
-    error: Mapped[str] = mapped_column(Text, default="")
-
-
 class Delivery(Model):
-    """One mail or webhook call of the outbox. It is made in the transaction of what it tells, and stays until it has been sent
+    """One mail of the outbox. It is made in the transaction of what it tells, and stays until it has been sent
     or given up: ``state`` is waiting (tried when ``due_at`` is past), sending (claimed by ``token`` until ``lease_until``),
     done, failed (``error`` says why) or dropped (there is no recipient any more).
 
@@ -77,10 +60,8 @@ class Delivery(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(36), unique=True)
-    way: Mapped[str] = mapped_column(String(10))
     about: Mapped[str] = mapped_column(String(10), default="incidents")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    webhook_id: Mapped[int | None] = mapped_column(ForeignKey("webhook.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(String(254), default="")
     events: Mapped[list[int]] = mapped_column(JSON, default=list)
     content: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -139,25 +139,31 @@ def get_event_endpoint(call: Call, endpoint_id: int) -> EventEndpoint:
     return _one(endpoint_id)
 
 
+def _check_address(body: NewEndpoint | EndpointChanges) -> endpoints.Address | None:
+    return None if body.url is UNSET else endpoints.check_address(body.url)
+
+
 @operation(
-    "POST", "/event-endpoints", "Add an event endpoint; it gets events from now on", body=NewEndpoint, answers={201: EventEndpoint}, **WRITE
+    "POST", "/event-endpoints", "Add an event endpoint; it gets events from now on", body=NewEndpoint, answers={201: EventEndpoint},
+    prepare=_check_address, **WRITE,
 )  # fmt: skip
 def create_event_endpoint(call: Call) -> Reply:
     new: NewEndpoint = call.body
-    made = endpoints.create_endpoint(new.name, new.url, new.types, call.actor, new.secret)
+    made = endpoints.create_endpoint(new.name, call.prepared, new.types, call.actor, new.secret)
     return Reply(_one(made.endpoint_id), 201, {"Location": f"/api/v1/event-endpoints/{made.endpoint_id}"})
 
 
 @operation(
     "PATCH", "/event-endpoints/<int:endpoint_id>", "Change an event endpoint", body=EndpointChanges, answers={200: EventEndpoint},
-    conditional=True, **WRITE,
+    conditional=True, prepare=_check_address, **WRITE,
 )  # fmt: skip
 def change_event_endpoint(call: Call, endpoint_id: int) -> EventEndpoint:
     changes: EndpointChanges = call.body
-    given = {name: getattr(changes, name) for name in ("name", "url", "types", "enabled")}
+    given = {name: value for name in ("name", "types", "enabled") if (value := getattr(changes, name)) is not UNSET}
+    given |= {} if call.prepared is None else {"address": call.prepared}
     with one_transaction():
         matches(endpoints.version_of(endpoints.get_endpoint(endpoint_id)))
-        endpoints.change_endpoint(endpoint_id, call.actor, **{name: value for name, value in given.items() if value is not UNSET})
+        endpoints.change_endpoint(endpoint_id, call.actor, **given)
     return _one(endpoint_id)
 
 

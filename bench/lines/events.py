@@ -48,7 +48,7 @@ def measure(place: Place) -> Measured:
     ours: list[float] = []
     theirs: list[float] = []
     with place.installation(ALLOW_PRIVATE_ENDPOINTS="all"), receiver() as url:
-        made = endpoints.create_endpoint("Bench", url, [], "bench")
+        made = endpoints.create_endpoint("Bench", endpoints.check_address(url), [], "bench")
         for turn in range(TIMES):
             with writing() as session:
                 rows = [{"sku": f"{turn}-{each}", "sku_key": f"{turn}-{each}"} for each in range(number)]

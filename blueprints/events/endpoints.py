@@ -30,7 +30,7 @@ def create_endpoint() -> Answer:
     form, chosen = NewEndpointForm(), request.form.getlist("types")
     if form.validate_on_submit():
         try:
-            made = endpoints.create_endpoint(form.name.data, form.url.data, chosen, current_actor())
+            made = endpoints.create_endpoint(form.name.data, endpoints.check_address(form.url.data), chosen, current_actor())
         except AppError as error:
             form.refuse(error)
         else:
@@ -45,8 +45,9 @@ def show_endpoint(endpoint_id: int) -> Answer:
     form, chosen = EndpointForm(name=row.name, enabled="yes" if row.enabled else "no"), list(row.types)
     if form.validate_on_submit():
         chosen = request.form.getlist("types")
-        values = {"name": form.name.data, "types": chosen, "enabled": form.enabled.data == "yes", "url": form.url.data or None}
+        values = {"name": form.name.data, "types": chosen, "enabled": form.enabled.data == "yes"}
         try:
+            values |= {"address": endpoints.check_address(form.url.data)} if form.url.data else {}
             endpoints.change_endpoint(endpoint_id, current_actor(), **values)
         except InvalidInput as error:
             form.refuse(error)

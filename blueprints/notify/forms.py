@@ -1,11 +1,11 @@
-"""The forms of notification settings: a person's preferences, and the webhook."""
+"""The forms of notification settings: a person's preferences."""
 
 from __future__ import annotations
 
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import Length
 
-from blueprints.forms import PageForm, yes_no
+from blueprints.forms import PageForm
 
 
 class PreferencesForm(PageForm):
@@ -13,11 +13,3 @@ class PreferencesForm(PageForm):
         "Email address", [Length(max=254, message="That is too long for an email address.")],
         render_kw={"autocomplete": "email", "inputmode": "email", "spellcheck": "false"},
     )  # fmt: skip
-
-
-class WebhookForm(PageForm):
-    url = StringField(
-        "Address", [InputRequired("Enter an address."), Length(max=500)],
-        render_kw={"autocomplete": "off", "inputmode": "url", "spellcheck": "false"},
-    )  # fmt: skip
-    enabled = yes_no("Send messages")

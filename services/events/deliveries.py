@@ -140,7 +140,7 @@ def _send(caller: Caller, pending: Sequence[Pending]) -> list[tuple[Pending, Out
         if time.monotonic() > until or failed >= IN_A_ROW:
             break
         at = utcnow()
-        outcome = caller.call(each.key, each.body)
+        outcome = caller.call(each.key, each.type, each.body)
         done.append((each, outcome, at))
         failed = 0 if outcome.good else failed + 1
         if outcome.status == GONE or outcome.retry_after is not None:

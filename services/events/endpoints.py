@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
 
-from channels import event_calls, webhook
+from channels import event_calls
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
 from models import EventDelivery, EventEndpoint
@@ -37,6 +37,21 @@ class Secret:
     secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address that was checked: it can be called, and leads into no private network."""
+
+    url: str = field(repr=False)
+
+
+def check_address(url: str) -> Address:
+    """Look up where an address leads. Call it outside ``writing()``. Raises InvalidInput."""
+    allow_private = channel_limits().allow_private
+    url = event_calls.check_url(url, allow_private)
+    event_calls.refuse_private(url, allow_private)
+    return Address(url)
+
+
 def list_endpoints() -> Sequence[EventEndpoint]:
     return db.session.scalars(select(EventEndpoint).order_by(EventEndpoint.id)).all()
 
@@ -49,10 +64,9 @@ def get_endpoint(endpoint_id: int) -> EventEndpoint:
     return found
 
 
-def create_endpoint(name: str, url: str, types: Sequence[str], actor: str, secret: str = "") -> Secret:
+def create_endpoint(name: str, address: Address, types: Sequence[str], actor: str, secret: str = "") -> Secret:
     """Add an endpoint. It gets the events from now on. A secret is made if none is given. Raises InvalidInput and Conflict."""
-    name, types = _checked_name(name), _checked_types(types)
-    url = webhook.check_url(url, channel_limits().allow_private)
+    name, types, url = _checked_name(name), _checked_types(types), address.url
     secret = _checked_secret(secret) or event_calls.new_secret()
     with writing() as session:
         if len(session.scalars(select(EventEndpoint.id)).all()) >= MOST:
@@ -68,14 +82,13 @@ def create_endpoint(name: str, url: str, types: Sequence[str], actor: str, secre
 
 
 def change_endpoint(endpoint_id: int, actor: str, **values: Any) -> None:
-    """Change ``name``, ``url``, ``types`` or ``enabled``. Raises NotFound and InvalidInput."""
+    """Change ``name``, ``address`` (an Address), ``types`` or ``enabled``. Raises NotFound and InvalidInput."""
     if "name" in values:
         values["name"] = _checked_name(values["name"])
     if "types" in values:
         values["types"] = _checked_types(values["types"])
-    url = values.pop("url", None)
-    if url is not None:
-        url = webhook.check_url(url, channel_limits().allow_private)
+    address: Address | None = values.pop("address", None)
+    url = None if address is None else address.url
     with writing():
         row = _locked(endpoint_id)
         if url is not None and vault.decrypt(row.url_encrypted) != url:

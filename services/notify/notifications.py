@@ -1,4 +1,4 @@
-"""Who is notified of what, and how: the bell, mail, the webhook. Notifications are written in the transaction of the event;
+"""Who is notified of what, and how: the bell and mail. Notifications are written in the transaction of the event;
 services/notify/outbox.py sends them.
 
 Events are collected: those within a few seconds, or within minutes of the last mail, come in one mail. A hundred shops that
@@ -12,16 +12,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
 from config import current_config
 from errors import InvalidInput, NotFound
 from extensions import db, writing
-from models import Delivery, Incident, IncidentEvent, Integration, KnownBrowser, Notification, Preference, User, Webhook
+from models import Delivery, Incident, IncidentEvent, Integration, KnownBrowser, Notification, Preference, User
 from models.types import utcnow
-from services.notify import incident_texts
 from services.notify.incident_texts import CAUSES, TOPICS
 
 WAYS = ("bell", "mail")
@@ -81,9 +79,6 @@ def notify(incident: Incident, event: IncidentEvent) -> None:
             _ring(user_id, incident.id, event)
         if "mail" in ways and email and mail_is_set_up():
             _collect(user_id, event)
-    for webhook in db.session.scalars(select(Webhook).where(Webhook.enabled)):
-        if topic in webhook.topics:
-            _call(webhook.id, "incidents", [event.id], _payload(incident, event))
 
 
 def mark_read_for_all(incident_id: int) -> None:
@@ -141,7 +136,7 @@ def _ring(user_id: int, incident_id: int, event: IncidentEvent) -> None:
 
 def _collect(user_id: int, event: IncidentEvent) -> None:
     """Add an event to the waiting mail of this user, or create one."""
-    mails = select(Delivery).where(Delivery.user_id == user_id, Delivery.way == "mail", Delivery.about == "incidents")
+    mails = select(Delivery).where(Delivery.user_id == user_id, Delivery.about == "incidents")
     waiting = db.session.scalar(
         mails.where(Delivery.state == "waiting", Delivery.tries == 0).order_by(Delivery.id.desc()).limit(1).with_for_update()
     )
@@ -150,36 +145,15 @@ def _collect(user_id: int, event: IncidentEvent) -> None:
         return
     last = db.session.scalar(mails.with_only_columns(func.max(Delivery.created_at)))
     due = max(event.at + COLLECT, last + BETWEEN) if last is not None else event.at + COLLECT
-    db.session.add(Delivery(key=str(uuid.uuid4()), way="mail", user_id=user_id, events=[event.id], due_at=due))
+    db.session.add(Delivery(key=str(uuid.uuid4()), user_id=user_id, events=[event.id], due_at=due))
     db.session.flush()
 
 
 def _mail_now(user_id: int, address: str, subject: str, paragraphs: Sequence[str], about: str = "security") -> None:
     content = {"subject": subject, "paragraphs": list(paragraphs)}
     db.session.add(
-        Delivery(key=str(uuid.uuid4()), way="mail", about=about, user_id=user_id, address=address, content=content)
+        Delivery(key=str(uuid.uuid4()), about=about, user_id=user_id, address=address, content=content)
     )  # fmt: skip
-
-
-def _call(webhook_id: int, about: str, events: list[int], payload: dict[str, Any]) -> None:
-    db.session.add(
-        Delivery(key=payload["id"], way="webhook", about=about, webhook_id=webhook_id, events=events, content=payload)
-    )  # fmt: skip
-
-
-def _payload(incident: Incident, event: IncidentEvent) -> dict[str, Any]:
-    """The body of a webhook call: without keys or data of customers, and the same with every try."""
-    integration = db.session.get_one(Integration, incident.integration_id)
-    cause = CAUSES[incident.cause]
-    return {
-        "id": str(uuid.uuid4()), "type": f"incident.{event.kind}", "at": event.at.isoformat(timespec="seconds"),
-        "incident": {
-            "id": incident.id, "cause": incident.cause, "topic": cause.topic, "title": cause.title,
-            "since": incident.since.isoformat(timespec="seconds"), "open": incident.open, "url": link(f"/incidents/{incident.id}"),
-        },
-        "integration": {"id": integration.id, "name": integration.name},
-        "text": incident_texts.subject(event.kind, incident.cause, integration.name),
-    }  # fmt: skip
 
 
 def link(path: str) -> str:

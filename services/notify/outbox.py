@@ -1,4 +1,4 @@
-"""The outbox: mails and webhook calls, stored with the event they are about, sent by workers, retried with growing waits.
+"""The outbox: mails, stored with the event they are about, sent by workers, retried with growing waits.
 
 A delivery is claimed by a conditional update and held by a lease. A worker that dies leaves it to be claimed again when the lease
 has run out. The one thing that cannot be known is whether a server took a mail in the moment before its worker died: that mail is
@@ -9,31 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-import msgspec
 from markupsafe import Markup
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
-from channels import mailer, webhook
+from channels import mailer
 from channels.mailer import Mail, MailServer
 from config import current_config
 from errors import ConfigError, DeliveryRefused, LeaseLost, NotDelivered
 from extensions import db, reading, writing
-from models import Delivery, Incident, IncidentEvent, Integration, Preference, User, Webhook
+from models import Delivery, Incident, IncidentEvent, Integration, Preference, User
 from models.types import utcnow
-from services.common import backoff, channel_limits
+from services.common import backoff
 from services.common.batches import delete_in_batches
 from services.common.claims import Claim, Claimable
 from services.notify import incident_texts, notifications
-from services.security import vault
 
 DELIVERIES = Claimable(Delivery.token, Delivery.lease_until, lambda: 180)
 """A lease is longer than a delivery may take: see jobs/messages.py."""
 MOST_AT_ONCE = 500
 SHUT = timedelta(seconds=30)
-"""How long the others wait if a mail server or a webhook does not answer one."""
+"""How long the others wait if the mail server does not answer one."""
 MOST_TRIES = 24
 """Over about three days."""
 SHOWN = 20
@@ -57,7 +54,7 @@ def send(delivery_id: int) -> str:
         with reading() as session:
             delivery = session.get_one(Delivery, delivery_id, populate_existing=True)
             tries = delivery.tries
-            act = _prepare_mail(delivery) if delivery.way == "mail" else _prepare_call(delivery)
+            act = _prepare_mail(delivery)
         if act is None:
             return _finish(claim, "dropped")
         act()
@@ -67,7 +64,7 @@ def send(delivery_id: int) -> str:
         if tries >= MOST_TRIES:
             return _finish(claim, "failed", trouble.message)
         if isinstance(trouble, NotDelivered) and trouble.for_all:
-            _put_off_others(delivery_id)
+            _put_off_others()
         return _finish(claim, "waiting", trouble.message, _wait(tries))
     return _finish(claim, "done")
 
@@ -89,10 +86,6 @@ def try_again(delivery_id: int) -> None:
 
 def last_of_user(user_id: int, number: int = 10) -> list[Delivery]:
     return _last(Delivery.user_id == user_id, number)
-
-
-def last_of_webhook(webhook_id: int, number: int = 10) -> list[Delivery]:
-    return _last(Delivery.webhook_id == webhook_id, number)
 
 
 def _last(where: ColumnElement[bool], number: int) -> list[Delivery]:
@@ -125,34 +118,19 @@ def _finish(claim: Claim, state: str, error: str = "", wait: timedelta | None = 
     due_at = now + wait if wait is not None else Delivery.due_at
     with suppress(LeaseLost), writing():
         claim.end(state=state, error=error, finished_at=now if over else None, due_at=due_at)
-        _note_on_webhook(claim.row_id, state, error, now)
         return state
     return ""
 
 
-def _put_off_others(delivery_id: int) -> None:
-    """If the server does not answer, let the other deliveries to it wait too, instead of each one timing out."""
+def _put_off_others() -> None:
+    """If the server does not answer, let the other mails wait too, instead of each one timing out."""
     with writing() as session:
-        delivery = session.get_one(Delivery, delivery_id)
         session.execute(
             update(Delivery)
-            .where(
-                Delivery.way == delivery.way, Delivery.webhook_id.is_not_distinct_from(delivery.webhook_id),
-                Delivery.state == "waiting", Delivery.due_at < utcnow() + SHUT,
-            )
+            .where(Delivery.state == "waiting", Delivery.due_at < utcnow() + SHUT)
             .values(due_at=utcnow() + SHUT)
             .execution_options(synchronize_session=False)
         )  # fmt: skip
-
-
-def _note_on_webhook(delivery_id: int, state: str, error: str, now: datetime) -> None:
-    row = db.session.get(Delivery, delivery_id)
-    hook = db.session.get(Webhook, row.webhook_id) if row is not None and row.webhook_id is not None else None
-    if hook is None:
-        return
-    hook.error = error
-    if state == "done":
-        hook.good_at = now
 
 
 def _prepare_mail(delivery: Delivery) -> Callable[[], object] | None:
@@ -178,17 +156,6 @@ def _prepare_mail(delivery: Delivery) -> Callable[[], object] | None:
     )
     server = mail_server()
     return lambda: mailer.send(server, mail)
-
-
-def _prepare_call(delivery: Delivery) -> Callable[[], object] | None:
-    hook = db.session.get(Webhook, delivery.webhook_id) if delivery.webhook_id is not None else None
-    if hook is None or (not hook.enabled and delivery.about != "test"):
-        return None
-    url, secret, key = hook.url, vault.decrypt(hook.secret_encrypted), delivery.key
-    event, body = delivery.content["type"], msgspec.json.encode(delivery.content)
-    limits = replace(channel_limits.channel_limits(), max_bytes=64 * 1024, per_minute=0)
-    sent = webhook.SignedCall(url, secret, key, event, body)
-    return lambda: webhook.call(sent, limits=limits)
 
 
 def _about_incidents(events: Sequence[int]) -> tuple[str, list[list[str]], str, str]:

@@ -86,7 +86,9 @@ def test_the_receiver_of_events_prints_what_arrives(app: Flask):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    endpoint = endpoints.create_endpoint("Receiver", f"http://127.0.0.1:{port}/", ["stock_item.created"], "user:ann")
+    endpoint = endpoints.create_endpoint(
+        "Receiver", endpoints.check_address(f"http://127.0.0.1:{port}/"), ["stock_item.created"], "user:ann"
+    )
     environment = {**os.environ, "WEBHOOK_SECRET": endpoint.secret, "WEBHOOK_PORT": str(port)}
     command = [sys.executable, "-c", made[1]]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as script:

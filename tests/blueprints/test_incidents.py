@@ -1,4 +1,4 @@
-"""The pages of incidents, the bell, what a person is notified of, and the webhook."""
+"""The pages of incidents, the bell, and what a person is notified of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from errors import ShopUnreachable
 from extensions import db, writing
-from models import Delivery, Flow, Incident, Integration, Notification, Preference, SyncRun, Webhook
+from models import Delivery, Flow, Incident, Integration, Notification, Preference, SyncRun
 from models.types import utcnow
 from services.monitoring import incidents
 from services.notify import notifications, outbox
@@ -165,24 +165,9 @@ def test_a_sign_in_from_a_new_browser_is_mailed_and_a_known_one_is_not(app, conf
     assert mail.about == "security" and mail.content["subject"] == "A new browser has signed in"
 
 
-def test_the_webhook_is_kept_and_its_secret_shown_once(app, client):
-    data = {"url": "https://hooks.example/cartlink", "enabled": "yes", "topics": ["key", "outage"]}
-    shown = client.post("/settings/notifications", data=data)
-    assert shown.status_code == 200 and shown.headers["Cache-Control"] == "no-store"
-    secret = words(element(shown.text, "code", _class="secret").text)
-    assert secret.startswith("whsec_")
+def test_the_settings_of_notifications_show_the_mail_server_and_lead_to_event_endpoints(app, client):
     page = client.get("/settings/notifications").text
-    assert secret not in page and "hooks.example" in page
-    assert [item["value"] for item in elements(page, "input", name="topics") if item.get("checked") is not None] == ["key", "outage"]  # fmt: skip
-    client.post("/settings/notifications/test")
-    assert "A test call of Cartlink." in client.get("/settings/notifications").text
-    renewed = client.post("/settings/notifications/secret").text
-    assert words(element(renewed, "code", _class="secret").text) != secret
-    wrong = client.post("/settings/notifications", data={**data, "topics": []})
-    assert wrong.status_code == 422 and complaints(wrong.text) == ["Choose at least one kind of incident."]
-    assert client.post("/settings/notifications", data={**data, "url": "file:///etc/passwd"}).status_code == 422
-    client.post("/settings/notifications/remove")
-    assert db.session.query(Webhook).count() == 0
+    assert "No mail server is set up." in page and 'href="/settings/event-endpoints"' in page
 
 
 def test_health_is_shown_in_four_parts_and_on_the_list_without_a_query_a_row(app, client):
@@ -226,7 +211,7 @@ def a_lived_in_place(one: int) -> dict[str, int]:
         connection.error = "shop.example stopped answering: nothing came for 120 seconds."
         session.add(Preference(user_id=owner, email="ann@shop.example"))
         for state, error in (("done", ""), ("failed", "mail.example does not take mail for this address: 550 no such mailbox")):
-            session.add(Delivery(key=state, way="mail", user_id=owner, events=[1], state=state, error=error, tries=2))
+            session.add(Delivery(key=state, user_id=owner, events=[1], state=state, error=error, tries=2))
         session.add(SyncRun(integration_id=one, kind="orders", actor="schedule", counts={}, warnings=[], state="finished", outcome="failed", error="x"))  # fmt: skip
     incidents.resolve(one, ("orders_held",))
     incidents.mute(ids["stock_waits"], "user:ann")
@@ -237,12 +222,8 @@ def test_every_page_is_accessible_in_every_look(app, page: Page):
     wrong = watch(page)
     one = add_integration("Garden shop with a rather long name")
     ids = a_lived_in_place(one)
-    page.goto("/settings/notifications")
-    page.get_by_label("Address").fill("https://hooks.example/cartlink")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("It is not shown again")).to_be_visible()
-    assert_good_in_every_look(page)
     places = (
+        "/settings/notifications",
         "/incidents",
         f"/incidents/{ids['outage']}",
         f"/incidents/{ids['orders_held']}",

@@ -23,7 +23,6 @@ EXPLAINED = {
     ("bench/lines/stock_push.py", "B311"): "quantities drawn from a seed",
     ("bench/lines/worker_memory.py", "B311"): "words drawn from a seed",
     ("bench/place.py", "B105"): "the SECRET_KEY of an installation that lives for a minute",
-    ("blueprints/notify/webhook.py", "B107"): "secret='' is a page that shows none",
     ("blueprints/onboarding/reauthorise.py", "B107"): "token='' is an address without a token, no password",
     ("channels/session.py", "B311"): "jitter between two tries",
     ("local_run/__main__.py", "B404"): "make run starts programs",

@@ -65,7 +65,7 @@ def test_only_so_many_messages_wait_on_the_queue(app):
     ann = user_called("Ann")
     with writing() as session:
         for number in range(60):
-            session.add(Delivery(key=str(number), way="mail", user_id=ann, events=[], due_at=utcnow() - timedelta(minutes=1)))
+            session.add(Delivery(key=str(number), user_id=ann, events=[], due_at=utcnow() - timedelta(minutes=1)))
     messages.enqueue_due_deliveries()
     messages.enqueue_due_deliveries()
     assert waiting() == messages.MOST_WAITING

@@ -14,12 +14,11 @@ from flask import Flask
 from redis import Redis
 
 from extensions import db
-from jobs import messages
-from models import Delivery, Draft, Integration, SyncRun, User, Webhook
+from jobs import events
+from models import Draft, EventEndpoint, Integration, SyncRun, User
 from practice_shop import PracticeShop
 from services.accounts import sign_ins, users
-from services.notify import webhooks
-from services.notify.incident_texts import TOPICS
+from services.events import endpoints
 from services.security import vault
 from tests.support.processes import Started, wait_until
 from tests.support.served import Serve, Visitor
@@ -130,13 +129,15 @@ def test_a_whole_run_leaves_no_secret_behind(
     browser.send(left_lying, "endpoint", endpoint="http://127.0.0.1:9", api_key=TYPED_KEY, use_tax="no", use_shipping_tax="no")
     browser.get(left_lying)
 
-    # A webhook and a mail server that nobody answers at; the one page that shows the webhook's secret is left out below.
-    browser.send("/settings/notifications", "url", url="http://127.0.0.1:9/called")
-    webhook_shown = len(browser.seen) - 1
-    browser.press("/settings/notifications", "/settings/notifications/test")
+    # An event endpoint and a mail server that nobody answers at; the one page that shows the endpoint's secret is left out below.
+    new = "/settings/event-endpoints/new"
+    browser.send(new, "url", to=new, name="ERP", url="http://127.0.0.1:9/PLANTED-called")
+    secret_shown = len(browser.seen) - 1
     db.session.rollback()
-    webhook_secret = vault.decrypt(db.session.query(Webhook).one().secret_encrypted)
-    assert webhook_secret in browser.seen[webhook_shown]
+    endpoint = db.session.query(EventEndpoint).one()
+    signing = vault.decrypt(endpoint.secret_encrypted)
+    assert signing in browser.seen[secret_shown]
+    browser.press(f"/settings/event-endpoints/{endpoint.id}", f"/settings/event-endpoints/{endpoint.id}/test", type="test")
 
     # The second step, a new password, a one-time link, a refused sign-in.
     browser.press("/account/two-step", "/account/two-step/begin")
@@ -162,17 +163,18 @@ def test_a_whole_run_leaves_no_secret_behind(
     ):
         browser.get(path)
     browser.get("/metrics", Authorization=f"Bearer {METRICS_TOKEN}")
-    messages.enqueue_due_deliveries()
-    wait_until(called_in_vain, 60, "the call of the webhook")
+    events.enqueue_due_deliveries()
+    wait_until(called_in_vain, 60, "the call of the event endpoint")
 
     secrets = {
         "the API key": KEY, "the refused API key": WRONG_KEY, "the API key that was only typed": TYPED_KEY, "the password": PASSWORD,
         "the new password": NEXT_PASSWORD, "the seed of the second step": seed, "the token of a session": token,
         "SECRET_KEY": environment["SECRET_KEY"], "the keyring": environment["SECRET_KEYS"],
-        "the first one-time code": code, "the code of a one-time link": link_code, "the webhook's secret": webhook_secret,
+        "the first one-time code": code, "the code of a one-time link": link_code, "what signs events": signing,
+        "the address of the event endpoint": "PLANTED-called",
         "SMTP_PASSWORD": MAIL_PASSWORD, "METRICS_TOKEN": METRICS_TOKEN,
     }  # fmt: skip
-    pages = [page for number, page in enumerate(browser.seen) if number not in (shown, shown + 1, webhook_shown)]
+    pages = [page for number, page in enumerate(browser.seen) if number not in (shown, shown + 1, secret_shown)]
     logs = {"the pages' log": served.started, "the workers' log": at_work}
     places = {
         **stored(Path(database_url.removeprefix("sqlite:///")), redis_url), **{place: log_of(log) for place, log in logs.items()},
@@ -192,7 +194,7 @@ def test_a_whole_run_leaves_no_secret_behind(
 
 def called_in_vain() -> bool:
     db.session.rollback()
-    return bool(db.session.query(Delivery).filter_by(way="webhook").one().error)
+    return bool(db.session.query(EventEndpoint).one().error)
 
 
 def two_step_seed() -> str:
@@ -226,14 +228,15 @@ def test_an_exception_on_a_page_tells_nothing_of_what_was_sent(app: Flask, clien
     assert "a fault of ours" not in answers[0].text
 
 
-def test_the_audit_trail_tells_where_a_webhook_leads_and_no_more(client) -> None:
+def test_the_audit_trail_tells_where_an_event_endpoint_leads_and_no_more(client) -> None:
     """Of many services the address itself is the secret, and everybody reads the trail."""
-    webhooks.change_webhook("https://hooks.example/PLANTED-path?key=PLANTED", TOPICS, True, "user:ann")
-    webhooks.change_webhook("https://hooks.example/PLANTED-other", TOPICS, True, "user:ann")
-    webhooks.remove_webhook("user:ann")
+    first, second = (endpoints.check_address(f"https://hooks.example/PLANTED-{each}?key=PLANTED") for each in ("path", "other"))
+    endpoint_id = endpoints.create_endpoint("ERP", first, [], "user:ann").endpoint_id
+    endpoints.change_endpoint(endpoint_id, "user:ann", address=second)
+    endpoints.remove_endpoint(endpoint_id, "user:ann")
     for path in ("/activity/changes", "/activity/changes.csv"):
         text = client.get(path).text
-        assert text.count("https://hooks.example (changed)") == 2
+        assert "https://hooks.example (changed)" in text
         assert "PLANTED" not in text
 
 

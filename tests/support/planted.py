@@ -61,7 +61,9 @@ def plant(integration_id: int) -> dict[str, Any]:
     run_id = add_finished_run(integration_id, kind="shipments", counts={"sent": 1})
     for order_id in orders.values():
         _fill(order_id, run_id)
-    endpoint_id = endpoints.create_endpoint("Warehouse", "https://example.com/hook", [], "user:owner").endpoint_id
+    endpoint_id = endpoints.create_endpoint(
+        "Warehouse", endpoints.check_address("https://example.com/hook"), [], "user:owner"
+    ).endpoint_id
     return {
         "endpoint_id": endpoint_id, "delivery_id": replays.send_test(endpoint_id, "test"),
         "order_id": orders["1001"], "item_id": item.id, "listing_id": listing.id,
