@@ -81,7 +81,7 @@ CAPTURED: dict[str, Captured] = {
         "run", ("kind", "state", "outcome", "error_code"), (), "integration_id", acts="u",
         only="NEW.state = 'finished' AND OLD.state <> 'finished'",
     ),
-    "incident": Captured("incident", ("cause", "since", "resolved_at", "resolution", "reopened"), (), "integration_id", acts="cu"),
+    "incident": Captured("incident", ("cause", "since", "resolved_at", "resolution", "reopened", "event_endpoint_id"), (), "integration_id", acts="cu"),
 }  # fmt: skip
 """By table."""
 
@@ -224,32 +224,46 @@ def _on_postgresql(name: str, table: str, act: str, when: str, columns: tuple[st
     condition = f" WHEN ({when})" if when else ""
     merged = MERGED.format(hidden="event_change.hidden OR excluded.hidden")
     return [
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"INSERT INTO event_change ({COLUMNS}) {values} {merged}; RETURN NULL; END $$",
         f'CREATE TRIGGER {name} AFTER {ROWS[act][0]}{of} ON "{table}" FOR EACH ROW{condition} EXECUTE FUNCTION {name}()',
     ]
 
 
-def present(connection: Connection) -> Mapping[str, str]:
-    """The tables of the capturing triggers that a database has, by the triggers' names."""
-    if connection.dialect.name == "sqlite":
-        query = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
-    else:
-        query = (
-            "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-            "WHERE NOT tgisinternal AND pg_table_is_visible(pg_class.oid)"
-        )
-    return {name: table for name, table in connection.execute(text(query)) if name.startswith(PREFIX)}
+FOUND = {
+    "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": (
+        "SELECT tgname, relname, CASE WHEN tgenabled = 'O' THEN prosrc ELSE '' END FROM pg_trigger "
+        "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
+        "WHERE NOT tgisinternal AND pg_table_is_visible(pg_class.oid)"
+    ),
+}
+"""By dialect: a trigger's name, its table, and what it does; nothing if it is disabled."""
+
+
+def present(connection: Connection) -> Mapping[str, tuple[str, str]]:
+    """The tables of the capturing triggers that a database has, and what they do, by the triggers' names."""
+    found = connection.execute(text(FOUND[connection.dialect.name]))
+    return {name: (table, does) for name, table, does in found if name.startswith(PREFIX)}
+
+
+def faults(connection: Connection) -> list[str]:
+    """The triggers that are missing, changed, disabled or too many, by name. Without them changes become no events."""
+    wanted = {name: made[0] for name, made in statements(connection.dialect.name).items()}
+    if connection.dialect.name == "postgresql":
+        wanted = {name: made.split("$$")[1] for name, made in wanted.items()}
+    here = {name: does for name, (_, does) in present(connection).items()}
+    return sorted(name for name in wanted.keys() | here.keys() if wanted.get(name) != here.get(name))
 
 
 def in_place(connection: Connection) -> bool:
     """Whether a database has the present triggers, and no others."""
-    return set(present(connection)) == set(statements(connection.dialect.name))
+    return not faults(connection)
 
 
 def remove(connection: Connection) -> None:
     """Drop all capturing triggers. Tables can be changed then."""
-    for name, table in present(connection).items():
+    for name, (table, _) in present(connection).items():
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"DROP TRIGGER {name}")
         else:

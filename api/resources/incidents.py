@@ -16,17 +16,20 @@ from api.shapes import Id, row_id
 from errors import NotFound
 from extensions import db
 from models import Incident as Row
-from models import Integration
 from services.monitoring import incident_list
 
 
 class Incident(Struct):
-    """``cause`` is stable; ``title``, ``happened``, ``does`` and ``can`` are sentences for people. ``resolved_at`` is null while it
+    """It is about an integration, or about an event endpoint.
+
+    ``cause`` is stable; ``title``, ``happened``, ``does`` and ``can`` are sentences for people. ``resolved_at`` is null while it
     is open."""
 
     id: str
-    integration_id: str
+    integration_id: str | None
     integration: str
+    event_endpoint_id: str | None
+    event_endpoint: str
     cause: str
     title: str
     since: datetime
@@ -54,7 +57,7 @@ class IncidentsQuery(ListQuery, kw_only=True):
 )
 def list_incidents(call: Call) -> Reply:
     wanted: IncidentsQuery = call.query
-    query = select(Row.id).join(Integration)
+    query = select(Row.id)
     if wanted.integration is not None:
         query = query.where(Row.integration_id == row_id(wanted.integration))
     if wanted.state != "all":
@@ -76,7 +79,12 @@ def _load(ids: Sequence[int]) -> dict[int, Incident]:
 
 
 def _shown(row: incident_list.IncidentRow, cause: str) -> Incident:
+    names = ("", row.about) if row.integration_id is None else (row.about, "")
     return Incident(
-        str(row.id), str(row.integration_id), row.integration, cause, row.words.title, row.since, row.opened_at, row.resolved_at,
+        str(row.id), _text(row.integration_id), names[0], _text(row.event_endpoint_id), names[1], cause, row.words.title, row.since, row.opened_at, row.resolved_at,
         row.resolution, row.muted, list(row.happened), row.does, row.can,
     )  # fmt: skip
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)

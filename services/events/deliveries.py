@@ -24,7 +24,7 @@ from models.types import utcnow
 from services.common import backoff, channel_limits
 from services.common.batches import delete_in_batches
 from services.common.claims import Claim, Claimable
-from services.events import endpoints, log, warnings
+from services.events import endpoints, log, pauses, warnings
 from services.security import vault
 
 ENDPOINTS = Claimable(EventEndpoint.token, EventEndpoint.lease_until, lambda: 180)
@@ -153,12 +153,15 @@ def _keep(claim: Claim, done: Sequence[tuple[Pending, Outcome, datetime]], read_
     with writing() as session:
         claim.hold()
         endpoint = session.get_one(EventEndpoint, claim.row_id, with_for_update=True, populate_existing=True)
+        worked = endpoint.paused_at is None
         for pending, outcome, at in done:
             _note_health(endpoint, outcome, at)
             _note_call(endpoint, pending, outcome, at)
         reached = [pending.position for pending, *_ in done if pending.delivery_id is None and pending.position is not None]
         endpoint.position = max([endpoint.position, *reached] if read_to is None else [endpoint.position, read_to])
         warnings.warn(endpoint, utcnow())
+        if worked and endpoint.paused_at is not None:
+            pauses.begin(endpoint, endpoint.paused_at)
         return endpoint.paused_at is None and endpoint.due_at <= utcnow()
 
 

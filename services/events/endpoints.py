@@ -18,7 +18,7 @@ from extensions import db, writing
 from models import EventDelivery, EventEndpoint
 from models.types import utcnow
 from services.common.channel_limits import channel_limits
-from services.events import log
+from services.events import log, pauses
 from services.events.types import TYPES
 from services.security import vault
 from services.security.audit import note_change
@@ -118,6 +118,8 @@ def remove_endpoint(endpoint_id: int, actor: str) -> None:
     with writing() as session:
         row = _locked(endpoint_id)
         note_change(actor, None, "url", row.place, None, _subject(row))
+        pauses.end(endpoint_id, "endpoint_removed", actor)
+        session.flush()
         session.delete(row)
 
 
@@ -137,6 +139,7 @@ def resume_endpoint(endpoint_id: int, actor: str, *, replay: bool = True) -> Non
             row.position = log.newest_position()
             session.execute(waiting.values(state="failed", finished_at=utcnow()))
         note_change(actor, None, "paused", True, False, _subject(row))
+        pauses.end(endpoint_id, "resumed", actor)
 
 
 def secrets_of(row: EventEndpoint) -> list[str]:

@@ -1,4 +1,4 @@
-"""Warnings to people about an endpoint that fails: after an hour, after a day, and when it is paused."""
+"""Warnings to people about an endpoint that fails: after an hour and after a day. When it is paused, an incident says so (pauses.py)."""
 
 from __future__ import annotations
 
@@ -8,32 +8,19 @@ from models import EventEndpoint
 from services.notify import notifications
 
 AFTER = (timedelta(hours=1), timedelta(hours=24))
-PAUSED = len(AFTER) + 1
+NEXT = "Cartlink keeps trying, at growing intervals, and pauses it after three days. Events are kept meanwhile."
 
 
 def warn(endpoint: EventEndpoint, now: datetime) -> None:
     """Notify the owners once for each stage. Call it inside ``writing()``."""
-    if endpoint.failing_since is None:
+    if endpoint.failing_since is None or endpoint.paused_at is not None:
         return
-    stage = PAUSED if endpoint.paused_at is not None else sum(now - endpoint.failing_since >= each for each in AFTER)
+    stage = sum(now - endpoint.failing_since >= each for each in AFTER)
     if stage <= endpoint.warned:
         return
     endpoint.warned = stage
-    notifications.notify_owners(_subject(endpoint), [_sentence(endpoint), f"The last answer: {endpoint.error}", _next(endpoint)])
-
-
-def _subject(endpoint: EventEndpoint) -> str:
-    return f"{endpoint.name}: {'paused, no events are sent' if endpoint.paused_at is not None else 'events cannot be delivered'}"
-
-
-def _sentence(endpoint: EventEndpoint) -> str:
-    if endpoint.paused_for == "gone":
-        return f"The event endpoint {endpoint.name} answered 410: it wants no more events. Cartlink has paused it."
     since = f"{endpoint.failing_since:%d %b %Y, %H:%M} UTC"
-    return f"The event endpoint {endpoint.name} has taken no event since {since}."
-
-
-def _next(endpoint: EventEndpoint) -> str:
-    if endpoint.paused_at is not None:
-        return "Its events are kept for 30 days. When it is back, resume it under Settings → Event endpoints; it then gets what it missed."
-    return "Cartlink keeps trying, at growing intervals, and pauses it after three days. Events are kept meanwhile."
+    notifications.notify_owners(
+        f"{endpoint.name}: events cannot be delivered",
+        [f"The event endpoint {endpoint.name} has taken no event since {since}.", f"The last answer: {endpoint.error}", NEXT],
+    )

@@ -7,32 +7,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 
 from errors import NotFound
 from extensions import db
 from models import Incident, IncidentEvent, Integration
 from services.common.paging import Page, page_of
 from services.notify import incident_texts
-from services.notify.incident_texts import CAUSES, Cause
+from services.notify.incident_texts import CAUSES, NAME, Cause
 
 PAGE_SIZE = 25
 STATES = ("open", "over", "all")
 SORTS: dict[str, Any] = {
     "": (Incident.resolved_at.is_not(None), Incident.opened_at.desc(), Incident.id.desc()),
     "newest": (Incident.opened_at.desc(), Incident.id.desc()), "oldest": (Incident.opened_at, Incident.id),
-    "integration": (Integration.name_key, Incident.opened_at.desc(), Incident.id.desc()),
+    "integration": (func.coalesce(Integration.name_key, ""), Incident.opened_at.desc(), Incident.id.desc()),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether it has paused its integration;
+    """``about`` is the name of its integration or event endpoint.
+    ``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether it has paused its integration;
     ``elsewhere`` whether another end point may fix it."""
 
     id: int
-    integration_id: int
-    integration: str
+    integration_id: int | None
+    event_endpoint_id: int | None
+    about: str
     removed: bool
     enabled: bool
     paused: bool
@@ -61,7 +63,7 @@ class IncidentSeen:
     events: Sequence[IncidentEvent]
 
 
-COLUMNS = (Incident, Integration.name, Integration.removed_at, Integration.enabled, Integration.paused_at)
+COLUMNS = (Incident, NAME.label("name"), Integration.removed_at, Integration.enabled, Integration.paused_at)
 
 
 def list_page(
@@ -69,7 +71,7 @@ def list_page(
 ) -> Page[IncidentRow]:
     """Open ones first, then the newest first, unless ``sort`` is another of ``SORTS``. ``state`` is one of STATES, ``integration`` a part of a name, ``topic`` one of
     incident_words.TOPICS."""
-    query = select(*COLUMNS).join(Integration).where(*_matching(state, integration, topic))
+    query = select(*COLUMNS).outerjoin(Integration).where(*_matching(state, integration, topic))
     return page_of(query, SORTS.get(sort, SORTS[""]), place, PAGE_SIZE, lambda found: [_row(row) for row in found])
 
 
@@ -94,25 +96,29 @@ def of_integration(integration_id: int) -> list[IncidentRow]:
 
 def rows_of(incident_ids: Sequence[int]) -> list[IncidentRow]:
     """Incidents by their ids, in no order."""
-    return [_row(row) for row in db.session.execute(select(*COLUMNS).join(Integration).where(Incident.id.in_(incident_ids)))]
+    return [_row(row) for row in db.session.execute(select(*COLUMNS).outerjoin(Integration).where(Incident.id.in_(incident_ids)))]
 
 
 def get_incident(incident_id: int) -> IncidentSeen:
     """Raises NotFound."""
-    found = db.session.execute(select(*COLUMNS, Integration.endpoint).join(Integration).where(Incident.id == incident_id)).first()
+    found = db.session.execute(
+        select(*COLUMNS, Integration.endpoint).outerjoin(Integration).where(Incident.id == incident_id)
+    ).first()
     if found is None:
         raise NotFound("There is no such incident.", "It may have ended so long ago that it was deleted.")
     events = db.session.scalars(
         select(IncidentEvent).where(IncidentEvent.incident_id == incident_id).order_by(IncidentEvent.id)
     ).all()
-    return IncidentSeen(_row(found), found.endpoint, events)
+    return IncidentSeen(_row(found), found.endpoint or "", events)
 
 
 def _row(found: Any) -> IncidentRow:
     incident: Incident = found[0]
     return IncidentRow(
-        id=incident.id, integration_id=incident.integration_id, integration=found.name, removed=found.removed_at is not None,
-        enabled=found.enabled, paused=found.paused_at is not None and incident.cause == "outage", since=incident.since, opened_at=incident.opened_at,
+        id=incident.id, integration_id=incident.integration_id, event_endpoint_id=incident.event_endpoint_id, about=found.name,
+        removed=found.removed_at is not None,
+        enabled=incident.integration_id is None or found.enabled, paused=found.paused_at is not None and incident.cause == "outage",
+        since=incident.since, opened_at=incident.opened_at,
         resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
         happened=incident_texts.happened(incident), does=incident_texts.does(incident),
         can=incident_texts.can(incident), elsewhere=incident.facts.get("code") in incident_texts.ELSEWHERE, words=CAUSES[incident.cause],

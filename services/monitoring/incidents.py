@@ -1,4 +1,4 @@
-"""Incidents: one for each cause of an integration, opened when it has lasted, with daily reminders, resolved by evidence.
+"""Incidents of integrations (those of event endpoints are in services/events/pauses.py): one for each cause, opened when it has lasted, with daily reminders, resolved by evidence.
 
 ``review`` updates the incidents by what the database says. Several workers may call it at any time: each decision is made again inside
 the transaction, and an index allows one open incident for each cause.
@@ -21,6 +21,7 @@ from models import FlowKind, Incident, IncidentEvent, Integration, Order
 from models.types import utcnow
 from services.common import installation
 from services.common.batches import delete_in_batches
+from services.events import pauses
 from services.monitoring.causes import FLOWS, Found, Key, find, is_on
 from services.notify import notifications
 from services.shops import health
@@ -54,9 +55,13 @@ def review(only: int | None = None) -> int:
     if only is None:
         installation.change_setting(REVIEWED, utcnow().isoformat(), "schedule")
     now = utcnow()
+    if only is None:
+        pauses.remind()
     with reading():
         found = find(now, only)
-        kept = {(incident.integration_id, incident.cause): incident for incident in _open(only)}
+        kept = {
+            (incident.integration_id, incident.cause): incident for incident in _open(only) if incident.integration_id is not None
+        }
         touched = {integration_id for integration_id, _ in _differing(found, kept, now)}
         touched |= _to_be_paused(found, now)
     until = time.monotonic() + LONGEST
@@ -114,7 +119,7 @@ def _open_query(integration_id: int) -> Select[Incident]:
 
 
 def _open(only: int | None) -> Sequence[Incident]:
-    query = select(Incident).where(Incident.resolved_at.is_(None))
+    query = select(Incident).where(Incident.resolved_at.is_(None), Incident.integration_id.is_not(None))
     return db.session.scalars(query if only is None else query.where(Incident.integration_id == only)).all()
 
 

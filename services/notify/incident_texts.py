@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from models import FlowKind, Incident
+from sqlalchemy import func
+
+from models import FlowKind, Incident, Integration
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ TOPICS = {
     "flows": "Orders, stock, listings or shipment updates fail for hours although the shop answers",
     "waiting": "Something needs you: a stock update, held orders, a refused shipment update",
     "silence": "No orders arrive, which is unusual for the shop",
+    "programs": "Another program takes no events, and its event endpoint is paused",
 }
 """The topics that people choose notifications by."""
 
@@ -158,12 +161,22 @@ CAUSES = {
         "Start a download and look at its result under Activity.",
         "The orders have arrived.", "orders", FlowKind.ORDERS,
     ),
+    "endpoint_paused": Cause(
+        "programs", "", "The event endpoint is paused",
+        "No events are sent to it. They are kept for 30 days, also in the list that programs can read.",
+        "When the program works again, resume its event endpoint. It then gets what it has missed.",
+        "The event endpoint gets events again.", "endpoint",
+    ),
 }  # fmt: skip
 
 HEADS = {
     "opened": "", "reopened": "Again: ", "reminded": "Still: ", "warned": "Will be paused: ", "paused": "Paused: ", "resolved": "Solved: ",
 }  # fmt: skip
 """What precedes the title in the subject of a mail."""
+
+
+NAME = func.coalesce(Integration.name, Incident.facts["name"].as_string(), "")
+"""Whom an incident is about, in a select with an outer join to Integration: the integration, or the event endpoint."""
 
 
 def subject(kind: str, cause: str, shop: str) -> str:
@@ -300,9 +313,15 @@ def _lost(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _paused(facts: Mapping[str, Any]) -> list[str]:
+    if facts.get("paused_for") == "gone":
+        return ["The program answered 410: this address takes no more events."]
+    return ["The program has taken no event for three days."]
+
+
 _SENTENCES = {
     "stock_rows_wait": _rows_wait, "stock_other_value": _other_value, "listings_lost": _lost,
     "write_backs_refused": _refused, "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
     "orders_missing": _missing, "shop_set_back": _set_back,
-    "orders_deleted": _deleted,
+    "orders_deleted": _deleted, "endpoint_paused": _paused,
 }  # fmt: skip

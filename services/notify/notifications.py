@@ -20,7 +20,7 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import Delivery, Incident, IncidentEvent, Integration, KnownBrowser, Notification, Preference, User
 from models.types import utcnow
-from services.notify.incident_texts import CAUSES, TOPICS
+from services.notify.incident_texts import CAUSES, NAME, TOPICS
 
 WAYS = ("bell", "mail")
 COLLECT = timedelta(seconds=10)
@@ -38,7 +38,7 @@ ODD = frozenset(" \t\r\n,;:<>()[]\\\"'")
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """One line of the bell: the newest event of one incident."""
+    """One line of the bell: the newest event of one incident. ``about`` is the name of its integration or event endpoint."""
 
     id: int
     incident_id: int
@@ -46,7 +46,7 @@ class NotificationRow:
     at: datetime
     read: bool
     cause: str
-    integration: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,10 @@ def list_notifications(user_id: int, number: int = 1) -> NotificationPage:
             Notification.at,
             Notification.read_at.is_not(None),
             Incident.cause,
-            Integration.name,
+            NAME,
         )
         .join(Incident, Incident.id == Notification.incident_id)
-        .join(Integration, Integration.id == Incident.integration_id)
+        .outerjoin(Integration, Integration.id == Incident.integration_id)
         .where(Notification.user_id == user_id)
         .order_by(Notification.at.desc(), Notification.id.desc())
         .limit(PAGE_SIZE)

@@ -161,9 +161,9 @@ def _prepare_mail(delivery: Delivery) -> Callable[[], object] | None:
 def _about_incidents(events: Sequence[int]) -> tuple[str, list[list[str]], str, str]:
     """Subject, blocks of paragraphs, the page it leads to, and the thread it belongs to."""
     query = (
-        select(IncidentEvent, Incident, Integration.name)
+        select(IncidentEvent, Incident, incident_texts.NAME)
         .join(Incident, Incident.id == IncidentEvent.incident_id)
-        .join(Integration, Integration.id == Incident.integration_id)
+        .outerjoin(Integration, Integration.id == Incident.integration_id)
         .where(IncidentEvent.id.in_(events))
         .order_by(IncidentEvent.id)
     )

@@ -23,7 +23,7 @@ from channels import mailer
 from config import Config, current_config
 from errors import AppError, ConfigError, NotDelivered
 from extensions import db, reading
-from models import Integration, SyncRun, User
+from models import Integration, SyncRun, User, captured
 from models.types import utcnow
 from services.common import database_trouble
 from services.notify import outbox
@@ -172,6 +172,7 @@ def _look_at_tables() -> Iterator[Finding]:
     yield good("schema", f"The database is at schema {standing.revision}, which this version of Cartlink needs.")
     yield from _write_ahead_log()
     yield _clock()
+    yield _captures()
     yield _keyring()
     yield _people()
     yield _backup()
@@ -317,6 +318,17 @@ def _stuck_runs() -> Finding:
             "runs", f"{waiting} runs have been waiting for more than {_ago(WAITED_LONG)}.", "Start more workers, if this lasts."
         )
     return good("runs", "No run is stuck.")
+
+
+def _captures() -> Finding:
+    """Triggers can be lost where tables are restored or copied without them. Changes then become no events, and no program notices."""
+    wrong = captured.faults(db.session.connection())
+    if wrong:
+        named = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
+        return bad(
+            "events", f"Triggers that capture changes for events are missing or changed: {named}.", "Run `flask db upgrade`."
+        )
+    return good("events", "The triggers that capture changes for events are in place.")
 
 
 def _spellings() -> Finding:

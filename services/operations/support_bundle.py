@@ -213,7 +213,17 @@ def _reasons() -> Iterator[dict[str, Any]]:
 
 def _incidents() -> Iterator[dict[str, Any]]:
     one = Incident
-    columns = (one.id, one.integration_id, one.cause, one.since, one.opened_at, one.resolved_at, one.resolution, one.reopened)
+    columns = (
+        one.id,
+        one.integration_id,
+        one.event_endpoint_id,
+        one.cause,
+        one.since,
+        one.opened_at,
+        one.resolved_at,
+        one.resolution,
+        one.reopened,
+    )
     yield from _rows(select(*columns).order_by(one.id.desc()).limit(RUNS))
 
 

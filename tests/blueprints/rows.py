@@ -60,7 +60,7 @@ def add_failed_listing(integration_id: int, sku: str) -> None:
         session.add(Listing(shop_id=shop_id, external_id=sku, kind="product", sku=sku, push_error="The shop refused it."))
 
 
-def add_incident(integration_id: int, user_id: int | None = None, **given: Any) -> tuple[int, int]:
+def add_incident(integration_id: int | None, user_id: int | None = None, **given: Any) -> tuple[int, int]:
     """An open incident, with a notification for a user if one is named; answers with the ids of both."""
     now = utcnow()
     facts = {"code": "timeout", "message": "shop.example stopped answering.", "advice": "", "failures": 7}

@@ -11,6 +11,7 @@ from errors import ShopUnreachable
 from extensions import db, writing
 from models import Delivery, Flow, Incident, Integration, Notification, Preference, SyncRun
 from models.types import utcnow
+from services.events import endpoints
 from services.monitoring import incidents
 from services.notify import notifications, outbox
 from services.notify.incident_texts import CAUSES
@@ -30,19 +31,28 @@ FACTS = {
 def every_cause(integration_id: int, user_id: int) -> dict[str, int]:
     """An open incident of each cause, with a notification; answers with their ids."""
     plain = {"code": "timeout", "message": "shop.example stopped answering: nothing came for 120 seconds.", "advice": "", "failures": 31, "count": 2}  # fmt: skip
-    return {
-        cause: add_incident(integration_id, user_id, cause=cause, facts=FACTS.get(cause, plain))[0] for cause in CAUSES
+    ids = {
+        cause: add_incident(integration_id, user_id, cause=cause, facts=FACTS.get(cause, plain))[0]
+        for cause in CAUSES if cause != "endpoint_paused"
     }  # fmt: skip
+    made = endpoints.create_endpoint("Warehouse", endpoints.check_address("https://example.com/"), [], "user:ann")
+    paused = {
+        "cause": "endpoint_paused",
+        "event_endpoint_id": made.endpoint_id,
+        "facts": {"name": "Warehouse", "paused_for": "gone"},
+    }
+    return {**ids, "endpoint_paused": add_incident(None, user_id, **paused)[0]}
 
 
 def test_each_incident_says_what_happened_what_is_done_and_what_to_do_with_a_button(app, client):
     one = add_integration("Garden shop")
-    for cause, incident_id in every_cause(one, user_called("owner")).items():
+    ids = every_cause(one, user_called("owner"))
+    for cause, incident_id in ids.items():
         page = client.get(f"/incidents/{incident_id}").text
         assert CAUSES[cause].title in page and CAUSES[cause].can.split("‘")[0] in page
         acts = [words(item.text) for item in elements(page, "a") + elements(page, "button") if "btn-primary" in (item.get("class") or "")]  # fmt: skip
         assert len(acts) == 1, cause
-    silent = client.get(f"/incidents/{incident_id}").text
+    silent = client.get(f"/incidents/{ids['orders_missing']}").text
     assert "3 newer orders that did not arrive here" in silent
 
 
@@ -117,7 +127,7 @@ def test_the_bell_counts_and_a_notification_is_read_by_opening_it(app, client):
 
 def test_a_person_chooses_notifications_and_where_they_go(app, client):
     page = client.get("/account/notifications").text
-    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 10
+    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 12
     assert "has not set up a mail server" in page
     answer = client.post("/account/notifications", data={"email": "ann@shop.example", "mail": ["key"], "bell": ["key", "silence", "nonsense"]})  # fmt: skip
     assert answer.status_code == 303
@@ -227,6 +237,7 @@ def test_every_page_is_accessible_in_every_look(app, page: Page):
         "/incidents",
         f"/incidents/{ids['outage']}",
         f"/incidents/{ids['orders_held']}",
+        f"/incidents/{ids['endpoint_paused']}",
         "/notifications",
         "/account/notifications",
     )

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import flask_migrate
 import pytest
 from redis import Redis
 from rq.cron_scheduler_registry import get_registry_key
@@ -23,7 +24,7 @@ from extensions import db as database
 from jobs import doctor as queue_doctor
 from jobs import metrics as queue_metrics
 from local_run.queue import server_program
-from models import Flow, SyncRun
+from models import Flow, SyncRun, captured
 from models.types import utcnow
 from services.common import installation
 from services.operations import backup, doctor
@@ -287,3 +288,25 @@ class TestADamagedFile:
         assert started.process.wait(60) == 1
         assert "backup restore" in started.output()
         assert "Traceback" not in started.output()
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("how", ["dropped", "changed"])
+def test_triggers_that_capture_no_changes_are_named_and_put_back(app, how):
+    with database.engine.begin() as connection:
+        name, (table, _) = next(iter(captured.present(connection).items()))
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            if how == "changed":
+                connection.exec_driver_sql(f'CREATE TRIGGER {name} AFTER INSERT ON "{table}" BEGIN SELECT 1; END')
+        elif how == "dropped":
+            connection.exec_driver_sql(f'DROP TRIGGER {name} ON "{table}"')
+        else:
+            connection.exec_driver_sql(f'ALTER TABLE "{table}" DISABLE TRIGGER {name}')
+    assert look(app, doctor.look_at_database)["events"] == (
+        "bad", f"Triggers that capture changes for events are missing or changed: {name}. Run `flask db upgrade`.",
+    )  # fmt: skip
+    database.session.remove()
+    database.engine.dispose()
+    flask_migrate.upgrade()
+    assert look(app, doctor.look_at_database)["events"][0] == "ok"

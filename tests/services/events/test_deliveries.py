@@ -18,6 +18,8 @@ from extensions import db, writing
 from models import Delivery, EventDelivery, EventEndpoint, Preference, User
 from models.types import utcnow
 from services.events import deliveries, endpoints, replays, sequencer
+from services.monitoring import incident_list, incidents
+from services.notify import notifications
 from services.security import vault
 from tests.support.receivers import Hook, http_receiver
 from tests.support.rows import make_item
@@ -152,7 +154,7 @@ def test_retry_after_is_respected_up_to_an_hour(hook):
 
 
 def test_one_that_is_gone_is_paused_and_gets_what_it_missed_when_it_is_resumed(hook):
-    endpoint_id = connect(hook)
+    endpoint_id = connect(hook, "stock_item.created")
     hook.answers = [410]
     make_item("A", 1)
     send(endpoint_id)
@@ -168,7 +170,7 @@ def test_one_that_is_gone_is_paused_and_gets_what_it_missed_when_it_is_resumed(h
 
 @pytest.mark.one_database
 def test_one_can_be_resumed_without_what_it_missed(hook):
-    endpoint_id = connect(hook)
+    endpoint_id = connect(hook, "stock_item.created")
     hook.answers = [410]
     make_item("A", 1)
     send(endpoint_id)
@@ -189,17 +191,50 @@ def test_owners_are_warned_after_an_hour_and_a_day_and_when_it_is_paused(hook):
     hook.answers = [500] * 20
     make_item("A", 1)
     subjects = select(Delivery.content).order_by(Delivery.id)
-    for hours, mails in ((0, 0), (1.1, 1), (1.2, 1), (25, 2), (30, 2), (73, 3)):
+    for hours, mails in ((0, 0), (1.1, 1), (1.2, 1), (25, 2), (30, 2), (73, 2)):
         send(endpoint_id, late=True)
         fail_since(endpoint_id, hours)
         send(endpoint_id, late=True)
-        sent = list(db.session.scalars(subjects))
+        sent = list(db.session.scalars(subjects.where(Delivery.about != "incidents")))
         db.session.rollback()
         assert len(sent) == mails, hours
-    assert [each["subject"] for each in sent] == [
-        "Warehouse: events cannot be delivered", "Warehouse: events cannot be delivered", "Warehouse: paused, no events are sent",
-    ]  # fmt: skip
+    assert [each["subject"] for each in sent] == ["Warehouse: events cannot be delivered"] * 2
     assert endpoints.state_of(endpoint(endpoint_id)) == "paused"
+    (mail,) = db.session.scalars(select(Delivery).where(Delivery.about == "incidents")).all()
+    assert len(mail.events) == 1
+
+
+@pytest.mark.config(smtp_host="127.0.0.1", smtp_from="cartlink@example.com")
+def test_a_paused_endpoint_is_an_incident_until_it_is_resumed(hook, clock):
+    user_called("Vera", "viewer")
+    endpoint_id, other_id = connect(hook), connect(hook, "incident.opened", "incident.resolved")
+    hook.answers = [410]
+    make_item("A", 1)
+    send(endpoint_id)
+    (row,) = incident_list.list_page().rows
+    assert (row.about, row.words.title, row.integration_id) == ("Warehouse", "The event endpoint is paused", None)
+    assert "410" in row.happened[0]
+    bell = notifications.list_notifications(user_called("Vera")).rows
+    assert [(each.about, each.cause, each.read) for each in bell] == [("Warehouse", "endpoint_paused", False)]
+    clock.go(days=1, minutes=1)
+    incidents.review()
+    kinds = [event.kind for event in incident_list.get_incident(row.id).events]
+    assert kinds == ["opened", "reminded"]
+    db.session.rollback()
+    endpoints.resume_endpoint(endpoint_id, ACTOR)
+    seen = incident_list.get_incident(row.id)
+    assert (seen.row.open, seen.row.resolution, seen.events[-1].actor) == (False, "resumed", ACTOR)
+    assert all(each.read for each in notifications.list_notifications(user_called("Vera")).rows)
+    db.session.rollback()
+    send(other_id, late=True)
+    sent = [json.loads(call.body) for call in hook.calls if b'"incident.' in call.body]
+    assert [each["type"] for each in sent] == ["incident.opened", "incident.resolved"]
+    assert sent[0]["belongs_to"] is None and sent[0]["changes"]["event_endpoint_id"]["to"] == str(endpoint_id)
+    hook.answers = [410]
+    send(endpoint_id, late=True)
+    endpoints.remove_endpoint(endpoint_id, ACTOR)
+    newest = incident_list.list_page(state="over").rows[0]
+    assert (newest.about, newest.resolution, newest.event_endpoint_id) == ("Warehouse", "endpoint_removed", None)
 
 
 def test_a_slow_endpoint_delays_no_other(hook, app):
