@@ -22,6 +22,7 @@ from jobs.shipment_files import enqueue_due_shipments
 from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from models.types import utcnow
+from services.accounts import token_expiry
 from services.operations import metrics
 from services.runs import lifecycle
 from services.stock import released
@@ -47,6 +48,7 @@ def _tick() -> None:
     enqueue_due_files()
     enqueue_due_shipments()
     watch()
+    token_expiry.warn()
     enqueue_due_deliveries()
     enqueue_events()
     metrics.roll_up()

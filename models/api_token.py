@@ -19,7 +19,8 @@ class ApiToken(Model):
     ``previous_hash`` is that of the token before the last rotation, valid until ``previous_until``.
 
     ``scopes`` are names of services.accounts.tokens.SCOPES. ``addresses`` are the networks that may use the token; empty for any.
-    ``name`` is what others see as the actor of a change; of the tokens that are not revoked, no two have the same."""
+    ``name`` is what others see as the actor of a change; of the tokens that are not revoked, no two have the same.
+    ``warned`` is how many of the warnings before its expiry were sent."""
 
     __tablename__ = "api_token"
 
@@ -36,6 +37,7 @@ class ApiToken(Model):
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     created_by: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    warned: Mapped[int] = mapped_column(default=0, server_default="0")
     used_at: Mapped[datetime | None] = mapped_column(Moment)
     used_from: Mapped[str] = mapped_column(String(45), default="")
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -27,7 +27,7 @@ from extensions import db, writing
 from models import ApiToken, User
 from models.types import utcnow
 from models.user import ROLES
-from services.accounts import users
+from services.accounts import token_expiry, users
 from services.common.client_networks import client_address
 from services.notify import notifications
 from services.security.audit import note_change
@@ -162,7 +162,8 @@ def create_token(
             _refuse_too_many(user)
             session.add(
                 ApiToken(public_id=public_id, user_id=user_id, name=name, name_key=users.key_of(name), token_hash=_hash(token),
-                         scopes=chosen, addresses=networks, created_by=actor[:100], expires_at=expires_at)
+                         scopes=chosen, addresses=networks, created_by=actor[:100], expires_at=expires_at,
+                         warned=token_expiry.stage_of(expires_at - utcnow()))
             )  # fmt: skip
             note_change(actor, None, "api_token", None, f"{', '.join(chosen)}; expires {expires_at:%Y-%m-%d}", name)
             notifications.notify_user(user_id, "token", f"It is called {name}.")
@@ -272,7 +273,7 @@ def rotate_token(public_id: str, actor: str, *, days: int = DAYS, overlap_hours:
             raise Conflict(f"The token {row.name} is not valid any more.", "Create another one.")
         note_change(actor, None, "api_token", "valid", f"rotated; expires {expires_at:%Y-%m-%d}", row.name)
         row.previous_hash, row.previous_until = row.token_hash, min(now + timedelta(hours=overlap_hours), row.expires_at)
-        row.token_hash, row.expires_at = _hash(token), expires_at
+        row.token_hash, row.expires_at, row.warned = _hash(token), expires_at, token_expiry.stage_of(expires_at - now)
         return Issued(row.public_id, row.name, token, expires_at)
 
 

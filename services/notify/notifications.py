@@ -103,6 +103,13 @@ def notify_user(user_id: int, what: str, detail: str = "") -> None:
     _mail_now(user_id, found.email, subject, [f"{found.name}: {sentence}", *([detail] if detail else []), WAS_IT_YOU])
 
 
+def mail_user(user_id: int, subject: str, paragraphs: Sequence[str]) -> None:
+    """Mail a user who gets mail, once. Call it inside ``writing()``."""
+    address = db.session.scalar(select(Preference.email).where(Preference.user_id == user_id)) if mail_is_set_up() else ""
+    if address:
+        _mail_now(user_id, address, subject, paragraphs)
+
+
 def notify_owners(subject: str, paragraphs: Sequence[str]) -> None:
     """Mail every owner who gets mail, once. Call it inside ``writing()``."""
     if not mail_is_set_up():

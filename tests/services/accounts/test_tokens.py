@@ -9,9 +9,9 @@ from sqlalchemy import select, text, update
 
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import ApiToken
+from models import ApiToken, Delivery, Preference
 from models.types import utcnow
-from services.accounts import tokens, users
+from services.accounts import token_expiry, tokens, users
 from services.accounts.tokens import SCOPES, TokenRefused
 from services.security import audit
 from tests.support.signed_in import user_called
@@ -196,3 +196,35 @@ def test_a_token_is_gone_with_its_user(ann):
 def test_each_scope_is_for_a_role():
     assert tokens.allowed_scopes("owner", False) == set(SCOPES)
     assert tokens.allowed_scopes("viewer", True) == {name for name in SCOPES if name.endswith(":read")}
+
+
+@pytest.mark.config(smtp_host="127.0.0.1", smtp_from="cartlink@example.com")
+def test_its_user_is_warned_two_weeks_and_two_days_before_a_token_expires(ann, clock):
+    with writing() as session:
+        session.add(Preference(user_id=ann, email="ann@shop.example"))
+    long = tokens.create_token(ann, "ERP", ["stock:read"], "test", days=30)
+    tokens.create_token(ann, "Short", ["stock:read"], "test", days=10)
+    tokens.revoke_token(tokens.create_token(ann, "Gone", ["stock:read"], "test", days=30).id, "test")
+
+    def warned() -> list[str]:
+        token_expiry.warn()
+        db.session.rollback()
+        mails = db.session.scalars(
+            select(Delivery).where(Delivery.content["subject"].as_string().contains("expires soon")).order_by(Delivery.id)
+        )
+        found = [mail.content["subject"].split()[3] for mail in mails]
+        db.session.rollback()
+        return found
+
+    assert warned() == []
+    clock.go(days=8, minutes=1)
+    assert warned() == warned() == ["Short"]
+    clock.go(days=8)
+    assert warned() == warned() == ["Short", "ERP"]
+    tokens.rotate_token(long.id, "test", days=20)
+    clock.go(days=7)
+    assert warned() == ["Short", "ERP", "ERP"]
+    clock.go(days=11, minutes=1)
+    assert warned() == ["Short", "ERP", "ERP", "ERP"]
+    clock.go(days=3)
+    assert warned() == ["Short", "ERP", "ERP", "ERP"]
