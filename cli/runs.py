@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import click
 
-from cli.failures import Group
+import jobs
+from cli.actors import actor
+from cli.failures import Group, note
 from cli.output import Column, json_option, say, write_fields, write_object, write_rows, write_table
+from cli.starting import start_due_pushes
+from errors import QueueAway
 from models import FlowKind
 from models.flow import SYNCS
+from services.listings import undo
 from services.runs import lifecycle as runs_lifecycle
 from services.runs import queries
 from services.shops import finding
@@ -34,10 +39,11 @@ ITEMS = (
     Column("STORED", "stored", right=True),
     Column("REASON", "reason", most=80),
 )
+UNDONE = (Column("SKU", "sku"), Column("ON HAND NOW", "now", right=True), Column("AFTER", "after", right=True))
 SHOWN_ITEMS = 50
 RUN_ID = click.IntRange(1, 2**31 - 1)
 
-group = Group("runs", help="Sync runs: list, show, stop.")
+group = Group("runs", help="Sync runs: list, show, stop; undo a stock update.")
 
 
 @group.command("list")
@@ -82,3 +88,41 @@ def stop(run_id: int) -> None:
     runs_lifecycle.request_stop(run_id)
     ended = runs_lifecycle.find_run(run_id).state == "finished"
     say(f"Run {run_id} is stopped." if ended else f"Run {run_id} stops before its next request to the shop.")
+
+
+@group.command("undo")
+@click.argument("run_id", metavar="ID", type=RUN_ID)
+@click.option(
+    "--where", type=click.Choice(("both", "here", "shop")), default="both", show_default=True,
+    help="Restore the numbers in Cartlink (here), in the shop, or both.",
+)  # fmt: skip
+@click.option("--preview", "only_preview", is_flag=True, help="Only show what would change.")
+@json_option
+def undo_run(run_id: int, where: undo.Where, only_preview: bool, as_json: bool) -> None:
+    """Undo a stock update. The next stock update of its shop waits for an approval."""
+    if only_preview:
+        _show_undo(undo.preview(run_id), as_json=as_json)
+        return
+    started = undo.start_undo(run_id, actor(), where)
+    if where != "shop":
+        say("The numbers here are restored.")
+    if started is not None:
+        try:
+            jobs.enqueue_run(started.id)
+        except QueueAway as trouble:
+            note(trouble.sentence())
+        say(f"Started: undo (run {started.id}).")
+    start_due_pushes()
+
+
+def _show_undo(found: undo.Preview, *, as_json: bool) -> None:
+    rows = [{"sku": item.sku, "now": item.now, "after": item.after} for item in found.items]
+    if as_json:
+        write_object({"listings": found.listings, "items": rows, "others": found.others})
+        return
+    say(
+        f"In the shop: {found.listings} {'listing gets' if found.listings == 1 else 'listings get'} back the quantity from before."
+    )
+    write_table([rows], UNDONE, "Here: nothing was edited or imported since the update before.")
+    if found.others:
+        say(f"Other shops that sell them: {', '.join(found.others)}.")

@@ -15,6 +15,7 @@ from api.resources import (
     shipments,
     stock_items,
     token,
+    undo,
     write_backs,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "shipments",
     "stock_items",
     "token",
+    "undo",
     "write_backs",
 ]

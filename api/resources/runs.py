@@ -109,7 +109,7 @@ class NewRun(Body):
 )  # fmt: skip
 def start_run(call: Call) -> Reply:
     run_id = lifecycle.create_run(row_id(call.body.integration_id), call.body.kind, call.actor)
-    return Reply(one_run(run_id), 202, {"Location": f"/api/v1/runs/{run_id}"}, after=lambda: _enqueue(run_id))
+    return Reply(one_run(run_id), 202, {"Location": f"/api/v1/runs/{run_id}"}, after=lambda: enqueue(run_id))
 
 
 @operation(
@@ -122,7 +122,7 @@ def stop_run(call: Call, run_id: int) -> Reply:
     return Reply(one_run(run_id), 202, {"Location": f"/api/v1/runs/{run_id}"})
 
 
-def _enqueue(run_id: int) -> None:
+def enqueue(run_id: int) -> None:
     """The row is stored: where the queue is away, a tick enqueues it later."""
     with suppress(QueueAway):
         enqueue_run(run_id)

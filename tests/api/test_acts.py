@@ -12,8 +12,11 @@ from extensions import db, writing
 from models import Allocation, IdempotencyKey, Integration, Order, Shipment, StockEntry, StockItem, SyncRun, WriteBack
 from models.types import utcnow
 from services.integrations import lifecycle
+from services.stock import items as stock_items
+from services.sync import execution
 from tests.api.conftest import Program, problem, program
 from tests.support.rows import make_integration, make_item, make_order
+from tests.support.shops import do, products, settled
 
 pytestmark = pytest.mark.both_databases
 
@@ -252,3 +255,32 @@ def test_the_body_is_json_and_of_a_size(app: Flask, erp: Program):
     problem(erp.ask("POST", "/stock-items", data=b" " * (2 * 1024 * 1024 + 1), content_type="application/json"), 413, "too_large")
     problem(erp.ask("POST", "/stock-items", data=b"{", content_type="application/json"), 400, "malformed_json")
     problem(erp.post(f"/orders/{1}/cancel", {"why": 1}), 400, "unexpected_body")
+
+
+def test_a_stock_update_is_previewed_and_undone(app, db, shop, erp):
+    ids = products(shop)
+    integration_id = settled(shop)
+    stock_items.set_stock("CUP", 33, "test")
+    pushed = do(integration_id, "stock")
+    path = f"/runs/{pushed.id}/undo"
+    seen = erp.get(path)
+    assert (seen["listings"], seen["other_integrations"]) == (1, [])
+    assert [(item["sku"], item["on_hand"], item["restored"]) for item in seen["stock_items"]] == [("CUP", 33, 20)]
+    answer = erp.post(path, {"where": "both"}, headers={"Idempotency-Key": "once"})
+    assert (answer.status_code, answer.json["kind"]) == (202, "undo")
+    # Sent again with its key it is the same undo.
+    assert erp.post(path, {"where": "both"}, headers={"Idempotency-Key": "once"}).json["id"] == answer.json["id"]
+    assert execution.perform(int(answer.json["id"])).outcome == "done"
+    assert (shop.store.amount(ids["CUP"]), on_hand()["CUP"]) == (20, 20)
+    problem(erp.post(path, {"where": "here"}), 409, "conflict")
+
+
+def test_here_alone_nothing_is_sent_to_the_shop(app, db, shop, erp):
+    ids = products(shop)
+    integration_id = settled(shop)
+    stock_items.set_stock("CUP", 33, "test")
+    pushed = do(integration_id, "stock")
+    answer = erp.post(f"/runs/{pushed.id}/undo", {"where": "here"})
+    assert (answer.status_code, answer.json["id"]) == (200, str(pushed.id))
+    assert (shop.store.amount(ids["CUP"]), on_hand()["CUP"]) == (33, 20)
+    problem(erp.post("/runs/999/undo", {}), 404, "not_found")

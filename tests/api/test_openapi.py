@@ -19,7 +19,7 @@ from api.operations import OPERATIONS, Operation
 from api.problems import Problem
 from channels import event_calls
 from extensions import writing
-from models import EventEndpoint
+from models import EventEndpoint, RunItem, SyncRun
 from models.types import utcnow
 from services.accounts.tokens import SCOPES
 from tests.api.conftest import Program, the_document, validator
@@ -42,6 +42,7 @@ BODIES = {
     "replay_events": {"after": "0"},
     "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "SKU", "units": 2}]},
     "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},
+    "undo_stock_update": {"where": "both"},
     "start_run": {"integration_id": "{integration_id}", "kind": "listings"},
 }
 """A body for each operation that takes one."""
@@ -53,6 +54,13 @@ def filled(body: Any, values: dict[str, Any]) -> Any:
     for name in ("ready_id", "integration_id", "listing_id"):
         text = text.replace(f"{{{name}}}", str(values[name]))
     return json.loads(text)
+
+
+def make_undoable(run_id: int, listing_id: int) -> None:
+    """Make the planted run a stock update that has sent something."""
+    with writing() as session:
+        session.execute(update(SyncRun).where(SyncRun.id == run_id).values(kind="stock", state="finished", finished_at=utcnow()))
+        session.execute(update(RunItem).where(RunItem.run_id == run_id).values(listing_id=listing_id))
 
 
 def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -119,6 +127,8 @@ def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted
                 decoding.decode_body(json.dumps(wrong).encode(), made.body)
     if made.conditional:
         headers["If-Match"] = f'"{erp.get(path)["version"]}"'
+    if made.name in ("preview_undo", "undo_stock_update"):
+        make_undoable(values["run_id"], values["listing_id"])
     if made.name == "resume_event_endpoint":
         with writing() as session:
             session.execute(update(EventEndpoint).values(paused_at=utcnow()))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from models import RunItem
+import pytest
+from sqlalchemy import select
+
+from models import RunItem, SyncRun
 from models.flow import SYNCS
 from services.runs import lifecycle
+from services.stock import items
+from services.sync import execution
 from tests.support.rows import make_integration
+from tests.support.shops import do, products, settled
 
 
 @pytest.mark.both_databases
@@ -71,3 +77,23 @@ def test_a_run_that_waits_is_stopped_at_once_and_one_at_work_is_asked(commands):
     lifecycle.claim(at_work)
     assert commands.done("runs", "stop", str(at_work)) == f"Run {at_work} stops before its next request to the shop.\n"
     assert lifecycle.find_run(at_work).stop_requested
+
+
+def test_a_stock_update_is_undone_after_a_look_at_what_it_changes(app, db, shop, commands):
+    ids = products(shop)
+    integration_id = settled(shop)
+    items.set_stock("CUP", 33, "test")
+    pushed = do(integration_id, "stock")
+    seen = json.loads(commands.done("runs", "undo", str(pushed.id), "--preview", "--json"))
+    assert seen == {"listings": 1, "items": [{"sku": "CUP", "now": 33, "after": 20}], "others": []}
+    assert "CUP" in commands.done("runs", "undo", str(pushed.id), "--preview")
+    assert items.find_stock_item("CUP").on_hand == 33
+    answer = commands.done("runs", "undo", str(pushed.id))
+    assert "The numbers here are restored." in answer and "Started: undo (run" in answer
+    started = db.session.scalars(select(SyncRun).where(SyncRun.kind == "undo")).one()
+    assert execution.perform(started.id).outcome == "done"
+    assert (shop.store.amount(ids["CUP"]), items.find_stock_item("CUP").on_hand) == (20, 20)
+    # The stock run that followed would still be under way.
+    lifecycle.request_stop(db.session.scalar(lifecycle.live_run(integration_id, "stock")).id)
+    assert "restored already" in commands.refused("runs", "undo", str(pushed.id), "--where", "here")
+    assert "sent no quantities" in commands.refused("runs", "undo", "1", "--preview")
