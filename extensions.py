@@ -88,6 +88,11 @@ def acting(actor: str, cause: str) -> Iterator[None]:
         _acting.reset(token)
 
 
+def who_acts() -> tuple[str, str]:
+    """Who or what acts in this thread, and the cause; both empty where nobody said so."""
+    return _acting.get()
+
+
 @contextmanager
 def writing() -> Iterator[Session]:
     """One transaction that writes: committed at the end, rolled back on any exception.

@@ -7,6 +7,7 @@ every error into its sentence, ``progress`` shows a run that is done in place.
 from flask import Flask
 
 from cli import (
+    audit,
     backup,
     doctor,
     integrations,
@@ -37,6 +38,7 @@ GROUPS = (
     runs.group,
     users.group,
     tokens.group,
+    audit.group,
     keys.group,
     privacy.group,
     backup.group,

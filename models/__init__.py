@@ -1,6 +1,7 @@
 """The tables, one file a noun: columns, constraints, small properties, no I/O."""
 
 from models.api_token import ApiToken
+from models.audit import AuditEntry
 from models.carrier import Carrier
 from models.draft import Draft
 from models.drift import Drift
@@ -13,12 +14,12 @@ from models.integration import Integration, Shop
 from models.list_view import ListView
 from models.lookup import Lookup
 from models.notification import Delivery, KnownBrowser, Notification, Preference
-from models.order import Allocation, Order, OrderChange, OrderLine
+from models.order import Allocation, HoldChange, Order, OrderChange, OrderLine
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
 from models.sales import SalesOfDay, SalesOfSku
 from models.seller import Seller
-from models.setting import Setting, SettingChange
+from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
 from models.stock_file import StockFile, StockFilePart, StockFileRow
@@ -30,6 +31,7 @@ from models.user import User, UserCode, UserSession
 __all__ = [
     "Allocation",
     "ApiToken",
+    "AuditEntry",
     "Delivery",
     "Draft",
     "Drift",
@@ -42,6 +44,7 @@ __all__ = [
     "EventState",
     "Flow",
     "FlowKind",
+    "HoldChange",
     "IdempotencyKey",
     "Incident",
     "IncidentEvent",
@@ -65,7 +68,6 @@ __all__ = [
     "SalesOfSku",
     "Seller",
     "Setting",
-    "SettingChange",
     "Shipment",
     "ShipmentFile",
     "ShipmentLine",

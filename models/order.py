@@ -280,3 +280,17 @@ class OrderChange(Model):
             "ix_order_change_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
         ),
     )
+
+
+class HoldChange(Model):
+    """An order was put on hold, released, or is held for another reason: the reasons before and after, empty where nothing holds it.
+    What held an order when it was imported is the ``before`` of its first row, or what holds it now."""
+
+    __tablename__ = "hold_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("order.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    actor: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    before: Mapped[str] = mapped_column(Text, default="")
+    after: Mapped[str] = mapped_column(Text, default="")

@@ -252,8 +252,9 @@ class Filler:
             f"{self.at('b.n * 60')}, 5, 4, CASE WHEN b.n % 20 = 0 THEN 'open' ELSE 'ours' END, '' FROM bench_n b WHERE b.n < {self.size.listings // 10}"
         )
         self.run(
-            f"INSERT INTO setting_change (id, at, actor, integration_id, subject, name, before, after) SELECT {FIRST_ID} + b.n, "
-            f"{self.at('b.n * 60')}, 'user:ann', 1 + b.n % {SHOPS}, '', 'enabled', 'true', 'false' FROM bench_n b WHERE b.n < {orders // 10}"
+            f"INSERT INTO audit_entry (id, at, actor, kind, object, object_id, integration_id, changes) SELECT {FIRST_ID} + b.n, "
+            f"{self.at('b.n * 60')}, 'user:ann', 'integration.switched', 'integration', 1 + b.n % {SHOPS}, 1 + b.n % {SHOPS}, "
+            f"'[[\"enabled\", true, false]]' FROM bench_n b WHERE b.n < {orders // 10}"
         )
         self.run(
             f"INSERT INTO incident (id, integration_id, cause, since, opened_at, resolved_at, resolution, reopened, facts) "
@@ -274,7 +275,7 @@ class Filler:
 
 TABLES = (
     "shop", "integration", "flow", "stock_item", "listing", "link", "order", "order_line", "allocation", "sync_run", "run_item", "stock_entry",
-    "shipment", "write_back", "daily_reconciliation", "drift", "setting_change", "incident",
+    "shipment", "write_back", "daily_reconciliation", "drift", "audit_entry", "incident",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: who changed which setting."""
+"""The audit trail: who changed what."""
 
 from blueprints.security import audit
 

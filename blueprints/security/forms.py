@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from wtforms import SearchField, SelectField
+from datetime import date, datetime, time, timedelta
 
+from wtforms import SearchField, SelectField, StringField
+from wtforms.widgets import DateInput
+
+from blueprints.formats import reader_zone
 from blueprints.forms import ShopFilter, choices, shop_field
+from services.security import trail
+from services.security.trail import Reader, Wanted
 
-SORTS = {"": "Newest first", "oldest": "Oldest first", "who": "Who", "what": "Setting"}
+SORTS = {"": "Newest first", "oldest": "Oldest first"}
 
 
 class ChangeFilter(ShopFilter):
-    q = SearchField("Setting or who")
+    """``since`` and ``until`` are days of the reader, both included. One that is no day counts as none."""
+
+    q = SearchField("Name, number or SKU")
+    who = SelectField("Who", default="")
+    of = SelectField("What", default="")
     shop = shop_field()
+    since = StringField("From", widget=DateInput())
+    until = StringField("To", widget=DateInput())
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
+
+    def process(self, *args: object, **kwargs: object) -> None:
+        self.who.choices = choices({"": "Anyone", **trail.actors()})
+        self.of.choices = choices({"": "Anything", **trail.objects()})
+        super().process(*args, **kwargs)
+
+    def wanted(self, reader: Reader, object_id: int | None) -> Wanted:
+        """What the list is filtered by. ``object_id`` counts where the kind of the object is chosen."""
+        until = _day(self.until.data)
+        return Wanted(
+            reader, self.who.data, self.of.data, object_id if self.of.data else None, self.integration_id, self.q.data,
+            _start_of(_day(self.since.data)), _start_of(until + timedelta(days=1) if until else None), self.sort.data,
+        )  # fmt: skip
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    # The beginning and the end of a day at the very ends of time lie outside of it in some zones.
+    return found if 2 <= found.year <= 9997 else None
+
+
+def _start_of(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(), reader_zone()) if day else None

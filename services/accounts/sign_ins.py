@@ -22,7 +22,12 @@ from models import User, UserSession
 from models.types import utcnow
 from models.user import ROLES
 from services.common.results import changed_rows
+from services.security import audit
+from services.security.audit import About, record_change
 
+SIGNED_IN = audit.kind("user.signed_in", "Signed in")
+SIGNED_OUT = audit.kind("user.signed_out", "Signed out")
+SESSIONS_ENDED = audit.kind("user.sessions_ended", "Sessions ended")
 NOTED_EVERY = timedelta(minutes=1)
 """The last use of a session is stored at most this often, so that most pages do not write."""
 
@@ -81,6 +86,8 @@ def begin_session(user_id: int, address: str, agent: str) -> str:
             UserSession(user_id=user_id, token_hash=_hash(token), seen_at=now, created_at=now,
                         expires_at=now + current_config().session_lifetime, address=address[:45], agent=agent[:300])
         )  # fmt: skip
+        name = _name_of(user_id)
+        record_change(SIGNED_IN, About(user_id, name), {"address": (None, address[:45])}, f"user:{name}")
     return token
 
 
@@ -135,6 +142,7 @@ def end_session(user_id: int, session_id: int) -> None:
     """End one session. Raises NotFound if it is not this user's, or has ended."""
     with writing() as session:
         ended = session.execute(delete(UserSession).where(UserSession.id == session_id, UserSession.user_id == user_id))
+        _note_ended(user_id, changed_rows(ended))
     if changed_rows(ended) != 1:
         raise NotFound("That session has ended already.")
 
@@ -142,13 +150,28 @@ def end_session(user_id: int, session_id: int) -> None:
 def end_token(token: str) -> None:
     """End the session of this token. Repeating it is harmless."""
     with writing() as session:
-        session.execute(delete(UserSession).where(UserSession.token_hash == _hash(token)))
+        held = session.scalar(select(UserSession).where(UserSession.token_hash == _hash(token)))
+        if held is not None:
+            name = _name_of(held.user_id)
+            record_change(SIGNED_OUT, About(held.user_id, name), actor=f"user:{name}")
+            session.delete(held)
 
 
 def end_all(user_id: int) -> int:
     """End all sessions of a user. Returns their number."""
     with writing() as session:
-        return changed_rows(session.execute(delete(UserSession).where(UserSession.user_id == user_id)))
+        ended = changed_rows(session.execute(delete(UserSession).where(UserSession.user_id == user_id)))
+        _note_ended(user_id, ended)
+        return ended
+
+
+def _note_ended(user_id: int, ended: int) -> None:
+    """Record that sessions were ended other than by signing out. Call it inside ``writing()``."""
+    record_change(SESSIONS_ENDED, About(user_id, _name_of(user_id)), {"sessions": (ended, 0)})
+
+
+def _name_of(user_id: int) -> str:
+    return db.session.scalar(select(User.name).where(User.id == user_id)) or ""
 
 
 def _hash(token: str) -> bytes:

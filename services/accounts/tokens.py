@@ -30,7 +30,12 @@ from models.user import ROLES
 from services.accounts import token_expiry, users
 from services.common.client_networks import client_address
 from services.notify import notifications
-from services.security.audit import note_change
+from services.security import audit
+from services.security.audit import CHANGED, About, record_change
+
+CREATED = audit.kind("api_token.created", "API token created")
+ROTATED = audit.kind("api_token.rotated", "API token rotated")
+REVOKED = audit.kind("api_token.revoked", "API token revoked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +165,15 @@ def create_token(
                     f"The role of {user.name} does not allow {', '.join(refused)}.", "Choose fewer scopes.", "scopes"
                 )
             _refuse_too_many(user)
-            session.add(
-                ApiToken(public_id=public_id, user_id=user_id, name=name, name_key=users.key_of(name), token_hash=_hash(token),
-                         scopes=chosen, addresses=networks, created_by=actor[:100], expires_at=expires_at,
-                         warned=token_expiry.stage_of(expires_at - utcnow()))
+            row = ApiToken(
+                public_id=public_id, user_id=user_id, name=name, name_key=users.key_of(name), token_hash=_hash(token),
+                scopes=chosen, addresses=networks, created_by=actor[:100], expires_at=expires_at,
+                warned=token_expiry.stage_of(expires_at - utcnow()),
             )  # fmt: skip
-            note_change(actor, None, "api_token", None, f"{', '.join(chosen)}; expires {expires_at:%Y-%m-%d}", name)
+            session.add(row)
+            session.flush()
+            changes = {"scopes": (None, chosen), "allowed_addresses": (None, networks or None), "expires_at": (None, expires_at)}
+            record_change(CREATED, About(row.id, name), {**changes, "acts_for": (None, user.name)}, actor)
             notifications.notify_user(user_id, "token", f"It is called {name}.")
     except IntegrityError:
         raise NameTaken(f"There is a token called {name} already.", "Choose another name, or revoke that token first.") from None
@@ -271,7 +279,7 @@ def rotate_token(public_id: str, actor: str, *, days: int = DAYS, overlap_hours:
         row = _locked(public_id)
         if row.revoked_at is not None or row.expires_at <= now:
             raise Conflict(f"The token {row.name} is not valid any more.", "Create another one.")
-        note_change(actor, None, "api_token", "valid", f"rotated; expires {expires_at:%Y-%m-%d}", row.name)
+        record_change(ROTATED, About(row.id, row.name), {"token": CHANGED, "expires_at": (row.expires_at, expires_at)}, actor)
         row.previous_hash, row.previous_until = row.token_hash, min(now + timedelta(hours=overlap_hours), row.expires_at)
         row.token_hash, row.expires_at, row.warned = _hash(token), expires_at, token_expiry.stage_of(expires_at - now)
         return Issued(row.public_id, row.name, token, expires_at)
@@ -283,7 +291,7 @@ def revoke_token(public_id: str, actor: str) -> str:
         row = _locked(public_id)
         if row.revoked_at is None:
             row.revoked_at = utcnow()
-            note_change(actor, None, "api_token", "valid", "revoked", row.name)
+            record_change(REVOKED, About(row.id, row.name), actor=actor)
         return row.name
 
 

@@ -15,8 +15,11 @@ from models.types import utcnow
 from services.accounts import one_time_codes, users
 from services.common.results import changed_rows
 from services.notify import notifications
-from services.security import vault
+from services.security import audit, vault
+from services.security.audit import About, record_change
 
+SWITCHED_ON = audit.kind("user.two_step_on", "Two-step sign-in switched on")
+SWITCHED_OFF = audit.kind("user.two_step_off", "Two-step sign-in switched off")
 STEP = 30
 WRONG = ("That code is wrong.", "Enter the six digits that your app shows now. Each code works once.", "code")
 
@@ -60,6 +63,7 @@ def confirm_setup(user_id: int, code: str) -> None:
         if user.two_step_next_encrypted != encrypted:
             raise Conflict("The set-up was started again elsewhere.", "Load the page again.")
         user.two_step_encrypted, user.two_step_next_encrypted, user.two_step_last = encrypted, None, step
+        record_change(SWITCHED_ON, About(user_id, user.name), actor=f"user:{user.name}")
         notifications.notify_user(user_id, "two_step_on")
 
 
@@ -69,6 +73,7 @@ def switch_off(user_id: int) -> None:
         user = session.get_one(User, user_id, with_for_update=True)
         if user.two_step_encrypted is not None:
             notifications.notify_user(user_id, "two_step_off")
+            record_change(SWITCHED_OFF, About(user_id, user.name), actor=f"user:{user.name}")
         user.two_step_encrypted = user.two_step_next_encrypted = None
 
 

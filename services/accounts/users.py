@@ -22,7 +22,15 @@ from services.accounts import one_time_codes, passwords
 from services.common.paging import Page, page_of
 from services.common.text import one_line
 from services.notify import notifications
+from services.security import audit
+from services.security.audit import CHANGED, About, record_change
 
+CREATED = audit.kind("user.created", "User created")
+CHANGED_USER = audit.kind("user.changed", "User changed")
+DISABLED = audit.kind("user.disabled", "User disabled")
+ENABLED = audit.kind("user.enabled", "User enabled")
+LINK_ISSUED = audit.kind("user.link_issued", "One-time link created")
+PASSWORD_CHANGED = audit.kind("user.password_changed", "Password changed")
 LONGEST_NAME = 60
 PAGE_SIZE = 50
 CODE_GONE = "That code is no longer valid. It was used, replaced by a newer one, or is older than a day."
@@ -72,6 +80,7 @@ def make_first_owner(code: str, name: str, password: str) -> int:
         user.password_hash, user.password_set_at = hashed, now
         session.add(user)
         session.flush()
+        record_change(CREATED, _about(user), {"role": (None, "owner")}, f"user:{name}")
         return user.id
 
 
@@ -89,6 +98,7 @@ def create_user(name: str, role: str, actor: str, *, sees_customers: bool = Fals
             user.password_hash, user.password_set_at = hashed, utcnow() if hashed else None
             session.add(user)
             session.flush()
+            record_change(CREATED, _about(user), {"role": (None, role), "sees_customers": (False, sees_customers)}, actor)
             return user.id
     except IntegrityError:
         raise NameTaken(f"There is a user called {name} already.", "Choose another name.") from None
@@ -162,6 +172,8 @@ def change_role(user_id: int, role: str, sees_customers: bool) -> None:
         user = _locked(user_id)
         if role != "owner":
             _refuse_last_owner(user, owners)
+        changes = {"role": (user.role, role), "sees_customers": (user.sees_customers, sees_customers)}
+        record_change(CHANGED_USER, _about(user), changes)
         user.role, user.sees_customers = role, sees_customers
         session.flush()
 
@@ -172,6 +184,7 @@ def disable_user(user_id: int) -> str:
         owners = _locked_owners()
         user = _locked(user_id)
         _refuse_last_owner(user, owners)
+        record_change(DISABLED, _about(user), {"disabled": (user.disabled_at is not None, True)})
         user.disabled_at = user.disabled_at or utcnow()
         _end_everything(user)
         return f"{user.name} is signed out everywhere and can no longer sign in."
@@ -181,6 +194,7 @@ def enable_user(user_id: int) -> str:
     """Let a disabled user sign in again with the same password. Returns a sentence that says so. Raises NotFound."""
     with writing():
         user = _locked(user_id)
+        record_change(ENABLED, _about(user), {"disabled": (user.disabled_at is not None, False)})
         user.disabled_at = None
         return f"{user.name} can sign in again."
 
@@ -193,8 +207,10 @@ def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
         raise Conflict(f"{user.name} is disabled.", "Enable the user first.")
     with writing():
         notifications.notify_user(user_id, "link")
+        user = _locked(user_id)
+        record_change(LINK_ISSUED, _about(user))
         if two_step_off:
-            user = _locked(user_id)
+            record_change(CHANGED_USER, _about(user), {"two_step_sign-in": (user.two_step_encrypted is not None, False)})
             if user.two_step_encrypted is not None:
                 notifications.notify_user(user_id, "two_step_off")
             user.two_step_encrypted = user.two_step_next_encrypted = None
@@ -228,6 +244,7 @@ def set_password(code: str, password: str) -> str:
             raise NotFound(CODE_GONE, "Ask for a new link.")
         user = _locked(user_id)
         user.password_hash, user.password_set_at = hashed, now
+        record_change(PASSWORD_CHANGED, _about(user), {"password": CHANGED}, f"user:{name}")
         _end_everything(user)
         notifications.notify_user(user_id, "password")
     return name
@@ -242,6 +259,7 @@ def change_password(user_id: int, current: str, new: str) -> None:
     with writing():
         user = _locked(user_id)
         user.password_hash, user.password_set_at = hashed, utcnow()
+        record_change(PASSWORD_CHANGED, _about(user), {"password": CHANGED}, f"user:{user.name}")
         _end_everything(user)
         notifications.notify_user(user_id, "password")
 
@@ -277,11 +295,17 @@ def is_right_password(user_id: int, password: str) -> bool:
 def set_zone(user_id: int, zone: str) -> None:
     """Set the time zone in which a user sees times; empty for the browser's."""
     with writing():
-        _locked(user_id).zone = zone[:60]
+        user = _locked(user_id)
+        record_change(CHANGED_USER, _about(user), {"time_zone": (user.zone, zone[:60])})
+        user.zone = zone[:60]
 
 
 def _user(name: str, role: str, actor: str) -> User:
     return User(name=name, name_key=key_of(name), role=role, created_by=actor[:100])
+
+
+def _about(user: User) -> About:
+    return About(user.id, user.name)
 
 
 def _called(name: str) -> Select[User]:

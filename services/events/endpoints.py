@@ -20,13 +20,17 @@ from models.types import utcnow
 from services.common.channel_limits import channel_limits
 from services.events import log, pauses
 from services.events.types import TYPES
-from services.security import vault
-from services.security.audit import note_change
+from services.security import audit, vault
+from services.security.audit import CHANGED, About, record_change
 
 MOST = 50
 OVERLAP = timedelta(hours=24)
 """How long the previous secret signs too after a rotation."""
-SUBJECT = "event endpoint"
+CREATED = audit.kind("event_endpoint.created", "Event endpoint added")
+CHANGED_ENDPOINT = audit.kind("event_endpoint.changed", "Event endpoint changed")
+SECRET_RENEWED = audit.kind("event_endpoint.secret_renewed", "Secret of the event endpoint renewed")
+REMOVED = audit.kind("event_endpoint.removed", "Event endpoint removed")
+RESUMED = audit.kind("event_endpoint.resumed", "Event endpoint resumed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def create_endpoint(name: str, address: Address, types: Sequence[str], actor: st
         )  # fmt: skip
         session.add(row)
         session.flush()
-        note_change(actor, None, "url", None, row.place, _subject(row))
+        record_change(CREATED, _about(row), {"url": (None, row.place), "types": (None, types)}, actor)
         return Secret(row.id, secret)
 
 
@@ -91,14 +95,16 @@ def change_endpoint(endpoint_id: int, actor: str, **values: Any) -> None:
     url = None if address is None else address.url
     with writing():
         row = _locked(endpoint_id)
+        changes = {field: (getattr(row, field), value) for field, value in values.items()}
         if url is not None and vault.decrypt(row.url_encrypted) != url:
-            note_change(actor, None, "url", row.place, f"{place_of(url)} (changed)", _subject(row))
+            changes["url"] = (row.place, f"{place_of(url)} (changed)")
             row.url_encrypted, row.place = vault.encrypt(url), place_of(url)
             row.due_at, row.failures = utcnow(), 0
+        record_change(CHANGED_ENDPOINT, _about(row), changes, actor)
         for field, value in values.items():
-            note_change(actor, None, field, getattr(row, field), value, _subject(row))
             setattr(row, field, value)
-        row.changed_at, row.changed_by = utcnow(), actor
+        if any(before != after for before, after in changes.values()):
+            row.changed_at, row.changed_by = utcnow(), actor
 
 
 def rotate_secret(endpoint_id: int, actor: str, secret: str = "") -> Secret:
@@ -109,7 +115,7 @@ def rotate_secret(endpoint_id: int, actor: str, secret: str = "") -> Secret:
         row.previous_secret_encrypted, row.previous_until = row.secret_encrypted, utcnow() + OVERLAP
         row.secret_encrypted = vault.encrypt(secret)
         row.changed_at, row.changed_by = utcnow(), actor
-        note_change(actor, None, "secret", None, "renewed", _subject(row))
+        record_change(SECRET_RENEWED, _about(row), {"secret": CHANGED}, actor)
     return Secret(endpoint_id, secret)
 
 
@@ -117,7 +123,7 @@ def remove_endpoint(endpoint_id: int, actor: str) -> None:
     """Remove it with its deliveries. Raises NotFound."""
     with writing() as session:
         row = _locked(endpoint_id)
-        note_change(actor, None, "url", row.place, None, _subject(row))
+        record_change(REMOVED, _about(row), actor=actor)
         pauses.end(endpoint_id, "endpoint_removed", actor)
         session.flush()
         session.delete(row)
@@ -138,7 +144,9 @@ def resume_endpoint(endpoint_id: int, actor: str, *, replay: bool = True) -> Non
         else:
             row.position = log.newest_position()
             session.execute(waiting.values(state="failed", finished_at=utcnow()))
-        note_change(actor, None, "paused", True, False, _subject(row))
+        record_change(
+            RESUMED, _about(row), {"paused": (True, False), "events_since_then": (None, "sent" if replay else "left out")}, actor
+        )
         pauses.end(endpoint_id, "resumed", actor)
 
 
@@ -173,8 +181,8 @@ def _locked(endpoint_id: int) -> EventEndpoint:
     return row
 
 
-def _subject(row: EventEndpoint) -> str:
-    return f"{SUBJECT} {row.name}"[:100]
+def _about(row: EventEndpoint) -> About:
+    return About(row.id, row.name)
 
 
 def _checked_name(name: str) -> str:

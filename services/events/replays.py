@@ -15,7 +15,12 @@ from models import Event, EventAttempt, EventDelivery, EventEndpoint
 from models.types import utcnow
 from services.events import endpoints, log
 from services.events.types import TYPES
+from services.security import audit
+from services.security.audit import About, record_change
 
+TESTED = audit.kind("event_endpoint.tested", "Test event sent")
+REPLAYED = audit.kind("event_endpoint.replayed", "Events sent once more")
+RETRIED = audit.kind("event_endpoint.delivery_retried", "Delivery tried again")
 MOST = 10_000
 """Events sent once more at a time."""
 
@@ -39,6 +44,7 @@ def send_test(endpoint_id: int, name: str) -> int:
         delivery.content = example(name, delivery.key)
         session.add(delivery)
         session.flush()
+        record_change(TESTED, About(endpoint.id, endpoint.name), {"type": (None, name)})
         endpoint.due_at = utcnow()
         return delivery.id
 
@@ -74,6 +80,7 @@ def replay(endpoint_id: int, asked: Asked) -> int:
         ).where(*where)  # fmt: skip
         session.execute(insert(EventDelivery.__table__).from_select(columns, source))
         endpoint.due_at = now
+        record_change(REPLAYED, About(endpoint.id, endpoint.name), {"events": (None, number)})
         return number
 
 
@@ -89,6 +96,7 @@ def try_again(delivery_id: int) -> int:
         again = update(EventDelivery).where(EventDelivery.id == delivery_id)
         session.execute(again.values(state="waiting", due_at=utcnow(), created_at=utcnow(), finished_at=None))
         endpoint.due_at = utcnow()
+        record_change(RETRIED, About(endpoint.id, endpoint.name), {"delivery": (None, delivery.key)})
         return endpoint.id
 
 

@@ -23,13 +23,17 @@ from services.common.results import changed_rows
 from services.common.text import one_line
 from services.monitoring.connection_state import make_all_due
 from services.order_basics.columns import SETTINGS
-from services.security import vault
-from services.security.audit import note_change
+from services.security import audit, vault
+from services.security.audit import About, record_change
 from services.shipping import write_backs
 from services.shops import flows, health
 from services.shops.finding import get_integration, present
 from services.stock import released
 
+CONNECTED = audit.kind("integration.connected", "Connected")
+SWITCHED = audit.kind("integration.switched", "Enabled or disabled")
+RESUMED = audit.kind("integration.resumed", "Resumed")
+REMOVED = audit.kind("integration.removed", "Removed")
 MAX_NAME = 100
 EARLIEST = 2000
 """The year before which no order was placed: X-Cart is younger. A day of the year 1 cannot be shown in all time zones."""
@@ -96,7 +100,8 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
             if _other_settings_before(integration) or shop.released_at is not None:
                 integration.evaluate_due_at = now
             released.reserve_again(shop.id, actor)
-            note_change(actor, integration.id, "integration", None, f"connected to {check.endpoint}")
+            added = {"name": (None, name), "end_point": (None, check.endpoint)}
+            record_change(CONNECTED, About(integration.id, name, integration.id), added, actor)
             integration_id = integration.id
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
@@ -198,7 +203,7 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
         if not changed_rows(switched) and session.scalar(IS_THERE, asked) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
         if changed_rows(switched):
-            note_change(actor, integration_id, "enabled", not enabled, enabled)
+            record_change(SWITCHED, About(integration_id, "", integration_id), {"enabled": (not enabled, enabled)}, actor)
             if enabled:
                 _make_due(integration_id)
             else:
@@ -217,7 +222,7 @@ def _resume(integration_id: int, actor: str) -> None:
         .values(paused_at=None, pause_warned_at=None)
     )
     if changed_rows(resumed):
-        note_change(actor, integration_id, "paused", True, False)
+        record_change(RESUMED, About(integration_id, "", integration_id), {"paused": (True, False)}, actor)
         _make_due(integration_id)
         flows.plan(integration_id, FlowKind.CONNECTION, None)
         health.restart_failures(db.session.get_one(Integration, integration_id))
@@ -239,7 +244,8 @@ def remove_integration(integration_id: int, actor: str, *, keep_reserved: bool =
             raise NotFound("That integration has been removed already.", "Go back to the list of integrations.")
         integration.enabled = False
         integration.removed_at = utcnow()
-        note_change(actor, integration_id, "integration", integration.name, "removed")
+        kept = None if keep_reserved else {"reserved_units": ("kept", "released")}
+        record_change(REMOVED, About(integration_id, integration.name, integration_id), kept, actor)
         integration.key_encrypted, integration.key_last4 = b"", ""
         end_queued_runs(integration_id)
         if not keep_reserved:

@@ -17,7 +17,8 @@ from models.types import utcnow
 from services.integrations.lifecycle import EARLIEST, TOO_EARLY, clean_name
 from services.orders import evaluation
 from services.reports import reconciliation
-from services.security.audit import note_change
+from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import finding, kinds
 from services.stock import items, ledger
 
@@ -31,6 +32,7 @@ OF_ORDERS = frozenset(
 OF_LISTINGS = frozenset({"with_variants", "take_shop_stock"})
 OF_SHOP = frozenset({"stock_buffer", "stock_cap", "zone"})
 """Columns of models.Shop; all others are columns of models.Integration."""
+CHANGED = audit.kind("integration.changed", "Settings changed")
 STATUSES = ("processed_status", "part_shipped_status", "cancelled_status")
 """The status that an order gets in the shop when it is shipped, shipped in part, or cancelled here."""
 LIMITS = {
@@ -61,14 +63,11 @@ def change_settings(integration_id: int, changes: Mapping[str, Any], actor: str)
             integration = _present(integration_id)
             _check_statuses(integration, changes)
             shop = session.get_one(Shop, integration.shop_id, with_for_update=True)
-            changed = set()
-            for name, value in sorted(changes.items()):
-                before = value_of(integration, name)
-                if before == value:
-                    continue
-                changed.add(name)
-                note_change(actor, integration_id, name, before, value)
-                _set(integration, shop, name, value)
+            before = {name: value_of(integration, name) for name in sorted(changes)}
+            changed = {name for name, value in before.items() if value != changes[name]}
+            record_change(CHANGED, _about(integration), {name: (before[name], changes[name]) for name in sorted(changed)}, actor)
+            for name in sorted(changed):
+                _set(integration, shop, name, changes[name])
             _follow_up(integration, shop, changed)
             session.flush()
     except IntegrityError:
@@ -170,11 +169,15 @@ def set_flow(integration_id: int, kind: str, enabled: bool, actor: str) -> None:
     with writing():
         integration = _present(integration_id)
         if integration.flows[kind].enabled != enabled:
-            note_change(actor, integration_id, setting, not enabled, enabled)
+            record_change(CHANGED, _about(integration), {setting: (not enabled, enabled)}, actor)
             for each in kinds:
                 integration.flows[each].enabled = enabled
             if enabled:
                 integration.flows[kind].due_at = utcnow()
+
+
+def _about(integration: Integration) -> About:
+    return About(integration.id, integration_id=integration.id)
 
 
 def _present(integration_id: int) -> Integration:

@@ -21,8 +21,9 @@ from models.types import utcnow
 from services.common.batches import stamp
 from services.common.deadlocks import retry_on_deadlock
 from services.common.results import changed_rows
+from services.listings.audited import LOSS_APPROVED
 from services.runs.lease import Lease
-from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import flows
 
 CONFIRM_AFTER = timedelta(minutes=10)
@@ -102,7 +103,7 @@ def approve(integration_id: int, actor: str) -> int:
         shop.loss_at, shop.loss_count, shop.loss_known = None, 0, 0
         count = _gone(_present(shop.id), Listing.missed > 0)
         settle_products(shop.id)
-        audit.note_change(actor, integration.id, "listings_gone", 0, count)
+        record_change(LOSS_APPROVED, About(integration.id, "", integration.id), {"listings": (None, count)}, actor)
         return count
 
 

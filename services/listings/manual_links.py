@@ -13,7 +13,9 @@ from models import Link, Listing, Shop, StockItem
 from models.sku_key import sku_key, tidy
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
-from services.stock import allocations, ledger
+from services.listings.audited import CHANGED, LINKED, about_listings, in_words, parts_of
+from services.security.audit import About, record_change, record_changes
+from services.stock import allocations, items, ledger
 from services.stock.skus import FoundItems, find_items
 from services.stock.waiting_lines import follow_links
 
@@ -50,8 +52,10 @@ def remove_link(link_id: int, actor: str) -> int:
         listing = session.get_one(Listing, get_link(link_id).listing_id)
         items = ledger.load_items(session.scalars(select(Link.stock_item_id).where(Link.listing_id == listing.id)))
         session.execute(select(Shop.id).where(Shop.id == listing.shop_id).with_for_update())
+        before = parts_of(listing.id)
         session.delete(get_link(link_id))
         session.flush()
+        record_changes(LINKED, about_listings([listing.id]), {"stock_items": (before, parts_of(listing.id))}, actor)
         left = session.scalars(select(Link).where(Link.listing_id == listing.id)).all()
         return _follow(listing, [items[link.stock_item_id] for link in left], actor)
 
@@ -97,6 +101,8 @@ def no_such_item(sku: str, named: FoundItems) -> AppError:
 
 
 def _link(listing: Listing, parts: Sequence[tuple[StockItem, int]], actor: str) -> int:
+    linked = {"stock_items": (parts_of(listing.id), in_words([(item.sku, units) for item, units in parts]))}
+    record_changes(LINKED, about_listings([listing.id]), linked, actor)
     db.session.execute(delete(Link).where(Link.listing_id == listing.id))
     for item, units in parts:
         db.session.add(Link(listing_id=listing.id, stock_item_id=item.id, units=units, made_by="hand"))
@@ -119,6 +125,8 @@ def set_do_not_push(listing_ids: Sequence[int], off: bool, actor: str) -> int:
     with writing() as session:
         ledger.load_items(session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(listing_ids))))
         listings = session.scalars(select(Listing).where(Listing.id.in_(listing_ids)).options(selectinload(Listing.links))).all()
+        differ = [listing.id for listing in listings if listing.do_not_push != off]
+        record_changes(CHANGED, about_listings(differ), {"do_not_push": (not off, off)}, actor)
         for listing in listings:
             listing.do_not_push, listing.stale = off, True
         session.flush()
@@ -163,6 +171,7 @@ def _take(listing: Listing, actor: str) -> bool:
     if item.on_hand == wanted:
         return False
     reason = ledger.Reason(actor, "set", note=f"the shop's quantity, seen {utcnow():%Y-%m-%d %H:%M} UTC")
+    record_change(items.CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, wanted)}, actor)
     ledger.enter(item, reason, on_hand=wanted - item.on_hand)
     allocations.pass_on([item], actor=actor)
     ledger.request_push([item.id])

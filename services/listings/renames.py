@@ -22,6 +22,8 @@ from models.order import OPEN_STATES
 from models.sku_key import sku_key
 from services.common.deadlocks import retry_on_deadlock
 from services.listings import linking
+from services.listings.audited import RENAME_SETTLED, about_listings
+from services.security.audit import record_changes
 from services.stock import ledger, skus, waiting_lines
 
 RENAMED, DECIDE = "renamed", "decide"
@@ -123,7 +125,10 @@ def settle(listing_id: int, same_goods: bool, actor: str) -> Settled:
         if not listing.was_renamed:
             raise Conflict("That listing was not renamed, or somebody has decided already.", "Look at the listing again.")
         session.execute(select(Shop.id).where(Shop.id == listing.shop_id).with_for_update())
+        renamed_from = listing.renamed_from
         released = _keep(listing) if same_goods else _part(listing, actor)
+        decided = {"goods": (None, "the same" if same_goods else "other"), "sku": (renamed_from, listing.sku)}
+        record_changes(RENAME_SETTLED, about_listings([listing_id]), decided, actor)
         listing.clear_failure()
         listing.rename_state, listing.stale = "", True
         session.flush()

@@ -21,8 +21,10 @@ from models import Drift, FlowKind, Integration, Link, Listing, RunItem, SyncRun
 from models.sku_key import sku_key
 from models.types import utcnow
 from services.listings import linking, push_results
+from services.listings.audited import PUSH_APPROVED
 from services.listings.push_results import Change, Tally
 from services.runs.lease import Lease
+from services.security.audit import About, record_change
 from services.shops import flows
 from services.stock import ledger, movements
 from services.stock.items import MOST
@@ -383,6 +385,8 @@ def approve(integration_id: int, actor: str) -> int:
         run = session.get_one(SyncRun, integration.waiting_run_id)
         run.counts = {**run.counts, "approved": run.counts.get("preview", 0)}
         run.warnings = [*run.warnings, f"Approved by {actor}."]
+        approved = {"listings": (None, run.counts["approved"])}
+        record_change(PUSH_APPROVED, About(integration_id, "", integration_id), approved, actor)
         integration.approved_run_id, integration.waiting_run_id = run.id, None
         integration.push_gate = "open"
         flows.make_due(flows.of_integration(integration_id), FlowKind.STOCK)

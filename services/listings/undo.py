@@ -20,15 +20,18 @@ from extensions import db, one_transaction, reading
 from models import Integration, Link, Listing, RunItem, StockEntry, SyncRun
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
+from services.listings.audited import UNDO_STARTED
 from services.listings.stock_push import CHUNK
 from services.runs import lifecycle
 from services.runs.lease import Lease
+from services.security.audit import About, record_change
 from services.stock import items as stock_items
 from services.stock import ledger
 
 Where = Literal["both", "here", "shop"]
 EDITS = ("set", "adjusted", "import", "feed")
 """The causes in the ledger of what people and files change."""
+RESTORED_WHERE = {"both": "here and in the shop", "here": "here", "shop": "in the shop"}
 RESTORED = "restored"
 """The cause of the entries that take such changes back."""
 
@@ -85,6 +88,8 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
         if where != "shop":
             _restore_here(run, actor)
         _wait_for_approval(integration_id)
+        restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[where])}
+        record_change(UNDO_STARTED, About(integration_id, "", integration_id), restored, actor)
         started = None if where == "here" else lifecycle.create_run(integration_id, "undo", actor, about_run_id=run_id)
     return None if started is None else lifecycle.find_run(started)
 

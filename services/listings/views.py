@@ -21,8 +21,10 @@ from services.common.batches import in_batches
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.listings import queries, stock_push
+from services.listings.audited import DRIFT_SETTLED, LINKED, about_listings
 from services.listings.linking import CONFLICTS
-from services.stock import allocations, ledger, skus, waiting_lines
+from services.security.audit import About, record_change, record_changes
+from services.stock import allocations, items, ledger, skus, waiting_lines
 
 PAGE_SIZE = 50
 CHUNK = 500
@@ -229,6 +231,9 @@ def _link_chunk(sku_of: dict[int, str], actor: str) -> int:
         }
         if not free:
             return 0
+        called = {item.id: item.sku for item in items.by_ids(free.values())}
+        for about in about_listings(free):
+            record_change(LINKED, about, {"stock_items": ([], [called[free[about.id or 0]]])}, actor)
         session.execute(
             insert(Link.__table__),
             [{"listing_id": listing_id, "stock_item_id": item_id, "units": 1, "made_by": "sku"} for listing_id, item_id in free.items()],
@@ -324,6 +329,8 @@ def settle_drift(drift_id: int, whose: str, actor: str) -> None:
         listing = session.get_one(Listing, drift.listing_id)
         if whose == "theirs":
             _take_theirs(listing, drift, actor)
+        kept = {"quantity": (drift.found, drift.expected) if whose == "ours" else (drift.expected, drift.found)}
+        record_changes(DRIFT_SETTLED, about_listings([listing.id]), {"kept": (None, f"{whose} quantity"), **kept}, actor)
         drift.state, drift.decided_by, drift.decided_at = whose, actor, utcnow()
         listing.drift, listing.drift_seen_at, listing.stale = None, None, True
         ledger.request_push(link.stock_item_id for link in listing.links)
@@ -337,5 +344,6 @@ def _take_theirs(listing: Listing, drift: Drift, actor: str) -> None:
     item = ledger.load_items([link.stock_item_id])[link.stock_item_id]
     wanted = (drift.found + shop.stock_buffer) * link.units + item.reserved + item.buffer
     reason = ledger.Reason(actor, "set", note=f"the shop's number, {drift.found}")
+    record_change(items.CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, wanted)}, actor)
     ledger.enter(item, reason, on_hand=wanted - item.on_hand)
     allocations.pass_on([item], actor=actor)

@@ -24,8 +24,11 @@ from services.common.batches import delete_in_batches
 from services.events import pauses
 from services.monitoring.causes import FLOWS, Found, Key, find, is_on
 from services.notify import notifications
+from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import health
 
+MUTED = audit.kind("incident.muted", "Reminders switched off")
 REVIEWED = "incidents_reviewed_at"
 EVERY = timedelta(seconds=30)
 """How often all integrations are reviewed."""
@@ -107,6 +110,7 @@ def mute(incident_id: int, actor: str) -> None:
         if incident.open and incident.remind_at is not None:
             incident.remind_at = None
             session.add(IncidentEvent(incident_id=incident.id, kind="muted", actor=actor))
+            record_change(MUTED, About(incident.id, incident.cause, incident.integration_id), actor=actor)
 
 
 def forget_before(moment: datetime) -> int:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
@@ -21,6 +22,10 @@ from extensions import db, writing
 from models import Delivery, Incident, IncidentEvent, Integration, KnownBrowser, Notification, Preference, User
 from models.types import utcnow
 from services.notify.incident_texts import CAUSES, NAME, TOPICS
+from services.security import audit
+from services.security.audit import About, record_change
+
+PREFERENCES_CHANGED = audit.kind("user.notifications_changed", "Notification settings changed")
 
 WAYS = ("bell", "mail")
 COLLECT = timedelta(seconds=10)
@@ -243,6 +248,8 @@ def change_preferences(user_id: int, email: str, choices: Mapping[str, Sequence[
             setting = Preference(user_id=user_id, email="")
             session.add(setting)
         before, name = setting.email, session.get_one(User, user_id).name
+        changes = {"email": (before, email), **_chosen(setting.choices or {}, kept)}
+        record_change(PREFERENCES_CHANGED, About(user_id, name), changes)
         setting.email, setting.choices = email, kept
         if before != email and mail_is_set_up():
             if before:
@@ -261,6 +268,11 @@ def change_preferences(user_id: int, email: str, choices: Mapping[str, Sequence[
                     "test",
                 )
         return before != email
+
+
+def _chosen(before: Mapping[str, Sequence[str]], after: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, Any]]:
+    """The ways of each topic before and after, as the trail shows them."""
+    return {topic: (list(before.get(topic, WAYS)), list(after[topic])) for topic in after}
 
 
 def check_address(address: str) -> str:

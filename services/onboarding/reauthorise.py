@@ -5,15 +5,17 @@ from __future__ import annotations
 from sqlalchemy import or_, select
 
 from channels.base import Check
-from errors import Conflict, NotFound
+from errors import ConfigError, Conflict, NotFound
 from extensions import writing
 from models import Integration, Shop
 from services.integrations.lifecycle import address_of, last4
 from services.monitoring import incidents
 from services.monitoring.connection_state import make_all_due, note_good
-from services.security import vault
-from services.security.audit import note_change
+from services.security import audit, vault
+from services.security.audit import CHANGED, About, record_change
 from services.shops import health
+
+REAUTHORISED = audit.kind("integration.reauthorised", "Reauthorised")
 
 
 def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses: list[list[str]], actor: str) -> None:
@@ -36,8 +38,14 @@ def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses:
         )
         if taken is not None:
             raise Conflict(f"That end point belongs to {taken.name}.", "Open that integration instead.")
-        note_change(actor, integration_id, "end_point", integration.endpoint, check.endpoint)
-        note_change(actor, integration_id, "api_key", None, "entered again")
+        same_key = _has_key(integration, key)
+        changes = {"end_point": (integration.endpoint, check.endpoint), "generation": (integration.generation, check.generation)}
+        record_change(
+            REAUTHORISED,
+            About(integration_id, "", integration_id),
+            changes if same_key else {**changes, "api_key": CHANGED},
+            actor,
+        )
         integration.endpoint, integration.admin_script = check.endpoint, check.admin_script
         integration.generation, integration.statuses = check.generation, statuses
         integration.shop.address = address_of(check.endpoint)
@@ -47,3 +55,11 @@ def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses:
         note_good(integration)
         make_all_due(integration)
     incidents.review(integration_id)
+
+
+def _has_key(integration: Integration, key: str) -> bool:
+    """Whether an integration has this key already. One that can no longer be decrypted counts as another."""
+    try:
+        return vault.decrypt(integration.key_encrypted) == key
+    except ConfigError:
+        return False

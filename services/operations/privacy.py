@@ -19,7 +19,7 @@ from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import load_only, selectinload
 
 from errors import Conflict, InvalidInput, NotFound
-from extensions import db, reading, writing
+from extensions import db, one_transaction, reading, writing
 from models import Order, OrderChange, OrderLine, Shipment, ShipmentFile, ShopTask, WriteBack
 from models.order import OPEN_STATES
 from models.types import utcnow
@@ -27,9 +27,12 @@ from services.common import installation
 from services.common.batches import stamp
 from services.common.results import changed_rows
 from services.order_basics import identity, numbers
+from services.order_basics.audited import ERASED, about_orders
 from services.order_basics.columns import WITHOUT_CUSTOMER
 from services.orders import redaction, search
 from services.orders.queries import list_changes, order_object
+from services.security import audit
+from services.security.audit import About, record_change, record_changes
 from services.shipping import by_hand, shipments, write_backs
 
 DAYS = "erase_customers_after_days"
@@ -38,6 +41,7 @@ EVERY = timedelta(hours=1)
 BATCH = 100
 MERGE_SECONDS = 3
 MOST_DAYS = 3650
+KEPT = audit.kind("installation.privacy_changed", "Privacy settings changed")
 
 
 def erased_after() -> int | None:
@@ -50,7 +54,10 @@ def set_erased_after(days: int | None, actor: str) -> None:
     """Raises InvalidInput."""
     if days is not None and not 1 <= days <= MOST_DAYS:
         raise InvalidInput(f"The number of days has to be between 1 and {MOST_DAYS}.", field="days")
-    installation.change_setting(DAYS, days, actor)
+    with one_transaction():
+        changes = {"days_that_customers’_data_is_kept": (erased_after() or "for good", days or "for good")}
+        record_change(KEPT, About(subject="Privacy"), changes, actor)
+        installation.change_setting(DAYS, days, actor)
 
 
 def is_due() -> bool:
@@ -142,13 +149,15 @@ def erase_order(order_id: int) -> None:
             f"Order {order.number or order.external_id} has still to be shipped, and cannot be without an address.",
             "Ship or cancel it in the shop first; it can be erased after the next download.",
         )
-    _erase([order_id])
+    _erase([order_id], by_hand=True)
     _empty_the_log()
 
 
-def _erase(ids: Sequence[int]) -> int:
+def _erase(ids: Sequence[int], *, by_hand: bool = False) -> int:
+    """``by_hand`` says that a person asks for it; what is erased on schedule is not in the trail."""
     now = utcnow()
     with writing() as session:
+        fresh = session.scalars(select(Order.id).where(Order.id.in_(ids), Order.erased_at.is_(None))).all()
         _keep_digests(ids)
         erased = changed_rows(session.execute(
             update(Order).where(Order.id.in_(ids), Order.state.not_in(OPEN_STATES)).values(**WITHOUT_CUSTOMER, raw=b"", erased_at=now, updated_at=now)
@@ -168,6 +177,9 @@ def _erase(ids: Sequence[int]) -> int:
                 .execution_options(synchronize_session=False)
             )  # fmt: skip
         _erase_in_files(set(ids))
+        audit.erase_orders(ids)
+        if by_hand and erased:
+            record_changes(ERASED, about_orders(fresh))
     return erased
 
 

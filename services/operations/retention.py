@@ -20,6 +20,7 @@ from sqlalchemy.orm import aliased
 from config import current_config
 from extensions import db, reading, writing
 from models import (
+    AuditEntry,
     DailyReconciliation,
     Draft,
     Drift,
@@ -28,7 +29,6 @@ from models import (
     OrderChange,
     RunItem,
     Setting,
-    SettingChange,
     ShipmentFile,
     StockEntry,
     StockFile,
@@ -163,7 +163,7 @@ def _is_last_that_sent(run: Any) -> bool:
 
 
 def _forget_changes(before: datetime, done: Forgotten, stopping: Stopping) -> None:
-    done.changes += delete_in_batches(SettingChange, SettingChange.at < before, stopping=stopping)
+    done.changes += delete_in_batches(AuditEntry, AuditEntry.at < before, stopping=stopping)
 
 
 def _forget_messages(before: datetime, done: Forgotten, stopping: Stopping) -> None:

@@ -9,10 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 import channels
-from extensions import db
-from models import Integration, Order, OrderLine, Shop
+from extensions import db, who_acts
+from models import HoldChange, Integration, Order, OrderLine, Shop
 from models.order import GONE_CODE
+from services.order_basics.audited import HELD, RELEASED, about_order
 from services.order_basics.money import plain
+from services.security.audit import is_person, record_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,13 @@ def _state(stage: str, order: Order, lines: Sequence[OrderLine], rules: Rules, h
 
 
 def apply(order: Order, evaluation: Evaluation) -> None:
+    """Store what was decided, and where a hold began, ended or changed, that in the order's history."""
+    before = order.held_reason if order.state == "on_hold" else ""
+    after = evaluation.reasons if evaluation.state == "on_hold" else ""
+    if before != after:
+        db.session.add(HoldChange(order_id=order.id, actor=who_acts()[0], before=before, after=after))
+        if is_person():
+            record_change(HELD if after else RELEASED, about_order(order), {"hold": (before, after)})
     order.state, order.held_codes, order.held_reason, order.note = (
         evaluation.state,
         evaluation.codes,

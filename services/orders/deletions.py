@@ -20,13 +20,16 @@ from models.order import GONE_CODE, STILL_OPEN, SUSPECTED
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
+from services.order_basics.audited import SEEN, about_order
 from services.order_basics.columns import Storing
 from services.orders import store
 from services.runs.lease import Lease
 from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import flows
 from services.stock import allocations, ledger
 
+MANY_APPROVED = audit.kind("integration.deletions_approved", "Deletion of many orders in the shop approved")
 UNSEEN = timedelta(hours=6)
 """An open order that no reading has shown for so long is asked for by its id."""
 
@@ -157,6 +160,7 @@ def _mark_one_seen(order_id: int, actor: str) -> bool:
         if order is None or order.gone_at is None or order.gone_seen_at is not None:
             return False
         order.gone_seen_at = utcnow()
+        record_change(SEEN, about_order(order), {"deletion_in_the_shop": (None, "seen")}, actor)
         freed = allocations.release_order(order, items, actor=actor)
         rules = holds.rules_for_shop(order.shop_id)
         if rules is not None:
@@ -182,7 +186,7 @@ def approve_many(integration_id: int, actor: str) -> int:
         shop = session.get_one(Shop, integration.shop_id, with_for_update=True)
         waiting, shop.many_gone = shop.many_gone, 0
         if waiting:
-            audit.note_change(actor, integration.id, "deleted_orders_approved", 0, waiting)
+            record_change(MANY_APPROVED, About(integration.id, "", integration.id), {"orders": (None, waiting)}, actor)
             shop.gone_approved_at = utcnow()
             flows.make_due(flows.of_integration(integration_id), FlowKind.ORDERS)
         return waiting

@@ -14,6 +14,8 @@ from models import Integration, Listing, Order, OrderLine
 from models.sku_key import sku_key
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
+from services.order_basics.audited import ACCEPTED, about_order
+from services.security.audit import record_change
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short", "identity", "lines")
 """Causes that a person may accept as they are. An unknown SKU has to be fixed, and what could not be read has to be read."""
@@ -117,7 +119,9 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         ).all()  # fmt: skip
         for order in held:
             if code in order.held_codes:
-                order.accepted_codes = sorted({*order.accepted_codes, code})
+                accepted = sorted({*order.accepted_codes, code})
+                record_change(ACCEPTED, about_order(order), {"accepted": (order.accepted_codes, accepted)}, actor)
+                order.accepted_codes = accepted
                 order.reread_due |= code == "identity"
         session.flush()
         return holds.evaluate_stored(order.id for order in held)

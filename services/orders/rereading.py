@@ -16,12 +16,16 @@ from extensions import db, reading, writing
 from models import FlowKind, Integration, Order, RunItem
 from models.types import utcnow
 from services.common.results import changed_rows
+from services.order_basics.audited import READ_AGAIN, about_orders
 from services.order_basics.columns import Storing, surcharge_columns
 from services.order_basics.money import KnownRates, learn_rates, needs_rows
 from services.orders import deletions, evaluation, store, unreadable
 from services.runs.lease import Lease
+from services.security import audit
+from services.security.audit import About, record_changes
 from services.shops import flows
 
+RECHECK_STARTED = audit.kind("integration.recheck_started", "Recheck of its orders started")
 MOST_ROWS = 200
 """Orders whose money rows are read in one run: a change of settings is no reason to keep a shop busy for an hour."""
 MOST_FAILED = 3
@@ -48,6 +52,7 @@ def ask_again(order_ids: Sequence[int]) -> Asked:
             .values(reread_due=True)
             .execution_options(synchronize_session=False)
         )
+        record_changes(READ_AGAIN, about_orders(order_ids))
         flows.make_due(flows.of_shops(shop_ids), FlowKind.ORDERS)
         connected = select(Integration.id).where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None))
         return Asked(changed_rows(marked), tuple(session.scalars(connected.order_by(Integration.id))))
@@ -168,6 +173,7 @@ def evaluate_later(order_ids: Sequence[int]) -> list[int]:
             .order_by(Integration.id)
             .with_for_update()
         ).all()
+        record_changes(RECHECK_STARTED, [About(each.id, "", each.id) for each in present])
         for integration in present:
             integration.evaluate_due_at = utcnow()
         return [integration.id for integration in present]

@@ -9,8 +9,10 @@ from extensions import db, writing
 from models import Seller
 from models.seller import WITH_LOGO
 from services.orders.images import Image
-from services.security.audit import note_change
+from services.security import audit
+from services.security.audit import About, record_change
 
+CHANGED = audit.kind("seller.changed", "Seller changed")
 MOST = {"name": 200, "address": 1000, "footer": 1000}
 
 
@@ -39,14 +41,14 @@ def change_seller(texts: dict[str, str], actor: str, *, logo: Image | None = Non
         if seller is None:
             seller = Seller(id=1, name="", address="", footer="", logo_type="", logo_digest="")
             session.add(seller)
+        digest = logo.digest if logo is not None else "" if remove_logo else seller.logo_digest
+        changes = {name: (getattr(seller, name), value) for name, value in given.items()}
+        record_change(CHANGED, About(1, given["name"]), {**changes, "logo": (seller.logo_digest, digest)}, actor)
         for name, value in given.items():
-            note_change(actor, None, name, getattr(seller, name), value, "seller")
             setattr(seller, name, value)
         if logo is not None:
-            note_change(actor, None, "logo", seller.logo_digest, logo.digest, "seller")
             seller.logo, seller.logo_type, seller.logo_digest = logo.content, logo.mimetype, logo.digest
         elif remove_logo and seller.logo_digest:
-            note_change(actor, None, "logo", seller.logo_digest, "", "seller")
             seller.logo, seller.logo_type, seller.logo_digest = None, "", ""
         seller.changed_by = actor
 

@@ -18,12 +18,15 @@ from extensions import db, writing
 from models import FlowKind, Integration, Order, Shop, WriteBack
 from models.types import utcnow
 from services.order_basics import holds, identity
+from services.order_basics.audited import REPLACED, about_order
 from services.order_basics.columns import Storing
 from services.order_basics.identity import REUSED, UNCLEAR
 from services.runs.lease import Lease
 from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import flows
 
+SET_BACK_SEEN = audit.kind("integration.set_back_seen", "Marked as seen that the shop was set back")
 CODE = "identity"
 """The cause that holds an order whose identity is not clear."""
 
@@ -162,6 +165,7 @@ def replace_order(order_id: int, actor: str) -> None:
         if order.superseded_at is not None or not any(code == CODE for code, _ in order.doubts):
             raise Conflict(f"Order {order.number} is not in doubt.", "Load the page again.")
         order.doubts = [doubt for doubt in order.doubts if doubt[0] != CODE]
+        record_change(REPLACED, about_order(order), actor=actor)
         _close(order.shop_id, [order.id])
         shop = session.get_one(Shop, order.shop_id)
         shop.set_back_at, shop.set_back_due = shop.set_back_at or utcnow(), True
@@ -179,6 +183,6 @@ def mark_set_back_seen(integration_id: int, actor: str) -> bool:
         shop = session.get_one(Shop, integration.shop_id, with_for_update=True)
         if shop.set_back_at is None:
             return False
-        audit.note_change(actor, integration.id, "shop_set_back", shop.set_back_at, None)
+        record_change(SET_BACK_SEEN, About(integration.id, "", integration.id), {"set_back": (shop.set_back_at, None)}, actor)
         shop.set_back_at = None
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from errors import NotFound
 from extensions import db
-from models import Allocation, Integration, Order, OrderChange, OrderLine, Oversell, Shipment, StockItem, WriteBack
+from models import Allocation, Integration, Order, OrderLine, Oversell, Shipment, StockItem, WriteBack
 from models.order import mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
@@ -22,6 +22,7 @@ from services.common.paging import Page, by_id, page_of
 from services.order_basics.money import plain
 from services.orders import list_facts, queries, search
 from services.orders import redaction as customers
+from services.orders.timeline import Event, timeline
 from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
 from services.shipping.batches import Batch
 from services.shops import finding, kinds
@@ -165,17 +166,6 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One line of an order's time-line. ``fields`` are (name, before, after)."""
-
-    at: datetime
-    title: str
-    text: str = ""
-    tone: str = "idle"
-    fields: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class OrderPage:
     """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may.
     ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of the shipment that can be undone, with
@@ -232,7 +222,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         with_customers, order, integration, names.get(("payment", order.payment_status), order.payment_status),
         names.get(("shipping", order.shipping_status), order.shipping_status), _money(order), plain(order.total, order.decimals),
         plain(order.difference, order.decimals) if order.difference else "", lines,
-        sent, updates, _timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,
+        sent, updates, timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,
         blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
         may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
     )  # fmt: skip
@@ -254,102 +244,6 @@ def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
         "left": max(0, line.left), "stock_item_id": line.allocations[0].stock_item_id if len(line.allocations) == 1 else None,
         "kit": [(each.stock_item.sku, each.units) for each in line.allocations] if sum(each.units for each in line.allocations) > 1 else [],
     }  # fmt: skip
-
-
-def _timeline(
-    order: Order,
-    updates: Sequence[WriteBack],
-    sent: Sequence[Shipment],
-    with_customers: bool,
-    names: Mapping[tuple[str, str], str],
-) -> list[Event]:
-    """Newest first. ``names`` are those of statuses, by kind and code."""
-    events = [
-        Event(order.placed_at, "Placed in the shop"),
-        Event(order.first_seen_at, "Imported"),
-    ]
-    changes = db.session.scalars(select(OrderChange).where(OrderChange.order_id == order.id).order_by(OrderChange.id))
-    for change in changes:
-        noted = change.fields if with_customers else customers.without_customer(change.fields)
-        fields: list[Any] = [
-            (name.replace("_", " "), *(_said(names.get((name.removesuffix("_status"), str(value)), value)) for value in values))
-            for name, values in noted.items()
-        ]
-        events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
-    for shipment in sent:
-        events += _shipment_events(shipment)
-    for row in updates:
-        events.append(_update_event(row, names))
-    if order.superseded_at is not None:
-        events.append(Event(order.superseded_at, "The shop uses its id for another order", "", "warn"))
-    if order.gone_at is not None:
-        events.append(Event(order.gone_at, "Deleted in the shop", "", "bad"))
-    if order.called_off_at is not None:
-        events.append(Event(order.called_off_at, "Cancelled in Cartlink", "", "bad"))
-    return sorted(events, key=lambda event: event.at, reverse=True)
-
-
-def _shipment_events(shipment: Shipment) -> list[Event]:
-    """That it was shipped, as it was then, and what people did with it since."""
-    what = ", ".join(f"{line.quantity} × {line.sku or line.name}" for line in shipment.lines)
-    now = {"carrier": shipment.carrier, "tracking": shipment.tracking_number}
-    versions = [_parcel(each) for each in (*shipment.edits, now)]
-    with_it = f" with {versions[0]}" if versions[0] else ""
-    text = f"{what}{with_it}. {shipment.note}".strip()
-    events = [Event(shipment.shipped_at, f"Shipped by {_person(shipment.actor)}", text, "good")]
-    for edit, before, after in zip(shipment.edits, versions, versions[1:], strict=False):
-        title = f"Tracking changed by {_person(edit['by'])}"
-        events.append(Event(datetime.fromisoformat(edit["at"]), title, fields=[("parcel", before or "–", after or "–")]))
-    if shipment.entered_at is not None:
-        events.append(Event(shipment.entered_at, "Tracking number marked as entered in the shop"))
-    if shipment.voided_at is not None:
-        title = f"Shipment {'undone' if shipment.undone else 'voided'} by {_person(shipment.voided_by)}"
-        events.append(Event(shipment.voided_at, title, what, "warn"))
-    return events
-
-
-def _parcel(version: Mapping[str, str]) -> str:
-    return " ".join(part for part in (version["carrier"], version["tracking"]) if part)
-
-
-def _person(actor: str) -> str:
-    return actor.partition(":")[2] or actor
-
-
-def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str]) -> Event:
-    what = {"shipped": "shipped", "part_shipped": "shipped in part", "cancelled": "cancelled"}[row.event]
-    tracking = f" Tracking: {', '.join(row.tracking_numbers)}." if row.tracking_numbers else ""
-    if row.state == "done":
-        title = f"Sent to the shop: {what}" if row.sent else "The shop had this status already"
-        return Event(
-            row.finished_at or row.created_at,
-            title,
-            f"Status in the shop: {names.get(('shipping', row.answer), row.answer) or '–'}.{tracking} {row.note}".strip(),
-            "good",
-        )
-    if row.state == "failed":
-        return Event(
-            row.finished_at or row.created_at, "The shop could not be updated", f"{row.error} {row.advice}".strip(), "bad"
-        )
-    if row.state == "handled":
-        return Event(row.finished_at or row.created_at, "Not sent to the shop", f"{row.error} Marked as seen.".strip())
-    if row.state == "undone":
-        return Event(row.finished_at or row.created_at, f"Not sent to the shop: {what}", "Its shipment was undone or voided.")
-    if row.state == "replaced":
-        return Event(row.finished_at or row.created_at, f"Sending to the shop: {what}", row.note or "Replaced by a later one.")
-    tries = f" Tried {row.tries} times: {row.error}" if row.error else ""
-    return Event(row.created_at, f"Sending to the shop: {what}", f"Waiting.{tracking}{tries}", "busy")
-
-
-def _said(value: Any) -> str:
-    """A stored value as text."""
-    if value is None or value == "" or value == []:
-        return "–"
-    if isinstance(value, dict):
-        return ", ".join(str(part) for key, part in value.items() if part and key != "extra")
-    if isinstance(value, list):
-        return ", ".join(" × ".join(str(part) for part in reversed(one)) if isinstance(one, list) else str(one) for one in value)
-    return str(value)
 
 
 def oversold(order_id: int) -> list[str]:

@@ -16,7 +16,12 @@ from models import FlowKind, Integration, SyncRun
 from models.types import utcnow
 from services.runs.lease import RUNS, Lease
 from services.runs.outcome import Outcome
+from services.security import audit
+from services.security.audit import About, record_change
 from services.shops import flows, health
+
+STARTED = audit.kind("run.started", "Sync run started")
+STOPPED = audit.kind("run.stopped", "Stop of a sync run requested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ def create_run(integration_id: int, kind: str, actor: str, about_run_id: int | N
             )
             session.add(run)
             session.flush()
+            record_change(STARTED, About(run.id, f"{kind} {run.id}", integration_id), actor=actor)
             return run.id
     except IntegrityError:
         live = db.session.scalar(live_run(integration_id, kind))
@@ -201,6 +207,8 @@ def request_stop(run_id: int) -> None:
         run = session.get(SyncRun, run_id, with_for_update=True)
         if run is None:
             raise NotFound(f"There is no sync run {run_id}.")
+        about = About(run_id, f"{run.kind} {run_id}", run.integration_id)
+        record_change(STOPPED, about, {"stop_requested": (run.stop_requested, True)})
         run.stop_requested = True
         if run.state == "queued":
             run.state, run.outcome, run.finished_at = "finished", Outcome.STOPPED, utcnow()

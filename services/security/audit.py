@@ -1,97 +1,125 @@
-"""The audit trail: who changed which setting, when, from what to what. Keys are never in it."""
+"""The audit trail, written: every change that a person or a program makes is recorded by ``record_change``, in the transaction that makes it.
+
+Each service registers the kinds of what it does with ``kind``. What workers do by themselves is not copied here: the ledger, an order's
+timeline and the runs show it. Secrets are never recorded, only that one was changed. services/security/trail.py reads the trail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, insert, or_, select
+from sqlalchemy import insert, update
 
-from extensions import db
-from models import Integration, SettingChange
-from services.common.batches import in_batches
-from services.common.paging import Page, page_of
+from extensions import db, who_acts
+from models import AuditEntry
+from models.types import utcnow
 
-PAGE_SIZE = 50
-SORTS: dict[str, Any] = {
-    "": (SettingChange.id.desc(),), "oldest": (SettingChange.id,), "who": (SettingChange.actor, SettingChange.id.desc()),
-    "what": (SettingChange.name, SettingChange.subject, SettingChange.id.desc()),
-}  # fmt: skip
+CHANGED = (None, "changed")
+"""The change of a secret: neither its old nor its new value is recorded."""
+PERSONAL = frozenset({"tracking_number", "note"})
+"""Fields that may say something about a customer: hidden from people who may not see customers, and erased with the customer."""
+ERASED = "erased"
+WORKERS = ("schedule", "run:")
+"""Actors whose changes are shown from the ledger, the timeline and the runs."""
+
+KINDS: dict[str, Kind] = {}
+"""By name. Filled by the services that record them, so that a new feature adds its kinds without a change here."""
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRow:
-    at: datetime
-    actor: str
-    integration: str
-    subject: str
+class Kind:
+    """What was done. ``name`` is ``object.act``; ``words`` say it to people. ``elsewhere`` is true where the object's own history shows it
+    from what is stored anyway."""
+
     name: str
-    before: str
-    after: str
+    words: str
+    elsewhere: bool = False
+
+    @property
+    def object(self) -> str:
+        return self.name.partition(".")[0]
 
 
-NOTE = insert(SettingChange.__table__)
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a change is about: the id of the object that its kind names, what people call it, and its integration."""
+
+    id: int | None = None
+    subject: str = ""
+    integration_id: int | None = None
+
+
+def is_person(actor: str = "") -> bool:
+    """Whether a person or a program acts, so that their changes are recorded: this actor, or who acts in this thread."""
+    return not (actor or who_acts()[0]).startswith(WORKERS)
+
+
+def kind(name: str, words: str, *, elsewhere: bool = False) -> Kind:
+    """Register a kind of change, once, where the module that records it is loaded. ``user.changed`` is about an object ``user``."""
+    if name in KINDS:
+        raise ValueError(f"{name} is registered twice")
+    KINDS[name] = Kind(name, words, elsewhere)
+    return KINDS[name]
+
+
+NOTE = insert(AuditEntry.__table__)
 """A statement instead of a row in the session: the person who clicks a switch is waiting, and it costs a third."""
 
 
-def note_change(actor: str, integration_id: int | None, name: str, before: Any, after: Any, subject: str = "") -> None:
-    """Add a line to the audit trail. Never pass a key: pass that it was changed. Call it inside ``writing()``."""
-    if before != after:
+def record_change(what: Kind, about: About, changes: Mapping[str, tuple[Any, Any]] | None = None, actor: str = "") -> None:
+    """Record one change about one object. ``changes`` are (before, after) by field; those that are equal are left out, and where all are,
+    nothing is recorded. Without ``changes`` the act itself is recorded. ``actor`` is who acts in this thread unless it is given.
+
+    Never pass a secret: pass ``CHANGED``, and only if it really changed. Call it inside ``writing()``."""
+    record_changes(what, [about], changes, actor)
+
+
+def record_changes(
+    what: Kind, abouts: Sequence[About], changes: Mapping[str, tuple[Any, Any]] | None = None, actor: str = ""
+) -> None:
+    """``record_change`` about several objects that changed in the same way, in one statement."""
+    differing = None if changes is None else _differing(changes)
+    present, cause = who_acts()
+    if abouts and differing != [] and is_person(actor):
         db.session.execute(
             NOTE,
-            {"actor": actor, "integration_id": integration_id, "name": name, "before": _plain(before), "after": _plain(after),
-             "subject": subject},
+            [
+                {"at": utcnow(), "actor": (actor or present)[:100], "cause": cause, "kind": what.name, "object": what.object, "object_id": about.id,
+                 "integration_id": about.integration_id, "subject": about.subject[:255], "changes": differing or []}
+                for about in abouts
+            ],
         )  # fmt: skip
 
 
+def _differing(changes: Mapping[str, tuple[Any, Any]]) -> list[list[Any]]:
+    return [[name, _plain(before), _plain(after)] for name, (before, after) in changes.items() if before != after]
+
+
 def _plain(value: Any) -> Any:
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+    """A value as JSON has it."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return str(value) if isinstance(value, Decimal | date) else value
 
 
-def list_page(integration_id: int | None = None, search: str = "", place: str = "", sort: str = "") -> Page[AuditRow]:
-    """A page of the audit trail, newest first unless ``sort`` is another of ``SORTS``; ``search`` is a part of a setting's name
-    or of who changed it."""
-    order = SORTS.get(sort, SORTS[""])
-    return page_of(_matching(integration_id, search), order, place, PAGE_SIZE, lambda found: [_row(*each[:2]) for each in found])
+def erase_orders(ids: Sequence[int]) -> None:
+    """Take out of the trail what it says about the customers of these orders. Call it inside ``writing()``."""
+    rows = AuditEntry.__table__.c
+    found = db.session.execute(
+        AuditEntry.__table__.select().where(rows.object == "order", rows.object_id.in_(ids))
+    ).all()  # fmt: skip
+    for row in found:
+        kept = without_personal(row.changes, ERASED)
+        if kept != row.changes:
+            db.session.execute(update(AuditEntry.__table__).where(rows.id == row.id).values(changes=kept))
 
 
-def iter_changes(integration_id: int | None = None, search: str = "", sort: str = "") -> Iterator[AuditRow]:
-    """All of it, in the order of ``list_page``."""
-    ids = _matching(integration_id, search).with_only_columns(SettingChange.id).order_by(*SORTS.get(sort, SORTS[""]))
-    for batch in in_batches(ids, _load):
-        yield from batch
-
-
-def _load(ids: Sequence[int]) -> dict[int, AuditRow]:
-    query = select(SettingChange, Integration.name).outerjoin(Integration, Integration.id == SettingChange.integration_id)
-    return {change.id: _row(change, name) for change, name in db.session.execute(query.where(SettingChange.id.in_(ids)))}
-
-
-def _matching(integration_id: int | None, search: str) -> Select[*tuple[Any, ...]]:
-    query = select(SettingChange, Integration.name).outerjoin(Integration, Integration.id == SettingChange.integration_id)
-    if integration_id is not None:
-        query = query.where(SettingChange.integration_id == integration_id)
-    if search:
-        found = [SettingChange.name.icontains(search.strip().replace(" ", "_"), autoescape=True)]
-        found += [column.icontains(search, autoescape=True) for column in (SettingChange.actor, SettingChange.subject)]
-        query = query.where(or_(*found))
-    return query
-
-
-def _row(change: SettingChange, integration: str | None) -> AuditRow:
-    return AuditRow(
-        change.at, change.actor, integration or "", change.subject, change.name.replace("_", " "), _said(change.before),
-        _said(change.after),
-    )  # fmt: skip
-
-
-def _said(value: Any) -> str:
-    if value is True or value is False:
-        return "Yes" if value else "No"
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, list):
-        return ", ".join(" × ".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)
-    return str(value)
+def without_personal(changes: Sequence[Sequence[Any]], instead: str) -> list[list[Any]]:
+    """Changes with ``instead`` in place of what may be about a customer."""
+    return [
+        [name, before and instead, after and instead] if name in PERSONAL else [name, before, after]
+        for name, before, after in changes
+    ]

@@ -15,8 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 from errors import ConfigError
 from extensions import db, reading, writing
-from services.security import vault
+from services.security import audit, vault
+from services.security.audit import CHANGED, About, record_change
 
+ROTATED = audit.kind("installation.keys_rotated", "Keyring renewed")
+RETIRED = audit.kind("installation.keys_retired", "Old keys removed from the keyring")
 BATCH = 100
 WRONG = (
     "The keyring does not belong to this database: stored secrets cannot be read with it.",
@@ -61,7 +64,10 @@ def rotate() -> int:
     if ring.file:
         ring.open()
         _write(ring.file, (Fernet.generate_key().decode(), *ring.keys))
-    return encrypt_again()
+    count = encrypt_again()
+    with writing():
+        record_change(ROTATED, About(subject="Keyring"), {"key": CHANGED})
+    return count
 
 
 def retire() -> int:
@@ -81,6 +87,8 @@ def retire() -> int:
                 _check(encrypted, only)
     old = len(ring.keys) - 1
     _write(ring.file, ring.keys[:1])
+    with writing():
+        record_change(RETIRED, About(subject="Keyring"), {"old_keys": (old, 0)})
     return old
 
 

@@ -14,6 +14,8 @@ from channels.results import ShipmentResult
 from extensions import db, reading, writing
 from models import Integration, Shipment, Shop, ShopTask
 from models.types import utcnow
+from services.order_basics.audited import ENTERED, about_orders
+from services.security.audit import record_changes
 
 LEARNED_FOR = timedelta(days=1)
 """How long it counts what a shop's description of itself said."""
@@ -146,6 +148,7 @@ def mark_entered(order_ids: Sequence[int], actor: str) -> int:
         open_tasks = (ShopTask.order_id.in_(order_ids), ShopTask.done_at.is_(None))
         asked = set(session.scalars(select(ShopTask.order_id).where(*open_tasks)))
         _finish(*open_tasks, actor=actor)
+        record_changes(ENTERED, about_orders(ids | asked), actor=actor)
         session.execute(
             update(Shipment)
             .where(Shipment.order_id.in_(ids), is_waiting())

@@ -13,8 +13,11 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import Carrier
 from services.common.text import one_line
-from services.security.audit import note_change
+from services.security import audit
+from services.security.audit import About, record_change
 
+SAVED = audit.kind("carrier.saved", "Carrier saved")
+REMOVED = audit.kind("carrier.removed", "Carrier removed")
 PLACE = "{number}"
 MOST_NAME, MOST_URL, MOST_ALIASES, MOST = 100, 500, 20, 500
 
@@ -79,11 +82,13 @@ def save_carrier(carrier_id: int | None, name: str, aliases: Iterable[str], trac
             )
             _refuse_taken(carrier_id, [name, *kept])
             session.add(carrier)
-            for field, value in (("name", name), ("aliases", kept), ("tracking_url", url)):
-                note_change(actor, None, field, getattr(carrier, field), value, f"carrier {name}")
+            given = {"name": name, "aliases": kept, "tracking_url": url}
+            changes = {field: (getattr(carrier, field), value) for field, value in given.items()}
+            for field, value in given.items():
                 setattr(carrier, field, value)
             carrier.name_key, carrier.changed_by = key_of(name), actor
             session.flush()
+            record_change(SAVED, About(carrier.id, name), changes, actor)
             return carrier.id
     except IntegrityError:
         raise _taken(name) from None  # somebody has just added it
@@ -93,7 +98,7 @@ def remove_carrier(carrier_id: int, actor: str) -> None:
     """Shipments keep their carrier, without a link. Raises NotFound."""
     with writing() as session:
         carrier = get_carrier(carrier_id)
-        note_change(actor, None, "name", carrier.name, None, f"carrier {carrier.name}")
+        record_change(REMOVED, About(carrier.id, carrier.name), actor=actor)
         session.delete(carrier)
 
 

@@ -19,9 +19,14 @@ from services.common.claims import Claim, Claimable
 from services.common.results import changed_rows
 from services.common.text import one_line
 from services.order_basics import numbers as order_numbers
+from services.security import audit
+from services.security.audit import About, record_change
 from services.shipping import sheet, shipments, undo
 from services.shipping.file_columns import ELSE, OTHER, OWN, choose, is_neutral
 
+UPLOADED = audit.kind("shipment_file.uploaded", "Shipment file uploaded")
+ACCEPTED = audit.kind("shipment_file.accepted", "Shipment file accepted")
+UNDONE = audit.kind("shipment_file.undone", "Undo of a shipment file started")
 FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120)
 MOST_ROWS = 1000
 MOST_BYTES = 1024 * 1024
@@ -52,6 +57,7 @@ def read_file(content: bytes, name: str, actor: str) -> ShipmentFile:
         session.add(file)
         session.flush()
         file_id = file.id
+        record_change(UPLOADED, About(file_id, file.name), {"rows": (None, len(rows))}, actor)
     return get_file(file_id)
 
 
@@ -86,6 +92,7 @@ def accept(file_id: int) -> None:
             if session.get(ShipmentFile, file_id) is None:
                 raise NotFound("That file has been dropped.", "Choose it again.")
             raise Conflict("That file has been shipped already.", "Its orders show their shipments.")
+        record_change(ACCEPTED, _about(file_id))
 
 
 def want_undo(file_id: int, actor: str) -> None:
@@ -106,6 +113,11 @@ def want_undo(file_id: int, actor: str) -> None:
         )
         if changed_rows(wanted) != 1:
             raise Conflict("That file was undone already.", "Its orders show their shipments.")
+        record_change(UNDONE, _about(file_id), actor=actor)
+
+
+def _about(file_id: int) -> About:
+    return About(file_id, db.session.scalar(select(ShipmentFile.name).where(ShipmentFile.id == file_id)) or "")
 
 
 def _waits() -> tuple[ColumnElement[bool], ...]:

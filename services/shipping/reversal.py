@@ -15,6 +15,8 @@ from extensions import db
 from models import Allocation, Order, OrderLine, Shipment, ShipmentLine, StockEntry, StockItem, WriteBack
 from models.types import utcnow
 from services.order_basics import holds
+from services.order_basics.audited import UNDONE, VOIDED, about_order
+from services.security.audit import record_change
 from services.stock import allocations, ledger, released
 from services.stock.ledger import Reason
 
@@ -60,6 +62,7 @@ def take_back(opened: Opened, actor: str, cause: str) -> None:
     reason = Reason(actor, cause)
     shipment.voided_at, shipment.voided_by, shipment.undone = utcnow(), actor, cause == "undone"
     shipment.note, shipment.by_hand = "", False
+    record_change(UNDONE if cause == "undone" else VOIDED, about_order(order), actor=actor)
     order.updated_at = utcnow()
     lines = {line.id: line for line in order.lines}
     for each in shipment.lines:

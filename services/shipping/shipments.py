@@ -17,6 +17,8 @@ from services.common import csv_files
 from services.common.deadlocks import retry_on_deadlock
 from services.common.text import one_line
 from services.order_basics import holds
+from services.order_basics.audited import CANCELLED, SEEN, SHIPPED, about_order, about_orders
+from services.security.audit import record_change, record_changes
 from services.shipping import by_hand, called_off, write_backs
 from services.stock import allocations, ledger
 
@@ -223,6 +225,8 @@ def _planned(order: Order, shipment: Shipment, together: Together) -> Shipped:
         by_hand.withdraw(order.id, "status")
     if planned is None and shipment.tracking_number:
         shipment.note = SENT_LATER
+    sent = {"carrier": (None, shipment.carrier or None), "tracking_number": (None, shipment.tracking_number or None)}
+    record_change(SHIPPED, about_order(order), {**sent, "state": (None, order.state)}, shipment.actor)
     together.beside()
     return Shipped(shipment.id, order.id, order.state, planned.event if planned is not None else "")
 
@@ -257,7 +261,9 @@ def mark_cancellation_seen(order_ids: Sequence[int], actor: str) -> int:
             .values(cancel_unseen=False, updated_at=utcnow())
             .execution_options(synchronize_session=False)
         )
-        return len(unseen | called_off.mark_handled(order_ids, actor))
+        marked = unseen | called_off.mark_handled(order_ids, actor)
+        record_changes(SEEN, about_orders(marked), {"cancellation_in_the_shop": (None, "seen")}, actor)
+        return len(marked)
 
 
 @retry_on_deadlock
@@ -272,6 +278,7 @@ def cancel_order(order_id: int, actor: str) -> str:
             return ""
         if any(line.shipped for line in order.lines):
             raise Conflict(f"Order {order.number} has been shipped, at least in part.", "It can only be cancelled in the shop.")
+        record_change(CANCELLED, about_order(order), {"state": (order.state, "cancelled")}, actor)
         order.called_off_at = utcnow()
         rules = holds.rules_for_shop(order.shop_id)
         freed = allocations.release_order(order, items, actor=actor)

@@ -16,6 +16,8 @@ from models import Order, Shipment, WriteBack
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
+from services.order_basics.audited import TRACKING_CHANGED, about_order
+from services.security.audit import record_change
 from services.shipping import by_hand, called_off, reversal, shipments, write_backs
 
 
@@ -62,6 +64,8 @@ def edit_tracking(shipment_id: int, actor: str, *, carrier: str, tracking_number
         before = shipment.tracking_number
         if (carrier, tracking_number) != (shipment.carrier, before):
             was = {"at": utcnow().isoformat(), "by": actor, "carrier": shipment.carrier, "tracking": before}
+            changes = {"carrier": (shipment.carrier, carrier), "tracking_number": (before, tracking_number)}
+            record_change(TRACKING_CHANGED, about_order(order), changes, actor)
             shipment.edits, shipment.carrier = [*shipment.edits, was], carrier
         if tracking_number != before:
             shipment.tracking_number, shipment.note, shipment.by_hand, shipment.entered_at = tracking_number, "", False, None

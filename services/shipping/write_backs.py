@@ -23,7 +23,9 @@ from models.types import utcnow
 from services.common.backoff import wait_for
 from services.common.claims import change_if
 from services.order_basics import holds, identity
+from services.order_basics.audited import SENT_AGAIN, about_orders
 from services.runs.lease import Lease
+from services.security.audit import record_changes
 from services.shipping import by_hand, called_off
 from services.shops import flows
 
@@ -346,6 +348,7 @@ def try_again(ids: Sequence[int], actor: str) -> int:
         ).all()
         if not rows:
             raise Conflict("None of these waits for another try.")
+        record_changes(SENT_AGAIN, about_orders({row.order_id for row in rows}), actor=actor)
         for row in rows:
             called_off.may_try_again(row)
             later = select(WriteBack.id).where(

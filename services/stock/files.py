@@ -22,10 +22,15 @@ from services.common.batches import in_batches
 from services.common.claims import Claim, Claimable
 from services.common.deadlocks import retry_on_deadlock
 from services.common.results import changed_rows
+from services.security import audit
+from services.security.audit import About, Kind, record_change
 from services.stock import allocations, file_rows, ledger, skus
 from services.stock import items as stock_items
 from services.stock.waiting_lines import allocate_waiting, keys_waited_for
 
+UPLOADED = audit.kind("stock_file.uploaded", "Stock file uploaded")
+ACCEPTED = audit.kind("stock_file.accepted", "Stock file accepted")
+DROPPED = audit.kind("stock_file.dropped", "Stock file discarded")
 MOST_BYTES = 16 * 1024 * 1024
 PART = 512 * 1024
 CHUNK = 2000
@@ -67,6 +72,7 @@ def upload(content: bytes, name: str, actor: str) -> int:
             for position, start in enumerate(range(0, len(content), PART))
         ]
         session.execute(insert(StockFilePart.__table__), parts)
+        record_change(UPLOADED, About(file.id, file.name), actor=actor)
         return file.id
 
 
@@ -90,26 +96,32 @@ def due_files() -> list[int]:
 
 def accept(file_id: int, add_unknown: bool) -> None:
     """Accept a checked file. Raises NotFound, or Conflict where it is not waiting for that."""
-    _move(file_id, "checked", state="wanted", add_unknown=add_unknown, done=0)
+    _move(file_id, ACCEPTED, state="wanted", add_unknown=add_unknown, done=0)
 
 
 def drop(file_id: int) -> None:
     """Drop a file: its rows are deleted. Raises NotFound, or Conflict where it has been applied."""
-    _move(file_id, "checked", state="dropped", finished_at=utcnow())
+    _move(file_id, DROPPED, state="dropped", finished_at=utcnow())
     with writing() as session:
         session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
 
 
-def _move(file_id: int, was: str, **values: Any) -> None:
+def _move(file_id: int, what: Kind, **values: Any) -> None:
+    """Take a checked file on."""
     with writing() as session:
         moved = session.execute(
-            update(StockFile).where(StockFile.id == file_id, StockFile.state == was).values(**values)
+            update(StockFile).where(StockFile.id == file_id, StockFile.state == "checked").values(**values)
             .execution_options(synchronize_session=False)
         )  # fmt: skip
         if changed_rows(moved) != 1:
             if session.get(StockFile, file_id) is None:
                 raise NotFound("That file has been dropped.", "Choose it again.")
             raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
+        row = session.execute(
+            select(StockFile.name, StockFile.changed, StockFile.add_unknown).where(StockFile.id == file_id)
+        ).one()
+        about = {"changed_items": (None, row.changed), "new_items_added": (False, bool(row.add_unknown))}
+        record_change(what, About(file_id, row.name), about if what is ACCEPTED else None)
 
 
 def work(file_id: int) -> None:

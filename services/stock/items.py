@@ -13,9 +13,16 @@ from models import StockItem
 from models.sku_key import LONGEST, sku_key, tidy
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
+from services.security import audit
+from services.security.audit import About, record_change
 from services.stock import allocations, ledger, skus
 from services.stock.file_rows import MOST as MOST
 from services.stock.waiting_lines import allocate_waiting
+
+ADDED = audit.kind("stock_item.added", "Stock item added")
+CHANGED = audit.kind("stock_item.changed", "Stock changed")
+IMPORTED = "import"
+"""The cause in the ledger of what an imported file sets. The trail has the file."""
 
 
 def list_stock(search: str = "", limit: int | None = None, offset: int = 0) -> list[StockItem]:
@@ -73,6 +80,7 @@ def add_stock_item(sku: str, on_hand: int, actor: str, *, name: str = "", buffer
         session.add(item)
         session.flush()
         ledger.enter(item, ledger.Reason(actor, "start"), on_hand=on_hand)
+        record_change(ADDED, About(item.id, sku), {"on_hand": (None, on_hand), "buffer": (0, buffer)}, actor)
         ledger.request_linking([sku])
         return Added(item.id, allocate_waiting([item], actor=actor))
 
@@ -120,6 +128,8 @@ def put_on_hand(wanted: Sequence[tuple[StockItem, int]], actor: str, cause: str,
             orders += allocations.take_back(item, item.reserved - quantity, actor=actor)
     more = {item.id: item for item, quantity in changed if quantity > item.on_hand}
     for item, quantity in changed:
+        if cause != IMPORTED:
+            record_change(CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, quantity)}, actor)
         ledger.enter(item, ledger.Reason(actor, cause, note=note), on_hand=quantity - item.on_hand)
     for item_id in allocations.lacking_items(more):
         orders += allocations.fill(more[item_id], actor=actor)

@@ -17,6 +17,7 @@ from models.order import OPEN_STATES
 from services.common.batches import in_batches
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import Page, by_id, page_of
+from services.security.audit import About, record_change
 from services.stock import items as stock_items
 from services.stock import ledger, listing_states, skus
 
@@ -239,6 +240,7 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
         if item.on_hand != was and item.on_hand != on_hand:
             raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
         moved = item.buffer != buffer
+        record_change(stock_items.CHANGED, About(item.id, item.sku), {"buffer": (item.buffer, buffer)}, actor)
         item.buffer = buffer
         if not stock_items.put_on_hand([(item, on_hand)], actor, "set") and moved:
             ledger.request_push([item.id])

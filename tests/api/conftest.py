@@ -37,6 +37,7 @@ class Program:
 
     def __init__(self, app: Flask, token: str):
         self.app, self.token = app, token
+        self.changed: set[str] = set()
 
     def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
         client: FreshClient = self.app.test_client(use_cookies=False)
@@ -45,6 +46,7 @@ class Program:
             sent["Idempotency-Key"] = f"key-{next(_keys)}"
         address = path if path.startswith("/api") else f"/api/v1{path}"
         answer = client.open(address, method=method, headers=sent | (headers or {}), **options)
+        self.changed = client.changed
         assert_documented(self.app, method, address, answer)
         return answer
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Allocation, Integration, SettingChange
+from models import Allocation, Integration
+from services.security import trail
 from tests.api.conftest import Program, problem
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
@@ -43,8 +44,8 @@ def test_settings_are_changed_as_on_the_page(erp: Program):
     assert answer.json == erp.get(path) and answer.json["version"] != before["version"]
     row = db.session.get(Integration, shop.id, populate_existing=True)
     assert (row.use_tax, row.shop.stock_cap, row.evaluate_due_at is not None) == (True, 5, True)
-    noted = db.session.scalars(select(SettingChange.actor).where(SettingChange.name == "use_tax")).all()
-    assert len(noted) == 1 and noted[0].startswith("api:ERP")
+    noted = trail.list_page(trail.Wanted(object="integration", object_id=shop.id)).rows
+    assert [(entry.actor[:7], ("Use tax", "No", "Yes") in entry.changes) for entry in noted] == [("api:ERP", True)]
     assert erp.get(f"/integrations/{shop.id}")["name"] == "Garden"
 
 

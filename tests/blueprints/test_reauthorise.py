@@ -7,7 +7,7 @@ from extensions import db
 from models import Draft, Integration
 from practice_shop import PracticeShop, Store
 from services.monitoring.probes import probe_integration
-from services.security import vault
+from services.security import trail, vault
 from tests.blueprints.pages import complaints, element, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_integration, change_integration, read_integration
@@ -54,8 +54,26 @@ def test_save_tests_clears_and_resumes(client: FreshClient, made: Integration, p
     assert (seen.health, seen.health_message, seen.writes_refused, seen.key_last4) == ("connected", "", False, "shop")
     assert vault.decrypt(seen.key_encrypted) == practice.key
     assert seen.flows["orders"].due_at is not None
+    assert recorded(made.id) == [("API key", "–", "changed")]
     assert toasts(client.get(LIST).text) == ["Garden shop is reauthorised."]
     assert db.session.scalars(select(Draft)).all() == []
+
+
+def recorded(integration_id: int) -> list[tuple[str, str, str]]:
+    """What the trail says of the last reauthorisation."""
+    found = trail.list_page(trail.Wanted(object="integration", object_id=integration_id)).rows
+    return next((entry.changes for entry in found if entry.kind == "integration.reauthorised"), [])
+
+
+def test_a_key_that_was_not_entered_again_is_not_recorded_as_changed(
+    client: FreshClient, made: Integration, practice: PracticeShop
+) -> None:
+    assert save(client, place(made)) == LIST
+    assert recorded(made.id) == []
+    assert save(client, place(made), api_key=practice.key or "") == LIST
+    assert recorded(made.id) == []
+    page = client.get(f"{LIST}/{made.id}").text
+    assert "API key" not in page[page.index('id="history"') :]
 
 
 def test_a_renamed_admin_script_is_kept(client: FreshClient, practice: PracticeShop) -> None:

@@ -14,19 +14,27 @@ from click.testing import Result
 
 from extensions import db
 from practice_shop import PracticeShop
+from tests.support.audited import unrecorded, watched
 from tests.support.processes import ROOT
+
+RUNS = ("sync", "retention")
+"""Commands that do in this process what a worker does."""
 
 
 class Commands:
-    """Calls ``flask`` commands, each in its own context: it shares no database session with the test."""
+    """Calls ``flask`` commands, each in its own context: it shares no database session with the test. What they change has to be in the
+    audit trail; ``changed`` are the tables that the last one changed."""
 
     def __init__(self, app: Any):
         self.runner = app.test_cli_runner()
 
     def call(self, *args: str, input: Any = None) -> Result:
         db.session.rollback()
-        result = contextvars.Context().run(self.runner.invoke, args=list(args), input=input)
+        with watched() as seen:
+            result = contextvars.Context().run(self.runner.invoke, args=list(args), input=input)
         db.session.rollback()
+        self.changed = seen
+        assert not unrecorded(seen) or args[0] in RUNS, f"{args} changed {unrecorded(seen)} and recorded nothing"
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

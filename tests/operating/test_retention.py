@@ -13,13 +13,13 @@ from extensions import writing
 from jobs import retention as job
 from jobs import schedule
 from models import (
+    AuditEntry,
     DailyReconciliation,
     Draft,
     Drift,
     Incident,
     OrderChange,
     RunItem,
-    SettingChange,
     ShipmentFile,
     StockEntry,
     StockFile,
@@ -120,8 +120,8 @@ def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
     make_item("CUP")
     drafts.create("add", "xcart", "user:ann", {"name": "Begun"})
     add(
-        SettingChange(at=utcnow() - timedelta(days=800), actor="x", name="old"),
-        SettingChange(at=LONG_AGO, actor="x", name="young"),
+        AuditEntry(at=utcnow() - timedelta(days=800), actor="x", kind="order.seen", object="order", subject="old"),
+        AuditEntry(at=LONG_AGO, actor="x", kind="order.seen", object="order", subject="young"),
         Incident(integration_id=integration.id, cause="wrong_key", since=LONG_AGO, opened_at=LONG_AGO, resolved_at=LONG_AGO),
         Incident(integration_id=integration.id, cause="outage", since=LONG_AGO, opened_at=LONG_AGO),
         ShipmentFile(actor="x", created_at=LONG_AGO, rows=[]),
@@ -137,7 +137,7 @@ def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
     done = forget()
     assert (done.changes, done.messages, done.files, done.sign_ins) == (1, 1, 2, 2)
     assert [draft.token == "x" for draft in database.session.query(Draft)] == [False]
-    assert list(database.session.scalars(select(SettingChange.name))) == ["young"]
+    assert list(database.session.scalars(select(AuditEntry.subject).where(AuditEntry.actor == "x"))) == ["young"]
     assert list(database.session.scalars(select(Incident.cause))) == ["outage"]
     assert list(database.session.scalars(select(StockFile.id))) == [young]
     assert database.session.scalar(select(func.count()).select_from(StockFileRow)) == 1
@@ -147,7 +147,7 @@ def test_audit_lines_messages_files_and_codes_go_after_their_time(app):
 def test_nought_days_keep_everything(app):
     integration = make_integration()
     runs = {ended_run(integration), ended_run(integration, days=1)}
-    add(SettingChange(at=LONG_AGO, actor="x", name="old"))
+    add(AuditEntry(at=LONG_AGO, actor="x", kind="order.seen", object="order"))
     done = forget()
     assert (done.runs, done.changes) == (0, 0)
     assert kept() == runs

@@ -11,18 +11,28 @@ from werkzeug.test import TestResponse
 from extensions import db, writing
 from models import User
 from services.accounts import sign_ins, users
+from tests.support.audited import EXEMPT, unrecorded, watched
 
 
 class FreshClient(FlaskClient):
     """Each request runs in its own context, as it does behind gunicorn: it shares no database session with the test,
-    and the test reads afterwards what the request has committed."""
+    and the test reads afterwards what the request has committed.
+
+    What it changes has to be in the audit trail; ``changed`` are the tables that the last request changed."""
+
+    changed: set[str] = set()
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         db.session.rollback()
         # Files are sent while they are made: all of one is made in the request's own context, and closed.
         kwargs.setdefault("buffered", True)
-        answer = contextvars.Context().run(super().open, *args, **kwargs)
+        with watched() as seen:
+            answer = contextvars.Context().run(super().open, *args, **kwargs)
         db.session.rollback()
+        self.changed = seen
+        if unrecorded(seen) and answer.request.method != "GET":
+            endpoint, _ = self.application.url_map.bind("localhost").match(answer.request.path, method=answer.request.method)
+            assert endpoint in EXEMPT, f"{endpoint} changed {unrecorded(seen)} and recorded nothing (services/security/audit.py)"
         return answer
 
 

@@ -13,7 +13,7 @@ from models import ApiToken, Delivery, Preference
 from models.types import utcnow
 from services.accounts import token_expiry, tokens, users
 from services.accounts.tokens import SCOPES, TokenRefused
-from services.security import audit
+from services.security import trail
 from tests.support.signed_in import user_called
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -167,9 +167,9 @@ def test_the_audit_trail_says_who_did_what_and_never_the_token(ann):
     issued = issue(ann, scopes=("orders:read",))
     second = tokens.rotate_token(issued.id, "cli:root")
     tokens.revoke_token(issued.id, "user:Olive")
-    rows = audit.list_page().rows
-    assert [(row.actor, row.subject, row.name) for row in rows] == [
-        ("user:Olive", "ERP", "api token"), ("cli:root", "ERP", "api token"), ("user:Ann", "ERP", "api token"),
+    rows = trail.list_page(trail.Wanted(object="api_token")).rows
+    assert [(row.actor, row.subject, row.what) for row in rows] == [
+        ("user:Olive", "ERP", "API token revoked"), ("cli:root", "ERP", "API token rotated"), ("user:Ann", "ERP", "API token created"),
     ]  # fmt: skip
     assert not any(token.token[17:] in str(rows) for token in (issued, second))
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import delete, update
 
 from extensions import writing
-from models import DailyReconciliation, Drift, Order, SettingChange, StockEntry, SyncRun
+from models import AuditEntry, DailyReconciliation, Drift, Order, StockEntry, SyncRun
 from services.accounts import users
 from services.listings import views as listings
 from services.monitoring import incident_list
 from services.orders import views as orders
 from services.reports import reconciliation
 from services.runs import activity
-from services.security import audit
+from services.security import trail
 from services.stock import views as stock
 from tests.blueprints.rows import add_incident, add_run
 from tests.support.rows import make_integration, make_item, make_listing, make_order
@@ -28,7 +28,7 @@ SIZE = 3
 @pytest.fixture
 def lived_in(app, monkeypatch):
     """Eight rows of everything, half of them equal in what they can be sorted by."""
-    for module in (listings, incident_list, orders, reconciliation, activity, audit, stock, users):
+    for module in (listings, incident_list, orders, reconciliation, activity, trail, stock, users):
         monkeypatch.setattr(module, "PAGE_SIZE", SIZE)
     shops = [make_integration(name) for name in ("Shop", "Other")]
     for number in range(8):
@@ -43,7 +43,7 @@ def lived_in(app, monkeypatch):
             session.add_all([
                 Drift(listing_id=listing.id, expected=half, found=half, seen_at=THEN + timedelta(days=half)),
                 DailyReconciliation(shop_id=shop.shop_id, day=day, shop_orders=1, our_orders=1, differences=[{}] * (half % 2)),
-                SettingChange(actor=f"user:{half}", name=f"name_{half}", before=1, after=2),
+                AuditEntry(at=THEN + timedelta(days=half), actor=f"user:{half}", kind="order.seen", object="order", subject=f"N{half}"),
                 StockEntry(stock_item_id=1, actor="test", cause="start", on_hand_change=1),
             ])  # fmt: skip
         run_id = add_run(shop.id, kind=("orders", "stock")[half % 2], state="finished", outcome=("done", "failed")[half % 2])
@@ -81,10 +81,10 @@ def lists():
             lambda place, sort=sort: activity.list_page(sort=sort, place=place).sorted_page,
             flat(activity.iter_rows(sort=sort)),
         )
-    for sort in audit.SORTS:
+    for sort in trail.SORTS:
         found[f"audit {sort}"] = (
-            lambda place, sort=sort: audit.list_page(sort=sort, place=place),
-            list(audit.iter_changes(sort=sort)),
+            lambda place, sort=sort: trail.list_page(trail.Wanted(sort=sort), place, SIZE),
+            [row for batch in trail.iter_entries(trail.Wanted(sort=sort)) for row in batch],
         )
     for sort in reconciliation.SORTS:
         days = list(reconciliation.iter_days(sort=sort))
@@ -141,7 +141,8 @@ def test_rows_that_come_and_go_move_nothing(lived_in):
 
 
 def test_a_place_whose_rows_are_gone_shows_the_beginning(lived_in):
-    first = audit.list_page()
+    first = trail.list_page(trail.Wanted(), size=SIZE)
     with writing() as session:
-        session.execute(delete(SettingChange).where(SettingChange.id <= 5))
-    assert [row.name for row in audit.list_page(place=first.next).rows] == [row.name for row in audit.list_page().rows]
+        session.execute(delete(AuditEntry).where(AuditEntry.id <= 5))
+    again = trail.list_page(trail.Wanted(), first.next, SIZE)
+    assert [row.id for row in again.rows] == [row.id for row in trail.list_page(trail.Wanted(), size=SIZE).rows]

@@ -11,7 +11,7 @@ from models import Drift, Integration, Listing, RunItem
 from practice_shop import PracticeShop, Store
 from services.integrations import settings
 from services.listings import manual_links, stock_push, undo, views
-from services.security import audit
+from services.security import trail
 from services.stock import items
 from services.stock import views as stock_views
 from services.sync import execution
@@ -103,8 +103,8 @@ def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
     settings.change_settings(integration_id, {"stock_buffer": 2, "stock_cap": 10}, "user:ann")
     do(integration_id, "stock")
     assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (10, 6)
-    assert {(row.name, row.before, row.after) for row in audit.list_page().rows} >= {
-        ("stock buffer", "0", "2"), ("stock cap", "–", "10"),
+    assert {change for row in trail.list_page(trail.Wanted()).rows for change in row.changes} >= {
+        ("Stock buffer", "0", "2"), ("Stock cap", "–", "10"),
     }  # fmt: skip
     with pytest.raises(InvalidInput):
         settings.change_settings(integration_id, {"stock_cap": -1}, "test")

@@ -36,6 +36,10 @@ def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop)
     assert items.add_stock_item("CUP", 2, "test").released == 3
     item = items.find_stock_item("CUP")
     assert (item.on_hand, item.reserved) == (2, 2)
+    timeline = orders_views.order_page(1, with_customers=True).timeline
+    lines = [(event.title, event.text) for event in timeline]
+    assert ("Imported and put on hold", "SKU CUP is not one of our stock items.") in lines
+    assert ("Released", "It was on hold: SKU CUP is not one of our stock items.") in lines
     assert states() == ["ready"] * 3 and held.groups() == []
     with pytest.raises(Conflict):
         items.add_stock_item("CUP", 2, "test")

@@ -17,7 +17,7 @@ from services.orders import (
     find_order,  # fmt: skip
     lookups,
 )
-from services.security import audit
+from services.security import trail
 from tests.support.shops import do, products, settled, states
 
 
@@ -97,8 +97,8 @@ def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
     assert find_order.count_older(integration_id, datetime.now(UTC) - timedelta(days=120)).orders == 1
     with pytest.raises(Conflict):
         lookups.ask_count(integration_id, datetime.now(UTC), "test")
-    changed = audit.list_page().rows[0]
-    assert (changed.actor, changed.name) == ("user:ann", "orders since")
+    changed = trail.list_page(trail.Wanted(object="integration")).rows[0]
+    assert (changed.actor, changed.changes[0][0]) == ("user:ann", "Orders since")
 
 
 class TestOneQuestionAtATime:
