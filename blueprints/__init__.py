@@ -7,11 +7,13 @@ from flask import Flask, request
 from blueprints import (
     access,
     accounts,
+    areas,
     assets,
     clean_input,
     errors,
     events,
     formats,
+    guide,
     headers,
     hosts,
     integrations,
@@ -28,6 +30,7 @@ from blueprints import (
     reports,
     request_ids,
     runs,
+    search,
     searches,
     security,
     settings,
@@ -74,9 +77,10 @@ def end_reading(error: BaseException | None) -> None:
 
 def register(app: Flask) -> None:
     """Register the blueprints of every area, the error pages, and what templates use."""
-    for helper in (assets, errors, headers, formats, labels, accounts.labels, monitoring.labels, notify.labels, redirects):
+    for helper in (areas, assets, errors, headers, formats, labels, accounts.labels, monitoring.labels, notify.labels, redirects):
         helper.init_app(app)
-    app.register_blueprint(settings.bp)
+    for beside in (settings, search, guide):
+        app.register_blueprint(beside.bp)
     for area in AREAS:
         for blueprint in area.blueprints:
             app.register_blueprint(blueprint)

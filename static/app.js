@@ -107,6 +107,7 @@
     const button = event.target.querySelector?.(":scope > [role=switch]");
     if (button) button.setAttribute("aria-checked", String(button.getAttribute("aria-checked") !== "true"));
   };
+  const dialog = document.getElementById("dialog");
   const listen = (name, act) => document.addEventListener(name, act);
   listen("htmx:beforeSend", flip);
   listen("htmx:responseError", (event) => {
@@ -157,8 +158,66 @@
   listen("htmx:beforeRequest", (event) => {
     if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
   });
+  // The main menu of narrow windows.
+  const bar = document.getElementById("bar-menu");
+  const opener = document.querySelector("[data-main-menu]");
+  const unfold = (open) => {
+    opener.setAttribute("aria-expanded", String(open));
+    bar.classList.toggle("bar-open", open);
+  };
+  if (opener) {
+    opener.addEventListener("click", () => unfold(opener.getAttribute("aria-expanded") !== "true"));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && bar.classList.contains("bar-open")) { unfold(false); opener.focus(); }
+    });
+    document.addEventListener("focusin", (event) => { if (!opener.parentElement.contains(event.target)) unfold(false); });
+  }
+
+  // A step of a set-up begins at its heading, unless something else has the focus already.
+  const step = document.querySelector("[data-step-heading]");
+  if (step && !summary && !document.querySelector("[autofocus]")) step.focus({ preventScroll: true });
+
+  // Shortcuts. Those of one key can be turned off, and none works while somebody types.
+  const everything = document.querySelector("[data-everything]");
+  const types = (target) => target.closest("select, textarea, dialog, [contenteditable], input:not([type=checkbox], [type=radio])");
+  const single_keys = () => { try { return localStorage.getItem("single-keys") !== "off"; } catch { return true; } };
+  const find = (event) => {
+    event.preventDefault();
+    if (opener.offsetParent) unfold(true);
+    everything.focus();
+    everything.select();
+  };
+  const show_shortcuts = () => {
+    dialog.replaceChildren(document.getElementById("shortcuts").content.cloneNode(true));
+    dialog.querySelector("[data-single-keys]").checked = single_keys();
+    dialog.showModal();
+  };
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-shortcuts]")) show_shortcuts(); });
+  document.addEventListener("keydown", (event) => {
+    if (!everything || event.altKey || event.isComposing) return;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !event.shiftKey) return find(event);
+    if (event.ctrlKey || event.metaKey || types(event.target)) return;
+    if (event.key === "/" && single_keys()) return find(event);
+    if (event.key === "?" && single_keys()) {
+      event.preventDefault();
+      show_shortcuts();
+    }
+    // From row to row: to what is at the same place of the next one.
+    const row = (event.key === "ArrowDown" || event.key === "ArrowUp") && event.target.closest("tbody tr");
+    const other = row && (event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling);
+    if (!other) return;
+    const reachable = (each) => all("a[href], button, input:not([type=hidden])", each);
+    const goal = reachable(other)[reachable(row).indexOf(event.target)] || reachable(other)[0];
+    if (!goal) return;
+    event.preventDefault();
+    goal.focus();
+  });
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches("[data-single-keys]")) return;
+    try { localStorage.setItem("single-keys", event.target.checked ? "on" : "off"); } catch { /* Without a store they stay on. */ }
+  });
+
   // Confirmations open in a dialog. Without this file the link opens a page instead.
-  const dialog = document.getElementById("dialog");
   listen("htmx:afterSwap", (event) => {
     if (event.target === dialog) dialog.showModal();
     const failed = event.target.querySelector?.("[data-error-summary]");

@@ -56,7 +56,14 @@ def set_enabled(integration_id: int) -> Response | AnyResponse:
         raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
     lifecycle.set_enabled(integration_id, wanted == "yes", current_actor())
     if wants_fragment(f"integration-{integration_id}"):
-        return fragment("integrations/_row.html", row=overview.get_row(integration_id))
+        row = overview.get_row(integration_id)
+        return fragment("integrations/_row.html", row=row, announce=_state_words(row.name, row.enabled, row.health))
     if wants_fragment("live"):
-        return live_part(integrations_page.overview(integration_id))
+        seen = integrations_page.overview(integration_id)
+        return live_part(seen, _state_words(seen.row.name, seen.row.enabled, seen.row.health))
     return redirect(back_to(url_for(".list_integrations")), code=303)
+
+
+def _state_words(name: str, enabled: bool, health: str) -> str:
+    """What a screen reader says after the switch was used."""
+    return f"{name}: {'enabled' if enabled else 'disabled'}. {HEALTH[health][0]}"

@@ -1,0 +1,96 @@
+"""The search over everything: orders, stock items, listings, integrations, and the pages themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request, url_for
+
+from blueprints.access import may
+from blueprints.actors import may_see_customers
+from blueprints.areas import areas
+from blueprints.labels import STATES, plural
+from services.listings import views as listings
+from services.orders import views as orders
+from services.shops import finding
+from services.stock import views as stock
+
+bp = Blueprint("search", __name__)
+SHOWN = 8
+"""Rows of each kind; the others are a click away."""
+PAGES = {
+    "Orders on hold": "held.show_held", "Find an order in the shops": "lookup.show_lookup", "Import tracking numbers": "shipment_files.show_upload",
+    "Add a stock item": "stock.show_add", "Import stock": "stock_files.show_upload", "Match listings by SKU": "listings.show_match",
+    "Stock changed in the shops": "drift.show_drift", "Sales by SKU": "reports.show_skus", "Daily reconciliation": "reports.show_reconciliation",
+    "Incidents": "incidents.list_incidents", "Audit trail": "audit.show_changes", "Notifications": "notifications.list_notifications",
+    "Notification settings": "preferences.change_preferences", "Your account": "account.show_account", "API tokens": "tokens.list_tokens",
+    "Sales channel integration": "integrations.list_integrations", "Add sales channel": "onboarding.show_catalogue",
+    "Event endpoints": "event_endpoints.list_endpoints", "Privacy": "privacy.show_privacy", "User guide": "guide.show_guide",
+}  # fmt: skip
+"""Pages beside those of the main menu."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    address: str
+    name: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hits of one kind. ``more`` is where all of them are, with the words of that link; empty where all are shown."""
+
+    label: str
+    hits: list[Hit]
+    more: tuple[str, str] = ("", "")
+
+
+@bp.get("/search")
+def show_search() -> str:
+    text = request.args.get("search", "").strip()[:200]
+    groups = [group for group in _groups(text) if group.hits] if text else []
+    return render_template("search.html", text=text, groups=groups)
+
+
+def _groups(text: str) -> Iterator[Group]:
+    wanted = orders.Wanted(search=text, customers=may_see_customers())
+    page = orders.list_page(wanted)
+    hits = [
+        Hit(url_for("order.show_order", order_id=row.id), row.number, _about(row.integration, row.customer, STATES[row.state][0]))
+        for row in page.rows[:SHOWN]
+    ]
+    yield Group("Orders", hits, _more("orders.list_orders", text, "order", page.total, page.more))
+    items = stock.list_page(text)
+    hits = [Hit(url_for("stock.show_item", item_id=row.id), row.sku, row.name) for row in items.rows[:SHOWN]]
+    yield Group("Stock items", hits, _more("stock.list_stock", text, "stock item", items.total, items.more))
+    found = listings.list_page(listings.Wanted(search=text))
+    hits = [
+        Hit(url_for("listings.show_listing", listing_id=row.id), row.sku or row.external_id, _about(row.integration, row.name))
+        for row in found.rows[:SHOWN]
+    ]
+    yield Group("Listings", hits, _more("listings.list_listings", text, "listing", found.total, found.more))
+    key = text.casefold()
+    shops = [each for each in finding.list_integrations() if key in each.name_key or key in each.endpoint.casefold()]
+    yield Group(
+        "Integrations",
+        [
+            Hit(url_for("integration.show_integration", integration_id=each.id), each.name, each.endpoint)
+            for each in shops[:SHOWN]
+        ],
+    )
+    pages = {**{area.label: area.endpoint for area in areas()}, **PAGES}
+    named = [(label, endpoint) for label, endpoint in pages.items() if key in label.casefold() and may(endpoint)]
+    yield Group("Pages", [Hit(url_for(endpoint), label) for label, endpoint in named])
+
+
+def _about(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _more(endpoint: str, text: str, noun: str, total: int, more: bool) -> tuple[str, str]:
+    """The link to a list that shows everything that was found there."""
+    if total <= SHOWN:
+        return "", ""
+    return url_for(endpoint, q=text), f"Show {'more than ' if more else 'all '}{plural(total, noun)}"
