@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from api import openapi, operations, problems, rate_limits, resources
+from api import openapi, operations, problems, rate_limits, reference, resources
 from config import Config
 from extensions import csrf
 
@@ -18,6 +18,7 @@ def init_app(app: Flask, config: Config) -> None:
     rate_limits.init_app(app, config)
     csrf.exempt(operations.bp)
     app.register_blueprint(operations.bp)
+    app.register_blueprint(reference.pages)
     problems.init_app(app)
     app.after_request(finish)
 

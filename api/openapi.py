@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from api.operations import OPERATIONS, Operation, bp
+from api.examples import body_of
+from api.operations import JSON, OPERATIONS, Operation, bp
 from api.problems import TITLES, ProblemBody
 from config import VERSION
 from services.accounts.tokens import SCOPES
@@ -126,7 +127,8 @@ def _operation(made: Operation) -> dict[str, Any]:
     if made.scope:
         found["x-scope"], found["x-role"] = made.scope, made.role
     if made.body is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(made.body)}}}
+        content = {"schema": _ref(made.body), "example": body_of(made)}
+        found["requestBody"] = {"required": True, "content": {JSON: content}}
     return found
 
 
@@ -176,7 +178,7 @@ def _responses(made: Operation) -> dict[str, Any]:
     for status, kind in made.answers.items():
         found[str(status)] = {"description": made.summary, "headers": _headers(made, status)}
         if kind is not None:
-            found[str(status)]["content"] = {"application/json": {"schema": _ref(kind)}}
+            found[str(status)]["content"] = {JSON: {"schema": _ref(kind)}}
     if made.method == "GET":
         found["304"] = {"description": "Nothing has changed since the answer with this ETag.", "headers": _refs("ETag")}
         found["414"] = {

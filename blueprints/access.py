@@ -56,6 +56,8 @@ ROLES = {
     "list_views.choose_columns": SIGNED_IN,
     "list_views.remove_view": SIGNED_IN,
     "list_views.save_view": SIGNED_IN,
+    "api_reference.list_resources": SIGNED_IN,
+    "api_reference.show_resource": SIGNED_IN,
     "privacy.show_privacy": OWNER,
     "privacy.export_order": OWNER,
     "privacy.erase_order": OWNER,

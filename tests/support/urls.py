@@ -41,7 +41,7 @@ def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
         **planted, "incident_id": incident_id, "notification_id": notification_id,
         "integration_id": integration_id, "run_id": add_run(integration_id, state="running", started_at=utcnow()),
         "user_id": user_called("Somebody else", "manager"), "session_id": 1,
-        "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css",
+        "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css", "resource": "orders",
     }  # fmt: skip
 
 

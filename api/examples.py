@@ -1,0 +1,118 @@
+"""Example calls of every operation, for the document and the pages that render it: as curl and as Python, ready to run.
+
+Both take the address and the token from CARTLINK_URL and CARTLINK_TOKEN. A test runs each against a Cartlink that is served."""
+
+from __future__ import annotations
+
+import json
+import pprint
+import shlex
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.operations import Operation
+
+BASE = "/api/v1"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the example of Standard Webhooks
+SAMPLES: Mapping[str, Any] = {"version": "5bc9f005cad10cc4"}
+ANY_ID = "17"
+QUERIES = {
+    "list_orders": "state=ready&limit=10",
+    "get_order": "expand=shipments,write_backs",
+    "list_stock_items": "available_max=0",
+    "list_events": "after=0&limit=100",
+    "list_write_backs": "limit=10",
+    "list_deliveries": "limit=10",
+}
+"""The query of an operation that is of more use with one."""
+BODIES: dict[str, Any] = {
+    "accept_order": {"code": "sums"},
+    "create_shipment": {"carrier": "DHL", "tracking_number": "JJD000390007882823"},
+    "create_shipments": {"rows": [{"order_id": "{order_id}", "carrier": "DHL", "tracking_number": "JJD000390007882823"}]},
+    "change_tracking": {"carrier": "DHL", "tracking_number": "JJD000390007882824"},
+    "create_stock_item": {"sku": "NEW-SKU", "name": "New item", "on_hand": 12},
+    "change_stock_item": {"on_hand": 20},
+    "adjust_stock_item": {"delta": -1, "reason": "broken", "reference": "RMA-7"},
+    "change_stock_items": {"rows": [{"sku": "{sku}", "set": 30, "expected": 10}], "atomic": True},
+    "create_event_endpoint": {
+        "name": "ERP", "url": "https://erp.example/events", "secret": SECRET, "types": ["order.created", "order.shipped"],
+    },
+    "change_event_endpoint": {"types": ["order.created"]},
+    "rotate_event_endpoint_secret": {"secret": SECRET},
+    "resume_event_endpoint": {"replay": True},
+    "test_event_endpoint": {"type": "test"},
+    "replay_events": {"after": "0"},
+    "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "{sku}", "units": 2}]},
+    "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},
+    "undo_stock_update": {"where": "both"},
+    "start_run": {"integration_id": "{integration_id}", "kind": "listings"},
+}  # fmt: skip
+"""The body of each operation that takes one."""
+
+
+class _Samples(dict[str, Any]):
+    def __missing__(self, name: str) -> str:
+        return "CUP" if name == "sku" else ANY_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request. ``version`` is what ``If-Match`` names, empty for none; ``key`` is true where it needs an Idempotency-Key."""
+
+    method: str
+    address: str
+    body: Any
+    version: str
+    key: bool
+    answers: bool
+
+    def as_curl(self) -> str:
+        lines = [f'curl -sS --fail-with-body -X {self.method} "$CARTLINK_URL{self.address}"' if self.method != "GET"
+                 else f'curl -sS --fail-with-body "$CARTLINK_URL{self.address}"', '-H "Authorization: Bearer $CARTLINK_TOKEN"']  # fmt: skip
+        if self.key:
+            lines.append('-H "Idempotency-Key: $(openssl rand -hex 16)"')
+        if self.version:
+            lines.append(f"-H 'If-Match: \"{self.version}\"'")
+        if self.body is not None:
+            lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(json.dumps(self.body, ensure_ascii=False))}"]
+        return " \\\n  ".join(lines)
+
+    def as_python(self) -> str:
+        headers = ['"Authorization": "Bearer " + os.environ["CARTLINK_TOKEN"],']
+        if self.key:
+            headers.append('"Idempotency-Key": str(uuid.uuid4()),')
+        if self.version:
+            headers.append(f'"If-Match": \'"{self.version}"\',')
+        parts = [f'os.environ["CARTLINK_URL"] + "{self.address}",', "headers={", *(f"    {line}" for line in headers), "},"]
+        if self.body is not None:
+            parts += f"json={pprint.pformat(self.body, width=80, sort_dicts=False)},".split("\n")
+        imports = "import os\nimport uuid\n" if self.key else "import os\n"
+        call = textwrap.indent("\n".join([*parts, "timeout=30,"]), "    ")
+        shown = "print(answer.json())" if self.answers else "print(answer.status_code)"
+        return f"{imports}\nimport requests\n\nanswer = requests.{self.method.lower()}(\n{call}\n)\nanswer.raise_for_status()\n{shown}"
+
+
+def example_of(made: Operation, given: Mapping[str, Any] = SAMPLES) -> Example:
+    """The example of an operation, with ids, ``sku`` and ``version`` from ``given``; where it lacks one, with one made up."""
+    values = _Samples(given)
+    path = made.path.replace("<int:", "{").replace(">", "}").format_map(values)
+    query = f"?{QUERIES[made.name]}" if made.name in QUERIES else ""
+    return Example(
+        made.method, f"{BASE}{path}{query}", body_of(made, values), values["version"] if made.conditional else "", made.acts,
+        any(kind is not None for kind in made.answers.values()),
+    )  # fmt: skip
+
+
+def body_of(made: Operation, given: Mapping[str, Any] = SAMPLES) -> Any:
+    """The body of the example; None where the operation takes none."""
+    return None if made.body is None else _filled(BODIES.get(made.name), _Samples(given))
+
+
+def _filled(value: Any, values: _Samples) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(each, values) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, values) for each in value]
+    return str(values[value[1:-1]]) if isinstance(value, str) and value[:1] == "{" else value
