@@ -9,7 +9,7 @@ from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, go_to, is_ours, toast, wants_fragment
 from blueprints.labels import plural
 from jobs.schedule import start_due_runs
-from services.shipping import batches, undo
+from services.shipping import batches, files, undo
 from services.shipping.batches import Batch
 from services.shipping.undo import Kept
 
@@ -36,9 +36,12 @@ def undo_batch(name: str) -> Response | AnyResponse:
 
 
 def about_batch(batch: Batch, back: str) -> dict[str, object]:
-    """What the banner about a batch shows and where its buttons lead."""
+    """What the banner about a batch shows and where its buttons lead. A worker undoes a file: it may have a thousand rows."""
+    file_id = files.of_batch(batch.name)
+    of_sheet = url_for("batches.undo_batch", name=batch.name)
     return {
-        "batch": batch, "back": back, "undo": url_for("batches.undo_batch", name=batch.name),
+        "batch": batch, "back": back,
+        "undo": of_sheet if file_id is None else url_for("shipment_files.undo_file", file_id=file_id),
         "poll": url_for("batches.show_batch", name=batch.name, back=back),
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ from errors import InvalidInput, QueueAway
 from jobs.shipment_files import enqueue_shipments
 from models import ShipmentFile
 from services.shipping import batches, customer_mails, files
+from services.shipping.same_numbers import same_numbers
 
 bp = Blueprint("shipment_files", __name__, url_prefix="/orders/tracking-numbers")
 PAGE = 200
@@ -39,29 +40,27 @@ def upload() -> str | tuple[str, int] | Response | AnyResponse:
 
 @bp.get("/<int:file_id>")
 def show_file(file_id: int) -> str | Response:
-    file = files.get_file(file_id)
-    bad = [row for row in file.rows if row["problem"]]
-    good = [row for row in file.rows if not row["problem"]]
-    shown: dict[str, Any] = {
-        "file": file,
-        "good": good,
-        "bad": bad,
-        "most": PAGE,
-        "live": files.is_at_work(file),
-        "shipped": None if file.applied_at is None else _shipped(file),
-        "notes": [] if file.wanted_at else files.notes_of(good),
-    }
+    shown = _shown(files.get_file(file_id))
     if wants_fragment("shipment-file"):
         return fragment("shipping/_file.html", **shown)
     return render_template("shipping/file.html", **shown)
 
 
+def _shown(file: ShipmentFile) -> dict[str, Any]:
+    """What the page of a file shows: before it is shipped with what the shops will be sent, and numbers that several orders have."""
+    good = [row for row in file.rows if not row["problem"]]
+    places = ((row["tracking"], row["order_id"], f"line {row['line']}") for row in good)
+    return {
+        "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "live": files.is_at_work(file),
+        "shipped": None if file.applied_at is None else _shipped(file), "notes": [] if file.wanted_at else files.notes_of(good),
+        "same": [] if file.wanted_at else same_numbers(places),
+    }  # fmt: skip
+
+
 def _shipped(file: ShipmentFile) -> dict[str, object] | None:
     """The banner about what the file has shipped."""
     batch = batches.find_batch(file.batch)
-    here = url_for(".show_file", file_id=file.id)
-    undo = url_for(".undo_file", file_id=file.id)
-    return None if batch is None else {"batch": batch, "back": here, "undo": undo, "poll": about_batch(batch, here)["poll"]}
+    return None if batch is None else about_batch(batch, url_for(".show_file", file_id=file.id))
 
 
 @bp.post("/<int:file_id>/undo")

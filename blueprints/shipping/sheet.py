@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -12,6 +13,7 @@ from blueprints.files import numbers
 from blueprints.htmx import back_to, go_to, is_ours, toast
 from jobs.schedule import start_due_runs
 from services.shipping import batches, customer_mails, sheet, shipments, undo
+from services.shipping.same_numbers import Same, same_numbers
 from services.shipping.sheet import Sheet
 
 bp = Blueprint("sheet", __name__, url_prefix="/orders/ship")
@@ -35,9 +37,17 @@ def ship_sheet() -> str | tuple[str, int] | Response | AnyResponse:
         filled = sheet.fill_column(found.rows, request.form.get("column", ""))
         return _page(_sheet(request.form.getlist("order"), filled), back)
     wrong = [(row.order_id, name, text, row.number) for row in found.rows for name, text in row.wrong.items()]
-    if wrong or not found.rows:
-        return _page(found, back, wrong), 422
+    same = _unseen(found)
+    if wrong or same or not found.rows:
+        return _page(found, back, wrong, same), 422
     return go_to(_ship(found, back))
+
+
+def _unseen(found: Sheet) -> list[Same]:
+    """The numbers of several orders, unless the sheet was sent with a warning of them already: then they are meant."""
+    same = same_numbers((row.tracking, row.order_id, f"order {row.number}") for row in found.rows)
+    seen = request.form.getlist("same")
+    return same if any(each.sentence() not in seen for each in same) else []
 
 
 def _ship(found: Sheet, back: str) -> str:
@@ -54,8 +64,8 @@ def _ship(found: Sheet, back: str) -> str:
     return f"{back}{'&' if '?' in back else '?'}{urlencode({'shipped': batch})}" if done else back
 
 
-def _page(found: Sheet, back: str, wrong: list[tuple[int, str, str, str]] | None = None) -> str:
-    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong or [])
+def _page(found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = ()) -> str:
+    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same)
 
 
 def _sheet(ids: list[str], typed: dict[int, tuple[str, str]] | None) -> Sheet:

@@ -78,6 +78,12 @@ def get_file(file_id: int) -> ShipmentFile:
     return file
 
 
+def of_batch(name: str) -> int | None:
+    """The id of the file whose shipments have this name of a batch (``ShipmentFile.batch``); None for a sheet's."""
+    kind, _, number = name.partition("-")
+    return whole_numbers.parse(number) if kind == "file" else None
+
+
 def accept(file_id: int) -> None:
     """Accept a file: a worker ships its good rows. Raises Conflict for one that was accepted already,
     NotFound for one that is gone."""

@@ -133,6 +133,21 @@ def test_ticked_orders_are_reviewed_shipped_and_undone(client, shop, desk):
     assert client.get("/orders/shipped/sheet-nobodys").status_code == 404
 
 
+def test_one_tracking_number_for_two_orders_is_shipped_only_when_it_is_meant(client, desk):
+    ids = [order.id for order in orders()]
+    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}").get_data(as_text=True)
+    same = {f"tracking-{ids[0]}": "T1", f"tracking-{ids[1]}": "t1"}
+    answer = client.post("/orders/ship", data=form_data(sheet, f"tracking-{ids[0]}", act="ship", **same))
+    assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
+    warned = answer.get_data(as_text=True)
+    assert "T1 stands with order" in warned and element(warned, "input", id=f"tracking-{ids[1]}")["value"] == "t1"
+    # Another pair is another warning; the same one was seen.
+    other = form_data(warned, f"tracking-{ids[0]}", act="ship", **{f"tracking-{each}": "T2" for each in ids[:2]})
+    assert client.post("/orders/ship", data=other).status_code == 422
+    assert client.post("/orders/ship", data=form_data(warned, f"tracking-{ids[0]}", act="ship")).status_code == 303
+    assert len(db.session.scalars(select(Shipment)).all()) == 2
+
+
 def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
     ids = [order.id for order in orders()]
     sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)

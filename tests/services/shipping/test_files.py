@@ -11,6 +11,7 @@ from extensions import writing
 from models import ShipmentFile
 from models.types import utcnow
 from services.shipping import files, shipments
+from services.shipping.same_numbers import same_numbers
 from tests.support.shops import products, settled, states
 
 
@@ -62,3 +63,16 @@ def test_a_file_whose_worker_died_is_shipped_on_from_there(app, db, shop):
         [{"number": str(numbers[2]), "reason": f"Order {numbers[2]} has been shipped already."}],
     )
     assert states() == ["ready", "shipped", "shipped", "shipped"]
+
+
+def test_a_number_that_several_orders_have_is_named():
+    rows = [
+        ("T1", 1, "line 2"),
+        (" t 1 ", 2, "line 3"),
+        ("T1", 1, "line 4"),
+        ("T2", 3, "line 5"),
+        ("T2", 3, "line 6"),
+        ("", 4, "line 7"),
+        ("", 5, "line 8"),
+    ]
+    assert [each.sentence() for each in same_numbers(rows)] == ["T1 stands with line 2, line 3 and line 4."]
