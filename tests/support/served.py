@@ -29,9 +29,10 @@ Serve = Callable[..., Served]
 
 @pytest.fixture
 def serve(processes: Processes, environment: dict[str, str]) -> Serve:
-    """``serve(BEHIND_HTTPS="yes")`` starts gunicorn on the test's installation and answers when it listens."""
+    """``serve(BEHIND_HTTPS="yes")`` starts gunicorn on the test's installation and answers when it listens. ``application`` is what it
+    serves, by default Cartlink as it is."""
 
-    def start(wait: bool = True, **variables: str) -> Served:
+    def start(wait: bool = True, application: str = "app:create_app()", **variables: str) -> Served:
         port = free_port()
         command = [
             sys.executable,
@@ -41,7 +42,7 @@ def serve(processes: Processes, environment: dict[str, str]) -> Serve:
             "gunicorn.conf.py",
             "--bind",
             f"127.0.0.1:{port}",
-            "app:create_app()",
+            application,
         ]
         started = processes.start(command, env=processes_environment({**environment, **variables}))
         if wait:
