@@ -36,13 +36,18 @@ def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
     """The content and name of an uploaded file. Raises InvalidInput if there is none or if it is too large."""
     file = request.files.get(field)
     if file is None or not file.filename:
-        raise InvalidInput("No file was chosen.", "Choose a CSV file.", field=field)
+        raise InvalidInput("No file was chosen.", "Choose a CSV or Excel file.", field=field)
     content = file.stream.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise InvalidInput(
             f"{file.filename} is larger than {most_bytes // (1024 * 1024)} MB.", "Split it into several files.", field=field
         )
     return content, file.filename
+
+
+def chosen_sheet() -> str:
+    """The name of the sheet that is read of a workbook; empty for the first one."""
+    return request.form.get("sheet", "").strip()[:100]
 
 
 def uploaded_image(field: str, most_bytes: int) -> bytes:

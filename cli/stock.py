@@ -76,10 +76,11 @@ def set_quantity(sku: str, quantity: str) -> None:
 @group.command("import")
 @click.argument("file")
 @click.option("--add-unknown", is_flag=True, help="Add unknown SKUs as stock items.")
-def import_file(file: str, add_unknown: bool) -> None:
-    """Set stock from a CSV file with the columns sku and quantity (- reads standard input): every row or none."""
+@click.option("--sheet", default="", metavar="NAME", help="The sheet of an Excel file; the first by default.")
+def import_file(file: str, add_unknown: bool, sheet: str) -> None:
+    """Set stock from a CSV or Excel file with the columns sku and quantity (- reads standard input): every row or none."""
     name = "standard input" if file == "-" else Path(file).name
-    done = files.import_now(read_content(file), name, actor(), add_unknown=add_unknown)
+    done = files.import_now(read_content(file), name, actor(), add_unknown=add_unknown, sheet=sheet)
     added = f", {done.added} of them new" if done.added else ""
     say(f"{done.changed} changed, {done.unchanged} unchanged{added}.")
     start_due_pushes()

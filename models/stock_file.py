@@ -13,7 +13,7 @@ from models.types import Moment, Units, utcnow
 
 
 class StockFile(Model):
-    """A CSV of quantities on its way in: uploaded (its bytes wait for a worker), checked (its rows wait for a person to accept them),
+    """A CSV or a sheet of quantities on its way in: uploaded (its bytes wait for a worker), checked (its rows wait for a person to accept them),
     wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. Claimed by lease like a run."""
 
     __tablename__ = "stock_file"
@@ -25,6 +25,7 @@ class StockFile(Model):
     state: Mapped[str] = mapped_column(String(10), default="uploaded", index=True)
     add_unknown: Mapped[bool] = mapped_column(default=False)
     size: Mapped[int] = mapped_column(default=0)
+    sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     changed: Mapped[int] = mapped_column(default=0)

@@ -1,4 +1,4 @@
-"""Tracking numbers imported from a CSV file: uploaded, shown with each row's problem, then shipped by a worker."""
+"""Tracking numbers imported from a CSV or Excel file: uploaded, shown with each row's problem, then shipped by a worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.downloads import download
-from blueprints.files import csv_file, uploaded
+from blueprints.files import chosen_sheet, csv_file, uploaded
 from blueprints.htmx import fragment, go_to, wants_fragment
 from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
@@ -32,7 +32,7 @@ def show_upload() -> str:
 def upload() -> str | tuple[str, int] | Response | AnyResponse:
     try:
         content, name = uploaded("file", files.MOST_BYTES)
-        file = files.read_file(content, name, current_actor())
+        file = files.read_file(content, name, current_actor(), sheet=chosen_sheet())
     except InvalidInput as wrong:
         return render_template("shipping/upload.html", wrong=wrong), 422
     return go_to(url_for(".show_file", file_id=file.id))

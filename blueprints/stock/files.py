@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.downloads import download
-from blueprints.files import csv_file, uploaded
+from blueprints.files import chosen_sheet, csv_file, uploaded
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
@@ -38,7 +38,7 @@ def show_upload() -> str:
 def upload() -> tuple[str, int] | Response | AnyResponse:
     try:
         content, name = uploaded("file", files.MOST_BYTES)
-        file_id = files.upload(content, name, current_actor())
+        file_id = files.upload(content, name, current_actor(), sheet=chosen_sheet())
     except InvalidInput as wrong:
         return render_template("stock/upload.html", wrong=wrong, files=files.list_files()), 422
     _enqueue(file_id)

@@ -1,4 +1,5 @@
-"""CSV in and out: whatever a spreadsheet saves is read, or refused with what is wrong where; what goes out is harmless."""
+"""CSV in and out, and Excel workbooks in: whatever a spreadsheet saves is read, or refused with what is wrong where; what goes out
+is harmless."""
 
 from __future__ import annotations
 
@@ -9,9 +10,12 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TextIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, TextIO, cast
 
 from errors import InvalidInput
+from services.common import workbooks
+from services.common.workbooks import Workbook
 
 MOST_CELL = 4000
 MOST_HEADING_LINES = 20
@@ -28,7 +32,7 @@ GUARD = re.compile(_START + r"'('*)" + _FORMULA)
 """A guarded text has one quote more than before. Quotes that were there are counted with it, so that nothing is lost. Double
 quotes behind a separator are part of its start: a spreadsheet that splits there takes them for the cell's own."""
 BINARY = re.compile(
-    rb"\A(\x89PNG|\xff\xd8\xff|GIF8[79]a|%PDF-|PK\x03\x04|\xd0\xcf\x11\xe0|RIFF.{4}WEBP|\x1f\x8b\x08|BM.{4}\0\0\0\0)", re.DOTALL
+    rb"\A(\x89PNG|\xff\xd8\xff|GIF8[79]a|%PDF-|\xd0\xcf\x11\xe0|RIFF.{4}WEBP|\x1f\x8b\x08|BM.{4}\0\0\0\0)", re.DOTALL
 )
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
@@ -76,27 +80,39 @@ def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Generator[
 
 Pieces = Callable[[], Iterable[bytes]]
 """The content of a file, piece by piece, from its beginning each time it is called."""
+Source = TextIO | Workbook
+HEADING_BYTES = 4 * workbooks.MB
+"""What a workbook may unpack to before its headings are known, while a person waits."""
+IN_MEMORY = 1024 * 1024
 
 
-def opened(pieces: Pieces) -> tuple[TextIO, int]:
+def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB) -> tuple[Source, int]:
     """The text of a file with how many lines it has, read piece by piece and never as a whole: UTF-8, UTF-16 with its mark, or
-    else Western (Windows-1252). Raises InvalidInput for what is no text."""
-    encoding, lines = _look_through(pieces)
+    else Western (Windows-1252). Or an Excel workbook, of which ``sheet`` is read, or the first one; ``most`` are its unpacked bytes.
+    Raises InvalidInput for what is neither."""
+    start = _start(pieces)
+    if start.startswith(workbooks.START):
+        file = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+        for piece in pieces():
+            file.write(piece)
+        return Workbook(file, sheet, most), 0
+    encoding, lines = _look_through(pieces, start)
     return io.TextIOWrapper(io.BufferedReader(_Raw(pieces())), encoding, newline=""), lines
 
 
-def _look_through(pieces: Pieces) -> tuple[str, int]:
-    """Read it once to its end: the encoding in which all of it can be read, and its number of line ends."""
+def _start(pieces: Pieces) -> bytes:
     start = b""
     for piece in pieces():
         start += piece[:64]
         if len(start) >= 64:
             break
+    return start
+
+
+def _look_through(pieces: Pieces, start: bytes) -> tuple[str, int]:
+    """Read it once to its end: the encoding in which all of it can be read, and its number of line ends."""
     if BINARY.match(start):
-        raise InvalidInput(
-            "That is no CSV file but an image, a workbook or another binary file.",
-            "In the spreadsheet choose ‘Save as’ and then ‘CSV UTF-8’.",
-        )
+        raise InvalidInput("That is no CSV file and no Excel workbook but an image or another binary file.", workbooks.ADVICE)
     marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
     trouble = None
     for encoding in (marked,) if marked else ("utf-8", "cp1252"):
@@ -151,12 +167,32 @@ Columns = dict[str, tuple[str, ...]] | Callable[[Sequence[str]], dict[str, tuple
 
 
 def read(
-    text: TextIO, columns: Columns, required: Sequence[str], *, only_header: bool = False
+    source: Source, columns: Columns, required: Sequence[str], *, only_header: bool = False
 ) -> Iterator[Row]:  # fmt: skip
-    """The rows of CSV text as ``opened`` gives it, with comma, semicolon, tab or |. ``columns`` maps our names to the headings
-    they may carry, without regard to case; empty rows are passed over, and a heading may hold line breaks.
+    """The rows of a file as ``opened`` gives it: CSV with comma, semicolon, tab or |, or a sheet. ``columns`` maps our names to the
+    headings they may carry, without regard to case; empty rows are passed over, and a heading may hold line breaks.
 
-    Raises InvalidInput for missing or doubled columns, for rows that are longer than the headings, and for what is no CSV."""
+    Raises InvalidInput for missing or doubled columns, for rows that are longer than the headings, and for what is no table."""
+    records = source.records() if isinstance(source, Workbook) else _csv_records(source)
+    names = [" ".join(name.split()).casefold() for name in next(records, (0, []))[1]]
+    places = _places(names, columns if isinstance(columns, dict) else columns(names), required)
+    if only_header:
+        return
+    for line, cells in records:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if any(len(cell) > MOST_CELL for cell in cells):
+            raise InvalidInput(f"Line {line} holds a cell of more than {MOST_CELL} characters.")
+        if any(cell.strip() for cell in cells[len(names) :]):
+            raise InvalidInput(
+                f"Line {line} has {len(cells)} cells, and the first line names {len(names)} columns.",
+                "Put a cell that holds a separator in quotes, or name every column.",
+            )
+        yield Row(line, {name: _plain(cells[place]) if place < len(cells) else "" for name, place in places.items()})
+
+
+def _csv_records(text: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """The headings and the rows of CSV text, each with the line on which it ends. Raises InvalidInput."""
     lines = _lines(text)
     first, skipped, delimiter = _first_line(lines)
     opening = _record(first, lines)
@@ -166,24 +202,9 @@ def read(
     reader = csv.reader(chain(opening, lines), delimiter=delimiter, strict=True)
     begun = 0
     try:
-        names = [" ".join(name.split()).casefold() for name in next(reader, [])]
-        places = _places(names, columns if isinstance(columns, dict) else columns(names), required)
-        if only_header:
-            return
-        begun = reader.line_num
         for cells in reader:
             begun = reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            line = begun + skipped
-            if any(len(cell) > MOST_CELL for cell in cells):
-                raise InvalidInput(f"Line {line} holds a cell of more than {MOST_CELL} characters.")
-            if any(cell.strip() for cell in cells[len(names) :]):
-                raise InvalidInput(
-                    f"Line {line} has {len(cells)} cells, and the first line names {len(names)} columns.",
-                    "Put a cell that holds a separator in quotes, or name every column.",
-                )
-            yield Row(line, {name: _plain(cells[place]) if place < len(cells) else "" for name, place in places.items()})
+            yield begun + skipped, cells
     except csv.Error as cause:
         raise _not_csv(cause, begun + 1 + skipped) from None
 
@@ -197,10 +218,11 @@ def _not_csv(cause: csv.Error, line: int) -> InvalidInput:
     return InvalidInput(said, "A cell that begins with a quote has to end with one. Write a quote inside it twice.")
 
 
-def check_header(text: TextIO, columns: Columns, required: Sequence[str]) -> None:
-    """What is wrong with a file's headings, without reading its rows: 15 MB of separators would keep a page for seconds.
-    Raises InvalidInput."""
-    next(read(text, columns, required, only_header=True), None)
+def check_header(source: Source, columns: Columns, required: Sequence[str]) -> None:
+    """What is wrong with a file's headings, without reading its rows: 15 MB of separators would keep a page for seconds. The headings
+    of a large workbook are left to the worker that reads its rows. Raises InvalidInput."""
+    if not (isinstance(source, Workbook) and source.size() > HEADING_BYTES):
+        next(read(source, columns, required, only_header=True), None)
 
 
 def _lines(text: TextIO) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Tracking numbers from a CSV file: read and checked row by row, shown, and shipped by a worker once a person accepts the file."""
+"""Tracking numbers from a CSV or Excel file: read and checked row by row, shown, and shipped by a worker once a person accepts it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ UNDONE = audit.kind("shipment_file.undone", "Undo of a shipment file started")
 FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120)
 MOST_ROWS = 1000
 MOST_BYTES = 1024 * 1024
+MOST_UNPACKED = 8 * 1024 * 1024
+"""Of a workbook: it is read while a person waits."""
 
 
-def read_file(content: bytes, name: str, actor: str) -> ShipmentFile:
-    """Read a file and keep what each of its rows would do; nothing is shipped yet. Raises InvalidInput for what is no such file."""
+def read_file(content: bytes, name: str, actor: str, *, sheet: str = "") -> ShipmentFile:
+    """Read a file, or a sheet of it, and keep what each of its rows would do; nothing is shipped yet. Raises InvalidInput for what is
+    no such file."""
     if len(content) > MOST_BYTES:
         raise InvalidInput("The file is larger than 1 MB.", "Split it into several.")
     rows: list[dict[str, Any]] = []
-    for row in csv_files.read(csv_files.opened(lambda: [content])[0], choose, ("number",)):
+    source = csv_files.opened(lambda: [content], sheet=sheet, most=MOST_UNPACKED)[0]
+    for row in csv_files.read(source, choose, ("number",)):
         if len(rows) >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
         cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}

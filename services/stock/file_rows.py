@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from sqlalchemy import select
 
@@ -22,8 +22,8 @@ MOST = 2_147_483_647
 MOST_ROWS = 500_000
 
 
-def read(text: TextIO) -> Iterator[dict[str, Any]]:
-    """The rows of ``csv_files.opened`` text as columns of models.StockFileRow, each with what is wrong with it as ``problem``.
+def read(text: csv_files.Source) -> Iterator[dict[str, Any]]:
+    """The rows of what ``csv_files.opened`` gives as columns of models.StockFileRow, each with what is wrong with it as ``problem``.
     Raises InvalidInput for a file that is wrong as a whole."""
     seen: dict[str, int] = {}
     with reading():

@@ -1,4 +1,4 @@
-"""Stock from a large CSV file: uploaded in pieces into the database, read and staged by a worker with progress, shown, and
+"""Stock from a large CSV or Excel file: uploaded in pieces into the database, read and staged by a worker with progress, shown, and
 applied at once when a person accepts it. Web and worker may be different machines. A wrong file changes nothing.
 """
 
@@ -54,17 +54,18 @@ class Imported:
     added: int
 
 
-def upload(content: bytes, name: str, actor: str) -> int:
-    """Keep a file for a worker to read; returns its id. Raises InvalidInput for one that cannot be CSV at all."""
+def upload(content: bytes, name: str, actor: str, *, sheet: str = "") -> int:
+    """Keep a file for a worker to read; returns its id. ``sheet`` is the one that is read of a workbook, the first by default. Raises
+    InvalidInput for one that cannot be such a file at all."""
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
     # A wrong first line is reported at once, while the person waits; a worker reads the rows.
-    csv_files.check_header(csv_files.opened(lambda: [content])[0], file_rows.COLUMNS, ("sku", "quantity"))
+    csv_files.check_header(csv_files.opened(lambda: [content], sheet=sheet)[0], file_rows.COLUMNS, ("sku", "quantity"))
     with writing() as session:
         open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "checked")))
         if (session.scalar(select(func.count()).where(*open_ones)) or 0) >= MOST_OPEN:
             raise InvalidInput(f"{MOST_OPEN} files of yours wait already.", "Import or discard some of them first.")
-        file = StockFile(name=name[:200], actor=actor, size=len(content))
+        file = StockFile(name=name[:200], actor=actor, size=len(content), sheet=sheet[:100])
         session.add(file)
         session.flush()
         parts = [
@@ -150,12 +151,12 @@ def _forget_content(file_id: int) -> None:
         db.session.execute(delete(table).where(table.file_id == file_id).execution_options(synchronize_session=False))
 
 
-def import_now(content: bytes, name: str, actor: str, *, add_unknown: bool = False) -> Imported:
+def import_now(content: bytes, name: str, actor: str, *, add_unknown: bool = False, sheet: str = "") -> Imported:
     """Import a file in this process, without a person who looks at its preview: all rows or none. It is listed with the other files.
 
     Raises InvalidInput naming the first wrong lines, or unknown SKUs unless they may be added: nothing is changed then. Raises
     Conflict if a worker has taken the file over and does not get to its end; it may still apply the file."""
-    file_id = upload(content, name, actor)
+    file_id = upload(content, name, actor, sheet=sheet)
     file = _worked_on(file_id)
     if file.unknown and not add_unknown:
         with reading():
@@ -203,7 +204,9 @@ def _stage(claim: Claim) -> None:
     with writing() as session:
         claim.hold(done=0, total=0)
         session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
-    text, total = csv_files.opened(partial(_pieces, file_id))
+    with reading():
+        sheet = get_file(file_id).sheet
+    text, total = csv_files.opened(partial(_pieces, file_id), sheet=sheet)
     problems: list[str] = []
     wrong = done = 0
     for chunk in _chunks(file_rows.read(text)):

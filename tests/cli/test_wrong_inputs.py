@@ -257,7 +257,7 @@ def test_nothing_to_approve(commands):
         (b"sku,quantity\nA,5\nB,6\n", "The file names SKUs that are not stock items: B."),
         (b"sku,quantity\nA\n", "Nothing was changed. Line 2: A: '' is not a whole number"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "That is no CSV file"),
-        (b"PK\x03\x04\x14\x00\x06\x00sku,quantity\nA,1", "That is no CSV file"),
+        (b"PK\x03\x04\x14\x00\x06\x00sku,quantity\nA,1", "The workbook cannot be read"),
         ("sku,quantity\nÄ,1\n".encode("cp1252"), "not stock items: Ä."),
         (b'sku,quantity\n"A,1\n' + b"x" * 200_000, "is longer than 100,000 characters"),
     ],

@@ -127,8 +127,8 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     text += "".join(f"{number};DHL;T-{names[shop]}-{number};{names[shop]}\n" for shop, number in shipped)
     text += f"{cancelled + 1000};DHL;X;Garden\n"
     page.goto("/orders")
-    page.get_by_role("link", name="Import tracking numbers (CSV)").click()
-    page.get_by_label("CSV file").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": text.encode()})
+    page.get_by_role("link", name="Import tracking numbers").click()
+    page.get_by_label("CSV or Excel file").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": text.encode()})
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("40 orders can be shipped, 1 row cannot")).to_be_visible()
     page.get_by_role("button", name="Ship 40 orders").click()

@@ -58,8 +58,8 @@ def test_a_file_is_shown_first_and_applied_when_wanted(app, db):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no CSV file but an image"),
-        (b"PK\x03\x04rest of a workbook", "a workbook"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no Excel workbook but an image"),
+        (b"PK\x03\x04rest of a workbook", "workbook cannot be read"),
         (b"", "empty"),
         (b"sku\nS-000000\n", "no column named quantity"),
         (b"a,b\n1,2\n", "no columns named sku and quantity"),
