@@ -29,6 +29,8 @@ QUERIES = {
 """The query of an operation that is of more use with one."""
 BODIES: dict[str, Any] = {
     "accept_order": {"code": "sums"},
+    "change_tags": {"add": ["gift"]},
+    "add_note": {"text": "Call first."},
     "create_shipment": {"carrier": "DHL", "tracking_number": "JJD000390007882823"},
     "create_shipments": {"rows": [{"order_id": "{order_id}", "carrier": "DHL", "tracking_number": "JJD000390007882823"}]},
     "change_tracking": {"carrier": "DHL", "tracking_number": "JJD000390007882824"},

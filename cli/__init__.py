@@ -13,7 +13,7 @@ from cli import (
     integrations,
     keys,
     listings,
-    orders,
+    order_notes,
     privacy,
     retention,
     runs,
@@ -32,7 +32,7 @@ __all__ = ["brings_keyring", "ends_commands", "register"]
 GROUPS = (
     integrations.group,
     sync.group,
-    orders.group,
+    order_notes.group,
     listings.group,
     stock.group,
     runs.group,

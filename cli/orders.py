@@ -12,8 +12,9 @@ from cli.inputs import ChoiceWithFormerNames
 from cli.output import Column, Row, json_option, say, write, write_fields, write_object, write_rows, write_table
 from cli.starting import start_due_pushes, start_due_write_backs
 from models import Order
+from services.common.batches import stamp
 from services.integrations import lifecycle
-from services.orders import chosen_lines, queries, rereading, seen, superseding
+from services.orders import chosen_lines, notes, queries, rereading, seen, superseding, tags
 from services.shipping import by_hand, outlook, shipments, undo, voiding, write_backs
 from services.shops import finding
 
@@ -60,14 +61,16 @@ def in_shop(command: Any) -> Any:
 @group.command("list")
 @click.argument("name", required=False)
 @click.option("--state", type=STATE, help="Only orders in this state.")
+@click.option("--tag", metavar="TAG", help="Only orders with this tag.")
 @click.option("--since", metavar="DATE", help="Only orders placed since then (2026-11-30).")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @json_option
-def show_list(name: str | None, state: str | None, since: str | None, limit: int | None, as_json: bool) -> None:
+def show_list(name: str | None, state: str | None, tag: str | None, since: str | None, limit: int | None, as_json: bool) -> None:
     """List orders, newest first; of one integration where NAME is given."""
     batches = queries.iter_orders(
         integration_id=finding.find_integration(name).id if name is not None else None,
         state=state or "",
+        tag=tag,
         since=lifecycle.parse_since(since) if since is not None else None,
         limit=limit,
     )
@@ -80,9 +83,13 @@ def show_list(name: str | None, state: str | None, since: str | None, limit: int
 @json_option
 def show(number: str, integration: str | None, shop_id: str | None, as_json: bool) -> None:
     """Show one order, by its number or the shop's own id."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     to_do = [by_hand.sentence(task) for task in by_hand.tasks(order.id)]
     row = {**queries.order_object(order), "enter_by_hand": by_hand.waiting_numbers(order.id), "to_do_in_shop": to_do}
+    row["tags"] = tags.of_orders([order.id])[order.id]
+    row["internal_notes"] = [
+        {"at": stamp(each.at), "by": each.actor, "text": each.text} for each in notes.of_orders([order.id])[order.id]
+    ]
     changes = queries.list_changes(order.id)
     if as_json:
         write_object({**row, "changes": changes})
@@ -98,7 +105,7 @@ def show(number: str, integration: str | None, shop_id: str | None, as_json: boo
 @in_shop
 def recheck(number: str, integration: str | None, shop_id: str | None) -> None:
     """Recheck a stored order, after what held it was changed."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     done = rereading.evaluate_orders([order.id], actor())
     say(f"Order {order.number}: rechecked{' and released.' if done.released else '.'}")
 
@@ -116,7 +123,7 @@ def recheck(number: str, integration: str | None, shop_id: str | None) -> None:
 @in_shop
 def ship(number: str, carrier: str, tracking: str, lines: str, integration: str | None, shop_id: str | None) -> None:
     """Ship an order, or some of its lines."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     done = shipments.ship(
         order.id,
         actor(),
@@ -142,7 +149,7 @@ def of_shipment(command: Any) -> Any:
 @in_shop
 def undo_shipment(number: str, shipment_id: int | None, integration: str | None, shop_id: str | None) -> None:
     """Undo a shipment that has not been sent to the shop yet."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     undo.undo(_shipment(order, shipment_id), actor())
     say(f"Order {number}: the shipment is undone. Nothing was sent to the shop.")
     start_due_write_backs()
@@ -154,7 +161,7 @@ def undo_shipment(number: str, shipment_id: int | None, integration: str | None,
 @in_shop
 def void_shipment(number: str, shipment_id: int | None, integration: str | None, shop_id: str | None) -> None:
     """Void a shipment here, after it was sent to the shop. The shop keeps its status."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     changed = voiding.void(_shipment(order, shipment_id), actor())
     say(" ".join([f"Order {number}: the shipment is void and its stock is back.", *changed.left]))
     start_due_write_backs()
@@ -170,7 +177,7 @@ def edit_tracking(
     number: str, carrier: str | None, tracking: str, shipment_id: int | None, integration: str | None, shop_id: str | None
 ) -> None:
     """Change the tracking number of a shipment. The new one is added in the shop."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     found = shipments.find_shipment(order.id, _shipment(order, shipment_id))
     changed = voiding.edit_tracking(
         found.id, actor(), carrier=found.carrier if carrier is None else carrier, tracking_number=tracking
@@ -194,7 +201,7 @@ def _shipment(order: Order, shipment_id: int | None) -> int:
 @in_shop
 def mark_seen(number: str, integration: str | None, shop_id: str | None) -> None:
     """Confirm that the shop cancelled or deleted an order. This frees the stock of a deleted order."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     marked = seen.mark_seen([order.id], actor())
     if not marked:
         raise Failed(f"Order {number}: there is nothing to mark as seen.")
@@ -207,7 +214,7 @@ def mark_seen(number: str, integration: str | None, shop_id: str | None) -> None
 @in_shop
 def replace(number: str, integration: str | None, shop_id: str | None) -> None:
     """Say that the shop uses the ID of a held order for another order: Cartlink keeps it and downloads the other."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     superseding.replace_order(order.id, actor())
     say(f"Order {number} : nothing more is sent to the shop. The next download imports the other order.")
 
@@ -217,7 +224,7 @@ def replace(number: str, integration: str | None, shop_id: str | None) -> None:
 @in_shop
 def send_again(number: str, integration: str | None, shop_id: str | None) -> None:
     """Send again what the shop has not accepted for an order."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     write_backs.try_again(write_backs.unsent(order.id), actor())
     say(f"Order {order.number}: it is sent again.")
     start_due_write_backs()
@@ -228,7 +235,7 @@ def send_again(number: str, integration: str | None, shop_id: str | None) -> Non
 @in_shop
 def mark_entered(number: str, integration: str | None, shop_id: str | None) -> None:
     """Mark as done what was to be done in the shop by hand: enter or remove a tracking number, or set the status back."""
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     entered = by_hand.mark_entered([order.id], actor())
     say(f"Order {order.number}: {'marked as entered.' if entered else 'nothing was waiting to be done in the shop.'}")
 
@@ -243,12 +250,13 @@ group.renamed("acknowledge", "mark-seen")
 def mark_handled(number: str, integration: str | None, shop_id: str | None) -> None:
     """The former name of ``mark-seen``, which did not fail if there was nothing to mark."""
     note("`orders mark-handled` is called `orders mark-seen` now.")
-    order = _find(number, integration, shop_id)
+    order = find(number, integration, shop_id)
     marked = seen.mark_seen([order.id], actor())
     say(f"Order {order.number}: {'marked as seen.' if marked else 'there was nothing to decide.'}")
 
 
-def _find(number: str, integration: str | None, shop_id: str | None) -> Order:
+def find(number: str, integration: str | None, shop_id: str | None) -> Order:
+    """The order that is meant. Raises NotFound or Conflict."""
     integration_id = finding.find_integration(integration).id if integration is not None else None
     return queries.find_order(number, integration_id, external_id=shop_id)
 

@@ -15,6 +15,7 @@ from models.list_view import ListView
 from models.lookup import Lookup
 from models.notification import Delivery, KnownBrowser, Notification, Preference
 from models.order import Allocation, HoldChange, Order, OrderChange, OrderLine
+from models.order_note import OrderNote, OrderTag, Tag
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
 from models.sales import SalesOfDay, SalesOfSku
@@ -59,6 +60,8 @@ __all__ = [
     "OrderChange",
     "OrderLine",
     "OrderRhythm",
+    "OrderNote",
+    "OrderTag",
     "Oversell",
     "Preference",
     "Carrier",
@@ -79,6 +82,7 @@ __all__ = [
     "StockFileRow",
     "StockItem",
     "SyncRun",
+    "Tag",
     "Tally",
     "UnreadableOrder",
     "User",

@@ -15,6 +15,7 @@ from api.decoding import refuse_parameter
 from api.operations import Call, operation
 from api.paging import ListQuery, Page, list_page
 from api.reply import Reply
+from api.resources.order_notes import Note, notes_of
 from api.resources.order_versions import check_if_sent, version_of
 from api.resources.shipments import Shipment, shipments_of
 from api.resources.write_backs import WriteBack, write_backs_of
@@ -26,15 +27,15 @@ from models import Integration, OrderChange, OrderLine
 from models import Order as Row
 from models.sku_key import sku_key
 from services.order_basics.columns import WITHOUT_CUSTOMER
-from services.orders import held, queries, redaction, rereading, seen
+from services.orders import held, queries, redaction, rereading, seen, tags
 from services.shipping import shipments
 
-EXPANSIONS = ("changes", "shipments", "write_backs")
+EXPANSIONS = ("changes", "notes", "shipments", "write_backs")
 State = Literal[
     "awaiting_payment", "on_hold", "ready", "part_shipped", "shipped", "cancelled", "open", "cancel_unseen", "not_sent", "by_hand",
     "superseded", "gone",
 ]  # fmt: skip
-Expand = Annotated[str, some_of(EXPANSIONS, "Names of `changes`, `shipments`, `write_backs`, separated by commas.", 100)]
+Expand = Annotated[str, some_of(EXPANSIONS, "Names of `changes`, `notes`, `shipments`, `write_backs`, separated by commas.", 100)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -93,6 +94,7 @@ class Order(Struct, kw_only=True):
     held_reason: str
     note: str
     cancel_unseen: bool
+    tags: list[str]
     version: str
     lines: list[Line]
     customer: str | UnsetType = UNSET
@@ -102,6 +104,7 @@ class Order(Struct, kw_only=True):
     customer_notes: str | UnsetType = UNSET
     admin_notes: str | UnsetType = UNSET
     tracking_numbers: list[str] | UnsetType = UNSET
+    notes: list[Note] | UnsetType = UNSET
     changes: list[Change] | UnsetType = UNSET
     shipments: list[Shipment] | UnsetType = UNSET
     write_backs: list[WriteBack] | UnsetType = UNSET
@@ -120,6 +123,7 @@ class OrdersQuery(ListQuery, kw_only=True):
     external_id: Annotated[str, Meta(max_length=64)] | None = None
     sku: Sku | None = None
     hold: Code | None = None
+    tag: Annotated[str, Meta(max_length=40)] | None = None
     placed_from: Moment | None = None
     placed_to: Moment | None = None
     changed_since: Moment | None = None
@@ -240,6 +244,8 @@ def _matching(wanted: OrdersQuery) -> Select[Any]:
         query = query.where(Row.id.in_(select(OrderLine.order_id).where(OrderLine.sku_key == sku_key(wanted.sku))))
     if wanted.hold is not None:
         query = query.where(Row.held, cast(Row.held_codes, Text).contains(f'"{wanted.hold}"', autoescape=True))
+    if wanted.tag is not None:
+        query = query.where(Row.id.in_(tags.orders_with(tags.find_tag(wanted.tag), everything=True)))
     if wanted.placed_from is not None:
         query = query.where(Row.placed_at >= wanted.placed_from)
     if wanted.placed_to is not None:
@@ -254,9 +260,11 @@ def load_orders(ids: Sequence[int], with_customers: bool, expand: Sequence[str])
     rows = db.session.scalars(select(Row).where(Row.id.in_(ids)).options(selectinload(Row.lines), *queries.WITHOUT_PAYLOAD)).all()
     present = select(Integration.shop_id, Integration.id, Integration.name).where(Integration.removed_at.is_(None))
     names = {shop_id: (str(row_id), name) for shop_id, row_id, name in db.session.execute(present)}
-    more: dict[str, dict[int, list[Any]]] = {}
+    more: dict[str, dict[int, list[Any]]] = {"tags": dict(tags.of_orders(ids))}
     if "changes" in expand:
         more["changes"] = _changes_of(ids, with_customers)
+    if "notes" in expand and with_customers:
+        more["notes"] = notes_of(ids)
     if "shipments" in expand:
         more["shipments"] = shipments_of(ids, with_customers)
     if "write_backs" in expand:

@@ -7,6 +7,7 @@ from wtforms import BooleanField, FileField, SearchField, SelectField, StringFie
 from blueprints.actors import may_see_customers
 from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import PageForm, ShopFilter, choices, shop_field
+from services.orders.tags import list_tags
 from services.orders.views import Wanted
 
 STATES = {
@@ -40,9 +41,15 @@ class OrderFilter(ShopFilter):
     shop = shop_field()
     state = SelectField("State", choices=choices(STATES), default="")
     age = SelectField("Placed", choices=choices(AGES), default="")
+    tag = SelectField("Tag", default="")
     sort = SelectField("Sort by", choices=choices(SORTS), default="newest")
 
     def process(self, *args: object, **kwargs: object) -> None:
+        known = {str(tag.id): tag.name for tag in list_tags()}
+        if known:
+            self.tag.choices = choices({"": "All tags", **known})
+        else:
+            del self.tag
         self.customers = may_see_customers()
         if not self.customers:
             self.sort.choices = choices({name: label for name, label in SORTS.items() if not name.startswith("customer")})
@@ -53,7 +60,8 @@ class OrderFilter(ShopFilter):
         return tuple(column for column in COLUMNS if self.customers or column.name != "customer")
 
     def wanted(self) -> Wanted:
-        return Wanted(self.integration_id, self.q.data, self.state.data, self.age.data, self.sort.data, self.customers)
+        tag = int(self.tag.data) if "tag" in self and self.tag.data else None
+        return Wanted(self.integration_id, self.q.data, self.state.data, self.age.data, self.sort.data, self.customers, tag)
 
 
 class SellerForm(PageForm):

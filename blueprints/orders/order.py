@@ -9,6 +9,7 @@ from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
 from blueprints.orders.printing import render_document
+from blueprints.orders.within import list_within
 from errors import NotFound
 from jobs.schedule import start_due_runs
 from services.orders import held, printing, rereading, seen, superseding, views
@@ -18,6 +19,9 @@ from services.shipping import by_hand, outlook, shipments, write_backs
 from services.shops import kinds
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
+
+
+bp.app_template_global()(list_within)
 
 
 @bp.get("")

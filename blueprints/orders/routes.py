@@ -5,18 +5,17 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.access import may
 from blueprints.actors import current_actor
 from blueprints.downloads import download
 from blueprints.files import csv_file, numbers
 from blueprints.htmx import back_to, go_to, toast
 from blueprints.labels import plural
 from blueprints.orders.forms import OrderFilter
-from blueprints.shipping.batches import about_batch
+from blueprints.shipping.batches import shipped_just_now
 from blueprints.tables import table_of
 from jobs.schedule import start_due_runs
 from services.orders import list_facts, rereading, seen, views
-from services.shipping import batches, by_hand
+from services.shipping import by_hand
 
 bp = Blueprint("orders", __name__, url_prefix="/orders")
 
@@ -29,14 +28,8 @@ def list_orders() -> str:
     back = url_for(".list_orders", page=request.args.get("page") or None, **chosen)
     return render_template(
         "orders/list.html", page=page, table=table_of("orders", "orders.list_orders", wanted), filters=chosen,
-        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=_shipped(back),
+        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=shipped_just_now(back),
     )  # fmt: skip
-
-
-def _shipped(back: str) -> dict[str, object] | None:
-    """The banner about what was shipped from this list just now."""
-    batch = batches.find_batch(request.args.get("shipped", "")) if may("batches.undo_batch") else None
-    return None if batch is None else about_batch(batch, back)
 
 
 @bp.get("/orders.csv")
@@ -81,7 +74,7 @@ def _entered(ids: list[int]) -> None:
     toast(f"{plural(by_hand.mark_entered(ids, current_actor()), 'order')} marked as done in the shop.")
 
 
-PAGES = {"ship": "sheet.show_sheet", "print": "printing.show_document"}
+PAGES = {"ship": "sheet.show_sheet", "print": "printing.show_document", "tag": "tagging.tag_orders"}
 """Acts that open a page about the selected orders."""
 ACTS = {
     "read_again": _read_again, "evaluate": _evaluate, "mark_seen": _mark_seen, "entered": _entered,

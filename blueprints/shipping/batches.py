@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from blueprints.access import may
 from blueprints.actors import current_actor
 from blueprints.htmx import back_to, fragment, go_to, is_ours, toast, wants_fragment
 from blueprints.labels import plural
@@ -44,6 +47,18 @@ def about_batch(batch: Batch, back: str) -> dict[str, object]:
         "undo": of_sheet if file_id is None else url_for("shipment_files.undo_file", file_id=file_id),
         "poll": url_for("batches.show_batch", name=batch.name, back=back),
     }  # fmt: skip
+
+
+def offering_undo(address: str, batch: str) -> str:
+    """The address of a page that then shows ``shipped_just_now``."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'shipped': batch})}"
+
+
+@bp.app_template_global()
+def shipped_just_now(back: str) -> dict[str, object] | None:
+    """The banner about what was shipped before this page was opened, if that is known and the reader may undo it."""
+    batch = batches.find_batch(request.args.get("shipped", "")) if may("batches.undo_batch") else None
+    return None if batch is None else about_batch(batch, back)
 
 
 def announcement(batch: Batch) -> str:

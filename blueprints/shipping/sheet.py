@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.files import numbers
 from blueprints.htmx import back_to, go_to, is_ours, toast
+from blueprints.shipping.batches import offering_undo
 from jobs.schedule import start_due_runs
 from services.shipping import batches, customer_mails, sheet, shipments, undo
 from services.shipping.same_numbers import Same, same_numbers
@@ -61,7 +61,7 @@ def _ship(found: Sheet, back: str) -> str:
         toast(each.reason, "warning")
     if len(refused) > 5:
         toast(f"{len(refused) - 5} more could not be shipped.", "warning")
-    return f"{back}{'&' if '?' in back else '?'}{urlencode({'shipped': batch})}" if done else back
+    return offering_undo(back, batch) if done else back
 
 
 def _page(found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = ()) -> str:

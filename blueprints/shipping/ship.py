@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
+from blueprints.orders.within import list_within
+from blueprints.shipping.batches import offering_undo
 from errors import AppError
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
-from services.orders import views
+from services.orders import next_order, views
 from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
@@ -20,12 +22,9 @@ bp = Blueprint("shipping", __name__, url_prefix="/orders")
 
 @bp.post("/<int:order_id>/ship")
 def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+    batch = batches.new_name()
     try:
-        pieces = _pieces()
-        done = shipments.ship(
-            order_id, current_actor(), carrier=request.form.get("carrier", ""), tracking_number=request.form.get("tracking", ""),
-            quantities=pieces, together=shipments.Together(undo.WAIT, batches.new_name(), partial(_compare, order_id, pieces)),
-        )  # fmt: skip
+        done = _ship(order_id, batch)
     except AppError as wrong:
         page = views.order_page(order_id, with_customers=may_see_customers())
         return render_template("orders/order.html", page=page, wrong=wrong, typed=request.form), wrong.status
@@ -33,7 +32,27 @@ def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
     start_due_runs()
     if not done.event:  # else the banner that offers to undo it says what is sent
         toast(f"Shipped. {outlook.of_order(order_id, done.event)}")
-    return go_to(url_for("order.show_order", order_id=order_id))
+    if request.form.get("then") == "next":
+        return go_to(_next(order_id, batch))
+    return go_to(list_within().of_order(order_id))
+
+
+def _ship(order_id: int, batch: str) -> shipments.Shipped:
+    pieces = _pieces()
+    return shipments.ship(
+        order_id, current_actor(), carrier=request.form.get("carrier", ""), tracking_number=request.form.get("tracking", ""),
+        quantities=pieces, together=shipments.Together(undo.WAIT, batch, partial(_compare, order_id, pieces)),
+    )  # fmt: skip
+
+
+def _next(order_id: int, batch: str) -> str:
+    """The address of the next order to ship, or of the list after the last one; both offer to undo the shipment before."""
+    within = list_within()
+    following = next_order.next_to_ship(within.wanted, order_id)
+    if following is not None:
+        return offering_undo(within.of_order(following), batch)
+    toast("No other order of this list is ready to ship.", "info")
+    return offering_undo(within.address, batch)
 
 
 def _compare(order_id: int, pieces: dict[int, int]) -> None:

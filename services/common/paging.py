@@ -78,6 +78,12 @@ def page_of(
     )  # fmt: skip
 
 
+def first_after(query: Select[*tuple[Any, ...]], order: Sequence[Any], values: Sequence[Any] | None) -> Any:
+    """The first row of a select after the one with these values, in an order as ``page_of`` takes it; without values the first of all.
+    None if there is none."""
+    return db.session.execute(_from(query, [_key(each) for each in order], values, back=False).limit(1)).first()
+
+
 def _key(each: Any) -> tuple[ColumnElement[Any], bool]:
     """A column of an order, and whether it falls."""
     if isinstance(each, UnaryExpression) and each.modifier is operators.desc_op:

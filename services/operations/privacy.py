@@ -1,7 +1,7 @@
 """Personal data of customers: given out and erased on request, and erased automatically some time after shipping, if that is set.
 
 Erasing leaves money, SKUs, quantities and stock as they are. It takes names, addresses, e-mail, notes, chosen options
-(an engraving may be a name), tracking numbers, the shop's payload, and what of all that a change noted before and after, a
+(an engraving may be a name), tracking numbers, internal notes, the shop's payload, and what of all that a change noted before and after, a
 shipment or a message to the shop says, or a file of shipments still holds.
 What the shop says later of such an order does not bring it back.
 """
@@ -15,12 +15,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import load_only, selectinload
 
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, one_transaction, reading, writing
-from models import Order, OrderChange, OrderLine, Shipment, ShipmentFile, ShopTask, WriteBack
+from models import Order, OrderChange, OrderLine, OrderNote, Shipment, ShipmentFile, ShopTask, WriteBack
 from models.order import OPEN_STATES
 from models.types import utcnow
 from services.common import installation
@@ -29,7 +29,7 @@ from services.common.results import changed_rows
 from services.order_basics import identity, numbers
 from services.order_basics.audited import ERASED, about_orders
 from services.order_basics.columns import WITHOUT_CUSTOMER
-from services.orders import redaction, search
+from services.orders import notes, redaction, search, tags
 from services.orders.queries import list_changes, order_object
 from services.security import audit
 from services.security.audit import About, record_change, record_changes
@@ -135,6 +135,8 @@ def export_order(order_id: int) -> dict[str, Any]:
             for each in shipments.of_order(order.id)
         ],
         "write_backs": updates, "told_to_the_shop": updates,
+        "internal_notes": [{"at": stamp(each.at), "by": each.actor, "text": each.text} for each in notes.of_orders([order.id])[order.id]],
+        "tags": tags.of_orders([order.id])[order.id],
         "to_do_in_the_shop": [{"at": stamp(each.created_at), "what": by_hand.sentence(each)} for each in by_hand.tasks(order.id)],
     }  # fmt: skip
 
@@ -164,6 +166,7 @@ def _erase(ids: Sequence[int], *, by_hand: bool = False) -> int:
             .execution_options(synchronize_session=False)
         ))  # fmt: skip
         search.erase(ids)
+        session.execute(delete(OrderNote).where(OrderNote.order_id.in_(ids)).execution_options(synchronize_session=False))
         session.execute(
             update(OrderLine).where(OrderLine.order_id.in_(ids)).values(options=[]).execution_options(synchronize_session=False)
         )

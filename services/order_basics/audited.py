@@ -25,6 +25,9 @@ VOIDED = audit.kind("order.shipment_voided", "Shipment voided", elsewhere=True)
 TRACKING_CHANGED = audit.kind("order.tracking_changed", "Tracking changed", elsewhere=True)
 ENTERED = audit.kind("order.entered", "Marked as done in the shop")
 SENT_AGAIN = audit.kind("order.sent_again", "Shipment update tried again")
+NOTE_ADDED = audit.kind("order.note_added", "Internal note added")
+NOTE_REMOVED = audit.kind("order.note_removed", "Internal note removed")
+TAGGED = audit.kind("order.tagged", "Tags changed")
 ERASED = audit.kind("order.erased", "Customer’s data erased")
 
 

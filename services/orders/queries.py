@@ -20,6 +20,7 @@ from models.order import OPEN_STATES
 from services.common.batches import in_batches, stamp
 from services.order_basics import numbers
 from services.order_basics.money import plain
+from services.orders import tags
 from services.shipping import by_hand, called_off
 
 STATES = (*OPEN_STATES, "shipped", "cancelled")
@@ -35,12 +36,15 @@ WITHOUT_PAYLOAD = (
 
 
 def iter_orders(
-    *, integration_id: int | None = None, state: str = "", since: datetime | None = None, limit: int | None = None
-) -> Iterator[list[dict[str, Any]]]:
+    *, integration_id: int | None = None, state: str = "", tag: str | None = None, since: datetime | None = None,
+    limit: int | None = None,
+) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
     """Orders as ``order_object`` gives them, newest first, a batch at a time. ``since`` is the time they were placed."""
     ids = select(Order.id).where(Order.shop_id.in_(_shops(integration_id)))
     if state:
         ids = ids.where(in_state(state))
+    if tag is not None:
+        ids = ids.where(Order.id.in_(tags.orders_with(tags.find_tag(tag), everything=True)))
     if since is not None:
         ids = ids.where(Order.placed_at >= since)
     return in_batches(ids.order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit), _load)

@@ -20,7 +20,7 @@ from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
 from services.order_basics.money import plain
-from services.orders import list_facts, queries, search
+from services.orders import list_facts, queries, search, tags
 from services.orders import redaction as customers
 from services.orders.timeline import Event, timeline
 from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
@@ -50,6 +50,7 @@ class Wanted:
     age: str = ""
     sort: str = "newest"
     customers: bool = False
+    tag: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,18 @@ def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
     return page_of(_matching(wanted), _order(wanted), place, size, lambda found: [row[0] for row in found])
 
 
+def query_of(wanted: Wanted, *, everything: bool = False) -> tuple[Select[*tuple[Any, ...]], Sequence[Any]]:
+    """The ids that a list shows, and their order. With ``everything``, all orders of a tag and not only the newest."""
+    return _matching(wanted, everything=everything), _order(wanted)
+
+
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
     """All of them, a batch at a time, for a file."""
-    return in_batches(_matching(wanted).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers, {}))
+    return in_batches(_matching(wanted, everything=True).order_by(*_order(wanted)), lambda ids: _rows(ids, wanted.customers, {}))
 
 
-def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
+def _matching(wanted: Wanted, *, everything: bool = False) -> Select[*tuple[Any, ...]]:
+    """With ``everything``, all orders of a tag; a list shows the newest."""
     query = select(Order.id).where(list_facts.is_present())
     if wanted.integration_id is not None:
         one = select(Integration.shop_id).where(Integration.id == wanted.integration_id, Integration.removed_at.is_(None))
@@ -111,6 +118,8 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
         query = query.where(search.found_by(wanted.search, with_customers=wanted.customers))
     if wanted.state:
         query = query.where(queries.in_state(wanted.state))
+    if wanted.tag is not None:
+        query = query.where(Order.id.in_(tags.orders_with(wanted.tag, everything=everything)))
     if wanted.age in AGES:
         query = query.where(Order.placed_at >= utcnow() - timedelta(days=AGES[wanted.age]))
     elif wanted.age == "older":

@@ -16,7 +16,7 @@ from blueprints.barcodes import SYMBOLS, code_128
 from extensions import db, writing
 from models import Order, StockItem
 from services.orders import images, printing, seller
-from services.security import audit
+from services.security import trail
 from tests.blueprints.looks import watch
 from tests.blueprints.pages import complaints, element, elements, form_data, words
 from tests.support.rows import PLACED, make_integration, make_item, make_order
@@ -143,9 +143,8 @@ def test_the_seller_stands_on_every_slip_and_the_change_in_the_audit_trail(clien
     assert picture["alt"] == "Cup & Co"
     shown = client.get(picture["src"])
     assert (shown.mimetype, shown.data, shown.headers["X-Content-Type-Options"]) == ("image/png", png(), "nosniff")
-    assert [(row.subject, row.name) for row in audit.list_page().rows] == [
-        ("seller", "logo"), ("seller", "footer"), ("seller", "address"), ("seller", "name"),
-    ]  # fmt: skip
+    (entry,) = trail.list_page(trail.Wanted(object="seller")).rows
+    assert [change[0] for change in entry.changes] == ["name", "address", "footer", "logo"]
     # Without another file the logo stays; it goes when that is asked for.
     page = client.get(SETTINGS).text
     client.post(SETTINGS, data={**form_data(page, "footer"), "logo": (io.BytesIO(b""), "")})

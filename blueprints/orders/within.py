@@ -1,0 +1,36 @@
+"""The list that an order was opened from: its filters travel with the order's address, so that the way back and the next order keep them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from flask import request, url_for
+from werkzeug.datastructures import MultiDict
+
+from blueprints.orders.forms import OrderFilter
+from services.orders.views import Wanted
+
+MOST = 2000
+"""Characters of the filters; more are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """``filters`` is the list's query, empty for the whole list; ``address`` that of the list."""
+
+    filters: str
+    address: str
+    wanted: Wanted
+
+    def of_order(self, order_id: int) -> str:
+        """The address of another order of the list."""
+        return url_for("order.show_order", order_id=order_id, list=self.filters or None)
+
+
+def list_within() -> Within:
+    """The list named by the request's argument ``list``."""
+    given = request.values.get("list", "")
+    form = OrderFilter(MultiDict(parse_qsl(given if len(given) <= MOST else "")))
+    chosen = form.chosen()
+    return Within(urlencode(chosen), url_for("orders.list_orders", **chosen), form.wanted())
