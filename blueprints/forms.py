@@ -99,6 +99,17 @@ class ListFilter(Form):
         """The filters that are set, as arguments of the page's URL."""
         return {name: value for name, value in self.data.items() if value and value != self.DEFAULTS.get(name)}
 
+    def in_words(self) -> list[str]:
+        """The filters that are set, as a person reads them; without the order of the list."""
+        words = []
+        for name, value in self.chosen().items():
+            field = self[name]
+            if isinstance(field, SelectField):
+                words += [str(choice.label) for choice in field.choices or () if choice.value == value and name != "sort"]
+            else:
+                words.append(f"“{value}”")
+        return words
+
     def table_columns(self) -> tuple[Column, ...]:
         """The columns that the user may see."""
         return self.COLUMNS

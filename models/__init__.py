@@ -15,6 +15,7 @@ from models.list_view import ListView
 from models.lookup import Lookup
 from models.notification import Delivery, KnownBrowser, Notification, Preference
 from models.order import Allocation, HoldChange, Order, OrderChange, OrderLine
+from models.order_export import OrderExport
 from models.order_note import OrderNote, OrderTag, Tag
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
@@ -60,6 +61,7 @@ __all__ = [
     "OrderChange",
     "OrderLine",
     "OrderRhythm",
+    "OrderExport",
     "OrderNote",
     "OrderTag",
     "Oversell",

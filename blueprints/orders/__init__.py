@@ -1,7 +1,7 @@
-"""Orders: the list, one order, held orders, finding an order, notes and tags, and printing."""
+"""Orders: the list, one order, held orders, finding an order, notes and tags, exports, and printing."""
 
-from blueprints.orders import held, lookup, notes, order, printing, routes, seller
+from blueprints.orders import exports, held, lookup, notes, order, printing, routes, seller
 
-blueprints = [routes.bp, order.bp, held.bp, lookup.bp, notes.bp, notes.several, printing.bp, seller.bp]
+blueprints = [exports.bp, routes.bp, order.bp, held.bp, lookup.bp, notes.bp, notes.several, printing.bp, seller.bp]
 
 __all__ = ["blueprints"]

@@ -14,7 +14,7 @@ from blueprints.shipping.batches import offering_undo
 from errors import AppError
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
-from services.orders import next_order, views
+from services.orders import list_ids, views
 from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
@@ -48,7 +48,7 @@ def _ship(order_id: int, batch: str) -> shipments.Shipped:
 def _next(order_id: int, batch: str) -> str:
     """The address of the next order to ship, or of the list after the last one; both offer to undo the shipment before."""
     within = list_within()
-    following = next_order.next_to_ship(within.wanted, order_id)
+    following = list_ids.next_to_ship(within.wanted, order_id)
     if following is not None:
         return offering_undo(within.of_order(following), batch)
     toast("No other order of this list is ready to ship.", "info")

@@ -1,7 +1,7 @@
 """internal notes and tags of orders
 
 Revision ID: 0552
-Revises: 0530
+Revises: 0590
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0552"
-down_revision = "0530"
+down_revision = "0590"
 branch_labels = None
 depends_on = None
 

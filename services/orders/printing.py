@@ -11,8 +11,7 @@ from sqlalchemy import select
 
 from extensions import db
 from models import Integration, Order, OrderLine
-from services.common.paging import Page
-from services.orders import queries, views
+from services.orders import list_ids, queries
 from services.orders.views import WITH_ALLOCATIONS, Wanted
 
 MOST = 200
@@ -79,7 +78,7 @@ def of_orders(order_ids: Iterable[int], *, with_customers: bool) -> Document:
 def of_ready(wanted: Wanted, place: str = "") -> Document:
     """The document of the orders that are ready to ship and match the other filters of a list, the oldest first. ``place`` is
     ``Document.more`` of the document before."""
-    page: Page[int] = views.ids_page(replace(wanted, state="ready", sort="oldest"), place, MOST)
+    page = list_ids.ids_page(replace(wanted, state="ready", sort="oldest"), place, MOST)
     return replace(_document(page.rows, wanted.customers), more=page.next)
 
 

@@ -93,11 +93,6 @@ def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
     )
 
 
-def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
-    """The same, of any size, as ids."""
-    return page_of(_matching(wanted), _order(wanted), place, size, lambda found: [row[0] for row in found])
-
-
 def query_of(wanted: Wanted, *, everything: bool = False) -> tuple[Select[*tuple[Any, ...]], Sequence[Any]]:
     """The ids that a list shows, and their order. With ``everything``, all orders of a tag and not only the newest."""
     return _matching(wanted, everything=everything), _order(wanted)

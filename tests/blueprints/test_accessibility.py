@@ -73,7 +73,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         "/orders", f"/orders/{ids['shipped']}", f"/orders/{ids['ready']}", f"/orders/{ids['cancelled']}", f"/orders/{ids['held']}",
         f"/orders/{ids['kit']}", f"/orders/{ids['ready']}/raw", f"/orders/{ids['ready']}/packing-slip", f"/orders/{ids['ready']}/print",
         "/orders/print", "/settings/printed-documents", "/settings/api", "/settings/api/stock-items", "/settings/carriers", "/settings/carriers/new", "/settings/carriers/1",
-        f"/orders/tag?order={ids['ready']}",
+        f"/orders/tag?order={ids['ready']}", "/orders/export?by=line",
         "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")),
         "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from extensions import db
 from models import Order, Shipment
-from services.orders.next_order import next_to_ship
+from services.orders.list_ids import next_to_ship
 from services.orders.views import Wanted
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.support.rows import PLACED, make_integration, make_item, make_order

@@ -89,7 +89,7 @@ def test_tags_are_set_taken_off_and_filtered_by(client, orders):
     client.post(f"/orders/{orders[0]}/tags", data={"remove": element(page, "button", name="remove")["value"]})
     assert not tags.of_orders(orders) and not db.session.scalars(select(Tag)).all()
     changes = [row.changes for row in trail.list_page(trail.Wanted(object="order")).rows]
-    assert changes == [[("tags", "Gift wrap", "–")], [("tags", "–", "Gift wrap")]]
+    assert changes == [[("Tags", "Gift wrap", "–")], [("Tags", "–", "Gift wrap")]]
 
 
 def test_selected_orders_are_tagged_together(client, orders):

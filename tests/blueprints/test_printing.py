@@ -144,7 +144,7 @@ def test_the_seller_stands_on_every_slip_and_the_change_in_the_audit_trail(clien
     shown = client.get(picture["src"])
     assert (shown.mimetype, shown.data, shown.headers["X-Content-Type-Options"]) == ("image/png", png(), "nosniff")
     (entry,) = trail.list_page(trail.Wanted(object="seller")).rows
-    assert [change[0] for change in entry.changes] == ["name", "address", "footer", "logo"]
+    assert [change[0] for change in entry.changes] == ["Name", "Address", "Footer", "Logo"]
     # Without another file the logo stays; it goes when that is asked for.
     page = client.get(SETTINGS).text
     client.post(SETTINGS, data={**form_data(page, "footer"), "logo": (io.BytesIO(b""), "")})

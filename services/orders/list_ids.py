@@ -1,4 +1,4 @@
-"""The order to ship after another one, in the order of a list."""
+"""Ids in the order of a list: a page of any size, and the order to ship after another one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from sqlalchemy import select
 
 from extensions import db
 from models import Order
-from services.common.paging import first_after
+from services.common.paging import Page, first_after, page_of
 from services.orders import views
 from services.orders.views import Wanted
 
 STATES = ("ready", "part_shipped")
+
+
+def ids_page(wanted: Wanted, place: str, size: int) -> Page[int]:
+    """A page of a list as ids, of any size."""
+    query, order = views.query_of(wanted)
+    return page_of(query, order, place, size, lambda found: [row[0] for row in found])
 
 
 def next_to_ship(wanted: Wanted, order_id: int) -> int | None:

@@ -1,0 +1,102 @@
+"""Exports of orders: choose the columns, save them, download the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, make_response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from blueprints.actors import current_actor, may_see_customers
+from blueprints.downloads import download
+from blueprints.files import csv_file
+from blueprints.formats import reader_zone
+from blueprints.htmx import go_to, toast
+from blueprints.numbers import argument
+from blueprints.orders.forms import OrderFilter
+from errors import AppError, InvalidInput
+from services.orders import export_columns, exports, list_ids
+from services.orders.exports import Placed, Spec
+
+bp = Blueprint("exports", __name__, url_prefix="/orders/export")
+
+
+@bp.get("")
+def show_export() -> str:
+    saved = argument("saved")
+    kept = exports.get_saved(saved) if saved else None
+    by = kept.by if kept else request.args.get("by", "order")
+    names = kept.columns if kept else exports.first_spec(by, with_customers=may_see_customers()).header
+    return _page(by, names, name=kept.name if kept else "")
+
+
+@bp.route("/file", methods=["GET", "POST"])
+@download
+def download_export() -> Response:
+    """With ``saved``, the columns saved under that id; otherwise those given as ``column``."""
+    try:
+        spec, placed = _spec(), _placed()
+    except InvalidInput as wrong:
+        return make_response(_page(request.values.get("by", ""), request.values.getlist("column"), wrong=wrong), wrong.status)
+    return csv_file(
+        f"orders-by-{spec.by}.csv", spec.header, exports.iter_rows(spec, OrderFilter(request.values).wanted(), placed)
+    )
+
+
+@bp.post("/save")
+def save_export() -> tuple[str, int] | Response | AnyResponse:
+    given = request.form
+    try:
+        saved = exports.save(given.get("name", ""), _spec(), current_actor())
+    except AppError as wrong:
+        return _page(given.get("by", ""), given.getlist("column"), name=given.get("name", ""), wrong=wrong), wrong.status
+    toast("Saved.")
+    return go_to(url_for(".show_export", saved=saved, **OrderFilter(given).chosen()))
+
+
+@bp.post("/<int:export_id>/remove")
+def remove_export(export_id: int) -> Response | AnyResponse:
+    exports.remove_saved(export_id, current_actor())
+    toast("The saved export is removed.")
+    return go_to(url_for(".show_export", **OrderFilter(request.form).chosen()))
+
+
+def _spec() -> Spec:
+    """Raises NotFound or InvalidInput."""
+    saved = argument("saved")
+    if saved:
+        kept = exports.get_saved(saved)
+        return exports.make_spec(kept.by, kept.columns, with_customers=may_see_customers())
+    return exports.make_spec(request.values.get("by", ""), request.values.getlist("column"), with_customers=may_see_customers())
+
+
+def _placed() -> Placed:
+    """The days of the form, in the reader's zone; the last one counts whole. Raises InvalidInput."""
+    since, until = _day("since"), _day("until")
+    return Placed(_start(since), _start(until + timedelta(days=1) if until else None))
+
+
+def _day(name: str) -> date | None:
+    text = request.values.get(name, "").strip()
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InvalidInput(f"{text[:20]!r} is no date.", "Enter it like 2026-11-30.", field=name) from None
+
+
+def _start(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), reader_zone()).astimezone(UTC)
+
+
+def _page(by: str, names: list[str], **more: Any) -> str:
+    by = by if by in exports.BY else "order"
+    form = OrderFilter(request.values)
+    groups: dict[str, list[export_columns.Column]] = {}
+    for column in export_columns.offered(by, with_customers=may_see_customers()):
+        groups.setdefault(column.group, []).append(column)
+    shown: dict[str, Any] = {
+        "by": by, "names": set(names), "groups": groups, "saved": exports.list_saved(), "filters": form.chosen(),
+        "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None, **more,
+    }  # fmt: skip
+    return render_template("orders/export.html", **shown)

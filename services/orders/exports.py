@@ -1,0 +1,184 @@
+"""Exports of orders: a row for each order or each line, with chosen columns, as rows that are read while they are written.
+
+Nothing here knows how a file is sent: pages and commands write the rows, and anything else can.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import raiseload, selectinload
+
+from errors import InvalidInput, NotFound
+from extensions import db, reading, writing
+from models import Integration, Order, OrderExport, OrderLine, Shipment
+from services.common.batches import in_batches
+from services.common.text import one_line
+from services.orders import notes, queries, tags, views
+from services.orders.export_columns import FIRST, SHIPPING, Column, Facts, offered
+from services.orders.views import Wanted
+from services.security import audit
+from services.security.audit import About, record_change
+from services.shipping import carriers
+
+MOST_NAME, MOST_SAVED = 100, 100
+BY = ("order", "line")
+SAVED = audit.kind("order_export.saved", "Export of orders saved")
+REMOVED = audit.kind("order_export.removed", "Export of orders removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """``by`` is what a row is, one of ``BY``; ``columns`` are those of the file, in its order."""
+
+    by: str
+    columns: tuple[Column, ...]
+
+    @property
+    def header(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """When the orders were placed: from a moment on, and before another."""
+
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+def make_spec(by: str, names: Iterable[str], *, with_customers: bool) -> Spec:
+    """With the columns that are known and may be seen, in the order in which they are offered. Raises InvalidInput if none is left."""
+    by = by if by in BY else "order"
+    wanted = set(names)
+    chosen = tuple(column for column in offered(by, with_customers=with_customers) if column.name in wanted)
+    if not chosen:
+        raise InvalidInput("Select at least one column.", field="column")
+    return Spec(by, chosen)
+
+
+def first_spec(by: str, *, with_customers: bool) -> Spec:
+    """What is chosen at first."""
+    by = by if by in BY else "order"
+    return make_spec(by, FIRST[by], with_customers=with_customers)
+
+
+def iter_rows(spec: Spec, wanted: Wanted, placed: Placed = Placed()) -> Iterator[list[Any]]:
+    """The rows of the file. Memory does not grow with their number."""
+    query, order = views.query_of(wanted, everything=True)
+    if placed.since is not None:
+        query = query.where(Order.placed_at >= placed.since)
+    if placed.before is not None:
+        query = query.where(Order.placed_at < placed.before)
+    with reading():
+        links = carriers.read_links()
+        names = dict(
+            db.session.execute(select(Integration.shop_id, Integration.name).where(Integration.removed_at.is_(None))).all()
+        )
+    for batch in in_batches(query.order_by(*order), _loader(spec, names, links)):
+        for rows in batch:
+            yield from rows
+
+
+def _loader(spec: Spec, names: dict[int, str], links: carriers.Links) -> Callable[[Sequence[int]], dict[int, list[list[Any]]]]:
+    chosen = {column.name for column in spec.columns}
+    ships = any(column.group == SHIPPING for column in spec.columns)
+    loaded = selectinload(Order.lines).options(raiseload(OrderLine.allocations))
+
+    def load(ids: Sequence[int]) -> dict[int, list[list[Any]]]:
+        parcels = _parcels_of(ids) if ships else {}
+        tagged = tags.of_orders(ids) if "tags" in chosen else {}
+        noted = notes.of_orders(ids) if "internal_notes" in chosen else {}
+        query = select(Order).where(Order.id.in_(ids)).options(loaded, *queries.WITHOUT_PAYLOAD)
+        found = {}
+        for order in db.session.scalars(query):
+            sent = parcels.get(order.id, [])
+            texts = [note.text for note in noted.get(order.id, [])]
+            rows = [
+                Facts(order, line, names.get(order.shop_id, ""), _of_line(sent, line), tagged.get(order.id, []), texts, links)
+                for line in (order.lines if spec.by == "line" else [None])
+            ]
+            found[order.id] = [[column.value(facts) for column in spec.columns] for facts in rows]
+        return found
+
+    return load
+
+
+def _parcels_of(ids: Sequence[int]) -> dict[int, list[Shipment]]:
+    found: dict[int, list[Shipment]] = defaultdict(list)
+    query = select(Shipment).where(Shipment.order_id.in_(ids), Shipment.voided_at.is_(None)).options(selectinload(Shipment.lines))
+    for shipment in db.session.scalars(query.order_by(Shipment.id)):
+        found[shipment.order_id].append(shipment)
+    return found
+
+
+def _of_line(parcels: Sequence[Shipment], line: OrderLine | None) -> list[Shipment]:
+    """The parcels that hold a line, or all of an order. A further parcel names no lines: it stands beside every line."""
+    if line is None:
+        return list(parcels)
+    return [each for each in parcels if not each.lines or any(part.order_line_id == line.id for part in each.lines)]
+
+
+def list_saved() -> list[OrderExport]:
+    """By name."""
+    return list(db.session.scalars(select(OrderExport).order_by(OrderExport.name_key).limit(MOST_SAVED)))
+
+
+def get_saved(export_id: int) -> OrderExport:
+    """Raises NotFound."""
+    found = db.session.get(OrderExport, export_id)
+    if found is None:
+        raise NotFound("There is no such export.")
+    return found
+
+
+def find_saved(name: str) -> OrderExport:
+    """Raises NotFound."""
+    found = db.session.scalar(select(OrderExport).where(OrderExport.name_key == _key(name)))
+    if found is None:
+        raise NotFound(f"There is no saved export {name!r}.")
+    return found
+
+
+def save(name: str, spec: Spec, actor: str) -> int:
+    """Save the columns under a name; one of that name is replaced. Returns its id. Raises InvalidInput."""
+    name = one_line(name, MOST_NAME, "name", "name")
+    if not name:
+        raise InvalidInput("Enter a name to save the columns.", field="name")
+    try:
+        return _save(name, spec, actor)
+    except IntegrityError:
+        return _save(name, spec, actor)  # somebody has just saved the same name
+
+
+def _save(name: str, spec: Spec, actor: str) -> int:
+    with writing() as session:
+        row = session.scalar(select(OrderExport).where(OrderExport.name_key == _key(name)))
+        if row is None:
+            if len(list_saved()) >= MOST_SAVED:
+                raise InvalidInput(f"There are {MOST_SAVED} saved exports already.", "Remove one first.", field="name")
+            row = OrderExport(name=name, name_key=_key(name), by="", columns=[])
+            session.add(row)
+        changes = {"by": (row.by, spec.by), "columns": (", ".join(row.columns), ", ".join(spec.header))}
+        row.name, row.by, row.columns, row.changed_by = name, spec.by, spec.header, actor
+        session.flush()
+        record_change(SAVED, About(row.id, name), changes, actor)
+        return row.id
+
+
+def remove_saved(export_id: int, actor: str) -> None:
+    """Raises NotFound."""
+    with writing() as session:
+        row = get_saved(export_id)
+        record_change(REMOVED, About(row.id, row.name), actor=actor)
+        session.delete(row)
+
+
+def _key(name: str) -> str:
+    return " ".join(name.split()).casefold()

@@ -1,0 +1,130 @@
+"""Exports of orders: a row for each order or line, with chosen and saved columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from extensions import db, writing
+from models import Order, Shipment, ShipmentLine
+from services.orders import export_columns, exports, notes, tags
+from services.orders.views import Wanted
+from tests.blueprints.pages import element, elements, form_data, words
+from tests.support.rows import PLACED, make_integration, make_item, make_order
+from tests.support.signed_in import sign_in
+
+PAGE = "/orders/export"
+
+
+@pytest.fixture
+def orders(app) -> list[int]:
+    """Two orders: one of two lines, of which one was shipped, and one a day later."""
+    shop, cup, plate = make_integration("Outlet"), make_item("CUP"), make_item("PLATE")
+    address = {"name": "Ann Buyer", "company": "", "street": "1 High Street", "city": "Graz", "postcode": "8010", "state": "", "country": "AT", "phone": ""}  # fmt: skip
+    first = make_order(
+        shop, "1001", [(cup, 2), (plate, 1)], state="part_shipped", customer="Ann Buyer", email="=ann@shop.example"
+    )
+    second = make_order(shop, "1002", [(cup, 1)], placed_at=PLACED + timedelta(days=1))
+    with writing() as session:
+        order = session.get_one(Order, first.id)
+        order.shipping_address, order.billing_address = None, address
+        order.lines[0].options = [["Colour", "Red"], ["Colour", "Blue"]]
+        for carrier, number, line in (("UPS", "1Z9", order.lines[0]), ("DHL", "GONE", order.lines[0]), ("DHL", "FURTHER", None)):
+            parcel = Shipment(order_id=order.id, carrier=carrier, tracking_number=number, actor="user:ann", shipped_at=PLACED)
+            parcel.voided_at = PLACED if number == "GONE" else None
+            session.add(parcel)
+            session.flush()
+            if line is not None:
+                session.add(ShipmentLine(shipment_id=parcel.id, order_line_id=line.id, sku=line.sku, quantity=1))
+    tags.change_tags(first.id, "user:ann", add=["gift"])
+    notes.add_note(first.id, "Call first.", "user:ann")
+    return [first.id, second.id]
+
+
+def rows(answer) -> list[dict[str, str]]:
+    assert answer.mimetype == "text/csv", answer.text
+    return list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+
+
+def test_a_row_for_each_order_has_address_contents_and_tracking(client, orders):
+    page = client.get(f"{PAGE}?sort=oldest").text
+    assert "2 orders." in words(element(page, "main").text)
+    found = rows(client.post(f"{PAGE}/file", data=form_data(page, "column")))
+    assert [row["number"] for row in found] == ["1001", "1002"]
+    first = found[0]
+    assert (first["customer"], first["shipping_street"], first["shipping_country"]) == ("Ann Buyer", "1 High Street", "AT")
+    assert (first["contents"], first["carriers"], first["tracking_numbers"]) == ("2 × CUP, 1 × PLATE", "UPS, DHL", "1Z9, FURTHER")
+    assert first["email"] == "'=ann@shop.example", "no spreadsheet takes it for a formula"
+    assert first["total"] == "1.00" and first["placed_at"] == "2026-11-01T12:00:00Z"
+
+
+def test_a_row_for_each_line_has_the_parcels_of_that_line(client, orders):
+    page = client.get(f"{PAGE}?by=line&sort=oldest").text
+    names = [column.name for column in export_columns.offered("line", with_customers=True)]
+    cup, plate, other = rows(client.post(f"{PAGE}/file", data=form_data(page, "column", column=names)))
+    assert (cup["line"], cup["sku"], cup["options"], cup["quantity"], cup["tracking_numbers"]) == (
+        "1",
+        "CUP",
+        "Colour: Red, Blue",
+        "2",
+        "1Z9, FURTHER",
+    )
+    assert (plate["sku"], plate["tracking_numbers"]) == ("PLATE", "FURTHER")
+    assert cup["tracking_links"].startswith("https://www.ups.com/track?tracknum=1Z9, https://www.dhl.com/")
+    assert (cup["tags"], cup["internal_notes"], other["tags"], other["number"]) == ("gift", "Call first.", "", "1002")
+    assert set(cup) == set(names)
+
+
+def test_only_the_filtered_orders_of_some_days_are_exported(client, orders):
+    sent = {"by": "order", "column": ["number"]}
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "state": "ready"}))] == ["1002"]
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "until": "2026-11-01"}))] == ["1001"]
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "since": "2026-11-02"}))] == ["1002"]
+    for wrong, said in (({"since": "soon"}, "no date"), ({"column": []}, "Select at least one column.")):
+        answer = client.post(f"{PAGE}/file", data={**sent, **wrong})
+        assert answer.status_code == 422 and said in answer.text
+
+
+def test_columns_are_saved_for_all_replaced_and_removed(app, client, orders):
+    page = client.get(f"{PAGE}?by=line&state=ready").text
+    answer = client.post(f"{PAGE}/save", data=form_data(page, "column", column=["sku", "number", "email"], name="Warehouse"))
+    page = client.get(answer.location).text
+    assert [box["value"] for box in elements(page, "input", name="column") if box.get("checked") is not None] == [
+        "number",
+        "email",
+        "sku",
+    ]
+    link = next(each for each in elements(page, "a") if each.get("aria-label") == "Download Warehouse")
+    assert rows(client.get(link["href"])) == [{"number": "1002", "email": "", "sku": "CUP"}]
+    viewer = app.test_client()
+    sign_in(viewer, "viewer", "viewer")
+    assert rows(viewer.get(link["href"])) == [{"number": "1002", "sku": "CUP"}], "personal columns are left out"
+    assert "Save columns" not in viewer.get(PAGE).text and "internal_notes" not in viewer.get(PAGE).text
+    client.post(f"{PAGE}/save", data=form_data(page, "column", column=["number"], name="  warehouse "))
+    saved = exports.list_saved()
+    assert [(each.name, each.by, each.columns) for each in saved] == [("warehouse", "line", ["number"])]
+    assert client.post(f"{PAGE}/save", data=form_data(page, "column", name="")).status_code == 422
+    assert client.post(f"{PAGE}/{saved[0].id}/remove").status_code == 303
+    db.session.rollback()
+    assert not exports.list_saved()
+
+
+def test_the_command_prints_the_same_file(app, orders):
+    run = app.test_cli_runner().invoke
+    spec = exports.make_spec("line", ["number", "sku"], with_customers=True)
+    exports.save("Warehouse", spec, "user:ann")
+    text = run(args=["orders", "export", "Outlet", "--saved", "warehouse", "--before", "2026-11-02"]).output
+    assert list(csv.reader(io.StringIO(text.removeprefix("\ufeff")))) == [["number", "sku"], ["1001", "CUP"], ["1001", "PLATE"]]
+    assert "There is no column 'skuu'" in run(args=["orders", "export", "--by", "line", "--columns", "skuu"]).output
+    assert "tracking_numbers" in run(args=["orders", "export", "--columns", "help"]).output
+    assert len(run(args=["orders", "export", "--tag", "gift", "--columns", "number"]).output.splitlines()) == 2
+
+
+def test_every_column_has_a_value_for_every_order(app, orders):
+    for by in exports.BY:
+        spec = exports.make_spec(by, export_columns.COLUMNS, with_customers=True)
+        assert len(spec.columns) == len(export_columns.offered(by, with_customers=True))
+        assert all(len(row) == len(spec.columns) for row in exports.iter_rows(spec, Wanted(customers=True)))
