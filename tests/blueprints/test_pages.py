@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
@@ -68,3 +71,11 @@ def test_a_file_makes_formulas_harmless(client, shop):
     text = client.get("/listings/listings.csv").get_data(as_text=True)
     assert "'=1+1" in text and "'@evil" in text
     assert ",=1+1" not in text
+
+
+def test_what_the_frame_sets_hides_nothing_that_a_page_is_given() -> None:
+    """A name that base.html sets replaces one of the same name in every page: ``here`` once was the address that pages ask again."""
+    templates = Path(__file__).resolve().parent.parent.parent / "templates"
+    names = set(re.findall(r"{% set (\w+)", (templates / "base.html").read_text(encoding="utf-8")))
+    pages = "".join(path.read_text(encoding="utf-8") for path in templates.rglob("*.html") if path.name != "base.html")
+    assert {name for name in names if re.search(rf"\b{name}\b", pages)} == set()
