@@ -144,7 +144,8 @@ class WriteBack(Model):
 
 
 class ShipmentFile(Model):
-    """A CSV of tracking numbers that waits for a person to accept it. ``rows`` are as services.shipping.files reads them.
+    """A file of tracking numbers that waits for a person to accept it. ``rows`` are as services/shipping/file_rows.py reads them,
+    ``read_as`` is the program whose export it was recognised as.
 
     ``wanted_at`` is when a person accepted it; a worker, claimed by lease like a run, then ships row after row: ``done`` counts the
     good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with number and reason.
@@ -157,6 +158,7 @@ class ShipmentFile(Model):
     actor: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     name: Mapped[str] = mapped_column(String(200), default="")
+    read_as: Mapped[str] = mapped_column(String(100), default="", server_default="")
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     applied_at: Mapped[datetime | None] = mapped_column(Moment)
     wanted_at: Mapped[datetime | None] = mapped_column(Moment)

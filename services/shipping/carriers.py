@@ -34,9 +34,20 @@ class Links:
         return url.replace(PLACE, quote(tracking_number, safe="")) if url and tracking_number else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the carriers by the keys of all names they go by."""
+
+    by_key: dict[str, str]
+
+    def name(self, written: str) -> str:
+        """The carrier's own name where the list knows what is written; otherwise as it is written."""
+        return self.by_key.get(key_of(written), written)
+
+
 def key_of(name: str) -> str:
-    """How names are compared: without regard to capital letters, hyphens, dots and blanks around them."""
-    return " ".join(name.replace("-", " ").replace(".", " ").split()).casefold()
+    """How names are compared: without regard to capital letters, hyphens, underscores, dots and blanks around them."""
+    return " ".join(name.replace("-", " ").replace(".", " ").replace("_", " ").split()).casefold()
 
 
 def list_carriers() -> list[Carrier]:
@@ -65,6 +76,13 @@ def read_links() -> Links:
     carriers = list_carriers()
     urls = {key_of(alias): carrier.tracking_url for carrier in carriers for alias in carrier.aliases}
     return Links(urls | {key_of(carrier.name): carrier.tracking_url for carrier in carriers})
+
+
+def read_names() -> Names:
+    """A carrier's own name counts before another carrier's other name."""
+    carriers = list_carriers()
+    names = {key_of(alias): carrier.name for carrier in carriers for alias in carrier.aliases}
+    return Names(names | {key_of(carrier.name): carrier.name for carrier in carriers})
 
 
 def save_carrier(carrier_id: int | None, name: str, aliases: Iterable[str], tracking_url: str, actor: str) -> int:

@@ -60,7 +60,7 @@ def choose(headings: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The columns of a file with these headings, for csv_files.read."""
     given: dict[str, str] = {}
     for heading in headings:
-        given.setdefault(_letters(heading), heading)
+        given.setdefault(letters(heading), heading)
     found = {name: _first(given, words) for name, words in OWN.items()}
     if reference := given.get(CHANNEL_REFERENCE):
         found |= {"number": reference, ELSE: given.get("orderreference", "")}
@@ -82,10 +82,11 @@ def _first(given: dict[str, str], words: Sequence[str]) -> str:
 
 
 def _all(given: dict[str, str], words: Sequence[str]) -> list[str]:
-    return [given[_letters(word)] for word in words if _letters(word) in given]
+    return [given[letters(word)] for word in words if letters(word) in given]
 
 
-def _letters(heading: str) -> str:
+def letters(heading: str) -> str:
+    """A heading as it is compared."""
     return "".join(each for each in heading if each.isalnum())
 
 
@@ -96,4 +97,4 @@ NEUTRAL = frozenset(
 
 def is_neutral(channel: str) -> bool:
     """Whether a program's word for where an order came from says no more than that it was handed over, as by a file."""
-    return _letters(channel.casefold()) in NEUTRAL
+    return letters(channel.casefold()) in NEUTRAL

@@ -7,28 +7,23 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, reading, writing
-from models import Integration, Order, ShipmentFile
-from models.types import among, utcnow
+from models import ShipmentFile
+from models.types import utcnow
 from services.common import csv_files, whole_numbers
 from services.common.claims import Claim, Claimable
 from services.common.results import changed_rows
-from services.common.text import one_line
-from services.order_basics import numbers as order_numbers
 from services.security import audit
 from services.security.audit import About, record_change
-from services.shipping import sheet, shipments, undo
-from services.shipping.file_columns import ELSE, OTHER, OWN, choose, is_neutral
+from services.shipping import file_check, file_rows, sheet, shipments, undo
 
 UPLOADED = audit.kind("shipment_file.uploaded", "Shipment file uploaded")
 ACCEPTED = audit.kind("shipment_file.accepted", "Shipment file accepted")
 UNDONE = audit.kind("shipment_file.undone", "Undo of a shipment file started")
 FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120)
-MOST_ROWS = 1000
 MOST_BYTES = 1024 * 1024
 MOST_UNPACKED = 8 * 1024 * 1024
 """Of a workbook: it is read while a person waits."""
@@ -39,39 +34,16 @@ def read_file(content: bytes, name: str, actor: str, *, sheet: str = "") -> Ship
     no such file."""
     if len(content) > MOST_BYTES:
         raise InvalidInput("The file is larger than 1 MB.", "Split it into several.")
-    rows: list[dict[str, Any]] = []
     source = csv_files.opened(lambda: [content], sheet=sheet, most=MOST_UNPACKED)[0]
-    for row in csv_files.read(source, choose, ("number",)):
-        if len(rows) >= MOST_ROWS:
-            raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
-        cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}
-        other = cells.pop(OTHER)
-        cells["number"] = cells["number"] or cells.pop(ELSE, "") or other
-        cells.pop(ELSE, None)
-        if cells["number"] == cells["id"]:
-            # The file has the shop's id alone.
-            cells["number"] = ""
-        twice = {"other": other} if other and _bare(other) != _bare(cells["number"]) else {}
-        rows.append({"line": row.line, "problem": "", "order_id": None, **cells, **twice})
-    if not rows:
-        raise InvalidInput("The file has no rows.", "Give it one row for each parcel.")
-    _check(rows)
+    read_as, rows = file_rows.read(source)
+    file_check.check(rows)
     with writing() as session:
-        file = ShipmentFile(actor=actor, name=name[:200], rows=rows)
+        file = ShipmentFile(actor=actor, name=name[:200], rows=rows, read_as=read_as)
         session.add(file)
         session.flush()
         file_id = file.id
         record_change(UPLOADED, About(file_id, file.name), {"rows": (None, len(rows))}, actor)
     return get_file(file_id)
-
-
-def _bare(number: str) -> tuple[str, ...]:
-    return tuple(spelling.casefold() for spelling in order_numbers.parse(number).numbers[-1:])
-
-
-def _given(cell: str) -> str:
-    """A cell; a dash means an empty one."""
-    return "" if cell in ("-", "–") else cell
 
 
 def get_file(file_id: int) -> ShipmentFile:
@@ -213,133 +185,3 @@ def _ship(file_id: int, claim: Claim) -> None:
 def return_files() -> None:
     """Return the files of this process; see ``services.common.claims.Claimable.return_own``."""
     FILES.return_own(*_waits())
-
-
-def _check(rows: list[dict[str, Any]]) -> None:
-    """Find each row's order and say what is wrong with it."""
-    with reading():
-        found = _orders([_named(row) for row in rows])
-        taken: dict[int, list[dict[str, Any]]] = {}
-        # A row without a tracking number says nothing that another row of its order does not say.
-        for row in sorted(rows, key=lambda row: not row["tracking"]):
-            row["problem"] = _problem(row, found, taken)
-
-
-MOST_ZEROS = 6
-"""Zeros at the beginning of a number that a spreadsheet may have taken away."""
-
-
-def _with_zeros(number: str) -> list[str]:
-    """What a number of digits may have been before a spreadsheet took the zeros at its beginning away."""
-    if whole_numbers.parse(number, 10**64) is None:
-        return []
-    return [number.zfill(len(number) + zeros) for zeros in range(1, MOST_ZEROS + 1)]
-
-
-def _named(row: dict[str, Any]) -> order_numbers.Named:
-    # Files that were uploaded before 0.9.0 have rows without an id.
-    return order_numbers.Named((), row["id"]) if row.get("id") else order_numbers.parse(row["number"])
-
-
-Found = dict[tuple[str, str], list[tuple[Order, str]]]
-"""Orders with their integration's name, by ("number", number without regard to case) and ("id", the shop's own id)."""
-
-
-def _orders(named: list[order_numbers.Named]) -> Found:
-    """The orders that a file may mean. What a spreadsheet has changed, and other letter case, is looked for only where nothing is found as
-    it was written: no index helps there, and a file has a thousand numbers."""
-    present: Found = {}
-    numbers = {number for each in named for number in each.numbers}
-    _find(Order.external_id, {each.external_id for each in named if each.external_id}, present)
-    _find(Order.number, numbers, present)
-    absent = {number for number in numbers if ("number", number.casefold()) not in present}
-    _find(Order.number, {longer for number in absent for longer in _with_zeros(number)}, present)
-    _find(func.lower(Order.number), {number.lower() for number in absent if number.lower() != number.upper()}, present)
-    return present
-
-
-def _find(column: Any, texts: set[str], present: Found) -> None:
-    """Add the orders with one of these texts in a column, in one statement."""
-    if not texts:
-        return
-    query = (
-        select(Order, Integration.name)
-        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
-        .where(among(column, "texts"), Order.superseded_at.is_(None))
-        .options(selectinload(Order.lines))
-    )
-    for order, name in db.session.execute(query, {"texts": sorted(texts)}):
-        for key in (("number", order.number.casefold()), ("id", order.external_id)):
-            if (order, name) not in present.setdefault(key, []):
-                present[key].append((order, name))
-
-
-def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]]) -> str:
-    named = _named(row)
-    shown = named.numbers[-1] if named.numbers else f"with the id {named.external_id}"
-    if not named.numbers and not named.external_id:
-        return "The row has no order number."
-    if row.get("other"):
-        return f"The row names two orders, {shown} and {row['other']}. Delete the column that is not the order's number."
-    for cell in (row["number"], row["tracking"]):
-        damaged = csv_files.damage(cell)
-        if damaged:
-            return f"{damaged} {csv_files.AS_TEXT_ADVICE}"
-    keys = [("number", number.casefold()) for number in named.numbers] or [("id", named.external_id)]
-    orders = next((found[key] for key in keys if key in found), [])
-    if row["shop"]:
-        in_shop = [(order, name) for order, name in orders if name.casefold() == row["shop"].casefold()]
-        orders = in_shop if in_shop or not is_neutral(row["shop"]) else orders
-    if row.get("id") and row["number"]:
-        numbers = {number.casefold() for number in order_numbers.parse(row["number"]).numbers}
-        # Our own list shows the id where the shop could print no number.
-        orders = [(order, name) for order, name in orders if (order.number or order.external_id).casefold() in numbers]
-    if not orders:
-        return f"There is no order {shown}{' in ' + row['shop'] if row['shop'] else ''}.{_zeros_lost(named, found)}"
-    if len(orders) > 1:
-        return _several(shown, orders)
-    order = orders[0][0]
-    row["order_id"] = order.id
-    before = taken.setdefault(order.id, [])
-    before.append(row)
-    for name, value in (("carrier", row["carrier"]), ("tracking number", row["tracking"])):
-        if csv_files.harmless(value) != value:
-            return f"The {name} begins like a formula: {value[:40]}"
-    try:
-        row["carrier"] = one_line(row["carrier"], shipments.MOST_CARRIER, "carrier", "carrier")
-        row["tracking"] = one_line(row["tracking"], shipments.MOST_TRACKING, "tracking number", "tracking number")
-    except InvalidInput as wrong:
-        return wrong.message
-    if len(before) == 1:
-        return shipments.refusal(order)
-    return _another_parcel(row, before[:-1], shown)
-
-
-def _zeros_lost(named: order_numbers.Named, found: Found) -> str:
-    """What to do where an order with more zeros is there; empty where there is none."""
-    longer = [each for number in named.numbers for each in _with_zeros(number) if ("number", each) in found]
-    if not longer:
-        return ""
-    return f" There is an order {longer[0]}: a spreadsheet may have removed the zeros. {csv_files.AS_TEXT_ADVICE}"
-
-
-def _another_parcel(row: dict[str, Any], before: list[dict[str, Any]], shown: str) -> str:
-    """Another row of the same order is another parcel. Returns what is wrong with it, empty if nothing."""
-    if before[0]["problem"]:
-        return f"Line {before[0]['line']} of order {shown} cannot be used, so this parcel waits for it."
-    same = (each for each in before if not row["tracking"] or each["tracking"].casefold() == row["tracking"].casefold())
-    if (line := next((each["line"] for each in same), None)) is not None:
-        return f"Order {shown} is in line {line} already."
-    row["parcel"] = True
-    return ""
-
-
-def _several(shown: str, orders: list[tuple[Order, str]]) -> str:
-    """What to say where several orders fit."""
-    names = sorted({name for _, name in orders})
-    ids = ", ".join(sorted(f"{name} (id {order.external_id})" for order, name in orders))
-    if len(names) == len(orders):
-        return f"Several shops have an order {shown}: {', '.join(names)}. Add a column integration."
-    return (
-        f"There are several orders {shown}: {ids}. Write id:{orders[0][0].external_id} instead of the number, or add a column id."
-    )

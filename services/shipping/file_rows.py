@@ -1,0 +1,69 @@
+"""The rows of a file of tracking numbers, as the program that wrote it means them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from errors import InvalidInput
+from services.common import csv_files
+from services.order_basics import numbers as order_numbers
+from services.shipping import carriers
+from services.shipping.file_columns import ELSE, OTHER, OWN, choose
+from services.shipping.known_files import KnownFile, recognise
+
+MOST_ROWS = 1000
+STATE = "state"
+"""The column of a known file that says whether a row is a shipment."""
+
+
+def read(source: csv_files.Source) -> tuple[str, list[dict[str, Any]]]:
+    """What the file was recognised as, empty for our own words, and its rows for ``ShipmentFile.rows``. Raises InvalidInput for a file that is
+    wrong as a whole."""
+    known: list[KnownFile] = []
+
+    def columns(headings: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        found = recognise(headings)
+        if found is None:
+            return choose(headings)
+        known.append(found[0])
+        # What the known file names counts before our own words: its "order number" may be another one.
+        chosen = {**choose(headings), OTHER: ("",), ELSE: ("",)}
+        return chosen | {name: (heading,) for name, heading in found[1].items()}
+
+    rows: list[dict[str, Any]] = []
+    names = carriers.read_names()
+    for row in csv_files.read(source, columns, ("number",)):
+        if len(rows) >= MOST_ROWS:
+            raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
+        kept = _row(row, known[0] if known else None)
+        kept["carrier"] = names.name(kept["carrier"])
+        rows.append(kept)
+    if not rows:
+        raise InvalidInput("The file has no rows.", "Give it one row for each parcel.")
+    return known[0].name if known else "", rows
+
+
+def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
+    cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}
+    other = cells.pop(OTHER)
+    cells["number"] = cells["number"] or cells.pop(ELSE, "") or other
+    cells.pop(ELSE, None)
+    if cells["number"] == cells["id"]:
+        # The file has the shop's id alone.
+        cells["number"] = ""
+    more: dict[str, Any] = {"other": other} if other and _bare(other) != _bare(cells["number"]) else {}
+    if known is not None:
+        cells["carrier"] = cells["carrier"] or known.carrier
+        if STATE in row.cells and (state := known.not_shipped(row.cells[STATE])):
+            more["not_shipped"] = state
+    return {"line": row.line, "problem": "", "order_id": None, **cells, **more}
+
+
+def _bare(number: str) -> tuple[str, ...]:
+    return tuple(spelling.casefold() for spelling in order_numbers.parse(number).numbers[-1:])
+
+
+def _given(cell: str) -> str:
+    """A cell; a dash means an empty one."""
+    return "" if cell in ("-", "–") else cell

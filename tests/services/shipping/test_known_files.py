@@ -1,0 +1,61 @@
+"""The exports of programs that print labels: what they say beside the numbers counts too."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.shipping import carriers, files
+from tests.support.rows import make_integration, make_item, make_order
+
+
+@pytest.fixture
+def desk(app) -> None:
+    integration = make_integration("Shop")
+    item = make_item("CUP", 99)
+    for number in ("00202", "00203"):
+        make_order(integration, number, [(item, 1)])
+
+
+DHL = (
+    "Sendungsnummer;Sendungsreferenz;internationale Sendungsnummer;Abrechnungsnummer;Empfängername;Status;Datum Status;Produkt\n"
+)
+FILES = {
+    "ShipStation": (
+        '"Order - Number","Date - Shipped Date","Shipment - Carrier","Shipment - Service","Shipment - Tracking Number"\n'
+        "00202,1/2/2026,united_parcel_service,UPS Ground,1Z1\n00203,1/2/2026,FedEx,FedEx,T2\n",
+        [("00202", "UPS", "1Z1", ""), ("00203", "FedEx", "T2", "")],
+    ),
+    "DHL Business Customer Portal": (
+        DHL + "003404;00202;;123;Ann;Zugestellt;1;DHL Paket\n003405;00203;;123;Ben;Storniert;1;DHL Paket\n",
+        [("00202", "DHL Paket", "003404", ""), ("00203", "DHL Paket", "003405", "The file says 'Storniert' of this row, so it is not a shipment.")],
+    ),
+    "UPS WorldShip": (
+        "Voided,Tracking Number,Package Reference No. 1\nN,1Z1,00202\nY,1Z2,00203\n",
+        [("00202", "UPS", "1Z1", ""), ("00203", "UPS", "1Z2", "The file says 'Y' of this row, so it is not a shipment.")],
+    ),
+    "USPS transaction report": (
+        "EPS Account #,Transaction Type,Package Identification Code (PIC),Mail Class,Cust Ref Num1,Cust Ref Num2\n"
+        "1,Label Purchase,9400111,Priority Mail,00202,\n1,SCAN Form Used,7804,Priority Mail,00203,\n",
+        [("00202", "USPS", "9400111", ""), ("00203", "USPS", "7804", "The file says 'SCAN Form Used' of this row, so it is not a shipment.")],
+    ),
+    "Royal Mail Click & Drop": (
+        "Order number,Channel,Channel reference,Tracking number\n77,CSV import,00202,RM1\n", [("00202", "Royal Mail", "RM1", "")],
+    ),
+    "": ("number,carrier,tracking\n00202,dhl-germany,T1\n", [("00202", "DHL Paket", "T1", "")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", FILES)
+def test_an_export_is_read_without_a_question(desk, program):
+    content, rows = FILES[program]
+    file = files.read_file(content.encode(), "x.csv", "test")
+    assert (file.read_as, [(row["number"], row["carrier"], row["tracking"], row["problem"]) for row in file.rows]) == (
+        program,
+        rows,
+    )
+
+
+def test_a_carrier_goes_by_every_name_that_people_have_given_it(desk):
+    carriers.save_carrier(None, "Bike", ["Velo 1"], "", "test")
+    file = files.read_file(b"number,carrier,tracking\n00202,VELO_1,T1\n00203,Boat,T2\n", "x.csv", "test")
+    assert [row["carrier"] for row in file.rows] == ["Bike", "Boat"]
