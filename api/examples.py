@@ -46,12 +46,21 @@ BODIES: dict[str, Any] = {
     "resume_event_endpoint": {"replay": True},
     "test_event_endpoint": {"type": "test"},
     "replay_events": {"after": "0"},
+    "create_integration": {
+        "kind": "xcart", "name": "Garden shop", "endpoint": "https://garden.example/", "api_key": "the key for reading and writing",
+    },
+    "approve_stock_import": {"add_unknown": False},
+    "approve_stock_preview": {"run_id": "{run_id}"},
     "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "{sku}", "units": 2}]},
     "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},
     "undo_stock_update": {"where": "both"},
     "start_run": {"integration_id": "{integration_id}", "kind": "listings"},
 }  # fmt: skip
 """The body of each operation that takes one."""
+
+
+FILES = {"create_stock_import": "sku,quantity\nCUP,12\nPLATE,7\n"}
+"""The file of each operation that takes one, of its first media type."""
 
 
 class _Samples(dict[str, Any]):
@@ -61,7 +70,8 @@ class _Samples(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request. ``version`` is what ``If-Match`` names, empty for none; ``key`` is true where it needs an Idempotency-Key."""
+    """One request. ``version`` is what ``If-Match`` names, empty for none; ``key`` is true where it needs an Idempotency-Key. ``file`` is its body where that
+    is no JSON."""
 
     method: str
     address: str
@@ -69,6 +79,8 @@ class Example:
     version: str
     key: bool
     answers: bool
+    file: str = ""
+    media_type: str = ""
 
     def as_curl(self) -> str:
         lines = [f'curl -sS --fail-with-body -X {self.method} "$CARTLINK_URL{self.address}"' if self.method != "GET"
@@ -79,6 +91,8 @@ class Example:
             lines.append(f"-H 'If-Match: \"{self.version}\"'")
         if self.body is not None:
             lines += ['-H "Content-Type: application/json"', f"-d {shlex.quote(json.dumps(self.body, ensure_ascii=False))}"]
+        if self.file:
+            lines += [f'-H "Content-Type: {self.media_type}"', f"--data-binary {shlex.quote(self.file)}"]
         return " \\\n  ".join(lines)
 
     def as_python(self) -> str:
@@ -87,9 +101,13 @@ class Example:
             headers.append('"Idempotency-Key": str(uuid.uuid4()),')
         if self.version:
             headers.append(f'"If-Match": \'"{self.version}"\',')
+        if self.file:
+            headers.append(f'"Content-Type": "{self.media_type}",')
         parts = [f'os.environ["CARTLINK_URL"] + "{self.address}",', "headers={", *(f"    {line}" for line in headers), "},"]
         if self.body is not None:
             parts += f"json={pprint.pformat(self.body, width=80, sort_dicts=False)},".split("\n")
+        if self.file:
+            parts.append(f"data={self.file!r},")
         imports = "import os\nimport uuid\n" if self.key else "import os\n"
         call = textwrap.indent("\n".join([*parts, "timeout=30,"]), "    ")
         shown = "print(answer.json())" if self.answers else "print(answer.status_code)"
@@ -103,7 +121,7 @@ def example_of(made: Operation, given: Mapping[str, Any] = SAMPLES) -> Example:
     query = f"?{QUERIES[made.name]}" if made.name in QUERIES else ""
     return Example(
         made.method, f"{BASE}{path}{query}", body_of(made, values), values["version"] if made.conditional else "", made.acts,
-        any(kind is not None for kind in made.answers.values()),
+        any(kind is not None for kind in made.answers.values()), FILES.get(made.name, ""), made.media_types[0] if made.media_types else "",
     )  # fmt: skip
 
 

@@ -129,6 +129,9 @@ def _operation(made: Operation) -> dict[str, Any]:
     if made.body is not None:
         content = {"schema": _ref(made.body), "example": body_of(made)}
         found["requestBody"] = {"required": True, "content": {JSON: content}}
+    if made.media_types:
+        content = {"schema": {"type": "string"}}
+        found["requestBody"] = {"required": True, "content": dict.fromkeys(made.media_types, content)}
     return found
 
 
@@ -218,7 +221,7 @@ def _failures(made: Operation) -> list[int]:
         found.add(403)
     if VARIABLE.search(made.path) or made.body is not None:
         found.add(404)
-    if made.body is not None:
+    if made.body is not None or made.media_types:
         found |= {413, 415, 422}
     if made.method != "GET":
         found |= {409, 413, 422}

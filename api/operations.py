@@ -41,12 +41,13 @@ class NoQuery(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: who asks, and what for. ``prepared`` is what the operation's ``prepare`` returned."""
+    """One request: who asks, and what for. ``media_type`` is the body's, ``prepared`` what the operation's ``prepare`` returned."""
 
     holder: Holder
     query: Any
     body: Any
     prepared: Any = None
+    media_type: str = JSON
 
     @property
     def actor(self) -> str:
@@ -64,7 +65,8 @@ View = Callable[..., Struct | Reply]
 class Operation:
     """``scope`` and ``role`` are what it needs, None for any token. ``answers`` are the types of its good answers by status; None for
     no body. ``conditional`` is true where it needs ``If-Match``, ``versioned`` where it takes one, ``acts`` where it needs
-    ``Idempotency-Key``. ``prepare`` gets the body before the transaction of an act begins: what asks the network."""
+    ``Idempotency-Key``. ``media_types`` are those of a body that is no JSON: the view gets
+    its bytes, up to ``most_bytes``. ``prepare`` gets the body before the transaction of an act begins: what asks the network."""
 
     name: str
     method: str
@@ -75,6 +77,8 @@ class Operation:
     role: str = "viewer"
     query: type[Struct] = NoQuery
     body: type[Struct] | None = None
+    media_types: Sequence[str] = ()
+    most_bytes: int | None = None
     answers: dict[int, Any] = field(default_factory=dict)
     conditional: bool = False
     versioned: bool = False
@@ -119,7 +123,9 @@ def dispatch(made: Operation, values: dict[str, Any]) -> Response:
 
 def _answer(made: Operation, holder: Holder, query: Any, values: dict[str, Any]) -> Response:
     content = read_body(made)
-    body = decoding.decode_body(content, made.body) if made.body is not None else None
+    body: Any = content if made.media_types else None
+    if made.body is not None:
+        body = decoding.decode_body(content, made.body)
     if made.conditional and not request.headers.get("If-Match", "").strip():
         raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
     act = _prepared(made, holder, query, body, values)
@@ -145,7 +151,7 @@ def _prepared(made: Operation, holder: Holder, query: Any, body: Any, values: di
     def act() -> Reply:
         if refused is not None:
             raise refused
-        return as_reply(made.view(Call(holder, query, body, found), **values))
+        return as_reply(made.view(Call(holder, query, body, found, request.mimetype), **values))
 
     return act
 
@@ -181,7 +187,13 @@ def check_rights(made: Operation, holder: Holder) -> None:
 
 def read_body(made: Operation) -> bytes:
     """The bytes of the body. Raises Problem 415, or 400 for a body where none is taken; werkzeug raises 413."""
+    if made.most_bytes is not None:
+        request.max_content_length = made.most_bytes
     content = request.get_data(cache=False)
+    if made.media_types:
+        if request.mimetype not in made.media_types:
+            raise Problem(415, "unsupported_media_type", f"Send the body as {' or '.join(made.media_types)}.")
+        return content
     if made.body is None:
         if content.strip() not in (b"", b"{}"):
             raise Problem(400, "unexpected_body", "This operation takes no body.")

@@ -11,7 +11,11 @@ CHECK_TIMEOUT = 900
 
 def start_check(token: str, actor: str) -> None:
     """Request the check of a draft and put it on the queue. Raises DraftGone or QueueAway; the person's answers are kept."""
-    draft_id, ticket = drafts.ask_check(token, actor)
+    enqueue_check(*drafts.ask_check(token, actor))
+
+
+def enqueue_check(draft_id: int, ticket: str) -> None:
+    """Raises QueueAway."""
     enqueue(
         "checks", "jobs.checks.run", timeout=CHECK_TIMEOUT, failure_ttl=3600, draft_id=draft_id, ticket=ticket,
         away="The connection cannot be tested now, because the queue does not answer.", advice="Try again in a minute.",

@@ -1,6 +1,7 @@
 """The resources of the API, one file each."""
 
 from api.resources import (
+    connections,
     event_endpoints,
     events,
     incidents,
@@ -14,13 +15,16 @@ from api.resources import (
     reports,
     runs,
     shipments,
+    stock_imports,
     stock_items,
+    stock_previews,
     token,
     undo,
     write_backs,
 )
 
 __all__ = [
+    "connections",
     "event_endpoints",
     "events",
     "incidents",
@@ -34,7 +38,9 @@ __all__ = [
     "reports",
     "runs",
     "shipments",
+    "stock_imports",
     "stock_items",
+    "stock_previews",
     "token",
     "undo",
     "write_backs",

@@ -57,6 +57,7 @@ SCOPES = {
     "stock:write": Scope("manager", "Change stock items"),
     "listings:read": Scope("viewer", "Read listings and links"),
     "listings:write": Scope("manager", "Link listings to stock items"),
+    "approvals:write": Scope("manager", "Approve stock updates and imported files"),
     "runs:read": Scope("viewer", "Read sync runs and their results"),
     "runs:write": Scope("manager", "Start and stop sync runs"),
     "incidents:read": Scope("viewer", "Read incidents"),

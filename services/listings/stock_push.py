@@ -15,7 +15,7 @@ from sqlalchemy.orm import selectinload
 
 from channels.base import Channel
 from channels.results import StockResult
-from errors import ChannelError, Conflict
+from errors import ChannelError, Conflict, NotFound
 from extensions import db, reading, writing
 from models import Drift, FlowKind, Integration, Link, Listing, RunItem, SyncRun
 from models.sku_key import sku_key
@@ -375,13 +375,17 @@ def preview(integration_id: int) -> Preview:
     return Preview(rows, True, integration.waiting_run_id)
 
 
-def approve(integration_id: int, actor: str) -> int:
-    """Approve the preview that waits: exactly these changes pass with the next push, which is due at once.
-    Returns their number. Raises Conflict where nothing waits."""
+def approve(integration_id: int, actor: str, *, seen: int | None = None) -> int:
+    """Approve the preview that waits: exactly these changes pass with the next push, which is due at once. ``seen`` is the run whose preview the
+    person has looked at. Returns the number of changes. Raises NotFound, or Conflict where nothing waits, or another preview than was seen."""
     with writing() as session:
-        integration = session.get_one(Integration, integration_id, with_for_update=True)
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        if integration is None or integration.removed_at is not None:
+            raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
         if integration.waiting_run_id is None:
             raise Conflict(f"Nothing waits for approval in {integration.name}.")
+        if seen not in (None, integration.waiting_run_id):
+            raise Conflict("The preview has changed since you opened it. Nothing was sent.", "Look at the current preview.")
         run = session.get_one(SyncRun, integration.waiting_run_id)
         run.counts = {**run.counts, "approved": run.counts.get("preview", 0)}
         run.warnings = [*run.warnings, f"Approved by {actor}."]

@@ -12,7 +12,7 @@ from models import Integration
 from services.integrations import lifecycle
 from services.integrations.lifecycle import NewIntegration
 from services.onboarding import drafts, shop_identity, suggestions
-from services.onboarding.connection_check import open_checked, read_back
+from services.onboarding.checked import open_checked, read_back
 from services.onboarding.drafts import OpenDraft
 
 SETTINGS = (
@@ -46,7 +46,7 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
 
 
 def connect_checked(new: NewIntegration, check: Check, actor: str) -> Integration:
-    """Create an integration without a draft, for commands, after a successful ``check``. The shop's last orders are read
+    """Create an integration as commands and programs ask for it, after a successful ``check``. The shop's last orders are read
     first. Raises as ``connect`` does."""
     channel = open_checked(new.kind, check, new.api_key)
     try:

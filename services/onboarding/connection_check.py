@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-import channels
-from channels.base import Channel, Check, Credentials
+from channels.base import Check
 from errors import AppError
-from extensions import reading
-from services.common import channel_limits
+from extensions import acting, reading
+from services.integrations.lifecycle import NewIntegration
 from services.onboarding import drafts, shop_identity, suggestions
+from services.onboarding.checked import open_checked, plain
+from services.onboarding.connect import connect_checked
 from services.onboarding.drafts import OpenDraft
 from services.onboarding.reauthorise import apply_reauthorisation
 from services.security import vault
@@ -28,20 +30,22 @@ def run_check(draft_id: int, ticket: str) -> None:
         return
     draft, claim = begun
     say = partial(drafts.say_phase, claim)
-    look = {"add": _look_at_new, "reauthorise": _look_at_known}[draft.purpose]
+    look = {"add": _look_at_new, "reauthorise": _look_at_known, "connect": _connect}[draft.purpose]
     try:
         with claim.kept_alive():
             found = look(draft, say)
     except AppError as error:
         found = {"check": drafts.trouble_of(error)}
     drafts.end_check(claim, found)
+    if draft.purpose == "connect":
+        drafts.forget_key(draft.id)
 
 
 def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
     key = draft.answers.get("api_key", "")
     check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
     if not check.good:
-        return {"check": _plain(check)}
+        return {"check": plain(check)}
     channel = open_checked(draft.kind, check, key)
     try:
         found, orders = suggestions.gather(channel, say)
@@ -57,7 +61,7 @@ def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
             "shop_id": history.shop_id, "name": history.name, "orders": history.orders,
             "removed_at": history.removed_at.isoformat() if history.removed_at else "",
         }  # fmt: skip
-    return {**found, "check": _plain(check)}
+    return {**found, "check": plain(check)}
 
 
 def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
         shop_id = integration.shop_id
     check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
     if not check.good:
-        return {"check": _plain(check)}
+        return {"check": plain(check)}
     channel = open_checked(draft.kind, check, key)
     try:
         say("Checking that it is the same shop")
@@ -81,27 +85,25 @@ def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
     finally:
         channel.close()
     apply_reauthorisation(draft.integration_id or 0, check, key, statuses, draft.actor)
-    return {"check": _plain(check)}
+    return {"check": plain(check)}
+
+
+def _connect(draft: OpenDraft, say: Say) -> dict[str, Any]:
+    """Check the shop that a program has named, and connect it."""
+    answers = draft.answers
+    check = _ask(draft.kind, answers["endpoint"], answers["api_key"], say)
+    if not check.good:
+        return {"check": plain(check)}
+    say("Connecting the shop")
+    new = NewIntegration(
+        draft.kind, answers["name"], answers["endpoint"], answers["api_key"], answers["use_tax"], answers["use_shipping_tax"],
+        answers["surcharge_name"], datetime.fromisoformat(answers["since"]) if answers["since"] else None,
+    )  # fmt: skip
+    with acting(draft.actor, "api"):
+        made = connect_checked(new, check, draft.actor)
+    return {"check": plain(check), "integration_id": made.id}
 
 
 def _ask(kind: str, endpoint: str, key: str, say: Say) -> Check:
     say("Connecting to the shop. This can take some minutes if the shop is slow")
     return connection.check_shop(kind, endpoint, key)
-
-
-def open_checked(kind: str, check: Check, key: str) -> Channel:
-    """A channel to a shop after a successful check."""
-    credentials = Credentials(check.endpoint, key.strip(), check.generation, check.admin_script)
-    return channels.open_channel(kind, credentials, limits=channel_limits.channel_limits())
-
-
-def _plain(check: Check) -> dict[str, Any]:
-    return {
-        "verdict": check.verdict, "message": check.message, "advice": check.advice, "endpoint": check.endpoint,
-        "generation": check.generation, "admin_script": check.admin_script, "moved_to": check.moved_to,
-    }  # fmt: skip
-
-
-def read_back(plain: dict[str, Any]) -> Check:
-    """What ``_plain`` wrote."""
-    return Check(**{name: plain[name] for name in plain if name in Check.__slots__})

@@ -42,6 +42,7 @@ class OpenDraft:
     ``lease_until`` is the end of its worker's lease, or of the time it may wait for one."""
 
     id: int
+    created_at: datetime
     token: str
     purpose: str
     kind: str
@@ -141,6 +142,23 @@ def end_check(claim: Claim, found: dict[str, Any]) -> bool:
     return _note(claim, check_state="done", phase="", found_encrypted=_encrypt(found))
 
 
+def of_program(draft_id: int) -> OpenDraft:
+    """What became of a shop that a program wanted to connect. Raises DraftGone."""
+    wanted = (Draft.id == draft_id, Draft.purpose == "connect", Draft.expires_at > utcnow())
+    draft = db.session.scalar(select(Draft).where(*wanted).execution_options(populate_existing=True))
+    if draft is None:
+        raise DraftGone("There is no such connection, or it was made more than a day ago.")
+    return _opened(draft)
+
+
+def forget_key(draft_id: int) -> None:
+    """Take the API key out of a draft whose check is over."""
+    with writing() as session:
+        draft = session.get(Draft, draft_id, with_for_update=True)
+        if draft is not None:
+            draft.answers_encrypted = _encrypt({**_decrypt(draft.answers_encrypted), "api_key": ""})
+
+
 def _note(claim: Claim, **values: Any) -> bool:
     with suppress(LeaseLost), writing():
         claim.hold(**values)
@@ -154,7 +172,7 @@ def _mine(token: str, actor: str) -> Select[Draft]:
 
 def _opened(draft: Draft) -> OpenDraft:
     return OpenDraft(
-        id=draft.id, token=draft.token, purpose=draft.purpose, kind=draft.kind, integration_id=draft.integration_id,
+        id=draft.id, created_at=draft.created_at, token=draft.token, purpose=draft.purpose, kind=draft.kind, integration_id=draft.integration_id,
         actor=draft.actor, state=draft.check_state, lease_until=draft.lease_until, phase=draft.phase,
         answers=_decrypt(draft.answers_encrypted), found=_decrypt(draft.found_encrypted) if draft.found_encrypted else {},
     )  # fmt: skip

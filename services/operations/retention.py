@@ -47,6 +47,7 @@ from services.events import deliveries, log
 from services.monitoring import incidents
 from services.notify import outbox
 from services.operations import metrics
+from services.stock import file_results
 
 DONE_AT = "retention_done_at"
 RUNS_TO = "retention_runs_to"
@@ -189,6 +190,7 @@ def _forget_files(before: datetime, done: Forgotten, stopping: Stopping) -> None
         if stopping():
             return
         done.files += delete_in_batches(StockFile, StockFile.id.in_(chunk), stopping=stopping)
+    file_results.forget_old(stopping)
     done.files += delete_in_batches(ShipmentFile, ShipmentFile.created_at < before, stopping=stopping)
 
 

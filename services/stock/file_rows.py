@@ -1,9 +1,12 @@
-"""The rows of a file of quantities, read and checked in one way for pages, commands and the API."""
+"""The rows of a file of quantities, read and checked in one way for pages, commands and the API. A file is CSV, or JSON lines
+(``{"sku": "A-1", "quantity": 5}``, one a line)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TextIO, cast
 
 from sqlalchemy import select
 
@@ -12,6 +15,7 @@ from extensions import db, reading
 from models import StockItem
 from models.sku_key import LONGEST, sku_key, tidy
 from services.common import csv_files, whole_numbers
+from services.common.workbooks import Workbook
 from services.stock import skus
 
 COLUMNS = {
@@ -22,6 +26,70 @@ MOST = 2_147_483_647
 MOST_ROWS = 500_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A row as it stands in the file. ``typed`` is false for CSV, where a spreadsheet may have changed what was typed."""
+
+    line: int
+    sku: str
+    quantity: str
+    problem: str = ""
+    typed: bool = False
+
+
+class _Ahead:
+    """Text whose first line was read already."""
+
+    def __init__(self, text: TextIO):
+        self.text, self.first = text, text.readline(csv_files.MOST_LINE + 1)
+        self.is_json = self.first.lstrip("\ufeff \t").startswith("{")
+        self._next: str | None = self.first
+
+    def readline(self, size: int = -1) -> str:
+        if self._next is not None:
+            line, self._next = self._next, None
+            return line
+        return self.text.readline(size)
+
+
+def check_start(source: csv_files.Source) -> None:
+    """Refuse at once what cannot be a file of quantities: a table without the columns. Raises InvalidInput."""
+    ahead = _Ahead(source) if not isinstance(source, Workbook) else None
+    if ahead is None or not ahead.is_json:
+        csv_files.check_header(source if ahead is None else cast(TextIO, ahead), COLUMNS, ("sku", "quantity"))
+
+
+def _given(source: csv_files.Source) -> Iterator[_Given]:
+    ahead = _Ahead(source) if not isinstance(source, Workbook) else None
+    if ahead is not None and ahead.is_json:
+        yield from _json_lines(ahead)
+        return
+    for row in csv_files.read(source if ahead is None else cast(TextIO, ahead), COLUMNS, ("sku", "quantity")):
+        yield _Given(row.line, row.cells["sku"], row.cells["quantity"])
+
+
+def _json_lines(ahead: _Ahead) -> Iterator[_Given]:
+    number = 0
+    while line := ahead.readline(csv_files.MOST_LINE + 1):
+        number += 1
+        if len(line) > csv_files.MOST_LINE:
+            raise InvalidInput(f"Line {number} is longer than {csv_files.MOST_LINE:,} characters.")
+        if line.strip("\ufeff \t\r\n"):
+            yield _json_line(number, line.lstrip("\ufeff"))
+
+
+def _json_line(number: int, line: str) -> _Given:
+    try:
+        pairs = json.loads(line, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return _Given(number, "", "", "it is not valid JSON")
+    found = dict(pairs) if isinstance(pairs, list) and all(isinstance(each, tuple) for each in pairs) else {}
+    sku, quantity = found.get("sku"), found.get("quantity")
+    if len(found) != 2 or len(pairs) != 2 or not isinstance(sku, str) or type(quantity) is not int:
+        return _Given(number, "", "", "it needs sku as text and quantity as a whole number, each once, and nothing else")
+    return _Given(number, sku, str(quantity), typed=True)
+
+
 def read(text: csv_files.Source) -> Iterator[dict[str, Any]]:
     """The rows of what ``csv_files.opened`` gives as columns of models.StockFileRow, each with what is wrong with it as ``problem``.
     Raises InvalidInput for a file that is wrong as a whole."""
@@ -29,25 +97,27 @@ def read(text: csv_files.Source) -> Iterator[dict[str, Any]]:
     with reading():
         alike = {sku_key(group[0]): group for group in skus.alike()}
         zeros = _with_zeros()
-    for number, row in enumerate(csv_files.read(text, COLUMNS, ("sku", "quantity"))):
+    for number, row in enumerate(_given(text)):
         if number >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
-        sku, quantity = tidy(row.cells["sku"]), whole_numbers.parse(row.cells["quantity"], MOST)
+        sku, quantity = tidy(row.sku), whole_numbers.parse(row.quantity, MOST)
         key = sku_key(sku)
         name = sku if key in alike else key
-        problem = ""
-        if not sku:
+        problem = row.problem
+        if problem:
+            name = f"line {row.line}"
+        elif not sku:
             problem = "no SKU"
         elif len(sku) > LONGEST or not sku.isprintable():
             problem = f"{sku[:40]!r} cannot be a SKU"
-        elif damage := _damaged(sku, zeros):
+        elif damage := "" if row.typed else _damaged(sku, zeros):
             problem = f"{damage} {csv_files.AS_TEXT_ADVICE}"
         elif sku not in alike.get(key, (sku,)):
             problem = f"{sku} could be {' or '.join(alike[key])}: give it exactly as the stock item has it"
         elif name in seen:
             problem = f"{sku} is in line {seen[name]} already"
         elif quantity is None:
-            problem = f"{sku}: {row.cells['quantity'][:40]!r} is not a whole number from 0 to {MOST}"
+            problem = f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST}"
         seen.setdefault(name, row.line)
         yield {"line": row.line, "sku": sku[:LONGEST], "sku_key": key, "quantity": quantity or 0, "problem": problem}
 

@@ -1,4 +1,4 @@
-"""Stock from a large CSV or Excel file: uploaded in pieces into the database, read and staged by a worker with progress, shown, and
+"""Stock from a large file (CSV, Excel or JSON lines): uploaded in pieces into the database, read and staged by a worker with progress, shown, and
 applied at once when a person accepts it. Web and worker may be different machines. A wrong file changes nothing.
 """
 
@@ -24,7 +24,7 @@ from services.common.deadlocks import retry_on_deadlock
 from services.common.results import changed_rows
 from services.security import audit
 from services.security.audit import About, Kind, record_change
-from services.stock import allocations, file_rows, ledger, skus
+from services.stock import allocations, file_results, file_rows, ledger, skus
 from services.stock import items as stock_items
 from services.stock.waiting_lines import allocate_waiting, keys_waited_for
 
@@ -60,7 +60,7 @@ def upload(content: bytes, name: str, actor: str, *, sheet: str = "") -> int:
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
     # A wrong first line is reported at once, while the person waits; a worker reads the rows.
-    csv_files.check_header(csv_files.opened(lambda: [content], sheet=sheet)[0], file_rows.COLUMNS, ("sku", "quantity"))
+    file_rows.check_start(csv_files.opened(lambda: [content], sheet=sheet)[0])
     with writing() as session:
         open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "checked")))
         if (session.scalar(select(func.count()).where(*open_ones)) or 0) >= MOST_OPEN:
@@ -309,6 +309,7 @@ def _apply(claim: Claim) -> None:
     actor, add_unknown = file.actor, file.add_unknown
     with writing() as session:
         claim.hold()
+        file_results.note_before(file_id)
         if add_unknown:
             _add_unknown(file_id, actor)
         given = select(StockFileRow.stock_item_id, StockFileRow.quantity).where(
@@ -319,7 +320,6 @@ def _apply(claim: Claim) -> None:
         claim.end(
             state="applied", changed=changed, unchanged=len(wanted) - changed, done=len(wanted), finished_at=utcnow(),
         )  # fmt: skip
-        session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
 
 
 def _add_unknown(file_id: int, actor: str) -> None:

@@ -19,10 +19,11 @@ from api import openapi
 from api.openapi import VARIABLE
 from api.operations import OPERATIONS
 from extensions import db, writing
-from models import Link, RunItem
+from models import Integration, Link, RunItem
 from services.accounts import tokens
 from services.accounts.tokens import SCOPES
 from services.events import sequencer
+from services.onboarding import drafts
 from services.security import vault
 from tests.blueprints.rows import add_incident, add_integration, add_run
 from tests.support.planted import plant
@@ -85,8 +86,23 @@ def planted(app: Flask) -> dict[str, Any]:
         session.add(RunItem(run_id=run_id, result="sent", external_id="1", sku="SKU", now=1, wanted=2, stored=2))
     incident_id = add_incident(integration_id)[0]
     sequencer.give_positions()
+    with writing() as session:
+        session.add(
+            RunItem(run_id=run_id, listing_id=values["listing_id"], result="preview", external_id="1", sku="SKU", now=9, wanted=0)
+        )
+        session.get_one(Integration, integration_id).waiting_run_id = run_id
+    asked = drafts.create("connect", "xcart", "api:ERP", {"name": "New", "endpoint": "http://127.0.0.1:9", "api_key": "a key"})
+    connection_id, _ = drafts.ask_check(asked, "api:ERP")
     link_id = db.session.scalar(select(Link.id).where(Link.listing_id == values["listing_id"]))
-    return {**values, "link_id": link_id, "integration_id": integration_id, "run_id": run_id, "incident_id": incident_id}
+    return {
+        **values,
+        "link_id": link_id,
+        "connection_id": connection_id,
+        "import_id": values["stock_files.file_id"],
+        "integration_id": integration_id,
+        "run_id": run_id,
+        "incident_id": incident_id,
+    }
 
 
 @lru_cache(maxsize=1)

@@ -56,5 +56,11 @@ def test_odd_requests_get_documented_answers(app: Flask, erp: Program, planted: 
             options["data"] = json.dumps(mutated(body, chance)).encode("utf-8", "surrogatepass")
             if "Content-Type" not in options["headers"]:
                 options["content_type"] = "application/json"
+        if made.media_types:
+            options["data"] = chance.choice(
+                (b"", b"sku,quantity\nSKU,1\n", b"{", b'{"sku": "SKU", "quantity": 1}', b"\xff\x00", b"sku;quantity\n" * 9)
+            )
+            options["headers"] = {}
+            options["content_type"] = chance.choice((*made.media_types, "application/json"))
         answer = erp.ask(made.method, f"{path}?{query}", **options)
         assert answer.status_code != 500, (path, query, options, answer.text)

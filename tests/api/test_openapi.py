@@ -24,8 +24,8 @@ from models.types import utcnow
 from services.accounts.tokens import SCOPES
 from tests.api.conftest import Program, the_document, validator
 
-UNRECORDED = {"evaluate_order", "mark_order_seen", "accept_order", "enable_integration"}
-"""Acts that change nothing here, so they record nothing. tests/api/test_acts.py does them where they do."""
+UNRECORDED = {"create_integration", "evaluate_order", "mark_order_seen", "accept_order", "enable_integration"}
+"""Acts that change nothing here, so they record nothing; a shop is recorded once it is connected. tests/api/test_acts.py does them where they do."""
 
 
 def make_undoable(run_id: int, listing_id: int) -> None:
@@ -111,9 +111,12 @@ def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted
             with pytest.raises(Problem):
                 decoding.decode_body(json.dumps(wrong).encode(), made.body)
     headers = {"If-Match": f'"{example.version}"'} if example.version else {}
-    answer = erp.ask(made.method, example.address, json=body, headers=headers)
+    sent: dict[str, Any] = {"json": body, "headers": headers}
+    if example.file:
+        sent = {"data": example.file, "content_type": example.media_type, "headers": headers}
+    answer = erp.ask(made.method, example.address, **sent)
     assert answer.status_code in made.answers, answer.text
     assert (made.method == "GET" or made.name in UNRECORDED) or "audit_entry" in erp.changed, made.name
     path = example.address.partition("?")[0]
-    missing = erp.ask(made.method, path + "?nothing=1", json=body, headers=headers)
+    missing = erp.ask(made.method, path + "?nothing=1", **sent)
     assert missing.status_code == 400

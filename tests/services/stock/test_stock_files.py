@@ -11,7 +11,7 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Order, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
-from services.stock import files
+from services.stock import file_results, files
 from services.stock import items as stock_items
 from tests.support.shops import connect, do, products
 
@@ -52,7 +52,12 @@ def test_a_file_is_shown_first_and_applied_when_wanted(app, db):
     assert files.get_file(file.id).state == "applied"
     assert [on_hand(db, sku) for sku in ("S-000000", "S-000001", "NEW")] == [5, 1, 9]
     assert db.session.scalar(select(func.count()).select_from(StockEntry)) == 2
-    assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == 0
+    rows = select(StockFileRow.sku, StockFileRow.before, file_results.RESULT).order_by(StockFileRow.line)
+    assert [tuple(row) for row in db.session.execute(rows)] == [
+        ("S-000000", 1, "changed"),
+        ("S-000001", 1, "unchanged"),
+        ("NEW", None, "added"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -156,3 +161,32 @@ def test_one_person_has_so_many_open_files_and_no_more(app, monkeypatch):
     files.work(first)
     files.drop(first)
     files.upload(b"sku,quantity\nS,1\n", "x.csv", "user:ann")
+
+
+def test_a_file_of_json_lines_is_read_as_it_was_typed(app, db):
+    items(2)
+    good = b'{"sku": "S-000000", "quantity": 7}\n\n{"quantity": 3, "sku": "1E5"}\n{"sku": "Mar-01", "quantity": 1}'
+    file = read(good.decode())
+    assert (file.state, file.changed, file.unknown) == ("checked", 1, 2)
+    assert [row.sku for row in files.preview_rows(file.id, unknown=True)] == ["1E5", "Mar-01"]
+    bad = (
+        '{"sku": "A", "quantity": 1.5}', '{"sku": "A"}', '{"sku": "A", "quantity": 1, "sku": "B"}', '{"sku": 7, "quantity": 1}', "{", "[1, 2]",
+        '{"sku": "A", "quantity": true}', '{"sku": "A", "quantity": -1}', '{"sku": "", "quantity": 1}', '{"sku": "S-000000", "quantity": 1}',
+        '{"sku": "s-000000", "quantity": 2}', '{"sku": "A", "quantity": 1e400}', "NaN",
+    )  # fmt: skip
+    file = read("\n".join(('{"sku": "S-000001", "quantity": 1}', *bad)))
+    assert (file.state, file.wrong) == ("refused", len(bad) - 1), file.problems
+    assert file.problems[0] == "Line 2: it needs sku as text and quantity as a whole number, each once, and nothing else"
+    assert "Line 6: it is not valid JSON" in file.problems and "Line 12: s-000000 is in line 11 already" in file.problems
+
+
+def test_rows_of_applied_files_are_kept_for_a_week(app, db, clock):
+    items(1)
+    file = read("sku,quantity\nS-000000,5\n")
+    files.accept(file.id, add_unknown=False)
+    files.work(file.id)
+    clock.go(days=6)
+    assert file_results.forget_old(lambda: False) == 0
+    clock.go(days=2)
+    assert file_results.forget_old(lambda: False) == 1
+    assert files.get_file(file.id).state == "applied"
