@@ -37,12 +37,13 @@ from blueprints import (
     shipping,
     stock,
     text,
+    today,
 )
 from config import Config
 from extensions import act_as, limit_reading
 
 AREAS = (
-    integrations, onboarding, orders, shipping, stock, listings, reports, runs, security, monitoring, notify, events, accounts, operations,
+    today, integrations, onboarding, orders, shipping, stock, listings, reports, runs, security, monitoring, notify, events, accounts, operations,
 )  # fmt: skip
 READ_SECONDS = 10
 """For each SQL statement of a request that only reads."""

@@ -65,6 +65,7 @@ ROLES = {
     "guide.show_guide": SIGNED_IN,
     "guide.show_picture": SIGNED_IN,
     "settings.open_front_door": VIEWER,
+    "today.show_today": VIEWER,
     "settings.show_settings": VIEWER,
     "integrations.list_integrations": VIEWER,
     "integrations.show_row": VIEWER,

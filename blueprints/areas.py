@@ -20,6 +20,7 @@ class Area:
 
 
 AREAS = (
+    Area("Today", "today.show_today", "/today", "begin-the-day-with-today"),
     Area("Orders", "orders.list_orders", "/orders", "work-on-orders"),
     Area("Stock", "stock.list_stock", "/stock", "work-on-stock-and-listings"),
     Area("Listings", "listings.list_listings", "/listings", "work-on-stock-and-listings"),
@@ -31,7 +32,7 @@ AREAS = (
 MORE_SECTIONS = {
     "/settings/sales-channels/add": "connect-a-shop", "/settings/sales-channels": "see-how-your-shops-are-doing", "/settings/tokens": "connect-other-programs",
     "/settings/events": "connect-other-programs", "/incidents": "when-something-goes-wrong", "/notifications": "notifications",
-    "/account": "notifications",
+    "/account": "notifications", "/activity/changes": "see-who-changed-what",
 }  # fmt: skip
 """Pages that the guide describes in another section than their area; the longest beginning of an address counts."""
 

@@ -1,4 +1,4 @@
-"""The start page, and the page with the links to all settings."""
+"""The start page is Today; and the page with the links to all settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ bp = Blueprint("settings", __name__)
 
 @bp.get("/")
 def open_front_door() -> Response:
-    return redirect(url_for("integrations.list_integrations"))
+    return redirect(url_for("today.show_today"))
 
 
 @bp.get("/settings")

@@ -253,7 +253,7 @@ class Filler:
         )
         self.run(
             f"INSERT INTO audit_entry (id, at, actor, kind, object, object_id, integration_id, changes) SELECT {FIRST_ID} + b.n, "
-            f"{self.at('b.n * 60')}, 'user:ann', 'integration.switched', 'integration', 1 + b.n % {SHOPS}, 1 + b.n % {SHOPS}, "
+            f"{self.at('b.n * 60')}, 'user:ann', 'integration.disabled', 'integration', 1 + b.n % {SHOPS}, 1 + b.n % {SHOPS}, "
             f"'[[\"enabled\", true, false]]' FROM bench_n b WHERE b.n < {orders // 10}"
         )
         self.run(

@@ -37,7 +37,7 @@ PAGES = {
     "refused listings": "/listings?state=refused", "kits": "/listings?state=kit", "search listings": "/listings?q=SKU-0000123",
     "drift": "/listings/drift", "all drift": "/listings/drift?all=1", "activity": "/activity", "activity, failed": "/activity?outcome=failed",
     "activity of one shop": "/activity?integration=shop+7", "longest runs": "/activity?sort=longest", "runs by shop": "/activity?sort=integration",
-    "runs by outcome": "/activity?sort=outcome", "audit trail": "/activity/changes", "sales, 30 days": "/reports",
+    "runs by outcome": "/activity?sort=outcome", "audit trail": "/activity/changes", "today": "/today", "sales, 30 days": "/reports",
     "sales, a year": "/reports?days=365", "SKUs, 30 days": "/reports/skus", "SKUs, a year": "/reports/skus?days=365",
     "reconciliation": "/reports/reconciliation", "reconciliation, different": "/reports/reconciliation?only=different",
     "incidents": "/incidents", "incidents over": "/incidents?state=over", "integrations": "/settings/sales-channels",

@@ -7,6 +7,8 @@ from wtforms import BooleanField, FileField, SearchField, SelectField, StringFie
 from blueprints.actors import may_see_customers
 from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import PageForm, ShopFilter, choices, shop_field
+from services.orders import held
+from services.orders.queries import HELD_FOR
 from services.orders.tags import list_tags
 from services.orders.views import Wanted
 
@@ -15,7 +17,7 @@ STATES = {
     "awaiting_payment": "Awaiting payment", "shipped": "Shipped", "cancelled": "Cancelled",
     "cancel_unseen": "Cancelled, not seen", "not_sent": "Not sent to the shop yet",
     "superseded": "ID used again", "gone": "Deleted in the shop, not seen",
-    "by_hand": "To do by hand in the shop",
+    "by_hand": "To do by hand in the shop", **{f"{HELD_FOR}{code}": f"On hold: {words}" for code, words in held.WORDS.items()},
 }  # fmt: skip
 AGES = {"": "Any age", "1": "Last day", "7": "Last 7 days", "30": "Last 30 days", "90": "Last 90 days", "older": "Older"}
 SORTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import date, tzinfo
 
 from wtforms import SelectField, StringField
 from wtforms.widgets import DateInput
@@ -79,4 +79,13 @@ class SkuFilter(SalesFilter):
 class ReconciliationFilter(ShopFilter):
     shop = shop_field()
     only = SelectField("Show", choices=choices({"": "All days", "different": "With differences"}), default="")
+    since = StringField("From", widget=DateInput())
     sort = SelectField("Sort by", choices=choices(RECONCILIATION_SORTS), default="")
+
+    @property
+    def first(self) -> date | None:
+        """The first day that is shown; None for all."""
+        try:
+            return date.fromisoformat(self.since.data)
+        except ValueError:
+            return None

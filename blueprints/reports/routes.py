@@ -78,7 +78,7 @@ def show_reconciliation() -> str:
     form = ReconciliationFilter(request.args)
     chosen = form.chosen()
     page = reconciliation.list_page(
-        form.integration_id, request.args.get("page", ""), different=bool(form.only.data), sort=form.sort.data
+        form.integration_id, request.args.get("page", ""), different=bool(form.only.data), since=form.first, sort=form.sort.data
     )
     return render_template(
         "reports/reconciliation.html", page=page, form=form, filters=chosen, integrations=finding.list_integrations(), by="reconciliation",
@@ -94,7 +94,7 @@ def download_reconciliation() -> Response:
     rows = (
         (found.day.isoformat(), found.zone, name, found.shop_orders, found.our_orders, _sums(found.shop_totals),
          _sums(found.our_totals), "; ".join(f"{each['number']}: {each['reason']}" for each in found.differences))
-        for found, name in reconciliation.iter_days(form.integration_id, different=bool(form.only.data), sort=form.sort.data)
+        for found, name in reconciliation.iter_days(form.integration_id, different=bool(form.only.data), since=form.first, sort=form.sort.data)
     )  # fmt: skip
     return csv_file("reconciliation.csv", header, rows)
 

@@ -31,7 +31,8 @@ from services.shops.finding import get_integration, present
 from services.stock import released
 
 CONNECTED = audit.kind("integration.connected", "Connected")
-SWITCHED = audit.kind("integration.switched", "Enabled or disabled")
+ENABLED = audit.kind("integration.enabled", "Enabled")
+DISABLED = audit.kind("integration.disabled", "Disabled")
 RESUMED = audit.kind("integration.resumed", "Resumed")
 REMOVED = audit.kind("integration.removed", "Removed")
 MAX_NAME = 100
@@ -203,7 +204,12 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
         if not changed_rows(switched) and session.scalar(IS_THERE, asked) is None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
         if changed_rows(switched):
-            record_change(SWITCHED, About(integration_id, "", integration_id), {"enabled": (not enabled, enabled)}, actor)
+            record_change(
+                ENABLED if enabled else DISABLED,
+                About(integration_id, "", integration_id),
+                {"enabled": (not enabled, enabled)},
+                actor,
+            )
             if enabled:
                 _make_due(integration_id)
             else:

@@ -130,6 +130,11 @@ def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str 
     return IntegrationPage(rows, total, number, pages, goes_on=number < pages)
 
 
+def count_needing_attention() -> int:
+    """How many integrations the list shows as needing attention."""
+    return db.session.scalar(_statements("", "attention", "name")[0]) or 0
+
+
 @lru_cache(maxsize=64)
 def _statements(word: str, status: str, sort: str) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]]:
     """How many match, and a page of them: making the statements takes as long as running them."""

@@ -82,6 +82,11 @@ def pending(integration_id: int) -> Loss | None:
     return Loss(shop.loss_count, shop.loss_known, shop.loss_at, integration.flows[FlowKind.LISTINGS].due_at)
 
 
+def count_missing(shop_id: int) -> int:
+    """How many listings of a shop the last reading lacks."""
+    return _count(shop_id, Listing.missed > 0)
+
+
 def missing_rows(integration_id: int, limit: int | None = None) -> list[dict[str, Any]]:
     """The listings that the last reading lacks, by SKU, as plain values."""
     integration = db.session.get_one(Integration, integration_id)

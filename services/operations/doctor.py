@@ -175,7 +175,7 @@ def _look_at_tables() -> Iterator[Finding]:
     yield _captures()
     yield _keyring()
     yield _people()
-    yield _backup()
+    yield look_at_backup()
     yield _plain_http()
     yield _oldest_due()
     yield _stuck_runs()
@@ -262,7 +262,7 @@ def _people() -> Finding:
     return good("users", f"{owners} owner{'s' if owners > 1 else ''} can sign in.")
 
 
-def _backup() -> Finding:
+def look_at_backup() -> Finding:
     if not _is_sqlite():
         return good("backup", "PostgreSQL's backups are its own tools' matter; keep the keyring with them.")
     at = backup.backed_up_at()

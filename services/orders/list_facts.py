@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, literal, select
+import msgspec
+from sqlalchemy import ColumnElement, Text, cast, func, literal, select
 
 from extensions import db
 from models import Integration, Order, OrderLine
@@ -22,14 +24,23 @@ def is_present() -> ColumnElement[bool]:
     return select(Integration.id).where(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)).exists()
 
 
-def counts() -> dict[str, int]:
+def counts(states: Sequence[str] = STATES) -> dict[str, int]:
     """How many orders of present integrations are in each state, each counted up to one more than ``MOST_COUNTED``: an old shop has a
     hundred thousand that were shipped."""
     columns = []
-    for state in STATES:
+    for state in states:
         some = select(literal(1)).select_from(Order).where(queries.in_state(state), is_present()).limit(MOST_COUNTED + 1)
         columns.append(select(func.count()).select_from(some.subquery()).scalar_subquery().label(state))
     return dict(db.session.execute(select(*columns)).one()._mapping)
+
+
+def held_causes() -> dict[str, int]:
+    """How many orders of present integrations each cause holds, by its code, the most first. An order may have several causes."""
+    held_by = cast(Order.held_codes, Text)
+    found: Counter[str] = Counter()
+    for codes, number in db.session.execute(select(held_by, func.count()).where(Order.held, is_present()).group_by(held_by)):
+        found.update(dict.fromkeys(msgspec.json.decode(codes), number))
+    return dict(found.most_common())
 
 
 def ordered_goods(ids: Sequence[int]) -> dict[int, list[str]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, func, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Select, Text, and_, cast, func, select, union
 from sqlalchemy.orm import defer, selectinload
 
 from errors import Conflict, NotFound
@@ -28,6 +28,7 @@ SPECIAL = ("open", "cancel_unseen", "not_sent", "by_hand", "superseded", "gone")
 """More that lists can be filtered by: open, cancel_unseen (the shop has cancelled, declined or refunded the order and nobody has marked that as seen),
 not_sent (the shop has not taken what it is sent), by_hand (a tracking number is to be entered in the shop), superseded (the shop uses
 the id for another order), gone (deleted in the shop and not marked as seen)."""
+HELD_FOR = "on_hold."
 WITHOUT_PAYLOAD = (
     defer(Order.raw, raiseload=True),
     defer(Order.digest, raiseload=True),
@@ -51,7 +52,9 @@ def iter_orders(
 
 
 def in_state(state: str) -> ColumnElement[bool]:
-    """The condition on Order that a word of ``STATES`` or ``SPECIAL`` stands for."""
+    """The condition on Order that a word of ``STATES`` or ``SPECIAL`` stands for, or HELD_FOR and the code of a cause."""
+    if state.startswith(HELD_FOR):
+        return and_(Order.held, cast(Order.held_codes, Text).contains(f'"{state.removeprefix(HELD_FOR)}"', autoescape=True))
     if state == "open":
         return Order.state.in_(OPEN_STATES)
     if state == "cancel_unseen":

@@ -179,19 +179,32 @@ def _totals(rows: Mapping[str, _Row]) -> dict[str, str]:
 
 
 def list_page(
-    integration_id: int | None = None, place: str = "", *, different: bool = False, sort: str = ""
+    integration_id: int | None = None, place: str = "", *, different: bool = False, since: date | None = None, sort: str = ""
 ) -> Page[tuple[DailyReconciliation, str]]:
     """Daily reconciliations of present integrations with their integration's name, newest day first unless ``sort`` is another of ``SORTS``;
-    with ``different`` those alone that name a difference."""
-    query = _matching(integration_id, different)
+    with ``different`` those alone that name a difference, with ``since`` those of that day and later."""
+    query = _matching(integration_id, different, since)
     return page_of(query, SORTS.get(sort, SORTS[""]), place, PAGE_SIZE, lambda found: [(row[0], row[1]) for row in found])
 
 
+def count_since(since: date) -> tuple[int, int]:
+    """How many days of shops were compared, and how many of them differ, of ``since`` and later."""
+    compared = _matching(None, False, since).subquery()
+    differing = _matching(None, True, since).subquery()
+    columns = [select(func.count()).select_from(each).scalar_subquery() for each in (compared, differing)]
+    row = db.session.execute(select(*columns)).one()
+    return row[0], row[1]
+
+
 def iter_days(
-    integration_id: int | None = None, *, different: bool = False, sort: str = ""
+    integration_id: int | None = None, *, different: bool = False, since: date | None = None, sort: str = ""
 ) -> Iterator[tuple[DailyReconciliation, str]]:
     """All of them, for a file."""
-    ids = _matching(integration_id, different).with_only_columns(DailyReconciliation.id).order_by(*SORTS.get(sort, SORTS[""]))
+    ids = (
+        _matching(integration_id, different, since)
+        .with_only_columns(DailyReconciliation.id)
+        .order_by(*SORTS.get(sort, SORTS[""]))
+    )
     for batch in in_batches(ids, _load):
         yield from batch
 
@@ -205,12 +218,14 @@ def _load(ids: Sequence[int]) -> dict[int, tuple[DailyReconciliation, str]]:
     return found
 
 
-def _matching(integration_id: int | None, different: bool) -> Select[*tuple[Any, ...]]:
+def _matching(integration_id: int | None, different: bool, since: date | None = None) -> Select[*tuple[Any, ...]]:
     query = select(DailyReconciliation, Integration.name).join(
         Integration, (Integration.shop_id == DailyReconciliation.shop_id) & Integration.removed_at.is_(None)
     )
     if integration_id is not None:
         query = query.where(Integration.id == integration_id)
+    if since is not None:
+        query = query.where(DailyReconciliation.day >= since)
     if different:
         query = query.where(cast(DailyReconciliation.differences, Text) != "[]")
     return query

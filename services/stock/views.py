@@ -16,7 +16,7 @@ from models import Allocation, Integration, Link, Listing, Order, OrderLine, Sto
 from models.order import OPEN_STATES
 from services.common.batches import in_batches
 from services.common.deadlocks import retry_on_deadlock
-from services.common.paging import Page, by_id, page_of
+from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
 from services.stock import items as stock_items
 from services.stock import ledger, listing_states, skus
@@ -68,6 +68,12 @@ def waiting_for_approval() -> list[tuple[int, str]]:
 def list_page(search: str = "", low: int | None = None, place: str = "", sort: str = "") -> Page[Row]:
     """One page; with ``low``, those of which at most so many are available. ``sort`` is one of ``SORTS``."""
     return page_of(_matching(search, low), _order(low, sort), place, PAGE_SIZE, by_id(_rows))
+
+
+def count_low(low: int) -> int:
+    """Of how many stock items at most so many are available, counted up to one more than ``MOST_COUNTED``."""
+    some = _matching("", low).limit(MOST_COUNTED + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def iter_rows(search: str = "", low: int | None = None, sort: str = "") -> Iterator[list[Row]]:

@@ -78,7 +78,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
-        "/reports/reconciliation", "/activity/3", "/activity/changes", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",
+        "/reports/reconciliation", "/activity/3", "/activity/changes", "/today", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",
     ]  # fmt: skip
 
 

@@ -20,10 +20,10 @@ from tests.support.signed_in import FreshClient
 LIST = "/settings/sales-channels"
 
 
-def test_the_front_door_is_the_list(client: FreshClient) -> None:
+def test_the_page_after_sign_in_is_today(client: FreshClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 302
-    assert answer.location == LIST
+    assert answer.location == "/today"
 
 
 def test_settings_leads_to_the_list(client: FreshClient) -> None:

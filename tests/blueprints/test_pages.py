@@ -18,7 +18,7 @@ PATHS = (
     "/orders", "/orders?state=on_hold&q=CUP&age=7&sort=total", "/orders?state=cancel_unseen", "/orders?state=not_sent", "/orders/held",
     "/orders/find", "/orders/tracking-numbers", "/stock", "/stock?low=5&q=C", "/stock/new", "/stock/files", "/listings",
     "/listings?state=conflict", "/listings?state=kit", "/listings/match", "/listings/drift", "/listings/drift?all=1", "/reports",
-    "/reports?days=7", "/reports/skus", "/reports/reconciliation", "/activity/changes",
+    "/reports?days=7", "/reports/skus", "/reports/reconciliation", "/activity/changes", "/today",
 )  # fmt: skip
 FILES = (
     "/orders/orders.csv", "/stock/stock.csv", "/listings/listings.csv", "/listings/drift/drift.csv", "/reports/sales.csv",

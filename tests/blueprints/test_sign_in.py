@@ -24,7 +24,7 @@ from tests.support.signed_in import FreshClient, sign_in
 
 GOOD = "plum kettle orbit seven"
 OTHER = "violet harbour nine lamps"
-HOME = "/settings/sales-channels"
+HOME = "/today"
 
 
 @pytest.fixture
@@ -371,9 +371,9 @@ def test_a_viewer_is_offered_no_switch(app: Flask) -> None:
     add_integration()
     browser = app.test_client()
     sign_in(browser, "Vera", "viewer")
-    page = browser.get(HOME).text
+    page = browser.get("/settings/sales-channels").text
     assert not elements(page, "button", role="switch")
     assert "Garden shop" in page
     owner = app.test_client()
     sign_in(owner, "Ann", "owner")
-    assert elements(owner.get(HOME).text, "button", role="switch")
+    assert elements(owner.get("/settings/sales-channels").text, "button", role="switch")

@@ -1,0 +1,96 @@
+"""What Today shows: each number with the address of its rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import url_for
+
+from blueprints.today.registry import Entry, Line, add
+from models.types import utcnow
+from services.integrations import approvals, overview
+from services.orders import held, list_facts
+from services.orders.queries import HELD_FOR
+from services.reports import reconciliation
+from services.stock import views as stock
+
+APPROVALS = {
+    "stock": ("Stock update of {}", "stock_preview.show_preview"),
+    "loss": ("Listings missing in {}", "losses.show_loss"),
+}
+
+
+def register() -> None:
+    """Add the entries, once."""
+    orders = "orders.list_orders"
+    add(Entry("ready", "Ready to ship", _ready, "No order waits to be shipped.", 10, orders))
+    add(Entry("held", "On hold", _held, "No order is on hold.", 20, orders))
+    add(Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, "stock_preview.show_preview"))
+    add(Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders))
+    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is out of stock.", 50, "stock.list_stock"))
+    add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations"))
+    add(
+        Entry(
+            "reconciliation",
+            "Daily reconciliation",
+            _reconciliation,
+            "Yesterday has not been compared yet.",
+            70,
+            "reports.show_reconciliation",
+        )
+    )
+
+
+def _orders(state: str, label: str, tone: str = "busy") -> list[Line]:
+    number = list_facts.counts([state])[state]
+    return [Line(number, label, url_for("orders.list_orders", state=state), tone)] if number else []
+
+
+def _ready() -> list[Line]:
+    return _orders("ready", "ready to ship") + _orders("part_shipped", "shipped in part")
+
+
+def _held() -> list[Line]:
+    return [
+        Line(number, held.WORDS.get(code, code), url_for("orders.list_orders", state=f"{HELD_FOR}{code}"), "warn")
+        for code, number in list_facts.held_causes().items()
+    ]  # fmt: skip
+
+
+def _approvals() -> list[Line]:
+    found = []
+    for each in approvals.waiting():
+        words, endpoint = APPROVALS[each.kind]
+        found.append(Line(each.count, words.format(each.name), url_for(endpoint, integration_id=each.integration_id), "warn"))
+    return found
+
+
+def _by_hand() -> list[Line]:
+    entered = _orders("by_hand", "tracking to enter, or something else to do", "warn")
+    return entered + _orders("cancel_unseen", "cancelled in the shop, not seen yet", "bad")
+
+
+def _low_stock() -> list[Line]:
+    number = stock.count_low(0)
+    return [Line(number, "out of stock", url_for("stock.list_stock", low=0), "warn")] if number else []
+
+
+def _shops() -> list[Line]:
+    number = overview.count_needing_attention()
+    address = url_for("integrations.list_integrations", status="attention")
+    return [Line(number, "need attention", address, "bad")] if number else []
+
+
+def _reconciliation() -> list[Line]:
+    # The newest day that any shop can have been compared for: in some zones it is yesterday already, in others it is the day before.
+    since = utcnow().date() - timedelta(days=1)
+    compared, different = reconciliation.count_since(since)
+    first = since.isoformat()
+    if different:
+        address = url_for("reports.show_reconciliation", only="different", since=first)
+        return [Line(different, "with differences between shop and Cartlink", address, "bad")]
+    return (
+        [Line(compared, "compared, without a difference", url_for("reports.show_reconciliation", since=first), "idle")]
+        if compared
+        else []
+    )

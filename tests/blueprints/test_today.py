@@ -1,0 +1,117 @@
+"""Today: every number leads to exactly its rows, a new installation is guided, and a feature adds its entry without a change here."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from blueprints.today import registry
+from blueprints.today.registry import Entry, Line
+from extensions import db, writing
+from models import DailyReconciliation, Integration, Order, RunItem, Shop
+from models.types import utcnow
+from services.accounts import users
+from tests.blueprints.pages import elements, words
+from tests.blueprints.rows import add_finished_run, add_integration
+from tests.support.planted import plant
+from tests.support.rows import make_item, make_listing, make_order
+from tests.support.signed_in import FreshClient, sign_in
+
+
+@pytest.fixture
+def lived_in(app: Flask) -> int:
+    """A shop with something for every entry."""
+    integration_id = add_integration()
+    plant(integration_id)
+    integration = db.session.get_one(Integration, integration_id)
+    make_item("EMPTY", 0)
+    for number in ("2001", "2002"):
+        order = make_order(integration, number, [("NOWHERE", 1)], state="on_hold")
+        with writing() as session:
+            session.execute(
+                update(Order).where(Order.id == order.id).values(held_codes=["sums", "unknown_sku"], held_reason="Both.")
+            )
+    run_id = add_finished_run(integration_id, kind="stock", outcome="waiting")
+    make_listing(integration, "GONE", 3, missed=1)
+    with writing() as session:
+        session.add_all(
+            RunItem(run_id=run_id, external_id=str(n), sku=f"S{n}", result="preview", now=1, wanted=2) for n in range(3)
+        )
+        session.execute(update(Integration).values(waiting_run_id=run_id))
+        session.execute(update(Shop).values(loss_at=utcnow(), loss_count=1, loss_known=3))
+        session.add(DailyReconciliation(
+            shop_id=integration.shop_id, day=utcnow().date() - timedelta(days=9), shop_orders=1, our_orders=0, differences=[{"number": "1"}],
+        ))  # fmt: skip
+    return integration_id
+
+
+def lines(page: str) -> dict[str, tuple[str, str]]:
+    """The numbers on Today: label -> (number, address)."""
+    found = {}
+    for link in (each for each in elements(page, "a") if "today-line" in (each.get("class") or "")):
+        number, _, label = words(link.text).partition(" ")
+        found[label] = number, link["href"]
+    return found
+
+
+def rows_of(client: FreshClient, address: str) -> int:
+    """How many rows the page at an address lists."""
+    page = client.get(address)
+    assert page.status_code == 200, address
+    main = page.text[page.text.index('id="main"') :]
+    return main.partition("<tbody")[2].partition("</tbody>")[0].count("<tr")
+
+
+def test_each_number_leads_to_exactly_its_rows(client: FreshClient, lived_in: int) -> None:
+    found = lines(client.get("/today").text)
+    for label, (number, address) in found.items():
+        assert number == str(rows_of(client, address)), (label, address)
+    assert {label: number for label, (number, _) in found.items()} == {
+        "ready to ship": "1", "shipped in part": "1", "The SKU is not one of our stock items": "3", "The sums disagree": "2",
+        "Stock update of Garden shop": "3", "Listings missing in Garden shop": "1", "cancelled in the shop, not seen yet": "1",
+        "tracking to enter, or something else to do": "1", "out of stock": "1", "need attention": "1",
+        "with differences between shop and Cartlink": "1",
+    }  # fmt: skip
+
+
+def test_a_feature_adds_its_entry_and_may_replace_one(
+    client: FreshClient, lived_in: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    registry.add(Entry("returns", "Returns", lambda: [Line(7, "to receive", "/orders")], "None.", 15, "orders.list_orders"))
+    registry.add(
+        Entry("low_stock", "Low stock", lambda: [Line(9, "below their threshold", "/stock")], "None.", 50, "stock.list_stock")
+    )
+    registry.add(Entry("secret", "Secret", lambda: [Line(1, "for owners", "/users")], "None.", 99, "users.list_users"))
+    page = client.get("/today").text
+    headings = [words(each.text) for each in elements(page, "h2")]
+    assert headings.index("Returns") == headings.index("Ready to ship") + 1
+    assert lines(page)["below their threshold"] == ("9", "/stock") and "out of stock" not in lines(page)
+    sign_in(client, "Vic", "viewer")
+    assert "Secret" not in client.get("/today").text
+
+
+def test_a_new_installation_is_guided_by_what_is_left_to_do(client: FreshClient) -> None:
+    page = client.get("/today").text
+    steps = [words(each.text) for each in elements(page, "h3")]
+    assert steps == ["Connect a shop", "Set up email", "Invite someone", "Make a backup"]
+    assert [words(each.text) for each in elements(page, "a") if "btn-primary" in (each.get("class") or "")] == ["Connect a shop"]
+    users.create_user("Ben", "viewer", "user:owner")
+    add_integration()
+    assert [words(each.text) for each in elements(client.get("/today").text, "h3")] == ["Set up email", "Make a backup"]
+    sign_in(client, "Ben", "viewer")
+    assert not elements(client.get("/today").text, "h3")
+
+
+def test_it_asks_no_more_for_many_orders(client: FreshClient, lived_in: int) -> None:
+    """Counts stop at a limit, and no statement is sent for each order."""
+    from tests.blueprints.test_lists import asked
+
+    before = asked(client, "/today")
+    integration = db.session.get_one(Integration, lived_in)
+    for number in range(5):
+        make_order(integration, f"3{number}", [("NOWHERE", 1)], state="on_hold")
+    assert asked(client, "/today") == before <= 30
