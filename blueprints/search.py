@@ -11,6 +11,7 @@ from blueprints.access import may
 from blueprints.actors import may_see_customers
 from blueprints.areas import areas
 from blueprints.labels import STATES, plural
+from services.common.paging import Page
 from services.listings import views as listings
 from services.orders import views as orders
 from services.shops import finding
@@ -18,7 +19,8 @@ from services.stock import views as stock
 
 bp = Blueprint("search", __name__)
 SHOWN = 8
-"""Rows of each kind; the others are a click away."""
+"""Rows of each kind; the others are a click away. Stock items and listings are found by the beginnings of their SKUs and names here, so that an
+index finds them, and by any part in their lists."""
 PAGES = {
     "Orders on hold": "held.show_held", "Find an order in the shops": "lookup.show_lookup", "Import tracking numbers": "shipment_files.show_upload",
     "Add a stock item": "stock.show_add", "Import stock": "stock_files.show_upload", "Match listings by SKU": "listings.show_match",
@@ -61,16 +63,16 @@ def _groups(text: str) -> Iterator[Group]:
         Hit(url_for("order.show_order", order_id=row.id), row.number, _about(row.integration, row.customer, STATES[row.state][0]))
         for row in page.rows[:SHOWN]
     ]
-    yield Group("Orders", hits, _more("orders.list_orders", text, "order", page.total, page.more))
-    items = stock.list_page(text)
-    hits = [Hit(url_for("stock.show_item", item_id=row.id), row.sku, row.name) for row in items.rows[:SHOWN]]
-    yield Group("Stock items", hits, _more("stock.list_stock", text, "stock item", items.total, items.more))
-    found = listings.list_page(listings.Wanted(search=text))
+    yield Group("Orders", hits, _more(text, page))
+    items = stock.quick_search(text, SHOWN)
+    hits = [Hit(url_for("stock.show_item", item_id=item_id), sku, name) for item_id, sku, name in items]
+    yield Group("Stock items", hits, (url_for("stock.list_stock", q=text), "Search all stock items"))
+    found = listings.quick_search(text, SHOWN)
     hits = [
-        Hit(url_for("listings.show_listing", listing_id=row.id), row.sku or row.external_id, _about(row.integration, row.name))
-        for row in found.rows[:SHOWN]
+        Hit(url_for("listings.show_listing", listing_id=listing_id), sku, _about(shop, name))
+        for listing_id, sku, name, shop in found
     ]
-    yield Group("Listings", hits, _more("listings.list_listings", text, "listing", found.total, found.more))
+    yield Group("Listings", hits, (url_for("listings.list_listings", q=text), "Search all listings"))
     key = text.casefold()
     shops = [each for each in finding.list_integrations() if key in each.name_key or key in each.endpoint.casefold()]
     yield Group(
@@ -89,8 +91,8 @@ def _about(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _more(endpoint: str, text: str, noun: str, total: int, more: bool) -> tuple[str, str]:
-    """The link to a list that shows everything that was found there."""
-    if total <= SHOWN:
+def _more(text: str, page: Page[orders.Row]) -> tuple[str, str]:
+    """The link to the list of all orders that were found."""
+    if page.total <= SHOWN:
         return "", ""
-    return url_for(endpoint, q=text), f"Show {'more than ' if more else 'all '}{plural(total, noun)}"
+    return url_for("orders.list_orders", q=text), f"Show {'more than ' if page.more else 'all '}{plural(page.total, 'order')}"

@@ -23,6 +23,13 @@ NO_FAILURE: dict[str, Any] = {
 """What the columns of a listing say while no stock update of it has failed."""
 
 
+def _begins(table: str, column: str) -> Index:
+    """By which PostgreSQL finds rows from the beginning of a text (services/common/beginnings.py)."""
+    index = Index(f"ix_{table}_{column}_begins", column, postgresql_ops={column: "text_pattern_ops"})
+    index.ddl_if(dialect="postgresql")
+    return index
+
+
 class StockItem(Model):
     """Our SKU. ``reserved`` is the sum over its allocations; the ledger's sums equal ``on_hand`` and ``reserved``.
 
@@ -49,6 +56,7 @@ class StockItem(Model):
         Index("ix_stock_item_name", "name"),
         Index("ix_stock_item_updated", "updated_at"),
         Index("ix_stock_item_shared_key", "shared_key"),
+        *(_begins("stock_item", column) for column in ("sku_key", "name")),
     )
 
     @property
@@ -148,6 +156,7 @@ class Listing(Model):
         Index("ix_listing_stale", "shop_id", sqlite_where=text("stale = 1"), postgresql_where=text("stale")),
         Index("ix_listing_push_state", "shop_id", "push_state", sqlite_where=text("push_state != ''"),
               postgresql_where=text("push_state != ''")),
+        *(_begins("listing", column) for column in ("sku_key", "name")),
         Index("ix_listing_failed", "shop_id", sqlite_where=text("push_error != ''"), postgresql_where=text("push_error != ''")),
     )  # fmt: skip
 

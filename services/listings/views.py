@@ -18,6 +18,7 @@ from models.sku_key import sku_key
 from models.stock import NO_FAILURE
 from models.types import utcnow
 from services.common.batches import in_batches
+from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.listings import queries, stock_push
@@ -81,6 +82,25 @@ class Row:
 
 def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
     return page_of(_matching(wanted), _order(wanted), place, PAGE_SIZE, by_id(_rows))
+
+
+def quick_search(text: str, most: int) -> list[tuple[int, str, str, str]]:
+    """Listings whose SKU or name begins with a text, in any spelling of the SKU: (id, SKU or id in the shop, name, integration), at most so many."""
+    key = sku_key(text)
+    found = names_begin(Listing.name, text)
+    present = select(Integration.id).where(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)).exists()
+    ids = (
+        select(Listing.id)
+        .where(or_(begins(Listing.sku_key, key), found) if key else found, Listing.gone_at.is_(None), present)
+        .limit(most)
+    )
+    query = (
+        select(Listing.id, Listing.sku, Listing.external_id, Listing.name, Integration.name)
+        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
+        .where(Listing.id.in_(ids))
+        .order_by(Listing.sku, Integration.name_key)
+    )
+    return [(row[0], row[1] or row[2], row[3], row[4]) for row in db.session.execute(query)]
 
 
 def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:

@@ -14,7 +14,9 @@ from errors import Conflict, NotFound
 from extensions import db, writing
 from models import Allocation, Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem, SyncRun
 from models.order import OPEN_STATES
+from models.sku_key import sku_key
 from services.common.batches import in_batches
+from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
@@ -74,6 +76,17 @@ def count_low(low: int) -> int:
     """Of how many stock items at most so many are available, counted up to one more than ``MOST_COUNTED``."""
     some = _matching("", low).limit(MOST_COUNTED + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def quick_search(text: str, most: int) -> list[tuple[int, str, str]]:
+    """Stock items whose SKU or name begins with a text, in any spelling of the SKU: (id, SKU, name), at most so many."""
+    key = sku_key(text)
+    found = names_begin(StockItem.name, text)
+    if key:
+        found = or_(begins(StockItem.sku_key, key), begins(StockItem.shared_key, key), found)
+    ids = select(StockItem.id).where(found).limit(most)
+    query = select(StockItem.id, StockItem.sku, StockItem.name).where(StockItem.id.in_(ids)).order_by(StockItem.sku)
+    return [(row[0], row[1], row[2]) for row in db.session.execute(query)]
 
 
 def iter_rows(search: str = "", low: int | None = None, sort: str = "") -> Iterator[list[Row]]:

@@ -9,6 +9,10 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from blueprints import areas, guide
+from extensions import writing
+from models.types import utcnow
+from services.listings import views as listings
+from services.stock import views as stock
 from tests.blueprints.looks import assert_accessible, watch
 from tests.blueprints.pages import element, elements, htmx, words
 from tests.blueprints.rows import add_integration
@@ -43,11 +47,29 @@ def test_one_search_finds_orders_stock_items_listings_integrations_and_pages(cli
 
 
 def test_a_search_shows_a_few_of_each_and_leads_to_all(client: FlaskClient) -> None:
+    shop = make_integration()
     for number in range(11):
-        make_item(f"CUP-{number:02}")
+        make_order(shop, f"N{number}", [(make_item(f"CUP-{number:02}"), 1)])
     page = client.get("/search?search=cup").text
-    assert len(hits(page)["Stock items"]) == 8
-    assert element(page, "a", href="/stock?q=cup").text == "Show all 11 stock items"
+    assert {kind: len(found) for kind, found in hits(page).items()} == {"Orders": 8, "Stock items": 8}
+    assert element(page, "a", href="/orders?q=cup").text == "Show all 11 orders"
+    assert element(page, "a", href="/stock?q=cup").text == "Search all stock items"
+
+
+@pytest.mark.both_databases
+def test_stock_items_and_listings_are_found_by_the_beginnings_of_skus_and_names(app) -> None:
+    shop, gone = make_integration(), make_integration("Gone", removed_at=utcnow())
+    for sku, name in (("TEA-1", "Pot"), ("2", "Tea pot"), ("3", "tea spoon"), ("4", "Steam"), ("TEB", ""), ("5", "T\u00c9A")):
+        item = make_item(sku)
+        with writing() as session:
+            session.merge(item).name = name
+        make_listing(shop, sku, 1, name=name)
+        make_listing(gone, sku, 1, name=name)
+    assert {sku for _, sku, _ in stock.quick_search("tea", 8)} == {"TEA-1", "2", "3"}
+    assert {sku for _, sku, _, _ in listings.quick_search("tea", 8)} == {"TEA-1", "2", "3"}
+    assert [sku for _, sku, _ in stock.quick_search("t\u00e9a", 8)] == ["5"]
+    assert len(stock.quick_search("te", 2)) == len(listings.quick_search("te", 2)) == 2
+    assert stock.quick_search("%", 8) == listings.quick_search("_", 8) == []
 
 
 def test_who_may_not_see_customers_does_not_find_them_and_no_pages_that_are_not_theirs(client: FlaskClient, app) -> None:
