@@ -1,7 +1,7 @@
 """indexes by which PostgreSQL finds SKUs and names from their beginnings
 
 Revision ID: 0541
-Revises: 0590
+Revises: 0591
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0541"
-down_revision = "0590"
+down_revision = "0591"
 branch_labels = None
 depends_on = None
 
