@@ -11,6 +11,9 @@ from blueprints.formats import money, number, reader_locale
 from services.order_basics.money import plain
 from services.reports.summary import Bucket, Summary, Sums, change
 
+MOST_TIMES = 10
+"""From so many times as much on, a percentage says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Total:
@@ -117,8 +120,8 @@ def _total(label: str, now: str, before: str, share: Decimal | None) -> Total:
 
 
 def _percent(share: Decimal | None) -> str:
-    """``+12.5%``; empty if there is nothing to compare with."""
-    if share is None:
+    """``+12.5%``; empty if there is nothing, or next to nothing, to compare with."""
+    if share is None or share >= MOST_TIMES:
         return ""
     locale = reader_locale()
     pattern = copy(locale.percent_formats[None])
