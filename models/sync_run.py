@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, literal_column, text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Index, String, Text, false, literal_column, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -57,6 +57,8 @@ class SyncRun(Model):
     advice: Mapped[str] = mapped_column(Text, default="")
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     about_run_id: Mapped[int | None] = mapped_column()
+    quiet: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the schedule started it and it found nothing to do: lists fold such runs."""
 
     integration: Mapped[Integration] = relationship()
 
@@ -85,6 +87,7 @@ class SyncRun(Model):
         Index("ix_sync_run_state_lease", "state", "lease_until"),
         Index("ix_sync_run_integration_created", "integration_id", "created_at"),
         Index("ix_sync_run_finished", "finished_at", "id"),
+        Index("ix_sync_run_quiet", "integration_id", "id", sqlite_where=text("quiet = 1"), postgresql_where=text("quiet")),
         Index("ix_sync_run_troubled", "outcome", "id", sqlite_where=TROUBLED, postgresql_where=TROUBLED),
     )
 

@@ -115,5 +115,25 @@ def _seconds_on_postgresql(element: _SecondsBetween, compiler: Any, **options: A
     return f"EXTRACT(EPOCH FROM ({end}) - ({start}))"
 
 
+class _HourOf(FunctionElement[Any]):
+    name = "hour_of"
+    inherit_cache = True
+
+
+def hour_of(moment: Any) -> ColumnElement[Any]:
+    """The hour in UTC that a ``Moment`` lies in, to be compared with that of another."""
+    return _HourOf(moment)
+
+
+@compiles(_HourOf)
+def _hour_on_sqlite(element: _HourOf, compiler: Any, **options: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 13)"
+
+
+@compiles(_HourOf, "postgresql")
+def _hour_on_postgresql(element: _HourOf, compiler: Any, **options: Any) -> str:
+    return f"date_trunc('hour', {compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC')"
+
+
 def utcnow() -> datetime:
     return datetime.now(UTC)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy.orm import aliased
 
 from errors import NotFound
 from extensions import db
 from models import FlowKind, Integration, SyncRun
 from models.flow import SYNCS
 from models.sync_run import TROUBLES
-from models.types import Moment, seconds_between, utcnow
+from models.types import Moment, hour_of, seconds_between, utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 
@@ -37,6 +39,15 @@ SORTS: dict[str, Any] = {
     ),
 }  # fmt: skip
 """Other orders than the newest first; a run that has not begun comes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A run that is shown on the line of another."""
+
+    id: int
+    kind: str
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,9 @@ class RunRow:
     advice: str
     warnings: list[str]
     steps: dict[str, dict[str, Any]]
+    quiet: bool
+    others: tuple[Folded, ...] = ()
+    """The other runs of its shop and hour that found nothing to do, newest first: they are on its line."""
 
     @property
     def live(self) -> bool:
@@ -96,7 +110,7 @@ COLUMNS = (
     SyncRun.id, SyncRun.integration_id, Integration.name, Integration.removed_at.is_not(None), SyncRun.kind, SyncRun.state,
     SyncRun.outcome, SyncRun.actor, SyncRun.created_at, SyncRun.not_before, SyncRun.started_at, SyncRun.finished_at,
     SyncRun.stop_requested, SyncRun.done, SyncRun.total, SyncRun.counts, SyncRun.requests, SyncRun.error, SyncRun.advice,
-    SyncRun.warnings, SyncRun.steps,
+    SyncRun.warnings, SyncRun.steps, SyncRun.quiet,
 )  # fmt: skip
 
 
@@ -106,7 +120,8 @@ def list_page(
 ) -> RunPage:  # fmt: skip
     """Fifty runs, newest first unless ``sort`` is one of ``SORTS``. ``integration`` is a part of a name, ``outcome`` an outcome or
     ``live``; ``before`` and ``after`` are run ids, so that a page stays as it is while new runs come in. What is sorted
-    otherwise has a ``place`` instead, and is sorted among the newest 2,000. The parameters are those of the page's address."""
+    otherwise has a ``place`` instead, and is sorted among the newest 2,000. Newest first, the runs of a shop that found nothing to do within
+    an hour are one line, that of the newest. The parameters are those of the page's address."""
     query = _matching(integration, kind, outcome)
     if sort in SORTS:
         newest = query.with_only_columns(SyncRun.id).order_by(SyncRun.id.desc()).limit(MOST_SORTED).subquery()
@@ -114,18 +129,54 @@ def list_page(
         ids = query.with_only_columns(SyncRun.id) if sort == "oldest" else sortable
         page = page_of(ids, SORTS[sort], place, PAGE_SIZE, by_id(_load))
         return RunPage(page.rows, sorted_page=page)
+    query = query.where(_leads(kind))
     if after is not None:
         found = db.session.execute(query.where(SyncRun.id > after).order_by(SyncRun.id).limit(PAGE_SIZE + 1)).all()
         runs = [RunRow(*row) for row in reversed(found[:PAGE_SIZE])]
         if not runs:
             return list_page(integration=integration, kind=kind, outcome=outcome)
-        return RunPage(runs, runs[-1].id, runs[0].id if len(found) > PAGE_SIZE else None)
+        return RunPage(_with_others(runs, kind), runs[-1].id, runs[0].id if len(found) > PAGE_SIZE else None)
     if before is not None:
         query = query.where(SyncRun.id < before)
     found = db.session.execute(query.order_by(SyncRun.id.desc()).limit(PAGE_SIZE + 1)).all()
     runs = [RunRow(*row) for row in found[:PAGE_SIZE]]
     older = runs[-1].id if len(found) > PAGE_SIZE else None
-    return RunPage(runs, older, runs[0].id if before is not None and runs else None)
+    return RunPage(_with_others(runs, kind), older, runs[0].id if before is not None and runs else None)
+
+
+def _leads(kind: str) -> ColumnElement[bool]:
+    """Whether a run leads a line: no later one of its shop and hour found nothing to do, too. One look into an index for each."""
+    later = aliased(SyncRun)
+    same = [later.kind == kind] if kind else []
+    hour = (
+        select(hour_of(later.created_at)).where(later.quiet, later.integration_id == SyncRun.integration_id, later.id > SyncRun.id, *same)
+        .order_by(later.id).limit(1).correlate(SyncRun).scalar_subquery()
+    )  # fmt: skip
+    return or_(~SyncRun.quiet, hour.is_(None), hour != hour_of(SyncRun.created_at))
+
+
+def _with_others(runs: Sequence[RunRow], kind: str) -> list[RunRow]:
+    """The runs of a page, each with those that are folded into its line."""
+    hours = {(run.integration_id, _hour(run.created_at)): run for run in runs if run.quiet}
+    if not hours:
+        return list(runs)
+    within = [
+        and_(SyncRun.integration_id == integration_id, SyncRun.created_at >= hour, SyncRun.created_at < hour + timedelta(hours=1))
+        for integration_id, hour in hours
+    ]
+    query = select(SyncRun.id, SyncRun.kind, SyncRun.integration_id, SyncRun.created_at, SyncRun.started_at).where(
+        SyncRun.quiet, or_(*within)
+    )
+    others: dict[int, list[Folded]] = defaultdict(list)
+    for run_id, of_kind, integration_id, created_at, started_at in db.session.execute(query.order_by(SyncRun.id.desc())):
+        head = hours[integration_id, _hour(created_at)]
+        if run_id != head.id and (not kind or of_kind == kind):
+            others[head.id].append(Folded(run_id, of_kind, started_at or created_at))
+    return [replace(run, others=tuple(others[run.id])) if run.id in others else run for run in runs]
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def iter_rows(*, integration: str = "", kind: str = "", outcome: str = "", sort: str = "") -> Iterator[list[RunRow]]:

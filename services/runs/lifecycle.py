@@ -153,7 +153,16 @@ def finish(lease: Lease, outcome: str, error: AppError | None = None) -> None:
     failure = {"error_code": error.code, "error": error.message, "advice": error.advice} if error else {}
     with writing() as session:
         lease.save(session)
-        lease.claim.end(state="finished", outcome=outcome, finished_at=utcnow(), **{**NO_ERROR, **failure})
+        quiet = error is None and outcome == Outcome.DONE and _found_nothing(lease)
+        lease.claim.end(state="finished", outcome=outcome, quiet=quiet, finished_at=utcnow(), **{**NO_ERROR, **failure})
+
+
+def _found_nothing(lease: Lease) -> bool:
+    """Whether the schedule started a run that counted nothing and warned of nothing, in its steps neither."""
+    counted = [lease.progress.counts, *(step.get("counts", {}) for step in lease.steps.values())]
+    return (
+        lease.actor == "schedule" and not lease.warnings and not any(number for counts in counted for number in counts.values())
+    )
 
 
 NO_ERROR = {"error_code": "", "error": "", "advice": ""}

@@ -3,12 +3,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
 
 from extensions import db
 from models import SyncRun
 from models.types import utcnow
+from practice_shop import PracticeShop
+from services.runs import activity, lifecycle
+from services.sync import execution
 from tests.blueprints.pages import counted_queries, element, elements, htmx, words
 from tests.blueprints.rows import add_finished_run, add_integration, add_run, change_run
+from tests.support.shops import connect, do
 from tests.support.signed_in import FreshClient
 
 ACTIVITY = "/activity"
@@ -169,3 +175,58 @@ def test_the_runs_are_a_file_as_well(client: FreshClient) -> None:
     add_finished_run(integration_id, kind="stock")
     rows = client.get(f"{ACTIVITY}/runs.csv?kind=orders").text.splitlines()
     assert len(rows) == 2 and ',"orders",' in rows[1] and "new: 3" in rows[1] and "'=1+1" in rows[1]
+
+
+class TestRunsThatFoundNothing:
+    """They are folded into one line for each shop and hour, which opens without JavaScript."""
+
+    @staticmethod
+    def hour_with(integration_id: int, hours_ago: int, number: int, **given) -> list[int]:
+        """Quiet runs within one hour, the oldest first."""
+        start = utcnow().replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours_ago)
+        moments = [start + timedelta(minutes=minute) for minute in range(number)]
+        return [
+            add_finished_run(integration_id, quiet=True, created_at=at, started_at=at, finished_at=at, **given) for at in moments
+        ]
+
+    def test_a_shop_and_hour_is_one_line_with_all_its_runs(self, client: FreshClient) -> None:
+        shops = add_integration(), add_integration("Other shop")
+        earlier = self.hour_with(shops[0], 3, 2)
+        mine, other = self.hour_with(shops[0], 2, 4), self.hour_with(shops[1], 2, 3)
+        changed = add_finished_run(shops[0], counts={"new": 1})
+        page = client.get(ACTIVITY).text
+        assert set(texts(page)) == {changed, mine[-1], other[-1], earlier[-1]}
+        assert "Nothing new in 4 runs of this hour" in texts(page)[mine[-1]]
+        folded = {link["href"] for link in elements(page, "a") if (link["href"] or "").startswith(f"{ACTIVITY}/")}
+        assert {f"{ACTIVITY}/{run_id}" for run_id in (*mine, *other, *earlier, changed)} <= folded
+
+    def test_each_run_is_on_exactly_one_page(self, client: FreshClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(activity, "PAGE_SIZE", 2)
+        shops = add_integration(), add_integration("Other shop")
+        made = [run_id for hour in (4, 3, 2) for shop in shops for run_id in self.hour_with(shop, hour, 3)]
+        seen: list[int] = []
+        page = activity.list_page()
+        while True:
+            seen += [run_id for run in page.runs for run_id in (run.id, *(other.id for other in run.others))]
+            if page.older is None:
+                break
+            page = activity.list_page(before=page.older)
+        assert sorted(seen) == made
+        back = activity.list_page(after=page.runs[0].id)
+        assert [len(run.others) for run in back.runs] == [2, 2]
+
+    def test_of_one_type_only_its_runs_are_on_a_line(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        orders = self.hour_with(integration_id, 2, 2)
+        self.hour_with(integration_id, 2, 3, kind="listings")
+        found = activity.list_page(kind="orders").runs
+        assert [(run.id, len(run.others)) for run in found] == [(orders[-1], 1)]
+
+    def test_only_what_the_schedule_started_and_what_counted_nothing_is_quiet(self, app: Flask, shop: PracticeShop) -> None:
+        integration_id = connect(shop)
+        for kind in ("listings", "orders", "orders"):
+            do(integration_id, kind)
+        assert not db.session.scalars(select(SyncRun).where(SyncRun.quiet)).all()
+        run_id = lifecycle.start_run(integration_id, "orders", "schedule").id
+        execution.perform(run_id)
+        assert db.session.get_one(SyncRun, run_id, populate_existing=True).quiet

@@ -43,6 +43,9 @@ ELSEWHERE = {
     "incidents.approve_deletions": "tests/services/orders/test_deletions.py",
     "incidents.mark_set_back_seen": "tests/services/orders/test_ids_used_again.py",
     "held.evaluate": "tests/blueprints/test_acts.py", "order.evaluate": "tests/blueprints/test_acts.py",
+    "notes.add_note": "tests/blueprints/test_notes_and_tags.py", "notes.remove_note": "tests/blueprints/test_notes_and_tags.py",
+    "notes.change_tags": "tests/blueprints/test_notes_and_tags.py", "tagging.tag_orders": "tests/blueprints/test_notes_and_tags.py",
+    "exports.save_export": "tests/blueprints/test_exports.py", "exports.remove_export": "tests/blueprints/test_exports.py",
     "integration_settings.edit_settings": "tests/blueprints/test_settings.py",
 }  # fmt: skip
 """Acts that need a shop, a code or a state of their own, with the tests that do them."""
@@ -197,7 +200,7 @@ COMMANDS = (
 )  # fmt: skip
 READING = {
     "audit list", "backup create", "doctor", "integrations list", "integrations show", "integrations check", "keys check", "listings list",
-    "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "retention show", "runs list", "runs show",
+    "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "runs list", "runs show",
     "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
 }  # fmt: skip
 """Commands that change nothing here."""
@@ -212,6 +215,7 @@ RUNNING = {
     "orders void-shipment": "tests/cli/test_orders.py", "orders edit-tracking": "tests/cli/test_orders.py",
     "orders replace": "tests/services/orders/test_ids_used_again.py", "orders send-again": "tests/cli/test_orders.py",
     "orders mark-entered": "tests/cli/test_orders.py",
+    "orders note": "tests/blueprints/test_notes_and_tags.py", "orders tag": "tests/blueprints/test_notes_and_tags.py",
     "runs stop": "tests/cli/test_runs.py",
     "runs undo": "tests/cli/test_runs.py", "stock import": "tests/cli/test_stock.py", "stock approve": "tests/cli/test_stock.py",
 }  # fmt: skip

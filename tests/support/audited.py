@@ -37,6 +37,7 @@ EXEMPT = {
     "reauthorise.show_address": "Reads only.",
     "reauthorise.cancel": "Drops a draft of one person.",
     "integration_settings.show_import_preview": "Reads only.",
+    "exports.download_export": "Reads only.",
     "list_views.choose_columns": "How one user sees a list.",
     "list_views.remove_view": "How one user sees a list.",
     "list_views.save_view": "How one user sees a list.",
