@@ -5,6 +5,7 @@ it runs twice, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -56,6 +57,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_configure() -> None:
     """Draw which variants of sampled tests run. The workers of pytest-xdist inherit it."""
     os.environ.setdefault("SAMPLE_SEED", str(random.SystemRandom().randrange(10_000)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays to the end; the garbage collector need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from click.testing import Result
 
 from extensions import db
 from practice_shop import PracticeShop
+from tests.support import forked
 from tests.support.audited import unrecorded, watched
-from tests.support.processes import ROOT
+
+FLASK = ("-m", "flask", "--app", "app")
 
 RUNS = ("sync", "retention")
 """Commands that do in this process what a worker does."""
@@ -84,7 +85,4 @@ def connected(commands: Commands, practice: PracticeShop, key_file: str) -> Comm
 
 def flask(*args: str, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     """A command as a separate process; nothing of the test's environment but PATH reaches it."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", *args],
-        cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environment}, timeout=60, capture_output=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return forked.run([*FLASK, *args], {"PATH": "/usr/bin:/bin", **environment})

@@ -83,7 +83,7 @@ def test_now_watches_a_run_that_a_worker_has(added, practice, environment):
         )
         for _ in range(2)
     ]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=180) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     assert len(added.rows("orders", "list")) == 50
     said = {output.split(b";")[0] for output, _ in outputs}
@@ -131,14 +131,16 @@ def read(terminal: int) -> bytes:
 
 @pytest.mark.config(order_page_size=5)
 def test_ctrl_c_stops_before_the_next_request_with_the_pages_saved(added, practice, environment):
-    practice.faults.add("latency_ms", 150)
+    practice.faults.add("latency_ms", 1500)
+    practice.clear_requests()
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "app", "sync", "orders", "Practice", "--now"],
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_until(lambda: 5 <= len(added.rows("orders", "list")) < 50, 20, "the first page")
+    # Two pages are stored when the third is asked for; ten come in 15 seconds.
+    wait_until(lambda: sum("_path=order" in entry["target"] for entry in practice.requests) > 2, 60, "the third page")
     process.send_signal(signal.SIGINT)
-    output, error = process.communicate(timeout=30)
+    output, error = process.communicate(timeout=120)
     assert process.returncode == 1
     assert error.splitlines()[-1] == b"The run was stopped."
     assert b"Traceback" not in error

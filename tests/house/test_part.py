@@ -41,7 +41,7 @@ def test_it_ends_with_its_supervisor(start, tmp_path: Path):
 
 
 def test_its_exit_code_is_the_supervisors_to_see(start):
-    assert start("sh -c 'exit 7'").process.wait(10) == 7
+    assert start("sh -c 'exit 7'").exit_code() == 7
 
 
 def test_a_stop_signal_reaches_it(start, tmp_path):
@@ -49,4 +49,4 @@ def test_a_stop_signal_reaches_it(start, tmp_path):
     supervisor = start(f"sh -c 'trap \"exit 5\" TERM; touch {note}; while :; do sleep 0.1; done'")
     wait_until(note.exists, 10, "the part's start")
     psutil.Process(supervisor.pid).children()[0].send_signal(signal.SIGTERM)
-    assert supervisor.process.wait(10) == 5
+    assert supervisor.exit_code() == 5

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-import sys
 import tarfile
 import threading
 from contextlib import closing
@@ -31,8 +30,10 @@ from models.types import utcnow
 from services.operations import backup
 from services.security import keyring, vault
 from services.sync import execution
+from tests.cli.conftest import FLASK
 from tests.conftest import settings
-from tests.support.processes import ROOT, wait_until
+from tests.support import forked
+from tests.support.processes import wait_until
 from tests.support.rows import make_integration, make_order
 from tests.support.shops import connect
 from tests.support.workers import processes_environment
@@ -62,10 +63,8 @@ def elsewhere(tmp_path: Path, redis_url: str, name: str = "elsewhere") -> dict[s
 
 
 def flask(*args: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", *args], cwd=ROOT, env=processes_environment(environment),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = forked.run([*FLASK, *args], processes_environment(environment))
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_a_backup_made_under_load_is_one_moment_and_goes_on_elsewhere(app, shop, tmp_path, redis_url):

@@ -104,7 +104,7 @@ def ask(address: str, tmp_path: Path, method: str = "GET", **options) -> request
 
 @needs_nginx
 @pytest.mark.one_database
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_nginx_keeps_slow_clients_large_bodies_and_restarts_from_people(front, pages, serve, tmp_path):
     address, port = front
     assert ask(f"{address}/sign-in", tmp_path).status_code == 303

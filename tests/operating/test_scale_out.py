@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,12 +21,12 @@ from services.accounts import users
 from tests.support.checkout import free_port
 from tests.support.databases import postgres_database
 from tests.support.processes import Started, wait_until
-from tests.support.served import Served, Visitor
+from tests.support.served import APPLICATION, SERVER, Served, Visitor
 from tests.support.shops import connect
 from tests.support.valkey import answers
-from tests.support.workers import processes_environment
+from tests.support.workers import fork, listening, processes_environment
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 PASSWORD = "plum kettle orbit seven"
 MACHINES = ("one", "two")
 
@@ -73,7 +72,7 @@ class Machine:
         self.processes = processes
 
     def start(self, *command: str) -> Started:
-        return self.processes.start([sys.executable, *command], env=self.environment)
+        return fork(self.processes, list(command), self.environment)
 
     def worker(self) -> Started:
         """One for everything; ticks, which never end, come last here."""
@@ -83,9 +82,7 @@ class Machine:
         return self.start("worker.py", "cron")
 
     def web(self) -> Served:
-        port = free_port()
-        bind = ("--config", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}", "app:create_app()")
-        return Served(self.start("-m", "gunicorn", *bind), port)
+        return Served(self.start(*SERVER, APPLICATION))
 
 
 @pytest.fixture
@@ -127,6 +124,8 @@ def test_two_machines_share_the_work_and_do_nothing_twice(app, db, environment, 
         wait_until(lambda: db.session.rollback() or on_hand(db, sku) == 777, 60, "the file's quantities")
 
         # One machine goes away altogether; the other one goes on by itself.
+        listening(workers[0])
+        schedulers[0].wait_for("Scheduling ticks")
         for part in (workers[0], schedulers[0], web[0].started):
             assert part.stop() == 0
         for shop in (first, second):

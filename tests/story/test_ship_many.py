@@ -15,7 +15,7 @@ from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.support.browser import session_cookie
 from tests.support.shops import connect, do, products
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

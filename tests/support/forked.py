@@ -1,7 +1,8 @@
 """Processes of Cartlink forked from one that has imported it already: the same programs, a second of the processor sooner.
 
 Each is a separate process, with its own id, environment and log, killed and stopped like any other. Only what
-importing would have done afresh is shared until it is written to, so memory is not to be measured on them."""
+importing would have done afresh is shared until it is written to, so memory is not to be measured on them. ``make run`` and its tests
+start the same programs from nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,16 +21,19 @@ from services.common import claims
 from tests.support.processes import ROOT, Started, die_with_parent
 
 FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(["app", "worker", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "tests.support.forked"])
+FORKING.set_forkserver_preload(
+    ["app", "worker", "flask.cli", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "tests.support.forked"]
+)
 
 
 class Forked:
     """What callers use of ``subprocess.Popen``."""
 
-    def __init__(self, arguments: Sequence[str], env: dict[str, str], log: Path):
-        """``arguments`` are a script of the project's, or ``-m`` and a module, and what follows them."""
+    def __init__(self, arguments: Sequence[str], env: dict[str, str], log: Path, errors: Path | None = None):
+        """``arguments`` are a script of the project's, or ``-m`` and a module, and what follows them. What it prints goes to ``log``, and
+        what it prints as errors to ``errors`` where that is given."""
         self.args = [sys.executable, *arguments]
-        self._process = FORKING.Process(target=become, args=(list(arguments), env, str(log)), daemon=False)
+        self._process = FORKING.Process(target=become, args=(list(arguments), env, str(log), str(errors or log)), daemon=False)
         self._process.start()
         self.pid: int = self._process.pid or 0
 
@@ -61,12 +66,27 @@ def fork(arguments: Sequence[str], env: dict[str, str], log: Path) -> Started:
     return Started(Forked(arguments, env, log), log)
 
 
-def become(arguments: list[str], env: dict[str, str], log: str) -> None:
+def run(arguments: Sequence[str], env: dict[str, str], seconds: float = 180) -> subprocess.CompletedProcess[bytes]:
+    """As ``subprocess.run`` with captured output: start it, wait until it has ended, and give back what it printed. Raises
+    TimeoutExpired."""
+    with tempfile.TemporaryDirectory(prefix="cartlink-run-") as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        for path in (output, errors):
+            path.touch()
+        process = Forked(arguments, env, output, errors)
+        try:
+            code = process.wait(seconds)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, code, output.read_bytes(), errors.read_bytes())
+
+
+def become(arguments: list[str], env: dict[str, str], log: str, errors: str) -> None:
     """Inside the new process: be the program."""
     die_with_parent()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     silence = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((silence, 0), (output, 1), (output, 2)):
+    output, complaints = (os.open(path, os.O_WRONLY | os.O_APPEND) for path in (log, errors))
+    for source, target in ((silence, 0), (output, 1), (complaints, 2)):
         os.dup2(source, target)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", line_buffering=True)

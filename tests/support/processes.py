@@ -18,13 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 BUSY = 3
 """How much longer than on an idle machine something may take while other tests run."""
+LEAST = 30
+"""Seconds. A shorter bound says nothing: a busy machine has kept a process waiting that long."""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10, what: str = "the condition") -> Any:
     """Ask again and again until the answer is true, and give it back. Raises AssertionError when the time is up.
 
-    ``seconds`` is what an idle machine may take. A busy one gets three times as long."""
-    seconds *= BUSY
+    ``seconds`` is what an idle machine may take. A busy one gets three times as long, and never less than a minute and a half."""
+    seconds = max(seconds, LEAST) * BUSY
     deadline = time.monotonic() + seconds
     pause = 0.01
     while True:
@@ -78,9 +80,13 @@ class Started:
     def kill(self) -> None:
         """As kill -9: no goodbye."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
-    def stop(self, seconds: float = 20) -> int:
+    def exit_code(self, seconds: float = 60) -> int:
+        """Wait until it has ended by itself, three times as long on a busy machine. Raises TimeoutExpired."""
+        return self.process.wait(seconds * BUSY)
+
+    def stop(self, seconds: float = LEAST) -> int:
         """Ask it to end (SIGTERM) and wait, three times as long on a busy machine; then kill it. Returns the exit code."""
         if self.running:
             self.process.terminate()
@@ -88,7 +94,7 @@ class Started:
                 self.process.wait(seconds * BUSY)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
         """Wait until ``text`` has been printed. Raises AssertionError with the output where it is not."""

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
 import requests
 
 from tests.blueprints.pages import form_data
-from tests.support.checkout import free_port
 from tests.support.processes import Processes, Started
-from tests.support.workers import processes_environment
+from tests.support.workers import fork
+
+APPLICATION = "app:create_app()"
+SERVER = ("-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", "127.0.0.1:0")
+"""The system gives it a free port, so that no two servers can be given the same one."""
 
 
 class Served:
-    """``address`` is where it is; ``started`` the page server."""
+    """``address`` is where it is, once it listens; ``started`` the page server."""
 
-    def __init__(self, started: Started, port: int):
+    def __init__(self, started: Started):
         self.started = started
-        self.port = port
-        self.address = f"http://127.0.0.1:{port}"
+
+    @cached_property
+    def port(self) -> int:
+        self.started.wait_for("Booting worker")
+        return int(re.findall(r"Listening at: http://127\.0\.0\.1:(\d+)", self.started.output())[0])
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
 
 Serve = Callable[..., Served]
@@ -32,22 +43,11 @@ def serve(processes: Processes, environment: dict[str, str]) -> Serve:
     """``serve(BEHIND_HTTPS="yes")`` starts gunicorn on the test's installation and answers when it listens. ``application`` is what it
     serves, by default Cartlink as it is."""
 
-    def start(wait: bool = True, application: str = "app:create_app()", **variables: str) -> Served:
-        port = free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--config",
-            "gunicorn.conf.py",
-            "--bind",
-            f"127.0.0.1:{port}",
-            application,
-        ]
-        started = processes.start(command, env=processes_environment({**environment, **variables}))
+    def start(wait: bool = True, application: str = APPLICATION, **variables: str) -> Served:
+        started = fork(processes, [*SERVER, application], {**environment, **variables})
         if wait:
             started.wait_for("Booting worker")
-        return Served(started, port)
+        return Served(started)
 
     return start
 

@@ -1,17 +1,18 @@
 """What is the same in all applications of a test run is made once.
 
 Each test gets its own application. Most of the processor time of a short test went into what every application makes
-again: the functions that build addresses, compiled templates, and compiled statements."""
+again: parsed addresses and the functions that build them, compiled templates, and compiled statements."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from werkzeug.routing import Rule
 
 from extensions import db
@@ -34,14 +35,18 @@ class Templates(BytecodeCache):
 TEMPLATES = Templates()
 _engines: dict[str, Engine] = {}
 _builders: dict[tuple[Any, ...], Callable[..., Any]] = {}
+_parsed: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 _make_engine = type(db)._make_engine
+_compile = Rule.compile
 _compile_builder = Rule._compile_builder
 
 
 def install() -> None:
     """From now on applications of this process share. Call it once."""
     type(db)._make_engine = _make_sharing_engine
+    Rule.compile = _compile_once
     Rule._compile_builder = _compile_builder_once
+    event.listen(Engine, "connect", _sync_nothing)
 
 
 def share_templates(app: Flask) -> None:
@@ -57,6 +62,27 @@ def _make_sharing_engine(self: Any, bind_key: str | None, options: dict[str, Any
         made.dialect = first.dialect
         made._compiled_cache = first._compiled_cache
     return made
+
+
+def _sync_nothing(connection: Any, record: Any) -> None:
+    """What a killed process has written stays where it is; only a power cut would lose it. A checkpoint waits for the disk otherwise."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF").close()
+
+
+def _compile_once(self: Rule) -> None:
+    """What a rule's text means depends on the map's settings and converters, which are the same in all applications."""
+    key = (
+        self.rule, self.host, self.subdomain, self.merge_slashes, self.map.host_matching, tuple(self.map.converters.items()),
+    )  # fmt: skip
+    if key not in _parsed:
+        _compile(self)
+        _parsed[key] = (self._parts, self._trace, self._converters)
+        return
+    self._parts, self._trace, self._converters = _parsed[key]
+    self.arguments.update(self._converters)
+    self._build = self._compile_builder(False).__get__(self, None)
+    self._build_unknown = self._compile_builder(True).__get__(self, None)
 
 
 def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Callable[..., Any]:

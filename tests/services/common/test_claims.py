@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from services.common import claims
 from services.common.backoff import MOST_ASKED, wait_for
 from services.stock.files import FILES
 from tests.services.runs.test_runs import race
+from tests.support.processes import wait_until
 
 
 def a_file() -> int:
@@ -55,11 +55,18 @@ def test_a_claim_that_does_not_fit_changes_nothing(app, db):
 
 def test_a_heartbeat_keeps_the_lease_while_the_work_is_slow(app, db):
     file_id = a_file()
-    quick = replace(FILES, seconds=lambda: 0.4)
-    claim = quick.claim(file_id)
+    short = replace(FILES, seconds=lambda: 6)
+    claim = short.claim(file_id)
     assert claim is not None
+    db.session.rollback()
+    first = db.session.get_one(StockFile, file_id).lease_until
+
+    def extended() -> bool:
+        db.session.rollback()
+        return db.session.get_one(StockFile, file_id).lease_until > first
+
     with claim.kept_alive():
-        time.sleep(1.2)
+        wait_until(extended, 60, "a heartbeat")
         assert FILES.claim(file_id, FILES.free()) is None
         with writing():
             claim.hold()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 from sqlalchemy import select
 
@@ -226,20 +223,16 @@ def test_disabled_in_mid_push_it_sends_nothing_more(app, db, wide_shop):
     import_stock(["sku,quantity\n", "SKU-02,5\n"])
     run_id = runs_lifecycle.start_run(integration_id, "stock", "test").id
 
-    wide_shop.faults.add("latency_ms", 700, match="_path=product")
+    answer = wide_shop.answer
 
-    def switch_off() -> None:
-        for _ in range(200):
-            if any("_path=product" in request["target"] for request in wide_shop.requests):
-                break
-            time.sleep(0.02)
-        with app.app_context():
-            lifecycle.set_enabled(integration_id, False, "test")
+    def answer_and_switch_off(request, site=None):
+        if "_path=product" in request.target:
+            with app.app_context():
+                lifecycle.set_enabled(integration_id, False, "test")
+        return answer(request, site)
 
-    clicking = threading.Thread(target=switch_off)
-    clicking.start()
+    wide_shop.answer = answer_and_switch_off
     run = execution.perform(run_id)
-    clicking.join(10)
     assert (run.outcome, writes(wide_shop)) == ("stopped", [])
 
 

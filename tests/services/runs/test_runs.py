@@ -209,7 +209,6 @@ def test_a_lost_keyring_fails_one_run_an_interval(app, db, shop):
     assert database.session.query(SyncRun).count() == 3
 
 
-@pytest.mark.timeout(30)
 def test_a_run_in_place_does_not_wait_for_a_dead_one_that_nobody_releases(app, db, shop):
     """Without workers and a scheduler `sync stock --now` is on its own."""
     integration_id = connect(shop)
