@@ -21,7 +21,7 @@ PRINTED = re.compile(r"(?P<name>\w+) +(?P<figure>[\d.,]+)( [^≤≥\s]+)? +[≤�
 def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bench", *arguments], cwd=ROOT, env={**os.environ, **environment}, text=True, capture_output=True,
-        timeout=60,
+        timeout=220,
     )  # fmt: skip
 
 

@@ -105,7 +105,8 @@ def test_a_run_from_its_start_to_its_end(checkout):
     assert code_in(third.output()) == ""
     wait_gone(everything)
     everything = family(third)
-    os.kill(supervisor_of(third).pid, signal.SIGTERM)
+    # A make that is killed cannot pass Ctrl-C on any more; the rest ends by itself.
+    third.kill()
     wait_gone(everything)
 
 
@@ -138,6 +139,7 @@ def checkout_command(checkout: Checkout, *words: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.deep
 def test_a_checkout_deep_down_with_odd_names(tmp_path, processes):
     folder = tmp_path / ("a folder 100% deep ".strip() + "/and deeper" * 12)
     folder.parent.mkdir(parents=True)
@@ -154,8 +156,7 @@ def run_deep_down(checkout: Checkout, short: str) -> None:
     assert len(os.fsencode(sock)) < 100
     assert mode(sock.parent) == 0o700
     everything = family(started)
-    # A make that is killed cannot pass Ctrl-C on any more; the rest ends by itself.
-    started.kill()
+    os.kill(supervisor_of(started).pid, signal.SIGTERM)
     wait_gone(everything)
 
 

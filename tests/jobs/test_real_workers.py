@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import jobs
+from extensions import writing
 from jobs import evaluations
 from jobs.lookups import enqueue_lookup
-from models import Integration, Listing, Lookup, Order, SyncRun
+from models import Flow, Integration, Listing, Lookup, Order, SyncRun, WriteBack
+from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle, settings
 from services.orders import lookups
@@ -89,6 +91,11 @@ def test_what_a_person_asks_and_a_file_of_shipments_are_seen_to_by_workers(app, 
     file_id = files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test").id
     files.accept(file_id)
     scheduler(TICK_SECONDS="1")
+    wait_until(lambda: db.session.rollback() or files.get_file(file_id).applied_at, 60, "the file")
+    # As if the time in which a person may undo it had passed.
+    with writing() as session:
+        session.execute(update(WriteBack).values(due_at=utcnow()))
+        session.execute(update(Flow).where(Flow.kind == "shipments").values(due_at=utcnow()))
     wait_until(
         lambda: [shop.store.tracking(number) for number in numbers] == [[f"T{number}"] for number in numbers], 60, "tracking"
     )

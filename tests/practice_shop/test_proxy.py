@@ -159,10 +159,10 @@ def test_it_runs_by_hand(shop):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().split()[0]
-        assert requests.get(f"{url}/admin.php", timeout=5).status_code == 503
+        assert requests.get(f"{url}/admin.php", timeout=60).status_code == 503
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 

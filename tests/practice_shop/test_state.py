@@ -64,6 +64,6 @@ def test_the_command_keeps_its_shop(tmp_path):
             wait_until(lambda least=kept: (tmp_path / "shop").exists() and orders() > least, 30, "a sale that is kept")
         finally:
             shop.send_signal(signal.SIGTERM)
-            assert shop.wait(10) == 0
+            assert shop.wait(90) == 0
         assert orders() > kept
         kept = orders()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.support.signed_in import sign_in
@@ -19,6 +19,9 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE = 60_000
+"""Milliseconds in which a page gets to the state that a test waits for, on a slow machine too."""
+expect.set_options(timeout=PATIENCE)
 
 
 def chromium() -> str | None:
@@ -60,7 +63,7 @@ def server(app: Flask) -> Iterator[str]:
 def browser_context(browser: Browser, server: str, app: Flask) -> Iterator[BrowserContext]:
     """A fresh browser profile, signed in as the owner."""
     context = browser.new_context(base_url=server)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     context.add_cookies([{**session_cookie(app, "owner"), "url": server}])
     try:
         yield context

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
+from argon2 import PasswordHasher
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, event
 from werkzeug.routing import Rule
 
 from extensions import db
+from services.accounts import passwords
 
 
 class Templates(BytecodeCache):
@@ -36,6 +38,9 @@ TEMPLATES = Templates()
 _engines: dict[str, Engine] = {}
 _builders: dict[tuple[Any, ...], Callable[..., Any]] = {}
 _parsed: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+HASHER = passwords._HASHER
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Most tests sign in, and need no password that is expensive to guess. Those of passwords take the real one, ``HASHER``."""
 _make_engine = type(db)._make_engine
 _compile = Rule.compile
 _compile_builder = Rule._compile_builder
@@ -47,6 +52,7 @@ def install() -> None:
     Rule.compile = _compile_once
     Rule._compile_builder = _compile_builder_once
     event.listen(Engine, "connect", _sync_nothing)
+    passwords._HASHER = QUICK_HASHER
 
 
 def share_templates(app: Flask) -> None:

@@ -17,12 +17,22 @@ from models import User, UserCode, UserSession
 from models.types import utcnow
 from services.accounts import one_time_codes, passwords, sign_ins, two_step, users
 from services.notify import notifications
+from tests.support import sharing
 from tests.support.signed_in import user_called
 
 GOOD = "plum kettle orbit seven"
 OTHER = "violet harbour nine lamps"
 
 pytestmark = pytest.mark.usefixtures("app")
+
+
+@pytest.fixture
+def real_hasher(monkeypatch):
+    """Passwords are hashed at the price they have for users."""
+    monkeypatch.setattr(passwords, "_HASHER", sharing.HASHER)
+    passwords._hash_of_nobody.cache_clear()
+    yield
+    passwords._hash_of_nobody.cache_clear()
 
 
 def make(name: str = "Ann", role: str = "owner", password: str = GOOD) -> int:
@@ -111,7 +121,7 @@ class TestPasswords:
         make(password=password)
         assert users.check_password("ann", password) is not None
 
-    def test_it_is_kept_as_argon2id_with_a_separate_salt(self):
+    def test_it_is_kept_as_argon2id_with_a_separate_salt(self, real_hasher):
         first, second = (users.get_user(make(name)).password_hash for name in ("Ann", "Ben"))
         assert first.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
         assert first != second
@@ -120,7 +130,7 @@ class TestPasswords:
         make(password="caf\u00e9 kettle orbit")
         assert users.check_password("ann", "cafe\u0301 kettle orbit") is not None
 
-    def test_an_outdated_hash_is_renewed_when_its_owner_signs_in(self):
+    def test_an_outdated_hash_is_renewed_when_its_owner_signs_in(self, real_hasher):
         user_id = make()
         old = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(GOOD)
         with writing() as session:
@@ -129,7 +139,7 @@ class TestPasswords:
         assert users.get_user(user_id).password_hash.startswith("$argon2id$v=19$m=19456")
 
     @pytest.mark.one_database
-    def test_a_wrong_name_takes_as_long_to_refuse_as_a_wrong_password(self):
+    def test_a_wrong_name_takes_as_long_to_refuse_as_a_wrong_password(self, real_hasher):
         make()
         users.disable_user(make("Gone"))
         make("Ben", "viewer")

