@@ -16,7 +16,7 @@ from extensions import db
 from models import DailyReconciliation, Integration
 
 
-class Difference(Struct):
+class ReconciliationDifference(Struct):
     """An order that the shop and Cartlink do not have alike; amounts are texts as they stand in the report."""
 
     number: str
@@ -38,7 +38,7 @@ class Reconciliation(Struct):
     our_orders: int
     shop_totals: dict[str, Amount]
     our_totals: dict[str, Amount]
-    differences: list[Difference]
+    differences: list[ReconciliationDifference]
 
 
 class ReconciliationsQuery(ListQuery, kw_only=True):
@@ -65,7 +65,10 @@ def _load(ids: Sequence[int]) -> dict[int, Reconciliation]:
 
 
 def _shown(row: DailyReconciliation, integration_id: int, name: str) -> Reconciliation:
-    differences = [Difference(*(str(each.get(part) or "") for part in Difference.__struct_fields__)) for each in row.differences]
+    differences = [
+        ReconciliationDifference(*(str(each.get(part) or "") for part in ReconciliationDifference.__struct_fields__))
+        for each in row.differences
+    ]
     return Reconciliation(
         str(row.id), str(integration_id), name, row.day, row.zone, row.checked_at, row.shop_orders, row.our_orders, row.shop_totals,
         row.our_totals, differences,
