@@ -267,9 +267,9 @@ def test_searching_the_list_needs_no_reload_and_can_be_linked_to(page: Page) -> 
         add_integration(name)
     page.goto("/settings/sales-channels")
     page.evaluate("window.stillTheSamePage = true")
-    page.get_by_label("Search").press_sequentially("kitchen")
+    page.get_by_label("Search", exact=True).press_sequentially("kitchen")
     expect(page.get_by_role("link", name="Garden shop")).to_have_count(0)
-    expect(page.get_by_label("Search")).to_be_focused()
+    expect(page.get_by_label("Search", exact=True)).to_be_focused()
     assert page.evaluate("window.stillTheSamePage")
     assert "search=kitchen" in page.url
     page.reload()

@@ -102,7 +102,7 @@ def test_while_it_is_disabled_no_problem_is_shown(client: FreshClient) -> None:
 
 def test_removing_stands_at_the_foot_in_its_own_section(client: FreshClient) -> None:
     page = client.get(place(add_integration())).text
-    titles = [words(title.text) for title in elements(page, "h2") if title.get("id")]
+    titles = [words(title.text) for title in elements(page, "h2") if any(above.tag == "main" for above in title.parents)]
     assert titles[-1] == "Remove this integration"
     assert section(page, "remove-title").endswith("Remove account")
 
@@ -240,7 +240,7 @@ def test_the_page_costs_the_same_with_many_orders_and_runs(client: FreshClient) 
         add_finished_run(integration_id)
     with counted_queries() as many:
         client.get(place(integration_id))
-    assert len(many) == len(few) <= 12
+    assert len(many) == len(few) <= 13
 
 
 @pytest.mark.both_databases
