@@ -32,7 +32,7 @@ def list_stock() -> str:
     chosen = form.chosen()
     return render_template(
         "stock/list.html", page=page, table=table_of("stock", "stock.list_stock", form), filters=chosen,
-        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(),
+        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(), counts={low: views.count_low(int(low)) for low in ("5", "0")},
         link=lambda number: url_for(".list_stock", page=number, **chosen),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from models import Order
 from models.types import utcnow
 from services.accounts import list_views
 from services.common.paging import MOST_COUNTED
-from tests.blueprints.looks import assert_good_in_every_look, watch
+from tests.blueprints.looks import assert_fits, assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_finished_run
 from tests.support.rows import make_integration, make_item, make_listing, make_order
@@ -54,8 +54,11 @@ def test_no_more_orders_are_counted_than_a_list_counts(client):
     assert tabs(client.get("/orders").text)["Shipped"] == "2,000+"
 
 
-def test_listings_and_runs_are_counted_by_state_too(client):
+def test_stock_items_listings_and_runs_are_counted_by_state_too(client):
     shop = make_integration()
+    for sku, on_hand in (("LOW", 5), ("NONE", 0), ("MANY", 6)):
+        make_item(sku, on_hand)
+    assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "None available": "1"}
     make_listing(shop, "A", 1, item=make_item("A"))
     make_listing(shop, "B", 1)
     make_listing(shop, "C", 1, push_error="The shop refused it.", push_state="refused")
@@ -173,6 +176,10 @@ def test_lists_are_dense_filter_at_once_and_show_what_can_be_done_with_ticked_ro
                 assert {40 <= height <= 44 for height in heights} == {True}, (path, set(heights))
                 page.evaluate("window.scrollTo(0, 700)")
                 assert page.locator("thead th").first.evaluate("head => Math.round(head.getBoundingClientRect().top)") == 0, path
+                for narrower in (1000, 780):
+                    page.set_viewport_size({"width": narrower, "height": 844})
+                    assert_fits(page, f"{narrower} px")
+                page.set_viewport_size({"width": 1280, "height": 844})
     page.set_viewport_size({"width": 1280, "height": 844})
     page.goto("/orders")
     page.evaluate("window.stillTheSamePage = true")
