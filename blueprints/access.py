@@ -202,6 +202,8 @@ ROLES = {
     "shipment_files.upload": MANAGER,
     "stock.add_stock_item": MANAGER,
     "stock.change_item": MANAGER,
+    "stock.set_threshold": MANAGER,
+    "stock.set_default_threshold": MANAGER,
     "stock.download_ledger": VIEWER,
     "stock.download_stock": VIEWER,
     "stock.list_stock": VIEWER,

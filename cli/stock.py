@@ -15,7 +15,7 @@ from cli.starting import start_due_pushes, start_runs
 from services.common import whole_numbers
 from services.listings import stock_push
 from services.shops import finding
-from services.stock import files, listing_states
+from services.stock import files, listing_states, low_stock
 from services.stock import items as stock_items
 
 PAGE = 1000
@@ -42,20 +42,21 @@ group = Group("stock", help="Stock items: list, set, import; pushes to shops: pr
 
 @group.command("list")
 @click.option("--search", default="", metavar="TEXT", help="Only items with this in their SKU or name.")
+@click.option("--low", is_flag=True, help="Only items at or below their low-stock threshold.")
 @json_option
-def show_list(search: str, as_json: bool) -> None:
+def show_list(search: str, low: bool, as_json: bool) -> None:
     """List the stock items, by SKU."""
-    write_rows(_pages(search), COLUMNS, as_json=as_json, nothing="There are no such stock items.")
+    write_rows(_pages(search, low), COLUMNS, as_json=as_json, nothing="There are no such stock items.")
 
 
-def _pages(search: str) -> Iterator[list[Row]]:
+def _pages(search: str, low: bool) -> Iterator[list[Row]]:
     offset = 0
-    while items := stock_items.list_stock(search, limit=PAGE, offset=offset):
+    while items := stock_items.list_stock(search, low=low, limit=PAGE, offset=offset):
         states = listing_states.of_items([item.id for item in items])
         yield [
             {
                 "sku": item.sku, "name": item.name, "on_hand": item.on_hand, "reserved": item.reserved, "buffer": item.buffer,
-                "available": item.available,
+                "available": item.available, "low_at": item.low_at,
                 "not_stored": ", ".join(f"{shop}: {state}" for shop, _, state in states.get(item.id, ())),
             }
             for item in items
@@ -71,6 +72,21 @@ def set_quantity(sku: str, quantity: str) -> None:
     item = stock_items.set_stock(sku, whole_numbers.read(quantity, "quantity"), actor())
     say(f"{item.sku}: {item.on_hand} on hand, {item.reserved} reserved, {item.available} available.")
     start_due_pushes()
+
+
+@group.command("threshold")
+@click.argument("quantity")
+@click.option("--sku", metavar="SKU", help="The stock item; without it, the default of all items is set.")
+def set_threshold(quantity: str, sku: str | None) -> None:
+    """Set the low-stock threshold to QUANTITY, or to `none`: of one stock item, or of all that have none."""
+    threshold = None if quantity == "none" else whole_numbers.read(quantity, "quantity")
+    if sku is None:
+        low_stock.set_default(threshold, actor())
+        say(f"Items without a threshold: {'none' if threshold is None else f'low at {threshold} available'}.")
+        return
+    item = stock_items.find_stock_item(sku)
+    low_stock.set_threshold(item.id, threshold, actor())
+    say(f"{item.sku}: {'the default threshold' if threshold is None else f'low at {threshold} available'}.")
 
 
 @group.command("import")

@@ -23,6 +23,7 @@ from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from models.types import utcnow
 from services.accounts import token_expiry
+from services.monitoring import low_stock
 from services.operations import metrics
 from services.runs import lifecycle
 from services.stock import released
@@ -49,6 +50,7 @@ def _tick() -> None:
     enqueue_due_shipments()
     watch()
     token_expiry.warn()
+    low_stock.review()
     enqueue_due_deliveries()
     enqueue_events()
     metrics.roll_up()

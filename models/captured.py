@@ -63,7 +63,7 @@ CAPTURED: dict[str, Captured] = {
         "write_back", ("order_id", "event", "state", "error_code"),
         ("tracking_numbers", "tries", "due_at", "finished_at", "actor", "note", "error", "advice"), "order_id",
     ),
-    "stock_item": Captured("stock_item", ("sku", "name", "on_hand", "reserved", "buffer"), ("updated_at",)),
+    "stock_item": Captured("stock_item", ("sku", "name", "on_hand", "reserved", "buffer"), ("updated_at", "low_at")),
     "listing": Captured(
         "listing",
         ("external_id", "kind", "sku", "quantity", "do_not_push", "push_state", "drift", "rename_state", "gone_at"),
@@ -109,7 +109,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "shipment": ("after_write_back_id", "batch", "edits"),
     "shipment_line": ("taken",),
     "write_back": ("shop_id", "run_id", "created_at", "status", "sent", "answer", "tried_at", "replaced_by"),
-    "stock_item": ("sku_key", "shared_key"),
+    "stock_item": ("sku_key", "shared_key", "low_since"),
     "listing": ("product_id", "sku_key", "renamed_from", "seen_at", "seen_pass", "pushed", "expected", "stale", "push_tries",
                 "push_failed_since", "push_due_at", "push_sent", "missed", "drift_seen_at"),
     "integration": ("name_key", "admin_script", "key_encrypted", "created_at", "mail_warned_at", "push_gate", "statuses",

@@ -57,7 +57,7 @@ class Incident(Model):
 
 
 class IncidentEvent(Model):
-    """What became of an incident, and when: ``kind`` is opened, reminded, warned, paused, resumed, resolved, reopened or muted.
+    """What became of an incident, and when: ``kind`` is opened, more (further things of the same kind), reminded, warned, paused, resumed, resolved, reopened or muted.
     ``actor`` is who did it, empty for Cartlink."""
 
     __tablename__ = "incident_event"

@@ -34,7 +34,9 @@ class StockItem(Model):
     """Our SKU. ``reserved`` is the sum over its allocations; the ledger's sums equal ``on_hand`` and ``reserved``.
 
     ``sku_key`` is the key of the SKU (models/sku_key.py). Items from before there were keys whose keys are the same have their
-    exact spelling there instead, and the key they share in ``shared_key``, which is None for all others."""
+    exact spelling there instead, and the key they share in ``shared_key``, which is None for all others.
+
+    ``low_at`` is its low-stock threshold, None for the default; ``low_since`` is when it fell to it (services/stock/low_stock.py)."""
 
     __tablename__ = "stock_item"
 
@@ -47,6 +49,8 @@ class StockItem(Model):
     reserved: Mapped[int] = mapped_column(Units, default=0)
     buffer: Mapped[int] = mapped_column(Units, default=0)
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    low_at: Mapped[int | None] = mapped_column(Units)
+    low_since: Mapped[datetime | None] = mapped_column(Moment)
 
     __table_args__ = (
         CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
@@ -57,6 +61,12 @@ class StockItem(Model):
         Index("ix_stock_item_updated", "updated_at"),
         Index("ix_stock_item_shared_key", "shared_key"),
         *(_begins("stock_item", column) for column in ("sku_key", "name")),
+        Index(
+            "ix_stock_item_low",
+            "low_since",
+            sqlite_where=text("low_since IS NOT NULL"),
+            postgresql_where=text("low_since IS NOT NULL"),
+        ),
     )
 
     @property

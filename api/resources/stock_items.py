@@ -23,11 +23,13 @@ from jobs.schedule import start_due_runs
 from models import StockEntry
 from models import StockItem as Row
 from services.common.deadlocks import retry_on_deadlock
-from services.stock import adjustments, items, ledger, skus, views
+from services.stock import adjustments, items, ledger, low_stock, skus, views
+from services.stock.quantities import AVAILABLE
 
 
 class StockItem(Struct):
-    """``available`` = on_hand − reserved − buffer, never below 0. ``version`` changes with what a program may set: on_hand and buffer."""
+    """``available`` = on_hand − reserved − buffer, never below 0. ``low_at`` is its low-stock threshold, null for the default, and ``low`` whether
+    it is at or below it. ``version`` changes with what a program may set: on_hand, buffer and low_at."""
 
     id: str
     sku: str
@@ -36,6 +38,8 @@ class StockItem(Struct):
     reserved: int
     buffer: int
     available: int
+    low_at: int | None
+    low: bool
     updated_at: datetime
     version: str
 
@@ -43,6 +47,7 @@ class StockItem(Struct):
 class StockItemsQuery(ListQuery, kw_only=True):
     sku: Sku | None = None
     search: Search = ""
+    low: bool | None = None
     available_max: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
@@ -69,8 +74,10 @@ def list_stock_items(call: Call) -> Reply:
         query = query.where(Row.id == (-1 if found is None else found))
     if wanted.search:
         query = query.where(or_(skus.matches(Row, wanted.search), Row.name.icontains(wanted.search, autoescape=True)))
+    if wanted.low is not None:
+        query = query.where(low_stock.marked() if wanted.low else ~low_stock.marked())
     if wanted.available_max is not None:
-        query = query.where(wanted.available_max >= views.AVAILABLE)
+        query = query.where(wanted.available_max >= AVAILABLE)
     return list_page(call, query, [Row.id], load_items, newest=False)
 
 
@@ -104,6 +111,7 @@ class NewStockItem(Body):
 class StockItemChanges(Body):
     on_hand: Quantity | UnsetType = UNSET
     buffer: Quantity | UnsetType = UNSET
+    low_at: Quantity | None | UnsetType = UNSET
 
 
 class Adjustment(Body):
@@ -148,7 +156,7 @@ def create_stock_item(call: Call) -> Reply:
 
 
 @operation(
-    "PATCH", "/stock-items/<int:item_id>", "Set on hand or buffer of a stock item", scope="stock:write", role="manager",
+    "PATCH", "/stock-items/<int:item_id>", "Set on hand, buffer or low-stock threshold of a stock item", scope="stock:write", role="manager",
     body=StockItemChanges, answers={200: StockItem}, conditional=True,
 )  # fmt: skip
 def change_stock_item(call: Call, item_id: int) -> Reply:
@@ -166,6 +174,8 @@ def _change(item_id: int, changes: StockItemChanges, actor: str) -> None:
         on_hand = item.on_hand if changes.on_hand is UNSET else changes.on_hand
         buffer = item.buffer if changes.buffer is UNSET else changes.buffer
         views.change_item(item_id, on_hand=on_hand, buffer=buffer, was=item.on_hand, actor=actor)
+        if changes.low_at is not UNSET:
+            low_stock.set_threshold(item_id, changes.low_at, actor)
 
 
 @operation(
@@ -224,18 +234,21 @@ def one_item(item_id: int) -> StockItem:
 
 def load_items(ids: Collection[int]) -> dict[int, StockItem]:
     query = select(Row).where(Row.id.in_(ids)).execution_options(populate_existing=True)
-    return {row.id: shown(row) for row in db.session.scalars(query)}
+    default = low_stock.default_threshold()
+    return {row.id: shown(row, default) for row in db.session.scalars(query)}
 
 
-def shown(row: Row) -> StockItem:
+def shown(row: Row, default: int | None) -> StockItem:
+    """``default`` is the threshold of items without their own."""
+    low = low_stock.is_low(row.available, row.low_at, default)
     return StockItem(
-        str(row.id), row.sku, row.name, row.on_hand, row.reserved, row.buffer, row.available, row.updated_at, version_of(row)
-    )
+        str(row.id), row.sku, row.name, row.on_hand, row.reserved, row.buffer, row.available, row.low_at, low, row.updated_at, version_of(row)
+    )  # fmt: skip
 
 
 def version_of(row: Row) -> str:
     """A digest of what a program may change: orders that reserve it leave it as it is."""
-    return hashlib.sha256(f"{row.id} {row.on_hand} {row.buffer}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{row.id} {row.on_hand} {row.buffer} {row.low_at}".encode()).hexdigest()[:16]
 
 
 def _entries(ids: Sequence[int]) -> dict[int, Entry]:

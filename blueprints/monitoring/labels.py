@@ -12,7 +12,7 @@ GROUP_STATES = {
     "off": ("Off", "idle"), "never": ("Not yet", "idle"),
 }  # fmt: skip
 EVENTS = {
-    "opened": ("New", "bad"), "reopened": ("Again", "bad"), "reminded": ("Still open", "warn"), "warned": ("Will be paused", "warn"),
+    "opened": ("New", "bad"), "more": ("More items", "bad"), "reopened": ("Again", "bad"), "reminded": ("Still open", "warn"), "warned": ("Will be paused", "warn"),
     "paused": ("Paused", "warn"), "resumed": ("Resumed", "busy"), "muted": ("No more reminders", "idle"), "resolved": ("Resolved", "good"),
 }  # fmt: skip
 """What became of an incident -> word and tone."""

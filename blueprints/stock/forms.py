@@ -7,6 +7,7 @@ from wtforms import SearchField, SelectField, StringField
 from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import ListFilter, choices
 from services.common import whole_numbers
+from services.stock.views import Wanted
 
 SORTS = {
     "": "SKU", "sku_last": "SKU, from Z to A", "name": "Name", "name_last": "Name, from Z to A",
@@ -24,6 +25,7 @@ class StockFilter(ListFilter):
     COLUMNS = COLUMNS
 
     q = SearchField("SKU or name")
+    state = SelectField("Stock", choices=choices({"": "All items", "low": "Low stock"}), default="")
     low = StringField("Maximum available", render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
@@ -32,7 +34,6 @@ class StockFilter(ListFilter):
         if self.low.data and whole_numbers.parse(self.low.data) is None:
             self.low.data = ""
 
-    @property
-    def most(self) -> int | None:
-        """The maximum available; None for any number."""
-        return whole_numbers.parse(self.low.data) if self.low.data else None
+    def wanted(self) -> Wanted:
+        most = whole_numbers.parse(self.low.data) if self.low.data else None
+        return Wanted(self.q.data, most, self.state.data == "low", self.sort.data)

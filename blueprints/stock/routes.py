@@ -18,7 +18,7 @@ from errors import AppError
 from jobs.schedule import start_due_runs
 from models.types import utcnow
 from services.common.whole_numbers import read
-from services.stock import items, views
+from services.stock import items, low_stock, views
 
 bp = Blueprint("stock", __name__, url_prefix="/stock")
 DAYS = 30
@@ -28,13 +28,18 @@ DAYS = 30
 @bp.get("")
 def list_stock() -> str:
     form = StockFilter(request.args)
-    page = views.list_page(form.q.data, form.most, request.args.get("page", ""), form.sort.data)
+    page = views.list_page(form.wanted(), request.args.get("page", ""))
     chosen = form.chosen()
     return render_template(
         "stock/list.html", page=page, table=table_of("stock", "stock.list_stock", form), filters=chosen,
-        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(), counts={low: views.count_low(int(low)) for low in ("5", "0")},
+        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(), counts=_counts(),
         link=lambda number: url_for(".list_stock", page=number, **chosen),
     )  # fmt: skip
+
+
+def _counts() -> dict[str, int]:
+    """Of the tabs."""
+    return {"low": views.count_items(views.Wanted(low=True)), "0": views.count_items(views.Wanted(most=0))}
 
 
 @bp.get("/stock.csv")
@@ -43,7 +48,7 @@ def download_stock() -> Response:
     form = StockFilter(request.args)
     rows = (
         (row.sku, row.on_hand, row.name, row.reserved, row.buffer, row.available)
-        for batch in views.iter_rows(form.q.data, form.most, form.sort.data) for row in batch
+        for batch in views.iter_rows(form.wanted()) for row in batch
     )  # fmt: skip
     return csv_file("stock.csv", ("sku", "quantity", "name", "reserved", "buffer", "available"), rows)
 
@@ -73,7 +78,7 @@ def show_item(item_id: int) -> str:
     levels = views.levels(item_id, now - timedelta(days=DAYS))
     return render_template(
         "stock/item.html", row=row, page=views.list_ledger(item_id, request.args.get("page", "")), chart=draw_levels(levels, now),
-        holders=views.list_holders(item_id), back=url_for(".show_item", item_id=item_id),
+        holders=views.list_holders(item_id), places=views.list_places(item_id), default=low_stock.default_threshold(), back=url_for(".show_item", item_id=item_id),
         link=lambda number: url_for(".show_item", item_id=item_id, page=number, _anchor="ledger"),
     )  # fmt: skip
 
@@ -88,6 +93,32 @@ def download_ledger(item_id: int) -> Response:
         for entry in views.iter_ledger(item_id)
     )  # fmt: skip
     return csv_file("ledger.csv", header, rows)
+
+
+@bp.post("/<int:item_id>/threshold")
+def set_threshold(item_id: int) -> Response | AnyResponse:
+    """Empty takes the default."""
+    low_stock.set_threshold(item_id, _threshold(), current_actor())
+    toast("Saved.")
+    return go_to(url_for(".show_item", item_id=item_id))
+
+
+@bp.route("/low", methods=["GET", "POST"])
+def set_default_threshold() -> str | tuple[str, int] | Response | AnyResponse:
+    if request.method == "GET":
+        return render_template("stock/low.html", default=low_stock.default_threshold(), wrong=None)
+    try:
+        low_stock.set_default(_threshold(), current_actor())
+    except AppError as wrong:
+        return render_template("stock/low.html", default=request.form.get("threshold"), wrong=wrong), wrong.status
+    toast("Saved.")
+    return go_to(url_for(".list_stock"))
+
+
+def _threshold() -> int | None:
+    """Raises InvalidInput."""
+    text = request.form.get("threshold", "").strip()
+    return read(text, "threshold") if text else None
 
 
 @bp.post("/<int:item_id>")

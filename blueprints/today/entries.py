@@ -13,6 +13,7 @@ from services.orders import held, list_facts
 from services.orders.queries import HELD_FOR
 from services.reports import reconciliation
 from services.stock import views as stock
+from services.stock.views import Wanted
 
 APPROVALS = {
     "stock": ("Stock update of {}", "stock_preview.show_preview"),
@@ -27,7 +28,7 @@ def register() -> None:
     add(Entry("held", "On hold", _held, "No order is on hold.", 20, orders))
     add(Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, "stock_preview.show_preview"))
     add(Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders))
-    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is out of stock.", 50, "stock.list_stock"))
+    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock"))
     add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations"))
     add(
         Entry(
@@ -71,8 +72,12 @@ def _by_hand() -> list[Line]:
 
 
 def _low_stock() -> list[Line]:
-    number = stock.count_low(0)
-    return [Line(number, "out of stock", url_for("stock.list_stock", low=0), "warn")] if number else []
+    low, out = stock.count_items(Wanted(low=True)), stock.count_items(Wanted(most=0))
+    lines = [
+        Line(low, "at or below their threshold", url_for("stock.list_stock", state="low"), "warn"),
+        Line(out, "out of stock", url_for("stock.list_stock", low=0), "warn"),
+    ]
+    return [line for line in lines if line.count]
 
 
 def _shops() -> list[Line]:

@@ -34,6 +34,7 @@ TOPICS = {
     "flows": "Orders, stock, listings or shipment updates fail for hours although the shop answers",
     "waiting": "Something needs you: a stock update, held orders, a refused shipment update",
     "silence": "No orders arrive, which is unusual for the shop",
+    "stock": "Stock items fall to their low-stock threshold",
     "programs": "Another program takes no events, and its event endpoint is paused",
 }
 """The topics that people choose notifications by."""
@@ -161,6 +162,12 @@ CAUSES = {
         "Start a download and look at its result under Activity.",
         "The orders have arrived.", "orders", FlowKind.ORDERS,
     ),
+    "low_stock": Cause(
+        "stock", "", "Stock is low",
+        "Your shops go on selling what is left.",
+        "Order more of these items, or change their thresholds.",
+        "No stock item is low any more.", "low_stock",
+    ),
     "endpoint_paused": Cause(
         "programs", "", "The event endpoint is paused",
         "No events are sent to it. They are kept for 30 days, also in the list that programs can read.",
@@ -170,7 +177,7 @@ CAUSES = {
 }  # fmt: skip
 
 HEADS = {
-    "opened": "", "reopened": "Again: ", "reminded": "Still: ", "warned": "Will be paused: ", "paused": "Paused: ", "resolved": "Solved: ",
+    "opened": "", "more": "More items: ", "reopened": "Again: ", "reminded": "Still: ", "warned": "Will be paused: ", "paused": "Paused: ", "resolved": "Solved: ",
 }  # fmt: skip
 """What precedes the title in the subject of a mail."""
 
@@ -319,9 +326,17 @@ def _paused(facts: Mapping[str, Any]) -> list[str]:
     return ["The program has taken no event for three days."]
 
 
+def _low(facts: Mapping[str, Any]) -> list[str]:
+    named = ", ".join(f"{sku} ({available} available, threshold {threshold})" for sku, available, threshold in facts["items"])
+    more = facts["count"] - len(facts["items"])
+    return [
+        f"{_count(facts['count'], 'stock item is', 'stock items are')} low: {named}{f' and {more} more' if more > 0 else ''}."
+    ]
+
+
 _SENTENCES = {
     "stock_rows_wait": _rows_wait, "stock_other_value": _other_value, "listings_lost": _lost,
     "write_backs_refused": _refused, "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
     "orders_missing": _missing, "shop_set_back": _set_back,
-    "orders_deleted": _deleted, "endpoint_paused": _paused,
+    "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low,
 }  # fmt: skip

@@ -25,9 +25,11 @@ IMPORTED = "import"
 """The cause in the ledger of what an imported file sets. The trail has the file."""
 
 
-def list_stock(search: str = "", limit: int | None = None, offset: int = 0) -> list[StockItem]:
-    """Stock items by SKU; ``search`` is a part of the SKU or name."""
+def list_stock(search: str = "", *, low: bool = False, limit: int | None = None, offset: int = 0) -> list[StockItem]:
+    """Stock items by SKU; ``search`` is a part of the SKU or name, and ``low`` leaves those that are low."""
     query = select(StockItem).order_by(StockItem.sku)
+    if low:
+        query = query.where(StockItem.low_since.is_not(None))
     if search:
         query = query.where(skus.matches(StockItem, search) | StockItem.name.icontains(search, autoescape=True))
     return list(db.session.scalars(query.limit(limit).offset(offset)))

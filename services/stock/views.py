@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from errors import Conflict, NotFound
 from extensions import db, writing
 from models import Allocation, Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem, SyncRun
 from models.order import OPEN_STATES
 from models.sku_key import sku_key
+from models.types import utcnow
 from services.common.batches import in_batches
 from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
 from services.stock import items as stock_items
-from services.stock import ledger, listing_states, skus
+from services.stock import ledger, listing_states, low_stock, skus
+from services.stock.quantities import AVAILABLE
 
 PAGE_SIZE = 50
-LOW = 5
-FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
-AVAILABLE = case((FREE > 0, FREE), else_=0)
 SORTS: dict[str, Any] = {
     "sku": (StockItem.sku, StockItem.id), "sku_last": (StockItem.sku.desc(), StockItem.id.desc()),
     "name": (StockItem.name, StockItem.sku, StockItem.id), "name_last": (StockItem.name.desc(), StockItem.sku.desc(), StockItem.id.desc()),
@@ -53,6 +52,8 @@ class Row:
     buffer: int
     available: int
     listed: tuple[tuple[str, int, int], ...]
+    low: bool
+    low_at: int | None
     states: dict[int, str] = field(default_factory=dict)
     """Listing id -> in which state its stock update is, for those that do not have the quantity they should offer."""
     shops: dict[int, int] = field(default_factory=dict)
@@ -67,14 +68,24 @@ def waiting_for_approval() -> list[tuple[int, str]]:
     return [(row[0], row[1]) for row in db.session.execute(query.order_by(Integration.name_key))]
 
 
-def list_page(search: str = "", low: int | None = None, place: str = "", sort: str = "") -> Page[Row]:
-    """One page; with ``low``, those of which at most so many are available. ``sort`` is one of ``SORTS``."""
-    return page_of(_matching(search, low), _order(low, sort), place, PAGE_SIZE, by_id(_rows))
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the list is filtered by: ``most`` is the maximum available, ``low`` leaves those at or below their low-stock threshold.
+    ``sort`` is one of ``SORTS``."""
+
+    search: str = ""
+    most: int | None = None
+    low: bool = False
+    sort: str = ""
 
 
-def count_low(low: int) -> int:
-    """Of how many stock items at most so many are available, counted up to one more than ``MOST_COUNTED``."""
-    some = _matching("", low).limit(MOST_COUNTED + 1).subquery()
+def list_page(wanted: Wanted = Wanted(), place: str = "") -> Page[Row]:
+    return page_of(_matching(wanted), _order(wanted), place, PAGE_SIZE, by_id(_rows))
+
+
+def count_items(wanted: Wanted) -> int:
+    """How many stock items a list has, counted up to one more than ``MOST_COUNTED``."""
+    some = _matching(wanted).limit(MOST_COUNTED + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
@@ -89,12 +100,14 @@ def quick_search(text: str, most: int) -> list[tuple[int, str, str]]:
     return [(row[0], row[1], row[2]) for row in db.session.execute(query)]
 
 
-def iter_rows(search: str = "", low: int | None = None, sort: str = "") -> Iterator[list[Row]]:
-    return in_batches(_matching(search, low).order_by(*_order(low, sort)), _rows)
+def iter_rows(wanted: Wanted = Wanted()) -> Iterator[list[Row]]:
+    return in_batches(_matching(wanted).order_by(*_order(wanted)), _rows)
 
 
-def _matching(search: str, low: int | None) -> Select[*tuple[Any, ...]]:
-    query = select(StockItem.id)
+def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
+    query, search, low = select(StockItem.id), wanted.search, wanted.most
+    if wanted.low:
+        query = query.where(low_stock.marked())
     if search:
         query = query.where(or_(skus.matches(StockItem, search), StockItem.name.icontains(search, autoescape=True)))
     if low is not None:
@@ -102,41 +115,79 @@ def _matching(search: str, low: int | None) -> Select[*tuple[Any, ...]]:
     return query
 
 
-def _order(low: int | None, sort: str) -> Sequence[Any]:
-    order: Sequence[Any] = SORTS.get(sort, SORTS["sku" if low is None else "scarce"])
+def _order(wanted: Wanted) -> Sequence[Any]:
+    order: Sequence[Any] = SORTS.get(wanted.sort, SORTS["scarce" if wanted.low or wanted.most is not None else "sku"])
     return order
 
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
     listed: dict[int, list[tuple[str, int, int]]] = defaultdict(list)
     places = (
-        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id, Integration.id)
+        select(Link.stock_item_id, Integration.name, Listing.quantity, Listing.id, Integration.id, Listing.name, Link.units)
         .join(Listing, Listing.id == Link.listing_id)
         .join(Integration, (Integration.shop_id == Listing.shop_id) & Integration.removed_at.is_(None))
         .where(Link.stock_item_id.in_(ids), Listing.gone_at.is_(None))
         .order_by(Integration.name_key, Listing.id)
     )
     shops: dict[int, int] = {}
-    for item_id, name, quantity, listing_id, integration_id in db.session.execute(places):
+    titles: dict[int, set[str]] = defaultdict(set)
+    for item_id, name, quantity, listing_id, integration_id, title, units in db.session.execute(places):
+        if units == 1:
+            titles[item_id].add(title)
         listed[item_id].append((name, quantity, listing_id))
         shops[listing_id] = integration_id
     states = listing_states.of_items(ids)
+    default = low_stock.default_threshold()
     items = db.session.scalars(select(StockItem).where(StockItem.id.in_(ids)))
     return {
         item.id: Row(
             item.id,
             item.sku,
-            item.name,
+            _name(item.name, titles[item.id]),
             item.on_hand,
             item.reserved,
             item.buffer,
             item.available,
             tuple(listed[item.id]),
+            low_stock.is_low(item.available, item.low_at, default),
+            item.low_at,
             {listing_id: state for _, listing_id, state in states.get(item.id, ())},
             {listing_id: shops[listing_id] for _, _, listing_id in listed[item.id]},
         )
         for item in items
     }
+
+
+def _name(name: str, titles: Collection[str]) -> str:
+    """With the values of the variant, where its listings have learned them since the item got its name: ``T-shirt (Red, L)``."""
+    fuller = {title for title in titles if title and (not name or title.startswith(f"{name} ("))}
+    return fuller.pop() if len(fuller) == 1 else name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A listing that offers units of a stock item: ``units`` are taken by each piece, ``quantity`` is what the shop shows."""
+
+    listing_id: int
+    integration_id: int
+    shop: str
+    name: str
+    sku: str
+    units: int
+    quantity: int
+
+
+def list_places(item_id: int, limit: int = 100) -> list[Place]:
+    """Where a stock item is offered."""
+    query = (
+        select(Listing.id, Integration.id, Integration.name, Listing.name, Listing.sku, Link.units, Listing.quantity)
+        .join(Link, Link.listing_id == Listing.id)
+        .join(Integration, (Integration.shop_id == Listing.shop_id) & Integration.removed_at.is_(None))
+        .where(Link.stock_item_id == item_id, Listing.gone_at.is_(None))
+        .order_by(Integration.name_key, Listing.id)
+        .limit(limit)
+    )
+    return [Place(*row) for row in db.session.execute(query)]
 
 
 def get_row(item_id: int) -> Row:
@@ -261,5 +312,6 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
         moved = item.buffer != buffer
         record_change(stock_items.CHANGED, About(item.id, item.sku), {"buffer": (item.buffer, buffer)}, actor)
         item.buffer = buffer
+        item.updated_at = utcnow() if moved else item.updated_at
         if not stock_items.put_on_hand([(item, on_hand)], actor, "set") and moved:
             ledger.request_push([item.id])

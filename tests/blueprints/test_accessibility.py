@@ -75,7 +75,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         "/orders/print", "/settings/printed-documents", "/settings/api", "/settings/api/stock-items", "/settings/carriers", "/settings/carriers/new", "/settings/carriers/1",
         f"/orders/tag?order={ids['ready']}", "/orders/export?by=line",
         "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")),
-        "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5",
+        "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5", "/stock/low",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/reconciliation", "/activity/3", "/activity/changes", "/today", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",

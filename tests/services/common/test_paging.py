@@ -73,8 +73,8 @@ def lists():
         )
     for sort in stock.SORTS:
         found[f"stock {sort}"] = (
-            lambda place, sort=sort: stock.list_page(place=place, sort=sort),
-            flat(stock.iter_rows(sort=sort)),
+            lambda place, sort=sort: stock.list_page(stock.Wanted(sort=sort), place),
+            flat(stock.iter_rows(stock.Wanted(sort=sort))),
         )
     for sort in activity.SORTS:
         found[f"runs {sort}"] = (

@@ -1,0 +1,32 @@
+"""A line of a stock item's history in words."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from blueprints.formats import number
+from services.stock.views import Entry
+
+bp = Blueprint("stock_history", __name__)
+COUNTED = {"Opening stock": "Opening stock {after}", "Set": "Set from {before} to {after}",
+           "Imported from a file": "Imported from a file: {before} to {after}"}  # fmt: skip
+MOVED = {
+    "Sold": "{units} reserved", "Assigned to a waiting order": "{units} assigned to a waiting order", "Order cancelled": "Order cancelled: {units} free again",
+    "Order reopened": "Order reopened: {units} reserved again", "Shipped": "{units} shipped", "Shipment undone": "Shipment undone: {units} back",
+    "Shipment voided": "Shipment voided: {units} back", "Released": "{units} released",
+}  # fmt: skip
+
+
+@bp.app_template_filter()
+def in_words(entry: Entry) -> str:
+    """``Opening stock 73, from Outlet``; the order of a line stands behind it."""
+    before, after = number(entry.on_hand - entry.on_hand_change), number(entry.on_hand)
+    source = f", from {entry.shop}" if entry.shop and not entry.order_id else ""
+    if entry.cause in COUNTED:
+        return COUNTED[entry.cause].format(before=before, after=after) + source
+    units = abs(entry.on_hand_change or entry.reserved_change)
+    if entry.cause in MOVED:
+        return MOVED[entry.cause].format(units=f"{number(units)} {'unit' if units == 1 else 'units'}") + source
+    change = entry.on_hand_change or entry.reserved_change
+    what = "on hand" if entry.on_hand_change else "reserved"
+    return f"{entry.cause}: {number(units)} {'more' if change > 0 else 'fewer'} {what}{source}"

@@ -1,0 +1,96 @@
+"""The page of a stock item: where its units are, its threshold, its history in words."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import update
+
+from extensions import db, writing
+from models import Allocation, Listing, StockEntry, StockItem
+from services.monitoring import low_stock
+from services.stock import items
+from tests.blueprints.pages import element, elements, form_data, words
+from tests.blueprints.rows import add_finished_run
+from tests.support.rows import make_integration, make_item, make_listing, make_order
+from tests.support.signed_in import sign_in
+
+
+@pytest.fixture
+def item(app) -> int:
+    """Ten cups: three reserved by an order, one kept back, offered as a single piece and as a set of two."""
+    outlet, market = make_integration("Outlet"), make_integration("Market")
+    cup = make_item("CUP", 10, reserved=3, buffer=1)
+    order = make_order(outlet, "1001", [(cup, 3)])
+    make_listing(outlet, "CUP", 6, item=cup, name="A cup")
+    pair = make_listing(market, "PAIR", 3, item=cup, name="A pair of cups")
+    item_id, order_id, pair_id, run = cup.id, order.id, pair.id, add_finished_run(outlet.id, kind="listings")
+    with writing() as session:
+        session.execute(update(Allocation).values(reserved=3))
+        session.get_one(Listing, pair_id).links[0].units = 2
+        session.add(StockEntry(stock_item_id=item_id, actor=f"run:{run}", cause="start", on_hand_change=10, run_id=run))
+        session.add(StockEntry(stock_item_id=item_id, actor="run:1", cause="sale", reserved_change=3, order_id=order_id))
+    return item_id
+
+
+def rows_of(page: str, title: str) -> list[str]:
+    inside = [row for row in elements(page, "tr") if any(parent.get("aria-labelledby") == title for parent in row.parents)]
+    return [words(row.text) for row in inside][1:]
+
+
+def test_the_page_says_where_each_unit_is(client, item):
+    page = client.get(f"/stock/{item}").text
+    assert rows_of(page, "holders-title") == ["1001 Outlet 3 3"]
+    assert rows_of(page, "places-title") == ["A pair of cups PAIR Market 2 3", "A cup CUP Outlet 1 6"]
+    facts = element(page, "section", aria_labelledby="units-title")
+    assert words(facts.text).endswith("Reserved by orders 3 Buffer 1 Available 6 On hand 10")
+
+
+def test_the_history_is_in_words(client, item):
+    items.set_stock("CUP", 12, "user:owner")
+    page = client.get(f"/stock/{item}").text
+    said = [words(cell.text) for cell in elements(page, "th", scope="row") if "#" not in cell.text]
+    assert "Set from 10 to 12" in said
+    assert "3 units reserved · order 1001" in said
+    assert "Opening stock 10, from Outlet" in said
+
+
+def test_a_variant_is_called_by_the_name_its_listing_has_learned(client, item):
+    with writing() as session:
+        session.get_one(StockItem, item).name = "A cup"
+        session.execute(update(Listing).where(Listing.sku == "CUP").values(name="A cup (Red, L)"))
+    assert "A cup (Red, L)" in [each.text for each in elements(client.get(f"/stock/{item}").text, "p", _class="soft")]
+
+
+def test_the_threshold_of_an_item_and_the_default_are_set_on_pages(app, client, item):
+    page = client.get(f"/stock/{item}").text
+    assert "Low" not in words(element(page, "h1").text)
+    client.post(f"/stock/{item}/threshold", data=form_data(page, "threshold", threshold="6"))
+    page = client.get(f"/stock/{item}").text
+    assert words(element(page, "h1").text) == "CUP Low" and element(page, "input", id="threshold")["value"] == "6"
+    low_stock.review()
+    page = client.get("/stock").text
+    tab = next(each for each in elements(page, "a") if each.text == "Low stock")
+    assert "CUP" in client.get(tab["href"]).text
+    client.post(f"/stock/{item}/threshold", data={"threshold": ""})
+    refused = client.post("/stock/low", data={"threshold": "few"})
+    assert refused.status_code == 422 and "few" in refused.text
+    assert client.post("/stock/low", data=form_data(client.get("/stock/low").text, "threshold", threshold="4")).status_code == 303
+    assert element(client.get(f"/stock/{item}").text, "input", id="threshold")["placeholder"] == "4 (default)"
+    low_stock.review()
+    db.session.rollback()
+    assert "CUP" not in client.get("/stock?state=low").text
+    viewer = app.test_client()
+    sign_in(viewer, "viewer", "viewer")
+    assert "4 available or fewer (default)" in words(viewer.get(f"/stock/{item}").text)
+    assert viewer.post(f"/stock/{item}/threshold", data={"threshold": "1"}).status_code == 403
+
+
+def test_the_command_sets_thresholds_and_lists_what_is_low(app, item):
+    run = app.test_cli_runner().invoke
+    assert run(args=["stock", "threshold", "6", "--sku", "cup"]).output == "CUP: low at 6 available.\n"
+    low_stock.review()
+    assert "CUP" in run(args=["stock", "list", "--low"]).output
+    assert run(args=["stock", "threshold", "none", "--sku", "CUP"]).output == "CUP: the default threshold.\n"
+    assert run(args=["stock", "threshold", "2"]).output == "Items without a threshold: low at 2 available.\n"
+    low_stock.review()
+    assert "CUP" not in run(args=["stock", "list", "--low"]).output
