@@ -145,7 +145,7 @@ class TooMany(AppError):
 class QueueAway(AppError):
     status = 503
     code = "queue_away"
-    advice = "Start the queue, or check REDIS_URL."
+    advice = "Try again in a minute. If it lasts, ask the person who runs Cartlink to start the queue."
 
 
 class NotDelivered(AppError):
@@ -198,7 +198,7 @@ class TlsTrouble(ChannelError):
 
 class AddressRefused(ChannelError):
     code = "address_refused"
-    advice = "Use the shop's public address, or have the operator list it in ALLOW_PRIVATE_ENDPOINTS."
+    advice = "Use the shop's public address. If it is in your own network, ask the person who runs Cartlink to allow its private address."
 
 
 class ShopBusy(ChannelError):

@@ -29,7 +29,7 @@ def init_app(app: Flask, config: Config) -> None:
             return None
         return plain_page(
             400, "That cannot be used", "Cartlink does not answer under the host name in your request.",
-            "Use the address of PUBLIC_URL, or ask the operator to add the name to ALLOWED_HOSTS.",
+            "Use the usual address of Cartlink, or ask the person who runs it to allow this host name.",
         )  # fmt: skip
 
     app.before_request(for_pages(check_host))

@@ -86,7 +86,7 @@ def _host_and_port(url: str) -> tuple[str, int]:
 def _private(said: str) -> InvalidInput:
     return InvalidInput(
         f"{said}, so Cartlink does not call it.",
-        "Use a public address, or ask the operator to add it to ALLOW_PRIVATE_ENDPOINTS.",
+        "Use a public address, or ask the person who runs Cartlink to allow this private address.",
         "url",
     )
 

@@ -83,7 +83,7 @@ def send(server: MailServer, mail: Mail) -> None:
             f"{server.host} cannot do what is asked of it: STARTTLS, a sign-in, or an address that is not ASCII."
         ) from None
     except smtplib.SMTPAuthenticationError:
-        raise NotDelivered(f"{server.host} does not accept SMTP_USER and SMTP_PASSWORD.") from None
+        raise NotDelivered(f"{server.host} does not accept Cartlink’s user name and password.") from None
     except smtplib.SMTPResponseException as answer:
         raise NotDelivered(f"{server.host} did not take the mail: {answer.smtp_code} {_said(answer.smtp_error)}") from None
     except ssl.SSLError as trouble:
@@ -101,7 +101,7 @@ def greet(server: MailServer) -> None:
                 _sign_in(connection, server)
             connection.noop()
     except smtplib.SMTPAuthenticationError:
-        raise NotDelivered(f"{server.host} does not accept SMTP_USER and SMTP_PASSWORD.") from None
+        raise NotDelivered(f"{server.host} does not accept Cartlink’s user name and password.") from None
     except (smtplib.SMTPException, OSError, ValueError) as trouble:
         why = trouble.strerror if isinstance(trouble, OSError) and trouble.strerror else type(trouble).__name__
         raise NotDelivered(f"{server.host} does not greet us on port {server.port}: {_line(why)}.") from None

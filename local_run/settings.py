@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import socket
 import stat
@@ -20,9 +21,12 @@ from errors import ConfigError
 
 LONGEST_SOCKET_PATH = 100
 """Bytes; Linux takes 107, macOS 103."""
+PRACTICE_SHOP = re.compile(r"(?<!\S)127\.0\.0\.1:(\d+) localhost:\1(?!\S)")
+"""As ``make run`` writes the addresses of the practice shop."""
 HEADER = """\
 # Written by `make run`. The flask commands and the tests of yours that you run beside it read the same settings from here.
-# The lines of the first block are written again each time (SECRET_KEY keeps its value); the environment wins over this file.
+# The lines of the first block are written again each time (SECRET_KEY keeps its value, and
+# ALLOW_PRIVATE_ENDPOINTS the addresses you add); the environment wins over this file.
 """
 
 
@@ -62,7 +66,7 @@ def make_plan(environ: Mapping[str, str]) -> Plan:
         "SECRET_KEYS_FILE": str(instance / "keyring"),
         "DATABASE_URL": f"sqlite:///{instance / 'cartlink.sqlite'}",
         "REDIS_URL": redis_url,
-        "ALLOW_PRIVATE_ENDPOINTS": f"127.0.0.1:{practice_port} localhost:{practice_port}",
+        "ALLOW_PRIVATE_ENDPOINTS": with_practice_shop(before.get("ALLOW_PRIVATE_ENDPOINTS", ""), practice_port),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
     if environ.get("SECRET_KEYS") and not environ.get("SECRET_KEYS_FILE"):
@@ -74,6 +78,13 @@ def make_plan(environ: Mapping[str, str]) -> Plan:
         instance=instance, port=port, practice_port=practice_port, workers=number(environ, "WORKERS", 2, 1, 32),
         own_queue=not environ.get("REDIS_URL"), redis_url=redis_url, settings={**made, **kept},
     )  # fmt: skip
+
+
+def with_practice_shop(allowed: str, practice_port: int) -> str:
+    """What people have added to the private addresses that are allowed, and after it those of the practice shop. Those of an earlier run,
+    which may have had another port, go."""
+    added = PRACTICE_SHOP.sub(" ", allowed)
+    return " ".join(dict.fromkeys([*added.split(), f"127.0.0.1:{practice_port}", f"localhost:{practice_port}"]))
 
 
 def number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

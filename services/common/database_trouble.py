@@ -46,7 +46,11 @@ def named(error: DBAPIError) -> DatabaseTrouble | None:
     if "database is locked" in said:
         return DatabaseTrouble("The database is busy.", "Try again in a minute.", "The database is busy")
     if error.connection_invalidated or "unable to open" in said or "disk i/o error" in said or _cannot_connect(error, state):
-        return DatabaseTrouble("The database does not answer.", "Start it, or check DATABASE_URL.", "The database is away")
+        return DatabaseTrouble(
+            "The database does not answer.",
+            "Try again in a minute. If it lasts, ask the person who runs Cartlink to start it.",
+            "The database is away",
+        )
     return None
 
 

@@ -242,7 +242,7 @@ FIXED_BY_A_PERSON = ("tls", "addon_missing", "moved", "too_old", "not_xcart", "a
 ELSEWHERE = ("moved", "not_xcart", "address_refused")
 """Those that another end point may fix."""
 NOT_THE_SHOP = (
-    "This is not a fault of the shop. Ask the operator of this Cartlink: its log says more, and `flask doctor` says what to fix."
+    "This is not a fault of the shop. Ask the person who runs Cartlink: its log says more, and `flask doctor` says what to fix."
 )
 
 

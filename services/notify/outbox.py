@@ -136,7 +136,7 @@ def _put_off_others() -> None:
 def _prepare_mail(delivery: Delivery) -> Callable[[], object] | None:
     """A function that sends the mail; None if its user is gone, disabled, or no longer gets mail."""
     if not notifications.mail_is_set_up():
-        raise NotDelivered("No mail server is set: SMTP_HOST is empty.")
+        raise NotDelivered("No mail server is set up. Ask the person who runs Cartlink to set one up.")
     user = db.session.get(User, delivery.user_id) if delivery.user_id is not None else None
     if user is None or (user.disabled_at is not None and delivery.about != "security"):
         return None

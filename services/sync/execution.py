@@ -146,7 +146,9 @@ def _end_failed(work: Work, kind: FlowKind, error: Exception) -> None:
         lifecycle.pause(lease, 1)
         return
     log.exception("run %s ended in an unexpected error", lease.run_id)
-    ours = AppError("Something went wrong inside Cartlink. It has been logged.", "Try again; if it lasts, ask the operator.")
+    ours = AppError(
+        "Something went wrong inside Cartlink. It has been logged.", "Try again; if it lasts, ask the person who runs Cartlink."
+    )
     lifecycle.finish(lease, Outcome.FAILED, ours)
     outcomes.record_own_trouble(lease, "internal", ours)
     raise error

@@ -39,7 +39,8 @@ def test_a_queue_that_is_away_keeps_the_run(added):
     for run in added.rows("runs", "list"):
         added.done("runs", "stop", str(run["id"]))
     assert added.refused("sync", "orders", "Practice") == (
-        "The queue does not answer. The run is saved and starts when the queue is back. Start the queue, or check REDIS_URL."
+        "The queue does not answer. The run is saved and starts when the queue is back. Try again in a minute. If it lasts, "
+        "ask the person who runs Cartlink to start the queue."
     )
     assert added.rows("runs", "list", "--state", "queued")[0]["kind"] == "orders"
     assert added.done("sync", "orders", "Practice", "--now").endswith("requests.\n")

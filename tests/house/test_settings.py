@@ -94,6 +94,15 @@ def test_settings_added_by_hand_are_kept(instance):
     assert loaded(instance).log_level == "DEBUG"
 
 
+def test_private_addresses_added_by_hand_are_kept(instance):
+    prepared(instance, PRACTICE_PORT="9001")
+    path = instance / "settings.env"
+    path.write_text(path.read_text().replace("ALLOW_PRIVATE_ENDPOINTS=", "ALLOW_PRIVATE_ENDPOINTS=192.168.1.5 shop.local:8443 "))
+    for _ in range(2):
+        prepared(instance, PRACTICE_PORT="9001")
+        assert loaded(instance).allow_private_endpoints == ("192.168.1.5", "shop.local:8443", "127.0.0.1:9001", "localhost:9001")
+
+
 @pytest.fixture
 def deep(tmp_path, monkeypatch) -> Iterator[Path]:
     """An instance folder whose socket path would be too long, and a short place for temporary files."""

@@ -337,7 +337,7 @@ def test_starttls_and_a_sign_in_and_a_certificate_nobody_vouches_for(app, mailbo
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
         mailer.send(server, mail)
         assert mailbox.signed_in == ["cartlink"] and len(mailbox.mails) == 1
-        with pytest.raises(NotDelivered, match="does not accept SMTP_USER") as refused:
+        with pytest.raises(NotDelivered, match="does not accept Cartlink’s user name") as refused:
             mailer.send(MailServer("127.0.0.1", port, "STARTTLS", "c@shop.example", "cartlink", "wrong"), mail)
         assert "wrong" not in str(refused.value)
         with pytest.raises(NotDelivered):
