@@ -30,6 +30,7 @@ from tests.faults import checks, connecting, convergence
 from tests.faults.browser import Browser
 from tests.faults.day import Failed, bounded
 from tests.faults.fleet import PARTS, Fleet, launched
+from tests.faults.program_acts import PROGRAM_WEIGHTS, ProgramActs
 from tests.faults.report import Result
 from tests.faults.storm_acts import SKUS, WEIGHTS, StormActs
 from tests.faults.watched import Watched
@@ -42,7 +43,10 @@ CONVERGE = 120
 LONGEST = 300
 
 
-class Storm(StormActs):
+ALL = {**WEIGHTS, **PROGRAM_WEIGHTS}
+
+
+class Storm(StormActs, ProgramActs):
     def __init__(self, fleet: Fleet, seed: str, number: int):
         self.fleet = fleet
         self.chance = random.Random(seed)
@@ -70,6 +74,7 @@ class Storm(StormActs):
                 self._place(shop)
             self._connect(generation)
         self.names = list(self.shops)
+        self._begin_program()
 
     # The frame
 
@@ -78,14 +83,16 @@ class Storm(StormActs):
         if self.chance.random() < BEGUN:
             self._wait_for_books()
         for _ in range(ACTS):
-            name = self.chance.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+            name = self.chance.choices(list(ALL), weights=list(ALL.values()))[0]
             self.say(name)
             self.events[name] += 1
             getattr(self, name)()
+            self.program_reads()
             time.sleep(self.chance.choice((0.0, 0.1, 0.3, 0.6)))
             self.fleet.supervise()
         self._settle()
         found = [each for name, shop in self.shops.items() for each in checks.traffic(name, shop, self.fronts[name])]
+        found += self._program_is_right()
         found += self.fleet.complaints()
         found += self.browser.complaints
         if found:
@@ -110,6 +117,7 @@ class Storm(StormActs):
         return set(db.session.scalars(gates)) == {"open"}
 
     def close(self) -> None:
+        self._end_program()
         for name, shop in self.shops.items():
             with suppress(AppError, DBAPIError, Failed):
                 self._surely(lambda name=name: lifecycle.remove_integration(self.ids[name], "test"))
