@@ -40,7 +40,7 @@ class Undo(Body):
 
 @operation(
     "GET", "/runs/<int:run_id>/undo", "Preview the undo of a stock update; 409 for a run that sent no quantities", scope="stock:read",
-    answers={200: UndoPreview},
+    answers={200: UndoPreview}, statuses=(409,),
 )  # fmt: skip
 def preview_undo(call: Call, run_id: int) -> UndoPreview:
     one_run(run_id)
