@@ -2,6 +2,7 @@
 
 from bench.frame import Line
 from bench.lines import (
+    api_list,
     due_runs,
     events,
     fairness,
@@ -35,6 +36,7 @@ LINES = (
     Line("worker_memory_50k", 40, worker_memory.measure, unit=" MiB", seconds=420),
     Line("list_page_ratio", 1.3, pages.measure_list),
     Line("toggle_ratio", 1.3, pages.measure_toggle),
+    Line("api_list_ratio", 1.3, api_list.measure),
     Line("door_ratio", 1.3, pages.measure_door),
     Line("page_weight_kb", 80, pages.measure_weight, unit=" kB"),
     Line("growth_order", 0.15, growth_orders.measure_download, seconds=420),

@@ -58,7 +58,7 @@ def test_names_are_unique_and_budgets_are_those_of_the_design():
     assert budgets["stock_push_speed"] == (20, True)
     assert budgets["worker_memory_50k"] == (40, False)
     assert budgets["page_weight_kb"] == (80, False)
-    assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == (1.3, False)
+    assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == budgets["api_list_ratio"] == (1.3, False)
     assert budgets["fairness_ratio"] == (2, False)
     assert {budget for name, (budget, _) in budgets.items() if name.startswith("growth_")} == {0.15, 1.1}
 
