@@ -26,6 +26,8 @@ T = TypeVar("T", bound=Struct)
 LARGEST = 2**63 - 1
 DEEPEST = 20
 UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
+"""msgspec takes 5.0 and 1e1 for whole numbers too."""
 WRONG_TYPE = re.compile(r"Expected `[^`]+`, got `[^`]+`")
 MOST_FAULTS = 100
 
@@ -93,6 +95,8 @@ def decode_query(query: str, kind: type[T]) -> T:
 def _parameter(text: str, hint: Any) -> Any:
     """A parameter's value. A parameter is left out, never null, and only numbers and booleans are written without quotes in JSON."""
     hint = _without_none(hint)
+    if _stripped(hint)[0] is int and not WHOLE.fullmatch(text):
+        raise msgspec.ValidationError("Expected `int`, got `str`")
     value = msgspec.convert(text, hint, strict=_stripped(hint)[0] not in (int, bool))
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy import Select, Text, cast, select
-from sqlalchemy.orm import selectinload
 
 from api.decoding import refuse_parameter
 from api.operations import Call, operation
@@ -257,7 +256,7 @@ def _matching(wanted: OrdersQuery) -> Select[Any]:
 
 def load_orders(ids: Sequence[int], with_customers: bool, expand: Sequence[str]) -> dict[int, Order]:
     """Orders with what is expanded, in as many statements as for one."""
-    rows = db.session.scalars(select(Row).where(Row.id.in_(ids)).options(selectinload(Row.lines), *queries.WITHOUT_PAYLOAD)).all()
+    rows = queries.rows_with_lines(ids)
     present = select(Integration.shop_id, Integration.id, Integration.name).where(Integration.removed_at.is_(None))
     names = {shop_id: (str(row_id), name) for shop_id, row_id, name in db.session.execute(present)}
     more: dict[str, dict[int, list[Any]]] = {"tags": dict(tags.of_orders(ids))}
@@ -271,25 +270,31 @@ def load_orders(ids: Sequence[int], with_customers: bool, expand: Sequence[str])
         more["write_backs"] = write_backs_of(ids, with_customers)
     return {
         row.id: _shown(
-            row, names.get(row.shop_id, (None, "")), with_customers, {name: found.get(row.id, []) for name, found in more.items()}
+            row,
+            lines,
+            names.get(row.shop_id, (None, "")),
+            with_customers,
+            {name: found.get(row.id, []) for name, found in more.items()},
         )
-        for row in rows
+        for row, lines in rows
     }
 
 
-def _shown(row: Row, integration: tuple[str | None, str], with_customers: bool, more: dict[str, Any]) -> Order:
-    values = queries.order_object(row, integration[1])
+def _shown(
+    row: Any, lines: Sequence[Any], integration: tuple[str | None, str], with_customers: bool, more: dict[str, Any]
+) -> Order:
+    values = queries.order_object(row, integration[1], lines)
     values |= {
         "id": str(row.id), "integration_id": integration[0], "placed_at": row.placed_at, "changed_at": row.changed_at,
-        "updated_at": row.updated_at, "cancel_unseen": row.cancel_unseen, "version": version_of(row),
-        "lines": [_line(line, shown, with_customers) for line, shown in zip(row.lines, values["lines"], strict=True)],
+        "updated_at": row.updated_at, "cancel_unseen": row.cancel_unseen, "version": version_of(row, lines),
+        "lines": [_line(line, shown, with_customers) for line, shown in zip(lines, values["lines"], strict=True)],
     }  # fmt: skip
     if not with_customers:
         values = {name: value for name, value in values.items() if name not in WITHOUT_CUSTOMER}
     return Order(**values, **more)
 
 
-def _line(line: OrderLine, values: dict[str, Any], with_options: bool) -> Line:
+def _line(line: Any, values: dict[str, Any], with_options: bool) -> Line:
     if not with_options:
         del values["options"]
     return Line(id=str(line.id), **values)

@@ -64,7 +64,9 @@ def bare_list(call: Call) -> Reply:
     wanted = [column for column in order if column.name not in ("raw", "digest", "surcharge_rows")]
     rows = connection.execute(select(*wanted).order_by(order.placed_at.desc(), order.id.desc()).limit(call.query.limit)).all()
     reserved = (
-        select(func.coalesce(func.sum(allocation.reserved), 0)).where(allocation.order_line_id == line.id).scalar_subquery()
+        select(func.coalesce(func.min(allocation.reserved // allocation.units), 0))
+        .where(allocation.order_line_id == line.id)
+        .scalar_subquery()
     )
     lines: dict[int, list[Any]] = {row.id: [] for row in rows}
     for each in connection.execute(

@@ -261,6 +261,8 @@ class TestDecoding:
             "limit=null",
             "since=0",
             "limit=1.5",
+            "limit=5.0",
+            "limit=1e1",
             "limit=%201",
         ):
             with pytest.raises(Problem):

@@ -18,6 +18,7 @@ from services.accounts import users
 from services.shipping import shipments
 from services.stock import items
 from tests.api.conftest import Program, problem, program
+from tests.api.test_openapi import make_undoable
 from tests.support.planted import WORD
 from tests.support.rows import make_integration, make_item, make_order
 from tests.support.signed_in import user_called
@@ -28,6 +29,7 @@ def reads(values: dict[str, Any]) -> list[str]:
     paths = [
         made.path.replace("<int:", "{").replace(">", "}").format(**values) for made in OPERATIONS.values() if made.method == "GET"
     ]
+    make_undoable(values["run_id"], values["listing_id"])
     expand = "?expand=changes,shipments,write_backs"
     return [*paths, "/orders" + expand, f"/orders/{values['order_id']}{expand}"]
 
