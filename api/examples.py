@@ -51,6 +51,7 @@ BODIES: dict[str, Any] = {
     },
     "approve_stock_import": {"add_unknown": False},
     "approve_stock_preview": {"run_id": "{run_id}"},
+    "change_listing": {"do_not_push": True},
     "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "{sku}", "units": 2}]},
     "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},
     "undo_stock_update": {"where": "both"},

@@ -14,6 +14,7 @@ from api.paging import ListQuery, Page, list_page
 from api.reply import Reply
 from api.resources.events import Position
 from api.shapes import Body, Id, row_id
+from errors import NotFound
 from extensions import db, one_transaction
 from models import EventDelivery as DeliveryRow
 from models import EventEndpoint as Row
@@ -207,7 +208,7 @@ def resume_event_endpoint(call: Call, endpoint_id: int) -> EventEndpoint:
 def test_event_endpoint(call: Call, endpoint_id: int) -> Reply:
     delivery_id = replays.send_test(endpoint_id, call.body.type)
     found = _load_deliveries([delivery_id])[delivery_id]
-    return Reply(found, 202, {"Location": f"/api/v1/deliveries?endpoint={endpoint_id}"})
+    return Reply(found, 202, {"Location": f"/api/v1/deliveries/{delivery_id}"})
 
 
 @operation(
@@ -236,11 +237,21 @@ def list_deliveries(call: Call) -> Reply:
 
 
 @operation(
+    "GET", "/deliveries/<int:delivery_id>", "Get a delivery with its attempts", scope="events:read", answers={200: Delivery}
+)
+def get_delivery(call: Call, delivery_id: int) -> Delivery:
+    found = _load_deliveries([delivery_id]).get(delivery_id)
+    if found is None:
+        raise NotFound("There is no such delivery.")
+    return found
+
+
+@operation(
     "POST", "/deliveries/<int:delivery_id>/retry", "Send one delivery once more", answers={202: Delivery}, **WRITE,
 )  # fmt: skip
 def retry_delivery(call: Call, delivery_id: int) -> Reply:
     replays.try_again(delivery_id)
-    return Reply(_load_deliveries([delivery_id])[delivery_id], 202, {"Location": "/api/v1/deliveries"})
+    return Reply(_load_deliveries([delivery_id])[delivery_id], 202, {"Location": f"/api/v1/deliveries/{delivery_id}"})
 
 
 def _one(endpoint_id: int) -> EventEndpoint:

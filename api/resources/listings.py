@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import selectinload
 
-from api.operations import Call, operation
+from api.operations import Call, matches, operation
 from api.paging import ListQuery, Page, list_page
 from api.reply import Reply
-from api.shapes import Id, Search, Sku, row_id
+from api.shapes import Body, Id, Search, Sku, row_id
 from errors import NotFound
-from extensions import db
+from extensions import db, one_transaction
+from jobs.schedule import start_due_runs
 from models import Integration, Link
 from models import Listing as Row
 from models.sku_key import sku_key
-from services.listings import stock_push
+from services.common.deadlocks import retry_on_deadlock
+from services.listings import manual_links, stock_push
 from services.stock import skus
 
 
@@ -31,7 +34,7 @@ class ListingLink(Struct):
 
 class Listing(Struct):
     """``quantity`` is the shop's when it was last read; ``offers`` what it should offer, null without a link. ``push_state`` is empty
-    where the last stock update was stored or none was needed."""
+    where the last stock update was stored or none was needed. ``version`` changes with ``do_not_push``."""
 
     id: str
     integration_id: str
@@ -49,6 +52,13 @@ class Listing(Struct):
     pushed_at: datetime | None
     seen_at: datetime
     drift: int | None
+    version: str
+
+
+class ListingChanges(Body):
+    """With ``do_not_push``, no quantities are sent to the listing."""
+
+    do_not_push: bool | UnsetType = UNSET
 
 
 class ListingsQuery(ListQuery, kw_only=True):
@@ -75,10 +85,41 @@ def list_listings(call: Call) -> Reply:
 
 @operation("GET", "/listings/<int:listing_id>", "Get a listing", scope="listings:read", answers={200: Listing})
 def get_listing(call: Call, listing_id: int) -> Listing:
+    return _one(listing_id)
+
+
+def _one(listing_id: int) -> Listing:
+    """Raises NotFound, also for a listing of a shop that was removed."""
     found = _load([listing_id]).get(listing_id)
     if found is None:
         raise NotFound("There is no such listing.")
     return found
+
+
+@operation(
+    "PATCH", "/listings/<int:listing_id>", "Switch the sending of quantities to a listing off or on", scope="listings:write", role="manager",
+    body=ListingChanges, answers={200: Listing}, conditional=True,
+)  # fmt: skip
+def change_listing(call: Call, listing_id: int) -> Reply:
+    _change(listing_id, call.body, call.actor)
+    return Reply(_one(listing_id), after=_start)
+
+
+@retry_on_deadlock
+def _change(listing_id: int, changes: ListingChanges, actor: str) -> None:
+    with one_transaction() as session:
+        _one(listing_id)
+        matches(version_of(session.get_one(Row, listing_id, populate_existing=True)))
+        if changes.do_not_push is not UNSET:
+            manual_links.set_do_not_push([listing_id], changes.do_not_push, actor)
+
+
+def version_of(row: Row) -> str:
+    return hashlib.sha256(f"{row.id} {row.do_not_push}".encode()).hexdigest()[:16]
+
+
+def _start() -> None:
+    start_due_runs()
 
 
 def _load(ids: Sequence[int]) -> dict[int, Listing]:
@@ -92,4 +133,5 @@ def _shown(row: Row, integration_id: int, name: str) -> Listing:
     return Listing(
         str(row.id), str(integration_id), name, row.external_id, row.kind, row.sku, row.name, row.quantity,
         stock_push.wanted_quantity(row), links, row.do_not_push, row.push_state, row.push_error, row.pushed_at, row.seen_at, row.drift,
+        version_of(row),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """A page of 100 orders over the API, against a bare route that answers with the same bytes.
 
 Both are asked by the same token through the same door (token, limits, rights, parameters, validator), in turn, request by request. The bare one
-runs four statements of its own on the tables and writes the answer's values out by hand; it knows no filters, cursors or expansions."""
+runs four statements on the tables and writes the answer's values out by hand; it knows no filters, cursors or expansions."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ def test_a_program_gets_events_pushed_and_sees_every_attempt(app):
         (delivery,) = erp.items(f"/deliveries?endpoint={endpoint}")
         (attempt,) = delivery["attempts"]
         assert (delivery["state"], attempt["status"], attempt["answer"]) == ("done", 204, "")
+        assert erp.get(f"/deliveries/{delivery['id']}") == delivery
         assert erp.post(f"/deliveries/{delivery['id']}/retry").status_code == 202
         assert [row["id"] for row in erp.items("/deliveries?state=waiting")] == [delivery["id"]]
 

@@ -98,6 +98,17 @@ def test_a_listing_is_linked_as_a_kit_and_parts_are_removed(erp: Program):
     problem(erp.post("/links", {"listing_id": "999999", "parts": [{"sku": "NUT"}]}), 404, "not_found")
 
 
+@pytest.mark.one_database
+def test_no_quantities_are_sent_to_a_listing_that_is_switched_off(erp: Program):
+    listing = make_listing(make_integration(), "CUP", 3, item=make_item("CUP", 10))
+    path = f"/listings/{listing.id}"
+    problem(with_version(erp, "PATCH", path, "x", json={"do_not_push": True}), 412, "version_mismatch")
+    changed = with_version(erp, "PATCH", path, json={"do_not_push": True})
+    assert (changed.status_code, changed.json["do_not_push"]) == (200, True)
+    assert with_version(erp, "PATCH", path, json={}).json == changed.json == erp.get(path)
+    problem(with_version(erp, "PATCH", "/listings/999999", "x", json={}), 404, "not_found")
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_an_integration_is_removed_and_says_what_is_open(erp: Program, keep: bool):
     shop = make_integration()
