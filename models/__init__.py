@@ -7,6 +7,7 @@ from models.draft import Draft
 from models.drift import Drift
 from models.event import Event, EventChange, EventObject, EventState
 from models.event_endpoint import EventAttempt, EventDelivery, EventEndpoint
+from models.file_preset import FilePreset
 from models.flow import Flow, FlowKind
 from models.idempotency_key import IdempotencyKey
 from models.incident import Incident, IncidentEvent, OrderRhythm
@@ -67,6 +68,7 @@ __all__ = [
     "Oversell",
     "Preference",
     "Carrier",
+    "FilePreset",
     "DailyReconciliation",
     "RunItem",
     "SalesOfDay",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import Model
@@ -145,7 +145,8 @@ class WriteBack(Model):
 
 class ShipmentFile(Model):
     """A file of tracking numbers that waits for a person to accept it. ``rows`` are as services/shipping/file_rows.py reads them,
-    ``read_as`` is the program whose export it was recognised as.
+    ``read_as`` is the program whose export it was recognised as, or the preset. ``asks`` is true until a person has assigned its columns;
+    ``columns`` are these with their options, and ``content`` is there to be read again until the file is accepted.
 
     ``wanted_at`` is when a person accepted it; a worker, claimed by lease like a run, then ships row after row: ``done`` counts the
     good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with number and reason.
@@ -158,6 +159,10 @@ class ShipmentFile(Model):
     actor: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     name: Mapped[str] = mapped_column(String(200), default="")
+    asks: Mapped[bool] = mapped_column(default=False, server_default=false())
+    columns: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
     read_as: Mapped[str] = mapped_column(String(100), default="", server_default="")
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     applied_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,8 +14,10 @@ from models.types import Moment, Units, utcnow
 
 
 class StockFile(Model):
-    """A CSV or a sheet of quantities on its way in: uploaded (its bytes wait for a worker), checked (its rows wait for a person to accept them),
-    wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. Claimed by lease like a run."""
+    """A file of quantities on its way in: columns (a person has to assign its columns), uploaded (its bytes wait for a worker), checked (its
+    rows wait for a person to accept them), wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. ``columns``
+    are those that a person has assigned, with their options; empty for our own headings, None until they are looked at. Claimed by lease
+    like a run."""
 
     __tablename__ = "stock_file"
 
@@ -25,6 +28,7 @@ class StockFile(Model):
     state: Mapped[str] = mapped_column(String(10), default="uploaded", index=True)
     add_unknown: Mapped[bool] = mapped_column(default=False)
     size: Mapped[int] = mapped_column(default=0)
+    columns: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)

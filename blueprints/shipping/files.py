@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
 from blueprints.downloads import download
 from blueprints.files import chosen_sheet, csv_file, uploaded
 from blueprints.htmx import fragment, go_to, wants_fragment
@@ -16,7 +18,7 @@ from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
 from jobs.shipment_files import enqueue_shipments
 from models import ShipmentFile
-from services.shipping import batches, customer_mails, files
+from services.shipping import assignment, batches, carriers, customer_mails, files
 from services.shipping.same_numbers import same_numbers
 
 bp = Blueprint("shipment_files", __name__, url_prefix="/orders/tracking-numbers")
@@ -32,15 +34,46 @@ def show_upload() -> str:
 def upload() -> str | tuple[str, int] | Response | AnyResponse:
     try:
         content, name = uploaded("file", files.MOST_BYTES)
-        file = files.read_file(content, name, current_actor(), sheet=chosen_sheet())
+        file = files.read_file(content, name, current_actor(), sheet=chosen_sheet(), ask=True)
     except InvalidInput as wrong:
         return render_template("shipping/upload.html", wrong=wrong), 422
-    return go_to(url_for(".show_file", file_id=file.id))
+    return go_to(url_for(".assign_columns" if file.asks else ".show_file", file_id=file.id))
+
+
+@bp.route("/<int:file_id>/columns", methods=["GET", "POST"])
+def assign_columns(file_id: int) -> Response | AnyResponse:
+    headings, rows = files.sample(file_id, ROWS)
+    file = files.get_file(file_id)
+    choice = _posted() if request.method == "POST" else _present(file, headings)
+    if not is_preview():
+        try:
+            files.assign(file_id, choice.chosen, choice.options, current_actor())
+        except InvalidInput as wrong:
+            choice = Choice(choice.chosen, choice.options, wrong)
+        else:
+            return go_to(url_for(".show_file", file_id=file_id))
+    shown = {"file": file, "carriers": carriers.list_carriers(), "preview": is_preview(), "form_url": request.path}
+    return column_page(
+        "shipping/columns.html", headings, assignment.FIELDS, choice, partial(assignment.sample, headings, rows), **shown
+    )
+
+
+def _present(file: ShipmentFile, headings: list[str]) -> Choice:
+    """What is assigned, or what fits best."""
+    kept = file.columns or {"columns": assignment.suggest(headings), "options": {"carrier": ""}}
+    return Choice({field.name: kept["columns"].get(field.name, "") for field in assignment.FIELDS}, kept["options"])
+
+
+def _posted() -> Choice:
+    return Choice(posted_columns(assignment.FIELDS), {"carrier": request.form.get("carrier", "").strip()})
 
 
 @bp.get("/<int:file_id>")
-def show_file(file_id: int) -> str | Response:
-    shown = _shown(files.get_file(file_id))
+def show_file(file_id: int) -> str | Response | AnyResponse:
+    file = files.get_file(file_id)
+    if file.asks:
+        return go_to(url_for(".assign_columns", file_id=file_id))
+    shown = _shown(file)
     if wants_fragment("shipment-file"):
         return fragment("shipping/_file.html", **shown)
     return render_template("shipping/file.html", **shown)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
 from blueprints.downloads import download
 from blueprints.files import chosen_sheet, csv_file, uploaded
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
-from services.stock import files
+from models import StockFile
+from services.stock import file_columns, file_quantities, file_rows, files
+from services.stock.file_quantities import Quantity
 
 FORM_BYTES = 64 * 1024
 """Bytes of the form around the file."""
@@ -38,11 +42,52 @@ def show_upload() -> str:
 def upload() -> tuple[str, int] | Response | AnyResponse:
     try:
         content, name = uploaded("file", files.MOST_BYTES)
-        file_id = files.upload(content, name, current_actor(), sheet=chosen_sheet())
+        file_id = files.upload(content, name, current_actor(), sheet=chosen_sheet(), ask=True)
     except InvalidInput as wrong:
         return render_template("stock/upload.html", wrong=wrong, files=files.list_files()), 422
     _enqueue(file_id)
-    return go_to(url_for(".show_file", file_id=file_id))
+    asks = files.get_file(file_id).state == "columns"
+    return go_to(url_for(".assign_columns" if asks else ".show_file", file_id=file_id))
+
+
+@bp.route("/<int:file_id>/columns", methods=["GET", "POST"])
+def assign_columns(file_id: int) -> Response | AnyResponse:
+    headings, rows = files.sample(file_id, ROWS)
+    file = files.get_file(file_id)
+    choice = _posted() if request.method == "POST" else _present(file, headings)
+    if not is_preview() and choice.wrong is None:
+        try:
+            files.assign(file_id, choice.chosen, choice.options, current_actor())
+        except InvalidInput as wrong:
+            choice = Choice(choice.chosen, choice.options, wrong)
+        else:
+            _enqueue(file_id)
+            return go_to(url_for(".show_file", file_id=file_id))
+    read = partial(file_columns.sample, headings, rows, most=file_rows.MOST)
+    return column_page(
+        "stock/columns.html", headings, file_columns.FIELDS, choice, read, file=file, preview=is_preview(), form_url=request.path
+    )
+
+
+def _present(file: StockFile, headings: list[str]) -> Choice:
+    """What is assigned, or what fits best."""
+    kept = file.columns or {"columns": file_columns.suggest(headings), "options": Quantity().kept()}
+    words = "\n".join(f"{word} = {number}" for word, number in kept["options"].get("words", {}).items())
+    return Choice(
+        {field.name: kept["columns"].get(field.name, "") for field in file_columns.FIELDS},
+        kept["options"] | {"words_text": words},
+    )
+
+
+def _posted() -> Choice:
+    form = request.form
+    options: dict[str, Any] = {name: form.get(name, "").strip() for name in ("decimal", "pack", "buffer", "cap")}
+    options |= {"pack": options["pack"] or "1", "words_text": form.get("words", "")}
+    try:
+        options["words"] = file_quantities.words_in(options["words_text"])
+    except InvalidInput as wrong:
+        return Choice(posted_columns(file_columns.FIELDS), options, wrong)
+    return Choice(posted_columns(file_columns.FIELDS), options)
 
 
 @bp.get("/<int:file_id>")

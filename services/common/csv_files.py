@@ -7,9 +7,9 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TextIO, cast
 
@@ -163,7 +163,14 @@ class _Raw(io.RawIOBase):
         return len(taken)
 
 
-Columns = dict[str, tuple[str, ...]] | Callable[[Sequence[str]], dict[str, tuple[str, ...]]]
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Columns that a person has assigned: the place of each by our names, the first is 0."""
+
+    places: dict[str, int]
+
+
+Columns = dict[str, tuple[str, ...]] | Callable[[Sequence[str]], dict[str, tuple[str, ...]]] | Assigned
 
 
 def read(
@@ -173,9 +180,9 @@ def read(
     headings they may carry, without regard to case; empty rows are passed over, and a heading may hold line breaks.
 
     Raises InvalidInput for missing or doubled columns, for rows that are longer than the headings, and for what is no table."""
-    records = source.records() if isinstance(source, Workbook) else _csv_records(source)
-    names = [" ".join(name.split()).casefold() for name in next(records, (0, []))[1]]
-    places = _places(names, columns if isinstance(columns, dict) else columns(names), required)
+    records = _records(source)
+    names = [name.casefold() for name in _named(next(records, (0, []))[1])]
+    places = _places(names, columns, required)
     if only_header:
         return
     for line, cells in records:
@@ -189,6 +196,24 @@ def read(
                 "Put a cell that holds a separator in quotes, or name every column.",
             )
         yield Row(line, {name: _plain(cells[place]) if place < len(cells) else "" for name, place in places.items()})
+
+
+def sample(source: Source, rows: int) -> tuple[list[str], list[list[str]]]:
+    """The headings of a file and the cells of its first rows, as many as the headings. Raises InvalidInput."""
+    records = _records(source)
+    names = _named(next(records, (0, []))[1])
+    filled = ([_plain(cell) for cell in cells] for _, cells in records if any(cell.strip() for cell in cells))
+    width = len(names)
+    return names, [[*cells[:width], *[""] * (width - len(cells))] for cells in islice(filled, rows)]
+
+
+def _records(source: Source) -> Iterator[tuple[int, list[str]]]:
+    return source.records() if isinstance(source, Workbook) else _csv_records(source)
+
+
+def _named(cells: Sequence[str]) -> list[str]:
+    """Headings without line breaks and further blanks."""
+    return [" ".join(name.split()) for name in cells]
 
 
 def _csv_records(text: TextIO) -> Iterator[tuple[int, list[str]]]:
@@ -307,7 +332,10 @@ def looks_like_date(cell: str) -> bool:
     return DATE.match(cell) is not None
 
 
-def _places(names: Sequence[str], columns: Mapping[str, Sequence[str]], required: Sequence[str]) -> dict[str, int]:
+def _places(names: Sequence[str], given: Columns, required: Sequence[str]) -> dict[str, int]:
+    if isinstance(given, Assigned):
+        return given.places
+    columns = given if isinstance(given, dict) else given(names)
     places: dict[str, int] = {}
     for name, headings in columns.items():
         found = [place for place, given in enumerate(names) if given in headings]
@@ -318,9 +346,9 @@ def _places(names: Sequence[str], columns: Mapping[str, Sequence[str]], required
     missing = [columns[name][0] for name in required if name not in places]
     if missing:
         plural = "columns" if len(missing) > 1 else "column"
-        given = ", ".join(name for name in names if name)[:200] or "nothing"
+        said = ", ".join(name for name in names if name)[:200] or "nothing"
         raise InvalidInput(
-            f"The file has no {plural} named {' and '.join(missing)}; its first line says: {given}.",
+            f"The file has no {plural} named {' and '.join(missing)}; its first line says: {said}.",
             f"Put {','.join(columns[name][0] for name in columns)} in its first line.",
         )
     return places

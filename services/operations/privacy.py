@@ -199,6 +199,9 @@ def _keep_digests(ids: Sequence[int]) -> None:
 
 
 def _erase_in_files(ids: set[int]) -> None:
+    """What is kept of files to be read again goes too: nobody knows whom they name."""
+    kept = update(ShipmentFile).where(ShipmentFile.content.is_not(None)).values(content=None)
+    db.session.execute(kept.execution_options(synchronize_session=False))
     for file in db.session.scalars(select(ShipmentFile).order_by(ShipmentFile.id)):
         if any(row["order_id"] in ids for row in file.rows):
             file.rows = [{**row, "tracking": ""} if row["order_id"] in ids else row for row in file.rows]

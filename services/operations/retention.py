@@ -177,7 +177,7 @@ def _forget_files(before: datetime, done: Forgotten, stopping: Stopping) -> None
     """Drop files that were never approved or refused; of the others delete what is left."""
     with writing() as session:
         session.execute(
-            update(StockFile).where(StockFile.state == "checked", StockFile.created_at < before)
+            update(StockFile).where(StockFile.state.in_(("checked", "columns")), StockFile.created_at < before)
             .values(state="dropped", finished_at=utcnow()).execution_options(synchronize_session=False)
         )  # fmt: skip
     over = StockFile.state.in_(("applied", "refused", "dropped"))

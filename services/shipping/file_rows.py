@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from errors import InvalidInput
@@ -17,7 +18,28 @@ STATE = "state"
 """The column of a known file that says whether a row is a shipment."""
 
 
-def read(source: csv_files.Source) -> tuple[str, list[dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Columns that a person has assigned, the carrier of rows that name none, and the name of the preset."""
+
+    columns: csv_files.Assigned
+    carrier: str = ""
+    name: str = ""
+
+
+def is_known(headings: Sequence[str]) -> bool:
+    """Whether a file with these headings is read without a question."""
+    folded = [heading.casefold() for heading in headings]
+    if recognise(folded) is not None:
+        return True
+    found = choose(folded)
+    columns = {name: sum(heading in words for heading in folded) for name, words in found.items()}
+    # A file that names no tracking number may have it under a word that nobody knows.
+    ours = all(any(heading in words for words in found.values()) for heading in folded)
+    return columns["number"] == 1 and (columns["tracking"] == 1 or (ours and not columns["tracking"]))
+
+
+def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[str, list[dict[str, Any]]]:
     """What the file was recognised as, empty for our own words, and its rows for ``ShipmentFile.rows``. Raises InvalidInput for a file that is
     wrong as a whole."""
     known: list[KnownFile] = []
@@ -31,17 +53,18 @@ def read(source: csv_files.Source) -> tuple[str, list[dict[str, Any]]]:
         chosen = {**choose(headings), OTHER: ("",), ELSE: ("",)}
         return chosen | {name: (heading,) for name, heading in found[1].items()}
 
+    chosen = assigned.columns if assigned else columns
     rows: list[dict[str, Any]] = []
     names = carriers.read_names()
-    for row in csv_files.read(source, columns, ("number",)):
+    for row in csv_files.read(source, chosen, ("number",)):
         if len(rows) >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
         kept = _row(row, known[0] if known else None)
-        kept["carrier"] = names.name(kept["carrier"])
+        kept["carrier"] = names.name(kept["carrier"] or (assigned.carrier if assigned else ""))
         rows.append(kept)
     if not rows:
         raise InvalidInput("The file has no rows.", "Give it one row for each parcel.")
-    return known[0].name if known else "", rows
+    return assigned.name if assigned else known[0].name if known else "", rows
 
 
 def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:

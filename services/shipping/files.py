@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,12 +16,16 @@ from models.types import utcnow
 from services.common import csv_files, whole_numbers
 from services.common.claims import Claim, Claimable
 from services.common.results import changed_rows
+from services.presets import presets
+from services.presets.columns import MOST_COLUMNS
 from services.security import audit
 from services.security.audit import About, record_change
-from services.shipping import file_check, file_rows, sheet, shipments, undo
+from services.shipping import assignment, file_check, file_rows, shipments, undo
+from services.shipping import sheet as review
 
 UPLOADED = audit.kind("shipment_file.uploaded", "Shipment file uploaded")
 ACCEPTED = audit.kind("shipment_file.accepted", "Shipment file accepted")
+ASSIGNED = audit.kind("shipment_file.assigned", "Columns of a shipment file assigned")
 UNDONE = audit.kind("shipment_file.undone", "Undo of a shipment file started")
 FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120)
 MOST_BYTES = 1024 * 1024
@@ -29,21 +33,70 @@ MOST_UNPACKED = 8 * 1024 * 1024
 """Of a workbook: it is read while a person waits."""
 
 
-def read_file(content: bytes, name: str, actor: str, *, sheet: str = "") -> ShipmentFile:
-    """Read a file, or a sheet of it, and keep what each of its rows would do; nothing is shipped yet. Raises InvalidInput for what is
-    no such file."""
+def read_file(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bool = False) -> ShipmentFile:
+    """Read a file, or a sheet of it, and keep what each of its rows would do; nothing is shipped yet. With ``ask`` a person assigns the
+    columns of a file whose headings are not known. Raises InvalidInput for what is no such file."""
     if len(content) > MOST_BYTES:
         raise InvalidInput("The file is larger than 1 MB.", "Split it into several.")
-    source = csv_files.opened(lambda: [content], sheet=sheet, most=MOST_UNPACKED)[0]
-    read_as, rows = file_rows.read(source)
-    file_check.check(rows)
+    headings = csv_files.sample(_opened(content, sheet), 0)[0]
+    preset = presets.find_preset(assignment.KIND, headings)
+    asks = ask and preset is None and not file_rows.is_known(headings) and 1 < len(headings) <= MOST_COLUMNS
+    read_as = ""
+    rows: list[dict[str, Any]] = []
+    if not asks:
+        chosen = None if preset is None else _assignment(headings, preset.columns, preset.options, preset.name)
+        read_as, rows = file_rows.read(_opened(content, sheet), chosen)
+        file_check.check(rows)
     with writing() as session:
-        file = ShipmentFile(actor=actor, name=name[:200], rows=rows, read_as=read_as)
+        file = ShipmentFile(
+            actor=actor, name=name[:200], rows=rows, read_as=read_as, asks=asks, content=content, sheet=sheet[:100],
+            columns=None if preset is None else {"columns": preset.columns, "options": preset.options},
+        )  # fmt: skip
         session.add(file)
         session.flush()
         file_id = file.id
         record_change(UPLOADED, About(file_id, file.name), {"rows": (None, len(rows))}, actor)
     return get_file(file_id)
+
+
+def assign(file_id: int, columns: Mapping[str, str], options: Mapping[str, Any], actor: str) -> None:
+    """Read a file again with the columns that a person has assigned, and remember them for files with these headings. Raises NotFound,
+    InvalidInput for columns that cannot be used, or Conflict for a file that was accepted."""
+    headings = sample(file_id, 0)[0]
+    options = assignment.check_preset(headings, columns, options)
+    file = get_file(file_id)
+    rows = file_rows.read(_opened(file.content or b"", file.sheet), _assignment(headings, columns, options, ""))[1]
+    file_check.check(rows)
+    name = file.name
+    with writing() as session:
+        changed = session.execute(
+            update(ShipmentFile)
+            .where(ShipmentFile.id == file_id, ShipmentFile.wanted_at.is_(None))
+            .values(rows=rows, asks=False, columns={"columns": dict(columns), "options": options}, read_as="")
+            .execution_options(synchronize_session=False)
+        )
+        if changed_rows(changed) != 1:
+            raise Conflict("That file has been shipped already.", "Its orders show their shipments.")
+        record_change(ASSIGNED, About(file_id, name), {"rows": (None, len(rows))}, actor)
+    presets.remember(assignment.KIND, headings, columns, options, name=name, actor=actor)
+
+
+def sample(file_id: int, rows: int) -> tuple[list[str], list[list[str]]]:
+    """The headings of a file that is not accepted yet, and the cells of its first rows. Raises NotFound, or Conflict."""
+    file = get_file(file_id)
+    if file.content is None or file.wanted_at is not None:
+        raise Conflict("The columns of that file cannot be changed any more.", "Choose the file again.")
+    return csv_files.sample(_opened(file.content, file.sheet), rows)
+
+
+def _opened(content: bytes, sheet: str) -> csv_files.Source:
+    return csv_files.opened(lambda: [content], sheet=sheet, most=MOST_UNPACKED)[0]
+
+
+def _assignment(
+    headings: Sequence[str], columns: Mapping[str, str], options: Mapping[str, Any], name: str
+) -> file_rows.Assignment:  # fmt: skip
+    return file_rows.Assignment(assignment.columns_of(headings, columns), str(options.get("carrier") or ""), name)
 
 
 def get_file(file_id: int) -> ShipmentFile:
@@ -63,11 +116,12 @@ def of_batch(name: str) -> int | None:
 def accept(file_id: int) -> None:
     """Accept a file: a worker ships its good rows. Raises Conflict for one that was accepted already,
     NotFound for one that is gone."""
+    waits = (ShipmentFile.wanted_at.is_(None), ShipmentFile.applied_at.is_(None), ShipmentFile.asks.is_(False))
     with writing() as session:
         accepted = session.execute(
             update(ShipmentFile)
-            .where(ShipmentFile.id == file_id, ShipmentFile.wanted_at.is_(None), ShipmentFile.applied_at.is_(None))
-            .values(wanted_at=utcnow())
+            .where(ShipmentFile.id == file_id, *waits)
+            .values(wanted_at=utcnow(), content=None)
             .execution_options(synchronize_session=False)
         )
         if changed_rows(accepted) != 1:
@@ -114,9 +168,9 @@ def is_at_work(file: ShipmentFile) -> bool:
     return ships or (file.undo_wanted_at is not None and file.undone_at is None)
 
 
-def notes_of(rows: Sequence[dict[str, Any]]) -> list[sheet.ShopNote]:
+def notes_of(rows: Sequence[dict[str, Any]]) -> list[review.ShopNote]:
     """What the shops of good rows will be sent."""
-    return sheet.notes_of({row["order_id"] for row in rows})
+    return review.notes_of({row["order_id"] for row in rows})
 
 
 def due_files() -> list[int]:

@@ -17,10 +17,8 @@ from models.sku_key import LONGEST, sku_key, tidy
 from services.common import csv_files, whole_numbers
 from services.common.workbooks import Workbook
 from services.stock import skus
+from services.stock.file_columns import OWN, Plan
 
-COLUMNS = {
-    "sku": ("sku", "item", "stock item"), "quantity": ("quantity", "qty", "on hand", "on_hand", "stock", "amount"),
-}  # fmt: skip
 MOST = 2_147_483_647
 """The largest quantity that a shop can store (X-Cart 5.4 and 5.5, observed: greater ones become this)."""
 MOST_ROWS = 500_000
@@ -52,19 +50,17 @@ class _Ahead:
         return self.text.readline(size)
 
 
-def check_start(source: csv_files.Source) -> None:
-    """Refuse at once what cannot be a file of quantities: a table without the columns. Raises InvalidInput."""
-    ahead = _Ahead(source) if not isinstance(source, Workbook) else None
-    if ahead is None or not ahead.is_json:
-        csv_files.check_header(source if ahead is None else cast(TextIO, ahead), COLUMNS, ("sku", "quantity"))
+def is_json_lines(source: csv_files.Source) -> bool:
+    """Whether a file is JSON lines and not a table. Its first line is read."""
+    return not isinstance(source, Workbook) and _Ahead(source).is_json
 
 
-def _given(source: csv_files.Source) -> Iterator[_Given]:
+def _given(source: csv_files.Source, plan: Plan) -> Iterator[_Given]:
     ahead = _Ahead(source) if not isinstance(source, Workbook) else None
     if ahead is not None and ahead.is_json:
         yield from _json_lines(ahead)
         return
-    for row in csv_files.read(source if ahead is None else cast(TextIO, ahead), COLUMNS, ("sku", "quantity")):
+    for row in csv_files.read(source if ahead is None else cast(TextIO, ahead), plan.columns, ("sku", "quantity")):
         yield _Given(row.line, row.cells["sku"], row.cells["quantity"])
 
 
@@ -90,17 +86,18 @@ def _json_line(number: int, line: str) -> _Given:
     return _Given(number, sku, str(quantity), typed=True)
 
 
-def read(text: csv_files.Source) -> Iterator[dict[str, Any]]:
+def read(text: csv_files.Source, plan: Plan = OWN) -> Iterator[dict[str, Any]]:
     """The rows of what ``csv_files.opened`` gives as columns of models.StockFileRow, each with what is wrong with it as ``problem``.
     Raises InvalidInput for a file that is wrong as a whole."""
     seen: dict[str, int] = {}
     with reading():
         alike = {sku_key(group[0]): group for group in skus.alike()}
         zeros = _with_zeros()
-    for number, row in enumerate(_given(text)):
+    for number, row in enumerate(_given(text, plan)):
         if number >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
-        sku, quantity = tidy(row.sku), whole_numbers.parse(row.quantity, MOST)
+        parse = whole_numbers.parse if row.typed else plan.quantity
+        sku, quantity = tidy(row.sku), parse(row.quantity, MOST)
         key = sku_key(sku)
         name = sku if key in alike else key
         problem = row.problem
@@ -116,6 +113,8 @@ def read(text: csv_files.Source) -> Iterator[dict[str, Any]]:
             problem = f"{sku} could be {' or '.join(alike[key])}: give it exactly as the stock item has it"
         elif name in seen:
             problem = f"{sku} is in line {seen[name]} already"
+        elif not row.quantity:
+            problem = f"{sku}: no quantity"
         elif quantity is None:
             problem = f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST}"
         seen.setdefault(name, row.line)

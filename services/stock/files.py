@@ -4,32 +4,33 @@ applied at once when a person accepts it. Web and worker may be different machin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
 from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, reading, writing
-from models import StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
+from models import StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
 from services.common import csv_files
 from services.common.batches import in_batches
 from services.common.claims import Claim, Claimable
 from services.common.deadlocks import retry_on_deadlock
 from services.common.results import changed_rows
+from services.common.workbooks import Workbook
+from services.presets import presets
 from services.security import audit
 from services.security.audit import About, Kind, record_change
-from services.stock import allocations, file_results, file_rows, ledger, skus
-from services.stock import items as stock_items
-from services.stock.waiting_lines import allocate_waiting, keys_waited_for
+from services.stock import file_apply, file_columns, file_rows, skus
 
 UPLOADED = audit.kind("stock_file.uploaded", "Stock file uploaded")
 ACCEPTED = audit.kind("stock_file.accepted", "Stock file accepted")
+ASSIGNED = audit.kind("stock_file.assigned", "Columns of a stock file assigned")
 DROPPED = audit.kind("stock_file.dropped", "Stock file discarded")
 MOST_BYTES = 16 * 1024 * 1024
 PART = 512 * 1024
@@ -54,18 +55,18 @@ class Imported:
     added: int
 
 
-def upload(content: bytes, name: str, actor: str, *, sheet: str = "") -> int:
-    """Keep a file for a worker to read; returns its id. ``sheet`` is the one that is read of a workbook, the first by default. Raises
-    InvalidInput for one that cannot be such a file at all."""
+def upload(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bool = False) -> int:
+    """Keep a file for a worker to read; returns its id. ``sheet`` is the one that is read of a workbook, the first by default. With ``ask``
+    a person assigns the columns of a file whose headings are not known. Raises InvalidInput for one that cannot be such a file at all."""
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
     # A wrong first line is reported at once, while the person waits; a worker reads the rows.
-    file_rows.check_start(csv_files.opened(lambda: [content], sheet=sheet)[0])
+    state, assigned = _begun(lambda: csv_files.opened(lambda: [content], sheet=sheet)[0], ask)
     with writing() as session:
-        open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "checked")))
+        open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "columns", "checked")))
         if (session.scalar(select(func.count()).where(*open_ones)) or 0) >= MOST_OPEN:
             raise InvalidInput(f"{MOST_OPEN} files of yours wait already.", "Import or discard some of them first.")
-        file = StockFile(name=name[:200], actor=actor, size=len(content), sheet=sheet[:100])
+        file = StockFile(name=name[:200], actor=actor, size=len(content), sheet=sheet[:100], state=state, columns=assigned)
         session.add(file)
         session.flush()
         parts = [
@@ -75,6 +76,22 @@ def upload(content: bytes, name: str, actor: str, *, sheet: str = "") -> int:
         session.execute(insert(StockFilePart.__table__), parts)
         record_change(UPLOADED, About(file.id, file.name), actor=actor)
         return file.id
+
+
+def _begun(opened: Callable[[], csv_files.Source], ask: bool) -> tuple[str, dict[str, Any] | None]:
+    """The state of a new file, with what is assigned to its columns; None where a worker has to look. Raises InvalidInput."""
+    source = opened()
+    if file_rows.is_json_lines(source):
+        return "uploaded", {}
+    if isinstance(source, Workbook) and source.size() > csv_files.HEADING_BYTES:
+        return "uploaded", None
+    try:
+        return "uploaded", file_columns.known(opened)
+    except InvalidInput as wrong:
+        if not ask:
+            raise
+        file_columns.refuse_narrow(csv_files.sample(opened(), 0)[0], wrong)
+        return "columns", None
 
 
 def get_file(file_id: int) -> StockFile:
@@ -102,16 +119,34 @@ def accept(file_id: int, add_unknown: bool) -> None:
 
 def drop(file_id: int) -> None:
     """Drop a file: its rows are deleted. Raises NotFound, or Conflict where it has been applied."""
-    _move(file_id, DROPPED, state="dropped", finished_at=utcnow())
-    with writing() as session:
-        session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
+    _move(file_id, DROPPED, ("checked", "columns"), state="dropped", finished_at=utcnow())
+    with writing():
+        _forget_content(file_id)
 
 
-def _move(file_id: int, what: Kind, **values: Any) -> None:
-    """Take a checked file on."""
+def assign(file_id: int, columns: Mapping[str, str], options: Mapping[str, Any], actor: str) -> None:
+    """Assign the columns of a file, which a worker then reads, and remember them for files with these headings. Raises NotFound,
+    InvalidInput for columns that cannot be used, or Conflict where the file does not wait for that."""
+    headings = sample(file_id, 0)[0]
+    options = file_columns.check_preset(headings, columns, options)
+    kept = {"columns": dict(columns), "options": options}
+    _move(file_id, ASSIGNED, ("checked", "columns"), state="uploaded", columns=kept, done=0, wrong=0, problems=[])
+    presets.remember(file_columns.KIND, headings, columns, options, name=get_file(file_id).name, actor=actor)
+
+
+def sample(file_id: int, rows: int) -> tuple[list[str], list[list[str]]]:
+    """The headings of a file that is not applied yet, and the cells of its first rows. Raises NotFound, InvalidInput or Conflict."""
+    sheet = get_file(file_id).sheet
+    if next(_pieces(file_id), None) is None:
+        raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
+    return csv_files.sample(csv_files.opened(partial(_pieces, file_id), sheet=sheet)[0], rows)
+
+
+def _move(file_id: int, what: Kind, was: Sequence[str] = ("checked",), **values: Any) -> None:
+    """Take a file on that is in one of these states."""
     with writing() as session:
         moved = session.execute(
-            update(StockFile).where(StockFile.id == file_id, StockFile.state == "checked").values(**values)
+            update(StockFile).where(StockFile.id == file_id, StockFile.state.in_(was)).values(**values)
             .execution_options(synchronize_session=False)
         )  # fmt: skip
         if changed_rows(moved) != 1:
@@ -136,7 +171,7 @@ def work(file_id: int) -> None:
         if state == "uploaded":
             _stage(claim)
         else:
-            _apply(claim)
+            file_apply.apply(claim)
     except LeaseLost:
         return
     except AppError as wrong:
@@ -158,6 +193,11 @@ def import_now(content: bytes, name: str, actor: str, *, add_unknown: bool = Fal
     Conflict if a worker has taken the file over and does not get to its end; it may still apply the file."""
     file_id = upload(content, name, actor, sheet=sheet)
     file = _worked_on(file_id)
+    if file.state == "columns":
+        drop(file_id)
+        raise InvalidInput(
+            "The columns of the file are not known.", "Import it once on the page Import stock and assign them there."
+        )
     if file.unknown and not add_unknown:
         with reading():
             unknown = [row.sku for row in preview_rows(file_id, unknown=True, limit=MOST_NAMED)]
@@ -205,11 +245,18 @@ def _stage(claim: Claim) -> None:
         claim.hold(done=0, total=0)
         session.execute(delete(StockFileRow).where(StockFileRow.file_id == file_id))
     with reading():
-        sheet = get_file(file_id).sheet
-    text, total = csv_files.opened(partial(_pieces, file_id), sheet=sheet)
+        file = get_file(file_id)
+        sheet, assigned = file.sheet, file.columns
+    if assigned is None:
+        assigned = _looked_up(claim, lambda: csv_files.opened(partial(_pieces, file_id), sheet=sheet)[0])
+        if assigned is None:
+            return
+    source, total = csv_files.opened(partial(_pieces, file_id), sheet=sheet)
+    plan = file_columns.plan(csv_files.sample(source, 0)[0], assigned) if assigned else file_columns.OWN
+    text = csv_files.opened(partial(_pieces, file_id), sheet=sheet)[0] if assigned else source
     problems: list[str] = []
     wrong = done = 0
-    for chunk in _chunks(file_rows.read(text)):
+    for chunk in _chunks(file_rows.read(text, plan)):
         for row in chunk:
             if row["problem"]:
                 wrong += 1
@@ -229,6 +276,20 @@ def _stage(claim: Claim) -> None:
             _forget_content(file_id)
         return
     _match(claim)
+
+
+def _looked_up(claim: Claim, opened: Callable[[], csv_files.Source]) -> dict[str, Any] | None:
+    """What is assigned to the columns of a large workbook. None for headings that are not known: it then waits for a person."""
+    try:
+        assigned = file_columns.known(opened)
+    except InvalidInput as wrong:
+        file_columns.refuse_narrow(csv_files.sample(opened(), 0)[0], wrong)
+        with writing():
+            claim.end(state="columns")
+        return None
+    with writing():
+        claim.hold(columns=assigned)
+    return assigned
 
 
 def _pieces(file_id: int) -> Iterator[bytes]:
@@ -274,7 +335,6 @@ def _match(claim: Claim) -> None:
             state="checked", unknown=unknown, changed=changed, unchanged=whole - unknown - changed, total=whole,
             done=whole,
         )  # fmt: skip
-        session.execute(delete(StockFilePart).where(StockFilePart.file_id == file_id))
 
 
 def preview_rows(file_id: int, *, unknown: bool, limit: int = 200) -> list[Any]:
@@ -299,99 +359,3 @@ def _previewed(*columns: Any, file_id: int, unknown: bool) -> Select[*tuple[Any,
     row = StockFileRow
     known = row.stock_item_id.is_(None) if unknown else row.stock_item_id.is_not(None) & (row.before != row.quantity)
     return select(*columns).where(row.file_id == file_id, known).order_by(row.id)
-
-
-@retry_on_deadlock
-def _apply(claim: Claim) -> None:
-    """All rows in one transaction. An import sets what is on hand now, even if stock has moved since the preview."""
-    file_id = claim.row_id
-    file = get_file(file_id)
-    actor, add_unknown = file.actor, file.add_unknown
-    with writing() as session:
-        claim.hold()
-        file_results.note_before(file_id)
-        if add_unknown:
-            _add_unknown(file_id, actor)
-        given = select(StockFileRow.stock_item_id, StockFileRow.quantity).where(
-            StockFileRow.file_id == file_id, StockFileRow.stock_item_id.is_not(None)
-        )
-        wanted = {item_id: quantity for item_id, quantity in session.execute(given) if item_id is not None}
-        changed = _set_all(wanted, actor)
-        claim.end(
-            state="applied", changed=changed, unchanged=len(wanted) - changed, done=len(wanted), finished_at=utcnow(),
-        )  # fmt: skip
-
-
-def _add_unknown(file_id: int, actor: str) -> None:
-    row, now = StockFileRow, utcnow()
-    known = exists().where(skus.same_sku(StockItem, row))
-    unknown = select(row.sku, row.sku_key).where(row.file_id == file_id, row.stock_item_id.is_(None), ~known)
-    fresh = db.session.execute(unknown).all()
-    if fresh:
-        db.session.execute(
-            insert(StockItem.__table__),
-            [
-                {"sku": sku, "sku_key": key, "name": "", "on_hand": 0, "reserved": 0, "buffer": 0, "updated_at": now}
-                for sku, key in fresh
-            ],
-        )
-        ledger.request_linking([sku for sku, _ in fresh])
-    found = select(StockItem.id).where(skus.same_sku(StockItem, row)).limit(1).scalar_subquery()
-    db.session.execute(
-        update(row).where(row.file_id == file_id, row.stock_item_id.is_(None)).values(stock_item_id=found)
-        .execution_options(synchronize_session=False)
-    )  # fmt: skip
-    for chunk in _slices(sorted(keys_waited_for(key for _, key in fresh))):
-        items = ledger.load_items(db.session.scalars(select(StockItem.id).where(StockItem.sku_key.in_(chunk))))
-        allocate_waiting(items.values(), actor=actor)
-
-
-def _set_all(wanted: dict[int, int], actor: str) -> int:
-    """Set on hand of many stock items; returns how many changed. Most are plain numbers and go in bulk; where orders
-    reserve more than there is now, or lack something that has come, it is done one by one."""
-    ids = sorted(wanted)
-    lacking = set(allocations.lacking_items(ids))
-    plain: list[tuple[int, int]] = []
-    single: list[int] = []
-    for chunk in _slices(ids):
-        query = select(StockItem.id, StockItem.on_hand, StockItem.reserved).where(StockItem.id.in_(chunk)).order_by(StockItem.id)
-        for item_id, on_hand, reserved in db.session.execute(query.with_for_update()):
-            quantity = wanted[item_id]
-            if quantity == on_hand:
-                continue
-            if quantity < reserved or item_id in lacking:
-                single.append(item_id)
-            else:
-                plain.append((item_id, quantity - on_hand))
-    now = utcnow()
-    if plain:
-        db.session.connection().execute(
-            update(StockItem.__table__)
-            .where(StockItem.__table__.c.id == bindparam("item"))
-            .values(on_hand=StockItem.__table__.c.on_hand + bindparam("by"), updated_at=now),
-            [{"item": item_id, "by": by} for item_id, by in plain],
-        )
-        db.session.execute(
-            insert(StockEntry.__table__),
-            [
-                {
-                    "stock_item_id": item_id,
-                    "at": now,
-                    "actor": actor,
-                    "cause": "import",
-                    "on_hand_change": by,
-                    "reserved_change": 0,
-                    "note": "",
-                }
-                for item_id, by in plain
-            ],
-        )
-        ledger.request_push(item_id for item_id, _ in plain)
-    items = ledger.load_items(single)
-    stock_items.put_on_hand([(items[item_id], wanted[item_id]) for item_id in single], actor, "import")
-    return len(plain) + len(single)
-
-
-def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -30,6 +30,10 @@ from tests.support.rows import make_order
 from tests.support.signed_in import FreshClient, sign_in, user_called
 from tests.support.urls import example_values, page_rules
 
+PRESET = (
+    b'{"format": "cartlink-file-preset-1", "kind": "stock", "name": "ACME", "headings": ["a", "b"],'
+    b' "columns": {"sku": "a", "quantity": "b"}, "options": {}}'
+)
 PASSWORD = "a long enough password"
 ELSEWHERE = {
     "accounts.first_run": "tests/blueprints/test_sign_in.py", "accounts.sign_in": "tests/blueprints/test_sign_in.py",
@@ -39,6 +43,7 @@ ELSEWHERE = {
     "lookup.fetch_older": "tests/blueprints/test_acts.py", "order.replace": "tests/services/orders/test_ids_used_again.py",
     "order.keep": "tests/services/orders/test_ids_used_again.py", "run.undo_run": "tests/blueprints/test_acts.py",
     "stock_preview.approve": "tests/blueprints/test_acts.py", "shipment_files.undo_file": "tests/services/shipping/test_undo.py",
+    "shipment_files.assign_columns": "tests/blueprints/test_file_columns.py", "stock_files.assign_columns": "tests/blueprints/test_file_columns.py",
     "event_endpoints.resume_endpoint": "tests/blueprints/test_event_endpoints.py",
     "incidents.approve_deletions": "tests/services/orders/test_deletions.py",
     "incidents.mark_set_back_seen": "tests/services/orders/test_ids_used_again.py",
@@ -104,6 +109,7 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("account.end_session", {}, {"session_id": ids["session"]}), Act("account.change_password", {"current": PASSWORD, "password": "another long password"}),
         Act("carriers.add_carrier", {"name": "Ours", "aliases": "", "tracking_url": ""}), Act("carriers.edit_carrier", {"name": "Other"}, {"carrier_id": 1}),
         Act("carriers.remove_carrier", {}, {"carrier_id": 1}), Act("seller.change_seller", {"name": "We", "address": "", "footer": ""}),
+        Act("file_presets.rename_preset", {"name": "Other"}), Act("file_presets.remove_preset", {}), Act("file_presets.import_preset", {"content": PRESET}),
         Act("removal.remove_integration", {"reserved": "keep"}),
         Act("account.end_all_sessions", {}), Act("accounts.sign_out", {}),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from extensions import writing
 from models import (
     DailyReconciliation,
     Drift,
+    FilePreset,
     Integration,
     Lookup,
     Order,
@@ -119,7 +120,10 @@ def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: 
         lookup = Lookup(
             actor="user:owner", kind="find", asked={"number": "1001", "integration": None}, state="done", found={"answers": []}
         )
-        session.add_all([drift, stock_file, shipped, lookup])
+        preset = FilePreset(
+            kind="stock", name="A list", digest="x", headings=["a", "b"], columns={"sku": "a", "quantity": "b"}, options={}
+        )
+        session.add_all([drift, stock_file, shipped, lookup, preset])
         session.flush()
         session.add_all([
             StockFileRow(file_id=stock_file.id, line=2, sku="SKU", quantity=12, stock_item_id=item_id, before=10),
@@ -134,4 +138,5 @@ def _beside(listing_id: int, item_id: int, order_id: int, shop_id: int, run_id: 
             "stock_files.file_id": stock_file.id,
             "shipping.file_id": shipped.id,
             "lookup_id": lookup.id,
+            "preset_id": preset.id,
         }

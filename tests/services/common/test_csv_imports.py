@@ -17,7 +17,7 @@ from models import Order, Shipment, StockEntry, StockFile, StockFileRow, StockIt
 from models.types import utcnow
 from services.common import csv_files
 from services.shipping import files
-from services.stock import file_rows
+from services.stock import file_columns
 from services.stock import files as stock_files
 from tests.support.rows import make_integration, make_item, make_order
 
@@ -227,5 +227,5 @@ def test_text_is_read_piece_by_piece(app):
             yield piece
 
     text, lines = csv_files.opened(pieces)
-    rows = csv_files.read(text, file_rows.COLUMNS, ("sku", "quantity"))
+    rows = csv_files.read(text, file_columns.COLUMNS, ("sku", "quantity"))
     assert (next(rows).cells, lines) == ({"sku": "Käse", "quantity": "5"}, 2)

@@ -16,7 +16,7 @@ from models import Order, Shipment, StockItem
 from models.sku_key import sku_key
 from services.common import csv_files
 from services.shipping import files, shipments
-from services.stock import file_rows
+from services.stock import file_columns
 from services.stock import files as stock_files
 from tests.support.rows import import_stock, make_integration, make_item, make_order
 
@@ -65,7 +65,7 @@ def test_the_guard_is_undone_exactly_and_leaves_no_formula(words):
 def test_cells_are_read_as_they_were_written(words):
     text = "".join(csv_files.rows_out(("sku", "quantity"), [(word, 1) for word in words]))
     assert all(line.startswith('"') for line in text.removeprefix("\ufeff").splitlines() if line) or not words
-    rows = csv_files.read(csv_files.opened(lambda: [text.encode()])[0], file_rows.COLUMNS, ("sku", "quantity"))
+    rows = csv_files.read(csv_files.opened(lambda: [text.encode()])[0], file_columns.COLUMNS, ("sku", "quantity"))
     # ="0012" without a guard is how spreadsheets keep zeros; ours carries one.
     assert [row.cells["sku"] for row in rows] == words
 
