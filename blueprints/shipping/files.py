@@ -18,7 +18,7 @@ from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
 from jobs.shipment_files import enqueue_shipments
 from models import ShipmentFile
-from services.shipping import assignment, batches, carriers, customer_mails, files
+from services.shipping import assignment, batches, carriers, customer_mails, file_check, files
 from services.shipping.same_numbers import same_numbers
 
 bp = Blueprint("shipment_files", __name__, url_prefix="/orders/tracking-numbers")
@@ -84,7 +84,7 @@ def _shown(file: ShipmentFile) -> dict[str, Any]:
     good = [row for row in file.rows if not row["problem"]]
     places = ((row["tracking"], row["order_id"], f"line {row['line']}") for row in good)
     return {
-        "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "live": files.is_at_work(file),
+        "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "causes": file_check.causes(file.rows), "live": files.is_at_work(file),
         "shipped": None if file.applied_at is None else _shipped(file), "notes": [] if file.wanted_at else files.notes_of(good),
         "same": [] if file.wanted_at else same_numbers(places),
     }  # fmt: skip
@@ -109,7 +109,7 @@ def undo_file(file_id: int) -> Response | AnyResponse:
 def download_problems(file_id: int) -> Response:
     rows = [row for row in files.get_file(file_id).rows if row["problem"]]
     return csv_file(
-        "rows-with-problems.csv", ("number", "carrier", "tracking", "integration", "id", "line", "problem"),
+        "rows-with-problems.csv", ("number", "carrier", "tracking", "integration", "id", "line", "reason"),
         ((row["number"], row["carrier"], row["tracking"], row["shop"], row.get("id", ""), row["line"], row["problem"]) for row in rows),
     )  # fmt: skip
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,7 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from errors import InvalidInput
 from extensions import db, reading
-from models import Integration, Order
+from models import Integration, Order, Shipment
 from models.types import among
 from services.common import csv_files, whole_numbers
 from services.common.text import one_line
@@ -23,9 +26,10 @@ def check(rows: list[dict[str, Any]]) -> None:
     with reading():
         found = _orders([_named(row) for row in rows])
         taken: dict[int, list[dict[str, Any]]] = {}
+        parcels = _parcels({order.id for orders in found.values() for order, _ in orders})
         # A row without a tracking number says nothing that another row of its order does not say.
         for row in sorted(rows, key=lambda row: not row["tracking"]):
-            row["problem"] = _problem(row, found, taken)
+            row["problem"] = _problem(row, found, taken, parcels)
 
 
 MOST_ZEROS = 6
@@ -77,7 +81,21 @@ def _find(column: Any, texts: set[str], present: Found) -> None:
                 present[key].append((order, name))
 
 
-def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]]) -> str:
+Parcels = dict[int, set[str]]
+"""The tracking numbers of the shipments made here that are left, as they are compared, by order. Empty for one without a number."""
+
+
+def _parcels(order_ids: set[int]) -> Parcels:
+    present: Parcels = {}
+    query = select(Shipment.order_id, Shipment.tracking_number)
+    for start in range(0, len(order_ids), 500):
+        chunk = sorted(order_ids)[start : start + 500]
+        for order_id, number in db.session.execute(query.where(Shipment.order_id.in_(chunk), Shipment.voided_at.is_(None))):
+            present.setdefault(order_id, set()).add(shipments.bare(number))
+    return present
+
+
+def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]], parcels: Parcels) -> str:
     named = _named(row)
     shown = named.numbers[-1] if named.numbers else f"with the id {named.external_id}"
     if not named.numbers and not named.external_id:
@@ -117,9 +135,17 @@ def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, 
         row["tracking"] = one_line(row["tracking"], shipments.MOST_TRACKING, "tracking number", "tracking number")
     except InvalidInput as wrong:
         return wrong.message
-    if len(before) == 1:
-        return shipments.refusal(order)
-    return _another_parcel(row, before[:-1], shown)
+    present = parcels.get(order.id, set())
+    if row["tracking"] and shipments.bare(row["tracking"]) in present:
+        # Another row of the order may still be a new parcel.
+        before.pop()
+        return f"Order {shown} has a parcel with the tracking number {row['tracking']} already."
+    if len(before) > 1:
+        return _another_parcel(row, before[:-1], shown)
+    if row["tracking"] and present and shipments.takes_parcel(order):
+        row["parcel"] = True
+        return ""
+    return shipments.refusal(order)
 
 
 def _zeros_lost(named: order_numbers.Named, found: Found) -> str:
@@ -139,6 +165,20 @@ def _another_parcel(row: dict[str, Any], before: list[dict[str, Any]], shown: st
         return f"Order {shown} is in line {line} already."
     row["parcel"] = True
     return ""
+
+
+def causes(rows: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """The kinds of problems of rows with how many rows have each, the most frequent first: each problem without what only its own row says."""
+    return Counter(_cause(row) for row in rows if row["problem"]).most_common()
+
+
+def _cause(row: dict[str, Any]) -> str:
+    cause = re.sub(r"\b([Ll])ine \d+", r"\1ine …", row["problem"])
+    own = {str(row.get(name) or "") for name in ("number", "tracking", "carrier", "id", "other")}
+    for value in sorted((*own, *(value.lstrip("#") for value in own)), key=len, reverse=True):
+        if value:
+            cause = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", cause)
+    return cause
 
 
 def _several(shown: str, orders: list[tuple[Order, str]]) -> str:

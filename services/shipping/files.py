@@ -221,7 +221,7 @@ def _ship(file_id: int, claim: Claim) -> None:
         done += 1
         hold = partial(claim.hold, done=done)
         try:
-            act = partial(shipments.add_parcel, after=first[row["order_id"]]) if row.get("parcel") else shipments.ship
+            act = partial(shipments.add_parcel, after=first.get(row["order_id"], "")) if row.get("parcel") else shipments.ship
             together = shipments.Together(undo.WAIT, file.batch, hold)
             act(row["order_id"], actor, carrier=row["carrier"], tracking_number=row["tracking"], together=together)
         except LeaseLost:

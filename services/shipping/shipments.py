@@ -120,14 +120,30 @@ def _refuse_parcel(order: Order, tracking_number: str, after: str) -> None:
     """Raises Conflict."""
     if not any(line.shipped for line in order.lines):
         raise Conflict(f"Nothing of order {order.number} has been shipped.")
-    present = {number.casefold() for number in write_backs.tracking_numbers(order.id)}
-    if tracking_number.casefold() in present:
+    present = {bare(number) for number in write_backs.tracking_numbers(order.id)}
+    if bare(tracking_number) in present:
         raise Conflict(f"Order {order.number} has a parcel with the tracking number {tracking_number} already.")
-    if after and after.casefold() not in present:
+    if after and bare(after) not in present:
         raise Conflict(
             f"Order {order.number} was shipped without the parcel {after}, so the parcel {tracking_number} was not added.",
             "Look at the order's page, and ship what is missing there.",
         )
+
+
+def bare(tracking_number: str) -> str:
+    """A tracking number as it is compared: letter case and blanks do not count."""
+    return "".join(tracking_number.split()).casefold()
+
+
+def takes_parcel(order: Order) -> bool:
+    """Whether all of an order was shipped and one more parcel of it can be sent to the shop."""
+    whole = bool(order.lines) and all(line.shipped >= line.quantity for line in order.lines)
+    return (
+        whole
+        and any(line.shipped for line in order.lines)
+        and order.state != "cancelled"
+        and called_off.blocked(order.id) is None
+    )
 
 
 def ship_many(
