@@ -214,7 +214,7 @@ def test_a_viewer_learns_nothing_of_customers_by_searching_or_sorting(app: Flask
 def shown_orders(text: str) -> Iterator[str]:
     """The numbers of the orders in a list or its file, from first to last."""
     if "<html" in text:
-        yield from (item.text for item in elements(text, "a") if re.fullmatch(r"/orders/[0-9]+", item.get("href") or ""))
+        yield from (item.text for item in elements(text, "a") if re.fullmatch(r"/orders/[0-9]+(\?.*)?", item.get("href") or ""))
     else:
         yield from (row["number"] for row in csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
 

@@ -155,7 +155,7 @@ def test_everything_on_the_list_works_without_javascript(browser: Browser, page:
     integration_id = add_integration()
     context = browser.new_context(base_url=server, java_script_enabled=False, storage_state=page.context.storage_state())
     plain = context.new_page()
-    plain.goto("/")
+    plain.goto(LIST)
     plain.get_by_role("switch").click()
     expect(plain.get_by_role("switch")).not_to_be_checked()
     assert read_integration(integration_id).enabled is False
