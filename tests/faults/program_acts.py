@@ -74,6 +74,7 @@ class ProgramActs:
         )
         for order_id in self.chance.sample(ready, min(2, len(ready))):
             self.program.act(f"/orders/{order_id}/shipments", {"carrier": "DHL", "tracking_number": f"T{order_id}"})
+        self.story[-1] += f" {len(ready)} ready"
 
     def program_reads(self) -> None:
         with suppress(NoAnswer):

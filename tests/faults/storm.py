@@ -82,6 +82,9 @@ class Storm(StormActs, ProgramActs):
         """All of it; raises Failed."""
         if self.chance.random() < BEGUN:
             self._wait_for_books()
+        self.say("the program begins")
+        for act in (self.program_reads, self.program_ships, self.program_stock, self.change_mood):
+            act()
         for _ in range(ACTS):
             name = self.chance.choices(list(ALL), weights=list(ALL.values()))[0]
             self.say(name)
