@@ -50,7 +50,7 @@ def test_the_blocks_ship_an_order(shop: PracticeShop, app: Flask, environment_of
         do(integration_id, kind)
     if shutil.which("curl"):
         looked = subprocess.run(
-            ["bash", "-ec", block("bash")], env=environment_of_blocks, capture_output=True, text=True, timeout=60
+            ["bash", "-ec", block("bash")], env=environment_of_blocks, capture_output=True, text=True, timeout=180
         )
         assert looked.returncode == 0, looked.stdout + looked.stderr
         assert '"state":"ready"' in looked.stdout
@@ -59,7 +59,7 @@ def test_the_blocks_ship_an_order(shop: PracticeShop, app: Flask, environment_of
         command, env=environment_of_blocks, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as script:
         do_next_shipments()
-        said, _ = script.communicate(timeout=90)
+        said, _ = script.communicate(timeout=180)
     assert script.returncode == 0, said
     assert "is shipped with JJD000390007882823" in said and "the shop's update is done" in said
     db.session.rollback()

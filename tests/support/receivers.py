@@ -6,7 +6,6 @@ import email
 import ipaddress
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -119,13 +118,13 @@ class Received:
 
 @dataclass
 class Hook:
-    """A receiver of events. ``answers`` are statuses to be given in turn, then 204."""
+    """A receiver of events. ``answers`` are statuses to be given in turn, then 204; while ``open`` is not set, it gives none."""
 
     secret: str = ""
     calls: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     url: str = ""
-    slow: float = 0.0
+    open: threading.Event = field(default_factory=threading.Event)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
@@ -133,12 +132,13 @@ class Hook:
 @contextmanager
 def http_receiver() -> Iterator[Hook]:
     hook = Hook()
+    hook.open.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             hook.calls.append(Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            time.sleep(hook.slow)
+            hook.open.wait(60)
             status = hook.answers.pop(0) if hook.answers else 204
             self.send_response(status)
             if 300 <= status < 400:

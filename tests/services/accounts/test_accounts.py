@@ -95,7 +95,7 @@ class TestTheFirstOwner:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(90)
         assert sorted(ends) == ["made", "refused"]
         assert len(db.session.scalars(select(User)).all()) == 1
 
@@ -214,7 +214,7 @@ class TestUsers:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(90)
         db.session.rollback()
         assert len(db.session.scalars(select(User).where(User.disabled_at.is_(None))).all()) == 1
 

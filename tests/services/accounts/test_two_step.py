@@ -79,7 +79,7 @@ def test_a_code_passes_once_for_two_who_send_it_at_the_same_moment(app, ann, app
         monkeypatch.setattr(vault, "decrypt", decrypt)
         faster = Thread(target=meanwhile)
         faster.start()
-        faster.join(30)
+        faster.join(90)
         return decrypt(encrypted)
 
     monkeypatch.setattr(vault, "decrypt", late)

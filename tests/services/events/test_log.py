@@ -175,18 +175,18 @@ def test_an_event_of_a_transaction_that_commits_late_is_not_missed(app, database
         with app.app_context(), writing() as session:
             session.execute(update(StockItem).where(StockItem.id == first.id).values(on_hand=7))
             changed.set()
-            assert may_commit.wait(30)
+            assert may_commit.wait(90)
 
     first_id, second_id = first.id, second.id
     db.session.rollback()
     late = threading.Thread(target=write_late)
     late.start()
-    assert changed.wait(30)
+    assert changed.wait(90)
     with writing() as session:
         session.execute(update(StockItem).where(StockItem.id == second_id).values(on_hand=8))
     seen = follow(read_to)
     may_commit.set()
-    late.join(30)
+    late.join(90)
     seen += follow(int(seen[-1]["position"]))
     assert [event["object"]["id"] for event in seen] == [str(second_id), str(first_id)]
     assert [int(event["position"]) for event in seen] == [read_to + 1, read_to + 2]

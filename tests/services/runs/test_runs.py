@@ -68,7 +68,7 @@ def race(app, act, times: int = 8) -> list[object]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     return results
 
 

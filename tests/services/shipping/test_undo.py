@@ -88,7 +88,7 @@ def test_a_run_and_an_undo_at_the_same_moment_agree(shop, sold, app):
         thread = threading.Thread(target=take_back)
         thread.start()
         do(integration_id, "shipments")
-        thread.join(30)
+        thread.join(90)
         if answers == ["sent"]:
             assert (shipping(shop, there), fresh(order_id).state) == ("S", "shipped")
             break
@@ -112,7 +112,7 @@ def test_two_people_who_undo_at_the_same_moment_take_back_once(sold, app):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert sorted(map(str, answers)) == sorted([str(order_id), "refused", "refused"])
     assert levels("CUP") == (20, 2)
     books_balance()

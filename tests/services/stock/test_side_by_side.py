@@ -61,7 +61,7 @@ def test_stock_that_moves_while_a_listing_is_written_still_reaches_the_shop(app,
 
     event.listen(db.engine, "before_cursor_execute", look)
     do(integration_id, kind)
-    threads[0].join(20)
+    threads[0].join(90)
     do(integration_id, "stock")
     assert shop.store.amount(products(shop)["CUP"]) == 4
 

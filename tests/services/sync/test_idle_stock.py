@@ -84,7 +84,7 @@ def test_several_schedulers_start_each_due_run_once(app, shop):
 
     def start() -> None:
         with app.app_context():
-            gate.wait(30)
+            gate.wait(90)
             started.append(schedule.start_due_runs())
             db.session.remove()
 

@@ -197,7 +197,7 @@ def test_two_workers_share_what_is_due_and_a_dead_one_delays_it_by_minutes_only(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     assert sorted(map(len, claimed)) == [0, 0, 0, 1]
     assert poll() is None
     assert flow(integration_id).poll_due_at - utcnow() < timedelta(minutes=4)
