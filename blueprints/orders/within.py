@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from flask import request, url_for
 from werkzeug.datastructures import MultiDict
 
+from blueprints.actors import may_see_customers
 from blueprints.orders.forms import OrderFilter
 from services.orders.views import Wanted
 
@@ -31,6 +32,8 @@ class Within:
 def list_within() -> Within:
     """The list named by the request's argument ``list``."""
     given = request.values.get("list", "")
+    if not given:
+        return Within("", url_for("orders.list_orders"), Wanted(customers=may_see_customers()))
     form = OrderFilter(MultiDict(parse_qsl(given if len(given) <= MOST else "")))
     chosen = form.chosen()
     return Within(urlencode(chosen), url_for("orders.list_orders", **chosen), form.wanted())

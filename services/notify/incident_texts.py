@@ -327,11 +327,11 @@ def _paused(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _low(facts: Mapping[str, Any]) -> list[str]:
-    named = ", ".join(f"{sku} ({available} available, threshold {threshold})" for sku, available, threshold in facts["items"])
-    more = facts["count"] - len(facts["items"])
-    return [
-        f"{_count(facts['count'], 'stock item is', 'stock items are')} low: {named}{f' and {more} more' if more > 0 else ''}."
-    ]
+    items = facts.get("items", ())
+    named = ", ".join(f"{sku} ({available} available, threshold {threshold})" for sku, available, threshold in items)
+    more = facts["count"] - len(items)
+    listed = f": {named}{f' and {more} more' if more > 0 else ''}" if named else ""
+    return [f"{_count(facts['count'], 'stock item is', 'stock items are')} low{listed}."]
 
 
 _SENTENCES = {

@@ -127,7 +127,7 @@ def test_the_bell_counts_and_a_notification_is_read_by_opening_it(app, client):
 
 def test_a_person_chooses_notifications_and_where_they_go(app, client):
     page = client.get("/account/notifications").text
-    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 12
+    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 14
     assert "no mail server is set up" in page
     answer = client.post("/account/notifications", data={"email": "ann@shop.example", "mail": ["key"], "bell": ["key", "silence", "nonsense"]})  # fmt: skip
     assert answer.status_code == 303
