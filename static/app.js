@@ -1,5 +1,5 @@
 "use strict";
-// Pages work without this file. It adds optimistic switches, messages, and polls that pause in hidden tabs.
+// Pages work without this file. It adds optimistic switches, messages, and polls that pause in hidden tabs and behind dialogs.
 (() => {
   const year = 365 * 24 * 3600;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -156,7 +156,9 @@
     if (event.target.matches("[data-poll]")) event.detail.headers["X-Poll"] = "1";
   });
   listen("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+    // Behind an open dialog too: what it does may end what the page asks about, and that answer would take the place of its own.
+    const paused = document.hidden || document.querySelector("dialog[open]");
+    if (paused && event.target.matches("[data-poll]")) event.preventDefault();
   });
   // The main menu of narrow windows.
   const bar = document.getElementById("bar-menu");
