@@ -15,6 +15,8 @@ from models import Order
 from models.types import utcnow
 from services.accounts import list_views
 from services.common.paging import MOST_COUNTED
+from services.monitoring.low_stock import review
+from services.stock.low_stock import set_default
 from tests.blueprints.looks import assert_fits, assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_finished_run
@@ -58,6 +60,8 @@ def test_stock_items_listings_and_runs_are_counted_by_state_too(client):
     shop = make_integration()
     for sku, on_hand in (("LOW", 5), ("NONE", 0), ("MANY", 6)):
         make_item(sku, on_hand)
+    set_default(5, "user:ann")
+    review()
     assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "None available": "1"}
     make_listing(shop, "A", 1, item=make_item("A"))
     make_listing(shop, "B", 1)
