@@ -68,7 +68,10 @@ def _spec() -> Spec:
     if saved:
         kept = exports.get_saved(saved)
         return exports.make_spec(kept.by, kept.columns, with_customers=may_see_customers())
-    return exports.make_spec(request.values.get("by", ""), request.values.getlist("column"), with_customers=may_see_customers())
+    by, names = request.values.get("by", ""), request.values.getlist("column")
+    if request.method == "GET" and not names:
+        return exports.first_spec(by, with_customers=may_see_customers())
+    return exports.make_spec(by, names, with_customers=may_see_customers())
 
 
 def _placed() -> Placed:

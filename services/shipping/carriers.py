@@ -104,7 +104,9 @@ def save_carrier(carrier_id: int | None, name: str, aliases: Iterable[str], trac
             changes = {field: (getattr(carrier, field), value) for field, value in given.items()}
             for field, value in given.items():
                 setattr(carrier, field, value)
-            carrier.name_key, carrier.changed_by = key_of(name), actor
+            carrier.name_key = key_of(name)
+            if any(before != after for before, after in changes.values()):
+                carrier.changed_by = actor
             session.flush()
             record_change(SAVED, About(carrier.id, name), changes, actor)
             return carrier.id
