@@ -40,10 +40,12 @@ def change_seller(texts: dict[str, str], actor: str, *, logo: Image | None = Non
         seller = session.get(Seller, 1, with_for_update=True)
         if seller is None:
             seller = Seller(id=1, name="", address="", footer="", logo_type="", logo_digest="")
-            session.add(seller)
         digest = logo.digest if logo is not None else "" if remove_logo else seller.logo_digest
-        changes = {name: (getattr(seller, name), value) for name, value in given.items()}
-        record_change(CHANGED, About(1, given["name"]), {**changes, "logo": (seller.logo_digest, digest)}, actor)
+        changes = {name: (getattr(seller, name), value) for name, value in given.items()} | {"logo": (seller.logo_digest, digest)}
+        if all(before == after for before, after in changes.values()):
+            return
+        session.add(seller)
+        record_change(CHANGED, About(1, given["name"]), changes, actor)
         for name, value in given.items():
             setattr(seller, name, value)
         if logo is not None:

@@ -50,6 +50,8 @@ def set_default(threshold: int | None, actor: str) -> None:
     if threshold is not None:
         check_quantity(threshold)
     before = default_threshold()
+    if before == threshold:
+        return
     installation.change_setting(DEFAULT, threshold, actor)
     with writing() as session:
         record_change(DEFAULT_CHANGED, About(subject="Low stock"), {"threshold": (before, threshold)}, actor)
@@ -65,8 +67,9 @@ def set_threshold(item_id: int, threshold: int | None, actor: str) -> None:
         item = ledger.load_items([item_id]).get(item_id)
         if item is None:
             raise NotFound("There is no such stock item.")
-        record_change(THRESHOLD, About(item.id, item.sku), {"threshold": (item.low_at, threshold)}, actor)
-        item.low_at, item.updated_at = threshold, utcnow()
+        if item.low_at != threshold:
+            record_change(THRESHOLD, About(item.id, item.sku), {"threshold": (item.low_at, threshold)}, actor)
+            item.low_at, item.updated_at = threshold, utcnow()
 
 
 def is_low(item_available: int, low_at: int | None, default: int | None) -> bool:
