@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.operations import Operation
+from services.shops.kinds import list_kinds
 
 BASE = "/api/v1"
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the example of Standard Webhooks
+SIGNED_WITH = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The example of Standard Webhooks."""
 SAMPLES: Mapping[str, Any] = {"version": "5bc9f005cad10cc4"}
 ANY_ID = "17"
 QUERIES = {
@@ -39,15 +41,15 @@ BODIES: dict[str, Any] = {
     "adjust_stock_item": {"delta": -1, "reason": "broken", "reference": "RMA-7"},
     "change_stock_items": {"rows": [{"sku": "{sku}", "set": 30, "expected": 10}], "atomic": True},
     "create_event_endpoint": {
-        "name": "ERP", "url": "https://erp.example/events", "secret": SECRET, "types": ["order.created", "order.shipped"],
+        "name": "ERP", "url": "https://erp.example/events", "secret": SIGNED_WITH, "types": ["order.created", "order.shipped"],
     },
     "change_event_endpoint": {"types": ["order.created"]},
-    "rotate_event_endpoint_secret": {"secret": SECRET},
+    "rotate_event_endpoint_secret": {"secret": SIGNED_WITH},
     "resume_event_endpoint": {"replay": True},
     "test_event_endpoint": {"type": "test"},
     "replay_events": {"after": "0"},
     "create_integration": {
-        "kind": "xcart", "name": "Garden shop", "endpoint": "https://garden.example/", "api_key": "the key for reading and writing",
+        "kind": list_kinds()[0].kind, "name": "Garden shop", "endpoint": "https://garden.example/", "api_key": "the key for reading and writing",
     },
     "approve_stock_import": {"add_unknown": False},
     "approve_stock_preview": {"run_id": "{run_id}"},

@@ -15,6 +15,7 @@ from cli import (
     listings,
     order_exports,
     order_notes,
+    orders,
     privacy,
     retention,
     runs,
@@ -28,13 +29,13 @@ from cli import (
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
-__all__ = ["brings_keyring", "ends_commands", "register"]
+__all__ = ["brings_keyring", "ends_commands", "order_exports", "order_notes", "register"]
+# order_exports and order_notes add their commands to the group of orders.
 
 GROUPS = (
     integrations.group,
     sync.group,
-    order_notes.group,
-    order_exports.group,
+    orders.group,
     listings.group,
     stock.group,
     runs.group,

@@ -31,7 +31,7 @@ def show_export() -> str:
     return _page(by, names, name=kept.name if kept else "")
 
 
-@bp.route("/file", methods=["GET", "POST"])
+@bp.route("/file.csv", methods=["GET", "POST"])
 @download
 def download_export() -> Response:
     """With ``saved``, the columns saved under that id; otherwise those given as ``column``."""

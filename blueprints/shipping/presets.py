@@ -8,6 +8,7 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.downloads import download
 from blueprints.files import uploaded
 from blueprints.htmx import go_to, toast
 from errors import Conflict, InvalidInput
@@ -44,6 +45,7 @@ def remove_preset(preset_id: int) -> Response | AnyResponse:
 
 
 @bp.get("/<int:preset_id>/export.json")
+@download
 def export_preset(preset_id: int) -> Response:
     name = re.sub(r"[^A-Za-z0-9]+", "-", presets.get_preset(preset_id).name).strip("-") or "preset"
     response = make_response(presets.export(preset_id))

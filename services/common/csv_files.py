@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TextIO, cast
@@ -84,6 +85,8 @@ Source = TextIO | Workbook
 HEADING_BYTES = 4 * workbooks.MB
 """What a workbook may unpack to before its headings are known, while a person waits."""
 IN_MEMORY = 1024 * 1024
+unpacked = partial(SpooledTemporaryFile, IN_MEMORY)
+"""A file for a workbook, which the reader of its rows closes."""
 
 
 def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB) -> tuple[Source, int]:
@@ -92,7 +95,7 @@ def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB) -
     Raises InvalidInput for what is neither."""
     start = _start(pieces)
     if start.startswith(workbooks.START):
-        file = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+        file = cast(IO[bytes], unpacked())
         for piece in pieces():
             file.write(piece)
         return Workbook(file, sheet, most), 0
