@@ -45,8 +45,9 @@ class Quantity:
         found = DECIMAL.match(text)
         if found is not None:
             whole, mark, rest = found["whole"], found["mark"], found["rest"]
-            thousands = bool(GROUPS.match(text)) and self.decimal != mark
-            if thousands and not self.decimal and GROUPS.match(text)["mark"] == mark and text.count(mark) == 1:  # type: ignore[index]
+            groups = GROUPS.match(text)
+            thousands = groups is not None and self.decimal != mark
+            if groups is not None and not self.decimal and groups["mark"] == mark and text.count(mark) == 1:
                 return None  # 1.234 is 1,234 in one country and a little more than 1 in another.
             if not thousands:
                 if (self.decimal and mark != self.decimal) or rest.strip("0") or mark in whole:
