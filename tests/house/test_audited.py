@@ -89,6 +89,7 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("listings.link_listing", {"sku": ["SKU"], "units": ["2"]}),
         Act("stock.add_stock_item", {"sku": "ADDED", "on_hand": "3"}),
         Act("stock.change_item", {"on_hand": "12", "buffer": "1", "was": "10"}),
+        Act("stock.set_threshold", {"threshold": "3"}), Act("stock.set_default_threshold", {"threshold": "2"}),
         Act("stock_files.upload", {"content": b"sku,quantity\nSKU,9\n"}), Act("stock_files.accept", {"add_unknown": "no"}),
         Act("stock_files.drop", {}, {"file_id": ids["other stock file"]}),
         Act("shipment_files.upload", {"content": b"order,tracking\n1002,T\n"}), Act("shipment_files.accept", {}),
@@ -200,7 +201,8 @@ COMMANDS = (
     ("tokens", "create", "WMS", "--user", "Zoe", "--scope", "orders:read"), ("tokens", "rotate", "WMS"), ("tokens", "revoke", "WMS"),
     ("keys", "rotate"), ("privacy", "keep", "30"),
     ("integrations", "disable", "Shop"), ("integrations", "enable", "Shop"),
-    ("stock", "set", "SKU", "7"), ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
+    ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "SKU"),
+    ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
     ("orders", "undo-shipment", "1002"), ("orders", "mark-seen", "1004"), ("privacy", "erase", "1004", "--yes"),
     ("integrations", "remove", "Shop", "--yes"),
 )  # fmt: skip
