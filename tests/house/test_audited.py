@@ -201,7 +201,7 @@ COMMANDS = (
     ("tokens", "create", "WMS", "--user", "Zoe", "--scope", "orders:read"), ("tokens", "rotate", "WMS"), ("tokens", "revoke", "WMS"),
     ("keys", "rotate"), ("privacy", "keep", "30"),
     ("integrations", "disable", "Shop"), ("integrations", "enable", "Shop"),
-    ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "SKU"),
+    ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "--sku", "SKU"),
     ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
     ("orders", "undo-shipment", "1002"), ("orders", "mark-seen", "1004"), ("privacy", "erase", "1004", "--yes"),
     ("integrations", "remove", "Shop", "--yes"),
