@@ -18,6 +18,9 @@ from services.orders.seller import get_seller
 
 bp = Blueprint("printing", __name__, url_prefix="/orders/print")
 PARTS = {"": "Packing slips and pick list", "slips": "Packing slips", "pick": "Pick list"}
+KEPT = ("order", "back", "q", "shop", "state", "age", "tag", "sort")
+"""What of an address stays in its links: which orders, by their ids or by the filter of the list. Nothing else: some names
+would be arguments of url_for."""
 
 
 @bp.app_template_global()
@@ -42,7 +45,7 @@ def _document() -> Document:
 def render_document(document: Document, part: str, back: str) -> str:
     """``part`` is one of ``PARTS``."""
     part = part if part in PARTS else ""
-    given = {name: request.args.getlist(name) for name in request.args if name not in ("part", "page")}
+    given = {name: request.args.getlist(name) for name in KEPT if name in request.args}
     links = [(label, name == part, _here(given, part=name or None)) for name, label in PARTS.items()]
     return render_template(
         "orders/document.html", document=document, part=part, parts=links, seller=get_seller(), back=back, now=utcnow(),

@@ -56,7 +56,8 @@ class TestMany:
             session = open_session(shop, gate=gate)
             with pytest.raises(SwitchedOff):
                 list(session.many(Call("GET", f"/{place}") for place in range(50)))
-            assert len(shop.seen) == 5
+        # What was let out may have been broken off on its way.
+        assert session.requests == 5 and len(shop.seen) <= 5
 
 
 def test_no_more_requests_a_minute_than_allowed():

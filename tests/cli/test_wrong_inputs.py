@@ -255,7 +255,7 @@ def test_nothing_to_approve(commands):
         (b"sku,quantity\nA,1\nA,2\n", "Nothing was changed. Line 3: A is in line 2 already"),
         (b"sku,quantity\n,5\n", "Nothing was changed. Line 2: no SKU"),
         (b"sku,quantity\nA,5\nB,6\n", "The file names SKUs that are not stock items: B."),
-        (b"sku,quantity\nA\n", "Nothing was changed. Line 2: A: '' is not a whole number"),
+        (b"sku,quantity\nA\n", "Nothing was changed. Line 2: A: no quantity"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "That is no CSV file"),
         (b"PK\x03\x04\x14\x00\x06\x00sku,quantity\nA,1", "The workbook cannot be read"),
         ("sku,quantity\nÄ,1\n".encode("cp1252"), "not stock items: Ä."),

@@ -167,11 +167,11 @@ CLASSICS: tuple[Break, ...] = (
     ),
     broken(
         "a run is put on the queue before it is committed", "services/runs/lifecycle.py",
-        "            session.flush()\n            return run.id\n    except IntegrityError:",
+        "            session.flush()\n            record_change(STARTED",
         "            session.flush()\n            import jobs\n\n"
         '            run.enqueues, run.enqueued_at = 1, utcnow()\n'
         '            jobs.queue("sync").enqueue(jobs.RUN_JOB, kwargs={"run_id": run.id}, job_id=f"run-{run.id}-1")\n'
-        "            return run.id\n    except IntegrityError:",
+        "            record_change(STARTED",
         "tests/jobs/test_enqueueing.py",
     ),
 )  # fmt: skip
@@ -252,10 +252,10 @@ OLD_BEHAVIOUR: tuple[Break, ...] = (
     ),
     broken(
         "D4: the command has a second, laxer reader of stock files", "services/stock/files.py",
-        "    file_id = upload(content, name, actor)\n",
+        "    file_id = upload(content, name, actor, sheet=sheet)\n",
         "    import csv\n\n    rows = [(row['sku'].strip(), int(row['quantity'])) for row in csv.DictReader(content.decode().splitlines())]\n"
         "    content = ''.join(f'{sku},{count}\\n' for sku, count in [('sku', 'quantity'), *rows]).encode()\n"
-        "    file_id = upload(content, name, actor)\n",
+        "    file_id = upload(content, name, actor, sheet=sheet)\n",
         "tests/services/common/test_round_trip.py", days=False,
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 
 from extensions import db
@@ -65,6 +65,13 @@ def shipping(store: Store, order_id: int) -> str:
     return store.status("shipping", store.order(order_id).shipping_id).code
 
 
+def row_of(page: Page, number: int) -> Locator:
+    """The row of the garden's order with this number; the kitchen has one of the same number."""
+    return (
+        page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=str(number), exact=True)).filter(has_text="Garden")
+    )
+
+
 def test_a_sellers_day(page: Page, two_shops) -> None:
     one, two = two_shops
     orders, held = sell_yesterday(one.store, two.store)
@@ -98,10 +105,10 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     one.store.cancel_order(cancelled)
     execution.perform(lifecycle.start_run(first, "orders", "user:owner").id)
     page.goto("/orders?q=" + str(edited))
-    page.get_by_role("rowheader", name=f"{edited} Garden", exact=True).get_by_role("link").click()
+    row_of(page, edited).get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Changed in the shop")).to_be_visible()
     page.goto("/orders?state=cancel_unseen")
-    page.get_by_role("rowheader", name=f"{cancelled} Garden", exact=True).get_by_role("link").click()
+    row_of(page, cancelled).get_by_role("link").first.click()
     expect(page.get_by_text("The shop has cancelled this order.")).to_be_visible()
     page.get_by_role("button", name="Mark cancellation as seen").click()
     expect(page.get_by_text("The shop has cancelled this order.")).to_have_count(0)
@@ -127,6 +134,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     text += "".join(f"{number};DHL;T-{names[shop]}-{number};{names[shop]}\n" for shop, number in shipped)
     text += f"{cancelled + 1000};DHL;X;Garden\n"
     page.goto("/orders")
+    page.locator("#more summary").click()
     page.get_by_role("link", name="Import tracking numbers").click()
     page.get_by_label("CSV or Excel file").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": text.encode()})
     page.get_by_role("button", name="Preview").click()
@@ -157,7 +165,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     page.goto("/reports/reconciliation")
     expect(page.get_by_text("Equal")).to_have_count(2)
     page.goto("/reports")
-    expect(page.get_by_role("img", name="41 orders in 30 days")).to_be_visible()
+    expect(page.locator("dl.totals")).to_contain_text("41")
 
     # The stock is the same everywhere at the end, nothing was deleted, and nothing went wrong in the browser.
     db.session.rollback()

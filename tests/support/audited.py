@@ -17,6 +17,7 @@ BOOKKEEPING = {
     "shop",  # how far it was read, and the keys of its digests
     "user_session", "notification", "delivery", "draft", "lookup", "idempotency_key", "api_token",  # used, read, or asked
     "order_text", "order_text_config", "order_text_data", "order_text_idx", "order_text_docsize", "order_text_content",
+    "sync_run",  # what an act makes due; a run that a person starts is recorded
     "incident", "incident_event", "sales_of_day", "sales_of_sku", "setting", "preference", "tally", "user",
 }  # fmt: skip
 """Tables whose rows change beside an act, or by asking. What people change in some of them on purpose is recorded nevertheless, which the

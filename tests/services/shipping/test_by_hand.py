@@ -9,7 +9,7 @@ from extensions import db, writing
 from models import Integration, Order, Shop
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
-from services.orders import queries, views
+from services.orders import list_facts, queries, views
 from services.orders.views import Wanted
 from services.shipping import by_hand, outlook, shipments
 from tests.support.rows import change_flows, of_integration_and_flows
@@ -47,7 +47,7 @@ def test_the_run_and_the_list_say_it_until_a_person_has_entered_the_number(sold)
     shipments.ship(ids[1], "test")
     run = do(integration_id, "shipments")
     assert any("takes no tracking numbers" in warning and "T-1" not in warning for warning in run.warnings)
-    assert (_listed(), views.counts()["by_hand"]) == ([ids[0]], 1)
+    assert (_listed(), list_facts.counts()["by_hand"]) == ([ids[0]], 1)
     rows = [row for batch in queries.iter_orders(state="by_hand") for row in batch]
     assert [row["enter_by_hand"] for row in rows] == [True]
     page = views.order_page(ids[0], with_customers=True)
@@ -56,7 +56,7 @@ def test_the_run_and_the_list_say_it_until_a_person_has_entered_the_number(sold)
     assert views.order_page(ids[0], with_customers=False).by_hand == [""]
     db.session.rollback()
     assert (by_hand.mark_entered(ids, "user:ann"), by_hand.mark_entered(ids, "user:ann")) == (1, 0)
-    assert (_listed(), views.counts()["by_hand"]) == ([], 0)
+    assert (_listed(), list_facts.counts()["by_hand"]) == ([], 0)
 
 
 def test_a_number_that_the_shop_shows_by_now_needs_nobody(sold):

@@ -12,7 +12,7 @@ from models import Integration, Order, Shop, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
-from services.orders import views
+from services.orders import list_facts, views
 from services.orders.views import Wanted
 from services.shipping import called_off, shipments, write_backs
 from tests.support.shops import connect, do
@@ -66,7 +66,7 @@ def test_called_off_after_the_last_reading_nothing_is_sent_and_a_person_decides(
     assert (_writes(shop), shop.store.tracking(there)) == ([], [])
     assert not [mail for mail in shop.store.mails if mail["mail"] == "order shipped"]
     assert _states(order_id) == ["failed"] and called_off.blocked(order_id) is not None
-    assert _listed("cancel_unseen") == [order_id] and views.counts()["cancel_unseen"] == 1
+    assert _listed("cancel_unseen") == [order_id] and list_facts.counts()["cancel_unseen"] == 1
     page = views.order_page(order_id, with_customers=True)
     assert page.blocked is not None and not page.may_send_again
     with pytest.raises(Conflict, match="still shows order"):
