@@ -52,7 +52,7 @@ def rows(answer) -> list[dict[str, str]]:
 def test_a_row_for_each_order_has_address_contents_and_tracking(client, orders):
     page = client.get(f"{PAGE}?sort=oldest").text
     assert "2 orders." in words(element(page, "main").text)
-    found = rows(client.post(f"{PAGE}/file", data=form_data(page, "column")))
+    found = rows(client.post(f"{PAGE}/file.csv", data=form_data(page, "column")))
     assert [row["number"] for row in found] == ["1001", "1002"]
     first = found[0]
     assert (first["customer"], first["shipping_street"], first["shipping_country"]) == ("Ann Buyer", "1 High Street", "AT")
@@ -64,7 +64,7 @@ def test_a_row_for_each_order_has_address_contents_and_tracking(client, orders):
 def test_a_row_for_each_line_has_the_parcels_of_that_line(client, orders):
     page = client.get(f"{PAGE}?by=line&sort=oldest").text
     names = [column.name for column in export_columns.offered("line", with_customers=True)]
-    cup, plate, other = rows(client.post(f"{PAGE}/file", data=form_data(page, "column", column=names)))
+    cup, plate, other = rows(client.post(f"{PAGE}/file.csv", data=form_data(page, "column", column=names)))
     assert (cup["line"], cup["sku"], cup["options"], cup["quantity"], cup["tracking_numbers"]) == (
         "1",
         "CUP",
@@ -80,11 +80,11 @@ def test_a_row_for_each_line_has_the_parcels_of_that_line(client, orders):
 
 def test_only_the_filtered_orders_of_some_days_are_exported(client, orders):
     sent = {"by": "order", "column": ["number"]}
-    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "state": "ready"}))] == ["1002"]
-    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "until": "2026-11-01"}))] == ["1001"]
-    assert [row["number"] for row in rows(client.post(f"{PAGE}/file", data={**sent, "since": "2026-11-02"}))] == ["1002"]
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "state": "ready"}))] == ["1002"]
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "until": "2026-11-01"}))] == ["1001"]
+    assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "since": "2026-11-02"}))] == ["1002"]
     for wrong, said in (({"since": "soon"}, "no date"), ({"column": []}, "Select at least one column.")):
-        answer = client.post(f"{PAGE}/file", data={**sent, **wrong})
+        answer = client.post(f"{PAGE}/file.csv", data={**sent, **wrong})
         assert answer.status_code == 422 and said in answer.text
 
 
