@@ -23,6 +23,7 @@ from extensions import db, writing
 from jobs import runs as run_jobs
 from models import Integration, Order, OrderLine, SyncRun
 from models.types import utcnow
+from services.events import sequencer
 from services.orders import evaluation
 from tests.support.signed_in import sign_in
 
@@ -49,7 +50,7 @@ def measure_evaluation(place: Place) -> Measured:
 
 
 def measure_tick(place: Place) -> Measured:
-    return _figure(place, "tick", per="tick with an idle run of orders and one of stock")
+    return _figure(place, "tick", per="tick with an idle run of orders")
 
 
 def _figure(place: Place, name: str, **details: Any) -> Measured:
@@ -124,7 +125,8 @@ def _list(app: Flask, times: int) -> float:
 
 
 def _evaluate(integration_id: int, times: int) -> float:
-    order_id = db.session.scalar(select(Order.id).where(Order.state == "on_hold").order_by(Order.id.desc()).limit(1))
+    open_order = select(Order.id).where(Order.state.in_(("on_hold", "ready"))).order_by(Order.id.desc()).limit(1)
+    order_id = db.session.scalar(open_order)
 
     def evaluate() -> None:
         if evaluation.evaluate_again(integration_id, "bench", order_ids=[order_id]).orders != 1:
@@ -142,10 +144,12 @@ def _tick(integration_id: int, times: int) -> float:
         jobs.schedule.tick()
         queued = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued").order_by(SyncRun.id)).all()
         db.session.rollback()
-        if len(queued) != 2:
+        if len(queued) != 1:  # stock with nothing to send is moved on by the tick itself
             raise RuntimeError(f"The tick started {len(queued)} runs.")
         for run_id in queued:
             run_jobs.run(run_id)
 
+    while sequencer.give_positions():  # what filling has put into the log of events is work of other ticks
+        pass
     tick()
     return processor_seconds(tick, times)
