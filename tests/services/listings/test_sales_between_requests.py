@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from collections.abc import Callable
 
 import pytest
 
@@ -35,47 +35,48 @@ class SellingShop(PracticeShop):
         self.answers, self.sell_after = 0, number
 
 
-@pytest.mark.parametrize("generation", ("addon", "api"))
-@pytest.mark.sampled(2)
-def test_a_sale_at_any_moment_of_the_first_stock_run_is_counted_once(app, db, generation):
-    for number in count(1):
-        assert number < MOST_REQUESTS
+def sell_at_each_request(
+    generation: str, before: Callable[[int, str], None], during: Callable[[int], None], on_hand: int, there: int
+) -> int:
+    """Do the same again and again, with a sale at the first request of ``during``, then at the second, and so on. Each time ``on_hand`` is
+    what the books have afterwards and ``there`` what the shop shows. Returns the number of the first request that did not come any more."""
+    for number in range(1, MOST_REQUESTS):
         sku = f"CUP-{number}"
         with SellingShop(sku, generation) as shop:
             integration_id = connect(shop, sku)
+            before(integration_id, sku)
             shop.sell_at(number)
-            do(integration_id, "stock")
+            during(integration_id)
             answers = shop.answers
             shop.sell_at(0)
             do(integration_id, "orders")
             do(integration_id, "stock")
             if answers < number:
-                break
+                return number
             item = items.find_stock_item(sku)
-            assert (number, item.on_hand, item.reserved, shop.store.amount(shop.product)) == (number, 20, SOLD, 17)
-    assert number > 4
+            assert (number, item.on_hand, item.reserved, shop.store.amount(shop.product)) == (number, on_hand, SOLD, there)
+    raise AssertionError(f"{MOST_REQUESTS} requests were not enough.")
+
+
+@pytest.mark.parametrize("generation", ("addon", "api"))
+@pytest.mark.sampled(2)
+def test_a_sale_at_any_moment_of_the_first_stock_run_is_counted_once(app, db, generation):
+    def run(integration_id: int) -> None:
+        do(integration_id, "stock")
+
+    assert sell_at_each_request(generation, lambda integration_id, sku: None, run, 20, 17) > 4
 
 
 @pytest.mark.parametrize("generation", ("addon", "api"))
 @pytest.mark.sampled(2)
 def test_a_sale_at_any_moment_of_a_push_is_never_offered_again(app, db, generation):
-    for number in count(1):
-        assert number < MOST_REQUESTS
-        sku = f"CUP-{number}"
-        with SellingShop(sku, generation) as shop:
-            integration_id = connect(shop, sku)
+    def restock(integration_id: int, sku: str) -> None:
+        do(integration_id, "stock")
+        items.set_stock(sku, 30, "test")
+
+    def push(integration_id: int) -> None:
+        if do(integration_id, "stock").outcome == "waiting":
+            stock_push.approve(integration_id, "test")
             do(integration_id, "stock")
-            items.set_stock(sku, 30, "test")
-            shop.sell_at(number)
-            if do(integration_id, "stock").outcome == "waiting":
-                stock_push.approve(integration_id, "test")
-                do(integration_id, "stock")
-            answers = shop.answers
-            shop.sell_at(0)
-            do(integration_id, "orders")
-            do(integration_id, "stock")
-            if answers < number:
-                break
-            item = items.find_stock_item(sku)
-            assert (number, item.on_hand, item.reserved, shop.store.amount(shop.product)) == (number, 30, SOLD, 27)
-    assert number > 2
+
+    assert sell_at_each_request(generation, restock, push, 30, 27) > 2
