@@ -6,6 +6,7 @@ add a comment. One complete value between such noise is an answer. A page that m
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import msgspec
 from channels.pages import PHP_MESSAGE
 
 _BOM = b"\xef\xbb\xbf"
+_OTHER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+"""That of UTF-32 LE begins with that of UTF-16 LE, so it is looked for first."""
 _BLANK = b" \t\r\n\x0b\x0c\x00"
 _MOST = 16 * 1024 * 1024
 _MOST_VALUES = 400_000
@@ -45,7 +50,7 @@ class Found:
 
 def json_in(body: bytes) -> Found | None:
     """The JSON value that an answer is; None if it is something else, or holds more than one."""
-    core = body
+    core = _as_utf8(body)
     while core[:3] == _BOM or core[:1] in (b" ", b"\t", b"\r", b"\n"):
         core = core.removeprefix(_BOM).lstrip(_BLANK)
     core = core.rstrip(_BLANK)
@@ -54,6 +59,14 @@ def json_in(body: bytes) -> Found | None:
     if core == b"null" or (core[:1] == core[-1:] == b'"' and len(core) > 1):
         return Found(core, False)
     return _between(core)
+
+
+def _as_utf8(body: bytes) -> bytes:
+    """The same text in UTF-8, where its byte order mark says that it is in UTF-16 or UTF-32, as some proxies write it."""
+    for mark, encoding in _OTHER_MARKS:
+        if body.startswith(mark):
+            return body.decode(encoding, "replace").encode("utf-8", "replace")
+    return body
 
 
 def _is_whole(core: bytes) -> bool:

@@ -267,6 +267,9 @@ def test_what_is_read_between_noise_is_the_data(generation: str):
         b'\xef\xbb\xbf\n{"amount": 5}',
         (PHP_NOTICE * 3 + '{"amount": 5}').encode(),
         b'<!-- a --><!-- b -->{"amount": 5}<!-- c -->',
+        '\ufeff{"amount": 5}'.encode("utf-16-le"),
+        '\ufeff\n{"amount": 5}\r\n'.encode("utf-16-be"),
+        '{"amount": 5}'.encode("utf-32"),
     ):
         assert verdict(generation, "read", says(200, body))[2] == {"amount": 5}
 
