@@ -1,0 +1,118 @@
+"""When something that recurs is due: at intervals or at times of day in a time zone, and never during quiet hours. Pure: no clock is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from errors import InvalidInput
+
+LEAST_SECONDS, MOST_SECONDS = 300, 7 * 86400
+MOST_TIMES = 24
+TIME = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """Every ``seconds``, or at ``times`` of day where there are any. From ``quiet_from`` until ``quiet_until`` nothing is due; these hours
+    may include midnight. Times of day and quiet hours are those of ``zone``."""
+
+    seconds: int = 86400
+    times: tuple[time, ...] = ()
+    zone: str = "UTC"
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+
+def make_timetable(*, seconds: int | None, times: str, zone: str, quiet_from: str = "", quiet_until: str = "") -> Timetable:
+    """From what a person has typed: ``times`` like ``06:00, 18:30``; without them it is every ``seconds``. Raises InvalidInput, whose field
+    is the name of the parameter."""
+    if zone not in available_timezones():
+        raise InvalidInput(f"There is no time zone {zone[:50]!r}.", "Choose one like Europe/London.", field="zone")
+    found = tuple(sorted({_time(each, "times") for each in re.split(r"[,;\s]+", times) if each}))
+    if len(found) > MOST_TIMES:
+        raise InvalidInput(f"There are more than {MOST_TIMES} times.", "Choose an interval instead.", field="times")
+    if not found and (seconds is None or not LEAST_SECONDS <= seconds <= MOST_SECONDS):
+        raise InvalidInput("Enter an interval between 5 minutes and 7 days, or times of day.", field="seconds")
+    if bool(quiet_from.strip()) != bool(quiet_until.strip()):
+        missing = "quiet_until" if quiet_from.strip() else "quiet_from"
+        raise InvalidInput("Quiet hours need a beginning and an end.", "Enter both, or neither.", field=missing)
+    start, end = (
+        _time(each, name) if each.strip() else None for each, name in ((quiet_from, "quiet_from"), (quiet_until, "quiet_until"))
+    )
+    if start is not None and start == end:
+        raise InvalidInput(
+            "The quiet hours end when they begin.", "Enter another time, or leave both empty.", field="quiet_until"
+        )
+    made = Timetable(seconds or 86400, found, zone, start, end)
+    for each in found:
+        if _is_quiet(made, each):
+            raise InvalidInput(f"{each:%H:%M} is inside the quiet hours.", "Change one of them.", field="times")
+    return made
+
+
+def _time(text: str, field: str) -> time:
+    """Raises InvalidInput."""
+    found = TIME.match(text.strip())
+    if found is None:
+        raise InvalidInput(f"{text.strip()[:20]!r} is no time of day.", "Enter it like 18:30.", field=field)
+    return time(int(found[1]), int(found[2]))
+
+
+def next_due(timetable: Timetable, after: datetime) -> datetime:
+    """The first moment after ``after`` at which it is due, in UTC.
+
+    A time of day that the change to summer time skips is due an hour later on the clock, and one that comes twice in autumn is due the first
+    time only. What would be due during quiet hours is due when they end."""
+    if not timetable.times:
+        return _after_quiet(timetable, (after + timedelta(seconds=timetable.seconds)).astimezone(UTC))
+    day = after.astimezone(ZoneInfo(timetable.zone)).date() - timedelta(days=1)
+    # A day before and two after: around midnight, and where a day of the zone has none of these times.
+    moments = sorted({_moment(timetable, day + timedelta(days=days), each) for days in range(4) for each in timetable.times})
+    return next(each for each in moments if each > after)
+
+
+def _moment(timetable: Timetable, day: date, at: time) -> datetime:
+    return _after_quiet(timetable, datetime.combine(day, at, ZoneInfo(timetable.zone)).astimezone(UTC))
+
+
+def _after_quiet(timetable: Timetable, moment: datetime) -> datetime:
+    zone = ZoneInfo(timetable.zone)
+    local = moment.astimezone(zone)
+    if timetable.quiet_until is None or not _is_quiet(timetable, local.time()):
+        return moment
+    day = local.date() if local.time() < timetable.quiet_until else local.date() + timedelta(days=1)
+    ends = datetime.combine(day, timetable.quiet_until, zone).astimezone(UTC)
+    # In the hour that comes twice, the end of the quiet hours may seem to be in the past.
+    return ends if ends > moment else ends + timedelta(hours=1)
+
+
+def _is_quiet(timetable: Timetable, at: time) -> bool:
+    start, end = timetable.quiet_from, timetable.quiet_until
+    if start is None or end is None:
+        return False
+    return start <= at < end if start < end else at >= start or at < end
+
+
+def in_words(timetable: Timetable) -> str:
+    """``at 06:00 and 18:00 (Europe/London)``, ``every 2 hours, not from 22:00 to 06:00 (Europe/London)``."""
+    when = (
+        f"at {_listed([f'{each:%H:%M}' for each in timetable.times])}" if timetable.times else f"every {_span(timetable.seconds)}"
+    )
+    quiet = "" if timetable.quiet_from is None else f", not from {timetable.quiet_from:%H:%M} to {timetable.quiet_until:%H:%M}"
+    return f"{when}{quiet} ({timetable.zone})" if timetable.times or quiet else when
+
+
+def _span(seconds: int) -> str:
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            number = seconds // size
+            return word if number == 1 else f"{number} {word}s"
+    return f"{seconds} seconds"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
