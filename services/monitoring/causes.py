@@ -104,10 +104,10 @@ def _of_shops(found: dict[Key, Found], mine: tuple[ColumnElement[bool], ...]) ->
 
 
 def _of_rows(found: dict[Key, Found], now: datetime, mine: tuple[ColumnElement[bool], ...]) -> None:
-    """Write-backs the shop refused, orders on hold, quantities that wait, and listings that a reading lacked."""
+    """Write-backs the shop did not take, orders on hold, quantities that wait, and listings that a reading lacked."""
     long_ago = now - timedelta(minutes=current_config().outage_minutes)
     for integration_id, cause, since, facts, ripe in (
-        *order_causes.troubles(now, mine),
+        *order_causes.troubles(now, long_ago, mine),
         *listing_states.troubles(long_ago, mine),
     ):
         found[integration_id, cause] = Found(since, facts, ripe)

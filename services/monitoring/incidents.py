@@ -187,7 +187,9 @@ def _align(integration: Integration, now: datetime) -> None:
         return
     _ask_first(integration, found.get("outage"), kept, now)
     for cause in sorted(found, key=lambda name: name not in ABOVE_ALL):
-        overshadowed = cause in (*FLOWS.values(), "stock_rows_wait") and any(each in kept or each in over for each in ABOVE_ALL)
+        overshadowed = cause in (*FLOWS.values(), "stock_rows_wait", "write_backs_wait") and any(
+            each in kept or each in over for each in ABOVE_ALL
+        )
         if cause not in kept and found[cause].ripe and not overshadowed:
             kept[cause] = _begin(integration, cause, found[cause], now)
     if "outage" in kept:

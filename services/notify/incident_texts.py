@@ -101,6 +101,12 @@ CAUSES = {
         "The shop answers other requests. Its error log should say what is wrong with this one.",
         "The shop was updated.", "write_backs", FlowKind.SHIPMENTS,
     ),
+    "write_backs_wait": Cause(
+        "flows", "write_back", "Shipment updates do not reach the shop",
+        "They are tried again, less and less often, for about two days. Then they need a person.",
+        "Open the run under Activity: it shows the shop’s answer. If the order is shown well in the shop, its error log should say what is wrong.",
+        "The shop has taken all shipment updates.", "write_backs", FlowKind.SHIPMENTS,
+    ),
     "receipts_failing": Cause(
         "flows", "orders", "Yesterday cannot be compared with the shop",
         "Orders are downloaded as before. The comparison is repeated.",
@@ -264,6 +270,10 @@ def _refused(facts: Mapping[str, Any]) -> list[str]:
     return [f"{_count(facts['count'], 'shipment', 'shipments')} the shop did not take."]
 
 
+def _write_backs_wait(facts: Mapping[str, Any]) -> list[str]:
+    return [f"{_count(facts['count'], 'shipment update waits', 'shipment updates wait')} because the shop has not taken it yet."]
+
+
 def _held(facts: Mapping[str, Any]) -> list[str]:
     return [f"{_count(facts['count'], 'order is', 'orders are')} on hold."]
 
@@ -336,7 +346,8 @@ def _low(facts: Mapping[str, Any]) -> list[str]:
 
 _SENTENCES = {
     "stock_rows_wait": _rows_wait, "stock_other_value": _other_value, "listings_lost": _lost,
-    "write_backs_refused": _refused, "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
+    "write_backs_refused": _refused, "write_backs_wait": _write_backs_wait,
+    "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
     "orders_missing": _missing, "shop_set_back": _set_back,
     "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low,
 }  # fmt: skip

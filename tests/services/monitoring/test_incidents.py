@@ -288,6 +288,24 @@ def test_sync_now_on_a_paused_integration_asks_the_shop_and_a_good_answer_resume
     assert read(one).paused_at is None
 
 
+def test_a_shipment_update_that_the_shop_does_not_take_is_an_incident_although_all_else_works(app, clock, shop):
+    one = connect(shop)
+    order = make_order(read(one), "77", [], state="shipped").id
+    with writing() as session:
+        shop_id = session.get_one(Integration, one).shop_id
+        tried = {"tried_at": clock.at, "tries": 2, "due_at": clock.at + timedelta(hours=1)}
+        session.add(WriteBack(order_id=order, shop_id=shop_id, event="shipped", actor="test", error_code="broken", **tried))
+    incidents.review()
+    assert all_incidents(one) == []
+    clock.go(hours=1)
+    incidents.review()
+    assert all_incidents(one) == [("write_backs_wait", True)]
+    with writing() as session:
+        session.query(WriteBack).update({"state": "done", "error_code": ""})
+    incidents.review()
+    assert not any(is_open for _, is_open in all_incidents(one))
+
+
 def test_what_waits_for_a_person_is_an_incident_until_nothing_waits(app, clock):
     one = make_integration()
     order = make_order(one, "1", [], state="on_hold", held_codes=["unknown_sku"], first_seen_at=clock.at)
@@ -352,7 +370,7 @@ def test_a_thousand_integrations_cost_a_handful_of_queries(app, clock):
     incidents.review()
     with counted_queries() as statements:
         assert incidents.review() == 0
-    assert len(statements) < 15
+    assert len(statements) < 16
 
 
 def test_incidents_that_are_over_are_deleted_with_their_messages(app, clock):
