@@ -7,6 +7,7 @@ from models.draft import Draft
 from models.drift import Drift
 from models.event import Event, EventChange, EventObject, EventState
 from models.event_endpoint import EventAttempt, EventDelivery, EventEndpoint
+from models.feed import Feed, FeedRun, FeedRunRow, Offer
 from models.file_preset import FilePreset
 from models.flow import Flow, FlowKind
 from models.idempotency_key import IdempotencyKey
@@ -26,6 +27,7 @@ from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
 from models.stock_file import StockFile, StockFilePart, StockFileRow
+from models.supplier import Supplier
 from models.sync_run import RunItem, SyncRun
 from models.tally import Tally
 from models.unreadable import UnreadableOrder
@@ -65,9 +67,13 @@ __all__ = [
     "OrderExport",
     "OrderNote",
     "OrderTag",
+    "Offer",
     "Oversell",
     "Preference",
     "Carrier",
+    "Feed",
+    "FeedRun",
+    "FeedRunRow",
     "FilePreset",
     "DailyReconciliation",
     "RunItem",
@@ -85,6 +91,7 @@ __all__ = [
     "StockFilePart",
     "StockFileRow",
     "StockItem",
+    "Supplier",
     "SyncRun",
     "Tag",
     "Tally",

@@ -63,7 +63,7 @@ CAPTURED: dict[str, Captured] = {
         "write_back", ("order_id", "event", "state", "error_code"),
         ("tracking_numbers", "tries", "due_at", "finished_at", "actor", "note", "error", "advice"), "order_id",
     ),
-    "stock_item": Captured("stock_item", ("sku", "name", "on_hand", "reserved", "buffer"), ("updated_at", "low_at")),
+    "stock_item": Captured("stock_item", ("sku", "name", "on_hand", "reserved", "buffer"), ("updated_at", "low_at", "fed", "fed_rule")),
     "listing": Captured(
         "listing",
         ("external_id", "kind", "sku", "quantity", "do_not_push", "push_state", "drift", "rename_state", "gone_at"),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, Text, UniqueConstraint, literal_column, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    literal_column,
+    text,
+)
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -36,7 +47,10 @@ class StockItem(Model):
     ``sku_key`` is the key of the SKU (models/sku_key.py). Items from before there were keys whose keys are the same have their
     exact spelling there instead, and the key they share in ``shared_key``, which is None for all others.
 
-    ``low_at`` is its low-stock threshold, None for the default; ``low_since`` is when it fell to it (services/stock/low_stock.py)."""
+    ``low_at`` is its low-stock threshold, None for the default; ``low_since`` is when it fell to it (services/stock/low_stock.py).
+
+    The on hand of a ``fed`` item follows from suppliers' offers (services/feeds/), and nobody sets it by hand; that of all others is our own.
+    ``fed_rule`` is ``sum`` (of all offers) or ``first`` (the first by the priority of their feeds)."""
 
     __tablename__ = "stock_item"
 
@@ -51,6 +65,8 @@ class StockItem(Model):
     updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     low_at: Mapped[int | None] = mapped_column(Units)
     low_since: Mapped[datetime | None] = mapped_column(Moment)
+    fed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    fed_rule: Mapped[str] = mapped_column(String(5), default="sum", server_default="sum")
 
     __table_args__ = (
         CheckConstraint("on_hand >= 0", name="on_hand_not_negative"),
@@ -67,6 +83,7 @@ class StockItem(Model):
             sqlite_where=text("low_since IS NOT NULL"),
             postgresql_where=text("low_since IS NOT NULL"),
         ),
+        Index("ix_stock_item_fed", "id", sqlite_where=text("fed"), postgresql_where=text("fed")),
     )
 
     @property
@@ -78,7 +95,8 @@ class StockItem(Model):
 class StockEntry(Model):
     """One line of a stock item's ledger: who or what changed it, when, by how much, and why.
 
-    ``cause`` is one of start, set, adjusted, import, sale, edited, cancelled, reopened, shipped, undone, voided, allocated."""
+    ``cause`` is one of start, set, adjusted, import, feed, sale, edited, cancelled, reopened, shipped, undone, voided, allocated. Of the cause
+    ``feed`` the run of the feed that set it off is ``feed_run_id``, if there was one."""
 
     __tablename__ = "stock_entry"
 
@@ -91,13 +109,16 @@ class StockEntry(Model):
     reserved_change: Mapped[int] = mapped_column(Units, default=0)
     order_id: Mapped[int | None] = mapped_column(ForeignKey("order.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
+    feed_run_id: Mapped[int | None] = mapped_column(ForeignKey("feed_run.id"))
     note: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (
         Index(
             "ix_stock_entry_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
         ),
-    )
+        Index("ix_stock_entry_feed_run", "feed_run_id", sqlite_where=text("feed_run_id IS NOT NULL"),
+              postgresql_where=text("feed_run_id IS NOT NULL")),
+    )  # fmt: skip
 
 
 class Listing(Model):
