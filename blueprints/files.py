@@ -1,8 +1,8 @@
-"""Files of pages: CSV downloads, and uploads with a size limit."""
+"""Files of pages: downloads, and uploads with a size limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -17,16 +17,19 @@ def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 
     The first rows are read before anything is sent, so a query that fails still gets an error page. A later failure ends the
     transfer, which a browser shows as a failed download."""
-    pieces = csv_files.rows_out(header, rows)
+    return sent_file(name, "text/csv", (piece.encode() for piece in csv_files.rows_out(header, rows)))
+
+
+def sent_file(name: str, media_type: str, pieces: Generator[bytes]) -> Response:
+    """A file that is sent while it is made, as ``csv_file`` has it."""
     first = next(pieces)
 
     def sent() -> Iterator[bytes]:
         with closing(pieces):
-            yield first.encode()
-            for piece in pieces:
-                yield piece.encode()
+            yield first
+            yield from pieces
 
-    response = Response(stream_with_context(sent()), mimetype="text/csv")
+    response = Response(stream_with_context(sent()), mimetype=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.cache_control.no_store = True
     return response

@@ -10,14 +10,16 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.downloads import download
-from blueprints.files import csv_file
+from blueprints.files import sent_file
 from blueprints.formats import reader_zone
 from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
+from blueprints.orders.saved_exports import saved_row
 from errors import AppError, InvalidInput
-from services.orders import export_columns, exports, list_ids
+from services.orders import export_columns, export_files, export_filters, exports, list_ids
 from services.orders.exports import Placed, Spec
+from services.orders.views import Wanted
 
 bp = Blueprint("exports", __name__, url_prefix="/orders/export")
 
@@ -28,31 +30,33 @@ def show_export() -> str:
     kept = exports.get_saved(saved) if saved else None
     by = kept.by if kept else request.args.get("by", "order")
     names = kept.columns if kept else exports.first_spec(by, with_customers=may_see_customers()).header
-    return _page(by, names, name=kept.name if kept else "")
+    return _page(by, names, name=kept.name if kept else "", format=kept.format if kept else "csv")
 
 
-@bp.route("/file.csv", methods=["GET", "POST"])
+@bp.route("/file.csv", methods=["GET", "POST"], defaults={"suffix": "csv"})
+@bp.route("/file.xlsx", methods=["GET", "POST"], defaults={"suffix": "xlsx"})
 @download
-def download_export() -> Response:
-    """With ``saved``, the columns saved under that id; otherwise those given as ``column``."""
+def download_export(suffix: str) -> Response:
+    """With ``saved``, the export saved under that id; otherwise the columns given as ``column``, of the orders of the list."""
     try:
         spec, placed = _spec(), _placed()
     except InvalidInput as wrong:
         return make_response(_page(request.values.get("by", ""), request.values.getlist("column"), wrong=wrong), wrong.status)
-    return csv_file(
-        f"orders-by-{spec.by}.csv", spec.header, exports.iter_rows(spec, OrderFilter(request.values).wanted(), placed)
-    )
+    kind = export_files.FORMATS[suffix]
+    rows = exports.rows_of(spec, exports.ids_of(_wanted(), placed))
+    return sent_file(f"orders-by-{spec.by}.{suffix}", kind.media_type, kind.make(spec.columns, rows))
 
 
 @bp.post("/save")
 def save_export() -> tuple[str, int] | Response | AnyResponse:
-    given = request.form
+    given, form = request.form, OrderFilter(request.form)
+    kept = {"name": given.get("name", ""), "format": given.get("format", "csv")}
     try:
-        saved = exports.save(given.get("name", ""), _spec(), current_actor())
+        saved = exports.save(kept["name"], _spec(), current_actor(), wanted=form.wanted(), format_name=kept["format"])
     except AppError as wrong:
-        return _page(given.get("by", ""), given.getlist("column"), name=given.get("name", ""), wrong=wrong), wrong.status
+        return _page(given.get("by", ""), given.getlist("column"), wrong=wrong, **kept), wrong.status
     toast("Saved.")
-    return go_to(url_for(".show_export", saved=saved, **OrderFilter(given).chosen()))
+    return go_to(url_for(".show_export", saved=saved, **form.chosen()))
 
 
 @bp.post("/<int:export_id>/remove")
@@ -66,12 +70,20 @@ def _spec() -> Spec:
     """Raises NotFound or InvalidInput."""
     saved = argument("saved")
     if saved:
-        kept = exports.get_saved(saved)
-        return exports.make_spec(kept.by, kept.columns, with_customers=may_see_customers())
+        return exports.spec_of(exports.get_saved(saved), with_customers=may_see_customers())
     by, names = request.values.get("by", ""), request.values.getlist("column")
     if request.method == "GET" and not names:
         return exports.first_spec(by, with_customers=may_see_customers())
     return exports.make_spec(by, names, with_customers=may_see_customers())
+
+
+def _wanted() -> Wanted:
+    """The orders that were saved with an export, or else those of the list. Raises NotFound."""
+    saved = argument("saved")
+    orders = exports.get_saved(saved).orders if saved else None
+    if orders is None:
+        return OrderFilter(request.values).wanted()
+    return export_filters.wanted_of(orders, with_customers=may_see_customers())
 
 
 def _placed() -> Placed:
@@ -99,7 +111,9 @@ def _page(by: str, names: list[str], **more: Any) -> str:
     for column in export_columns.offered(by, with_customers=may_see_customers()):
         groups.setdefault(column.group, []).append(column)
     shown: dict[str, Any] = {
-        "by": by, "names": set(names), "groups": groups, "saved": exports.list_saved(), "filters": form.chosen(),
-        "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None, **more,
+        "by": by, "names": set(names), "groups": groups, "saved": [saved_row(row) for row in exports.list_saved()],
+        "filters": {name: value for name, value in form.chosen().items() if name != "sort"}, "sort": form.sort,
+        "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None,
+        "format": "csv", "formats": export_files.FORMATS, **more,
     }  # fmt: skip
     return render_template("orders/export.html", **shown)

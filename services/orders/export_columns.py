@@ -29,7 +29,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``personal`` columns are about a customer. ``of`` is ``order``, ``line``, or empty for both."""
+    """``personal`` columns are about a customer. ``of`` is ``order``, ``line``, or empty for both. ``number`` columns hold amounts or
+    counts, which a workbook takes as numbers; all others hold text, even where it is made of digits."""
 
     name: str
     label: str
@@ -37,6 +38,7 @@ class Column:
     value: Callable[[Facts], Any]
     personal: bool = False
     of: str = ""
+    number: bool = False
 
 
 def _money(name: str) -> Callable[[Facts], str]:
@@ -103,13 +105,13 @@ _ALL = (
     Column("mark", "Mark", ORDER, _order("mark")),
     Column("tags", "Tags", ORDER, lambda facts: ", ".join(facts.tags)),
     Column("currency", "Currency", MONEY, _order("currency")),
-    Column("total", "Total", MONEY, _money("total")),
-    Column("items", "Items", MONEY, _money("items")),
-    Column("items_tax", "Tax on items", MONEY, _money("items_tax")),
-    Column("shipping", "Shipping", MONEY, _money("shipping")),
-    Column("shipping_tax", "Tax on shipping", MONEY, _money("shipping_tax")),
-    Column("discount", "Discount", MONEY, _money("discount")),
-    Column("other", "Other", MONEY, _money("other")),
+    Column("total", "Total", MONEY, _money("total"), number=True),
+    Column("items", "Items", MONEY, _money("items"), number=True),
+    Column("items_tax", "Tax on items", MONEY, _money("items_tax"), number=True),
+    Column("shipping", "Shipping", MONEY, _money("shipping"), number=True),
+    Column("shipping_tax", "Tax on shipping", MONEY, _money("shipping_tax"), number=True),
+    Column("discount", "Discount", MONEY, _money("discount"), number=True),
+    Column("other", "Other", MONEY, _money("other"), number=True),
     Column("customer", "Customer", CUSTOMER, _order("customer"), personal=True),
     Column("email", "Email", CUSTOMER, _order("email"), personal=True),
     Column("customer_notes", "Customer's note", CUSTOMER, _order("customer_notes"), personal=True),
@@ -117,17 +119,17 @@ _ALL = (
     Column("internal_notes", "Internal notes", CUSTOMER, lambda facts: " / ".join(facts.notes), personal=True),
     *_address("shipping", ADDRESSES),
     *_address("billing", ADDRESSES),
-    Column("pieces", "Pieces", CONTENT, lambda facts: sum(line.quantity for line in facts.order.lines), of="order"),
+    Column("pieces", "Pieces", CONTENT, lambda facts: sum(line.quantity for line in facts.order.lines), of="order", number=True),
     Column("contents", "Contents", CONTENT, _contents, of="order"),
-    Column("line", "Line", CONTENT, _line(lambda line, _: line.position + 1), of="line"),
+    Column("line", "Line", CONTENT, _line(lambda line, _: line.position + 1), of="line", number=True),
     Column("sku", "SKU", CONTENT, _line(lambda line, _: line.sku), of="line"),
     Column("item", "Item", CONTENT, _line(lambda line, _: line.name), of="line"),
     Column("options", "Options", CONTENT, _line(_chosen), personal=True, of="line"),
-    Column("quantity", "Ordered", CONTENT, _line(lambda line, _: line.quantity), of="line"),
-    Column("shipped", "Shipped", CONTENT, _line(lambda line, _: line.shipped), of="line"),
-    Column("price", "Price", CONTENT, _line(lambda line, decimals: queries.unit_price(line.price, decimals)), of="line"),
-    Column("line_total", "Total of the line", CONTENT, _line(lambda line, decimals: plain(line.total, decimals)), of="line"),
-    Column("line_tax", "Tax of the line", CONTENT, _line(lambda line, decimals: plain(line.tax, decimals)), of="line"),
+    Column("quantity", "Ordered", CONTENT, _line(lambda line, _: line.quantity), of="line", number=True),
+    Column("shipped", "Shipped", CONTENT, _line(lambda line, _: line.shipped), of="line", number=True),
+    Column("price", "Price", CONTENT, _line(lambda line, decimals: queries.unit_price(line.price, decimals)), of="line", number=True),
+    Column("line_total", "Total of the line", CONTENT, _line(lambda line, decimals: plain(line.total, decimals)), of="line", number=True),
+    Column("line_tax", "Tax of the line", CONTENT, _line(lambda line, decimals: plain(line.tax, decimals)), of="line", number=True),
     Column("shipped_at", "Shipped at", SHIPPING, _parcels(lambda _, each: stamp(each.shipped_at) or "")),
     Column("carriers", "Carriers", SHIPPING, _parcels(lambda _, each: each.carrier)),
     Column("tracking_numbers", "Tracking numbers", SHIPPING, _parcels(lambda _, each: each.tracking_number), personal=True),

@@ -1,6 +1,6 @@
 """Exports of orders: a row for each order or each line, with chosen columns, as rows that are read while they are written.
 
-Nothing here knows how a file is sent: pages and commands write the rows, and anything else can.
+Nothing here knows how a file is made or sent: export_files.py makes it of the rows, and export_deliveries.py sends it on a schedule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import raiseload, selectinload
 
@@ -20,8 +20,9 @@ from extensions import db, reading, writing
 from models import Integration, Order, OrderExport, OrderLine, Shipment
 from services.common.batches import in_batches
 from services.common.text import one_line
-from services.orders import notes, queries, tags, views
+from services.orders import export_filters, notes, queries, tags, views
 from services.orders.export_columns import FIRST, SHIPPING, Column, Facts, offered
+from services.orders.export_files import check_format
 from services.orders.views import Wanted
 from services.security import audit
 from services.security.audit import About, record_change
@@ -71,17 +72,27 @@ def first_spec(by: str, *, with_customers: bool) -> Spec:
 
 def iter_rows(spec: Spec, wanted: Wanted, placed: Placed = Placed()) -> Iterator[list[Any]]:
     """The rows of the file. Memory does not grow with their number."""
+    return rows_of(spec, ids_of(wanted, placed))
+
+
+def ids_of(wanted: Wanted, placed: Placed = Placed()) -> Select[*tuple[Any, ...]]:
+    """The ids of the orders of a file, in their order."""
     query, order = views.query_of(wanted, everything=True)
     if placed.since is not None:
         query = query.where(Order.placed_at >= placed.since)
     if placed.before is not None:
         query = query.where(Order.placed_at < placed.before)
+    return query.order_by(*order)
+
+
+def rows_of(spec: Spec, ids: Select[*tuple[Any, ...]]) -> Iterator[list[Any]]:
+    """The rows of these orders, as they are when they are read."""
     with reading():
         links = carriers.read_links()
         names = dict(
             db.session.execute(select(Integration.shop_id, Integration.name).where(Integration.removed_at.is_(None))).all()
         )
-    for batch in in_batches(query.order_by(*order), _loader(spec, names, links)):
+    for batch in in_batches(ids, _loader(spec, names, links)):
         for rows in batch:
             yield from rows
 
@@ -146,30 +157,54 @@ def find_saved(name: str) -> OrderExport:
     return found
 
 
-def save(name: str, spec: Spec, actor: str) -> int:
-    """Save the columns under a name; one of that name is replaced. Returns its id. Raises InvalidInput."""
+def save(name: str, spec: Spec, actor: str, *, wanted: Wanted | None = None, format_name: str = "csv") -> int:
+    """Save an export under a name: its columns, its format, and which orders it holds in which order. One of that name is replaced.
+    Returns its id. Raises InvalidInput."""
     name = one_line(name, MOST_NAME, "name", "name")
     if not name:
-        raise InvalidInput("Enter a name to save the columns.", field="name")
+        raise InvalidInput("Enter a name to save the export.", field="name")
+    chosen = _Chosen(spec, check_format(format_name), export_filters.as_stored(wanted or Wanted()))
     try:
-        return _save(name, spec, actor)
+        return _save(name, chosen, actor)
     except IntegrityError:
-        return _save(name, spec, actor)  # somebody has just saved the same name
+        return _save(name, chosen, actor)  # somebody has just saved the same name
 
 
-def _save(name: str, spec: Spec, actor: str) -> int:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    spec: Spec
+    format: str
+    orders: dict[str, Any]
+
+
+def _save(name: str, chosen: _Chosen, actor: str) -> int:
+    spec = chosen.spec
     with writing() as session:
         row = session.scalar(select(OrderExport).where(OrderExport.name_key == _key(name)))
         if row is None:
             if len(list_saved()) >= MOST_SAVED:
                 raise InvalidInput(f"There are {MOST_SAVED} saved exports already.", "Remove one first.", field="name")
-            row = OrderExport(name=name, name_key=_key(name), by="", columns=[])
+            row = OrderExport(name=name, name_key=_key(name), by="", columns=[], format="", orders=None)
             session.add(row)
-        changes = {"by": (row.by, spec.by), "columns": (", ".join(row.columns), ", ".join(spec.header))}
+        changes = {
+            "by": (row.by, spec.by), "columns": (", ".join(row.columns), ", ".join(spec.header)), "format": (row.format, chosen.format),
+            "orders": (_said(row.orders), _said(chosen.orders)),
+        }  # fmt: skip
         row.name, row.by, row.columns, row.changed_by = name, spec.by, spec.header, actor
+        row.format, row.orders = chosen.format, chosen.orders
         session.flush()
         record_change(SAVED, About(row.id, name), changes, actor)
         return row.id
+
+
+def _said(orders: dict[str, Any] | None) -> str:
+    """A stored filter for the trail."""
+    return ", ".join(f"{name} {value}" for name, value in sorted((orders or {}).items()))
+
+
+def spec_of(row: OrderExport, *, with_customers: bool) -> Spec:
+    """The columns of a saved export, as far as they may be seen. Raises InvalidInput if none is left."""
+    return make_spec(row.by, row.columns, with_customers=with_customers)
 
 
 def remove_saved(export_id: int, actor: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 from datetime import timedelta
 
+import openpyxl
 import pytest
 
 from extensions import db, writing
@@ -102,7 +103,7 @@ def test_columns_are_saved_for_all_replaced_and_removed(app, client, orders):
     viewer = app.test_client()
     sign_in(viewer, "viewer", "viewer")
     assert rows(viewer.get(link["href"])) == [{"number": "1002", "sku": "CUP"}], "personal columns are left out"
-    assert "Save columns" not in viewer.get(PAGE).text and "internal_notes" not in viewer.get(PAGE).text
+    assert "Save this export" not in viewer.get(PAGE).text and "internal_notes" not in viewer.get(PAGE).text
     client.post(f"{PAGE}/save", data=form_data(page, "column", column=["number"], name="  warehouse "))
     saved = exports.list_saved()
     assert [(each.name, each.by, each.columns) for each in saved] == [("warehouse", "line", ["number"])]
@@ -110,6 +111,48 @@ def test_columns_are_saved_for_all_replaced_and_removed(app, client, orders):
     assert client.post(f"{PAGE}/{saved[0].id}/remove").status_code == 303
     db.session.rollback()
     assert not exports.list_saved()
+
+
+def test_a_workbook_keeps_texts_and_has_numbers_that_can_be_added(client, orders):
+    sent = {"by": "order", "column": ["number", "total", "pieces", "email", "shipping_postcode"], "sort": "oldest"}
+    answer = client.post(f"{PAGE}/file.xlsx", data=sent)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="orders-by-order.xlsx"'
+    sheet = openpyxl.load_workbook(io.BytesIO(answer.data)).active
+    assert [[cell.value for cell in row] for row in sheet.iter_rows()] == [
+        ["number", "total", "email", "shipping_postcode", "pieces"],
+        ["1001", 1, "'=ann@shop.example", "8010", 3],
+        ["1002", 1, None, None, 1],
+    ]
+    assert [cell.number_format for cell in sheet[2]] == ["General", "0.00", "General", "General", "0"]
+
+
+def test_a_saved_export_keeps_its_orders_their_order_and_its_format(client, orders):
+    client.post(
+        f"{PAGE}/save",
+        data={"by": "order", "column": ["number"], "name": "Gifts", "format": "xlsx", "tag": tag_id("gift"), "sort": "oldest"},
+    )
+    (saved,) = exports.list_saved()
+    assert (saved.format, saved.orders) == ("xlsx", {"tag": "gift", "sort": "oldest"})
+    page = client.get(f"{PAGE}?state=ready").text
+    link = next(each for each in elements(page, "a") if each.get("aria-label") == "Download Gifts")
+    assert [row[0].value for row in openpyxl.load_workbook(io.BytesIO(client.get(link["href"]).data)).active] == [
+        "number",
+        "1001",
+    ]
+    assert "gift, oldest first · one row an order, 1 column, Excel" in words(element(page, "main").text)
+    opened = next(each for each in elements(page, "a") if each.get("aria-label") == "Open Gifts")
+    assert "1 order." in words(element(client.get(opened["href"]).text, "main").text), (
+        "with its own orders, not those of the list"
+    )
+    tags.change_tags(orders[0], "user:ann", remove=["gift"])
+    assert "tag gift, which no order has" in words(element(client.get(PAGE).text, "main").text)
+    assert [row[0].value for row in openpyxl.load_workbook(io.BytesIO(client.get(link["href"]).data)).active] == ["number"]
+    answer = client.post(f"{PAGE}/save", data={"by": "order", "column": ["number"], "name": "Gifts", "format": "pdf"})
+    assert answer.status_code == 422 and "There is no format" in answer.text
+
+
+def tag_id(name: str) -> int:
+    return tags.find_tag(name)
 
 
 def test_the_command_prints_the_same_file(app, orders):
