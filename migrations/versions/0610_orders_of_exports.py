@@ -1,7 +1,7 @@
 """saved exports keep which orders they hold, and their format
 
 Revision ID: 0610
-Revises: 0592
+Revises: 0620
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0610"
-down_revision = "0592"
+down_revision = "0620"
 branch_labels = None
 depends_on = None
 
