@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import queue
+import re
 import socket
 import ssl
 import threading
@@ -102,6 +103,17 @@ def is_known_private(host: str, port: int, allow_private: Sequence[str]) -> bool
     if ":" in address or address.replace(".", "").isdigit():
         return not is_public(address)
     return "." not in name or f".{name}".endswith(_LOCAL_NAMES)
+
+
+def is_at_home(host: str, port: int, allow_private: Sequence[str]) -> bool:
+    """Whether a host is one of the operator's own, where plain http is usual: it is permitted by its name, or permitted with all others and
+    its address is a private one."""
+    listed = [entry for entry in allow_private if entry.strip().lower() != "all"]
+    if is_permitted(host, port, listed):
+        return True
+    literal = host.strip("[]")
+    home = host == "localhost" or (re.fullmatch(r"[\d.]+|.*:.*", literal) is not None and not is_public(literal))
+    return home and is_permitted(host, port, allow_private)
 
 
 class Allowance(threading.local):

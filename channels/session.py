@@ -1,15 +1,14 @@
-"""The only user of ``requests``: one shop's HTTP, with its limits, its retries, and no key in any message or log.
+"""The only user of ``requests``: HTTP with one site, with its limits, and no key in any message or log.
 
-A ``ShopSession`` sends reads (GET, retried) and writes (PUT or POST, sent once); it has no way to send anything else.
-It never follows a redirect, ignores proxies of the environment, and raises only subclasses of ``errors.ChannelError``
+``GuardedHttp`` opens the connections and explains failures. A ``ShopSession`` is a shop's: it sends reads (GET, retried) and writes (PUT or
+POST, sent once). Files of other sites are fetched and put by ``channels/remote_files/web.py``. Nobody can send anything but GET, PUT and
+POST. It never follows a redirect, ignores proxies of the environment, and raises only subclasses of ``errors.ChannelError``
 and what the gate raises. No exception that leaves it, nor what it is chained to, holds the URL or the key.
 """
 
 from __future__ import annotations
 
-import html
 import json
-import logging
 import math
 import random
 import re
@@ -17,15 +16,15 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import Any, Literal
-from urllib.parse import quote, quote_plus, urlsplit
+from typing import IO, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -33,8 +32,10 @@ import urllib3
 from channels.answers import Answer
 from channels.base import Gate, Limits
 from channels.guard import Guard, GuardedAdapter, Resolver, system_resolver
+from channels.hiding import Scrubber
 from errors import (
     AddressRefused,
+    AppError,
     ChannelError,
     ShopBroken,
     ShopTimeout,
@@ -50,24 +51,9 @@ ERROR_BODY = 64 * 1024
 _CHUNK = 64 * 1024
 _XID = re.compile(r"(?:^|[,\s])xid=([\w,-]{1,128})(?:;|$)", re.ASCII)
 
+_Received = TypeVar("_Received")
+
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
-
-
-class _KeylessLog(logging.Filter):
-    """Takes the key out of what urllib3 writes to its logs: out of addresses, and with the headers that it could not read,
-    where a shop may have echoed it."""
-
-    key_in_url = re.compile(r"(_key=)[^&\s\"')]+")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self.key_in_url.sub(r"\1***", record.getMessage().partition("unparsed data")[0])
-        record.args = ()
-        record.exc_info = None
-        return True
-
-
-for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
-    logging.getLogger(f"urllib3.{_name}").addFilter(_KeylessLog())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +89,87 @@ class _Pace:
             time.sleep(-self._left / self._rate)
 
 
-class ShopSession:
+class GuardedHttp:
+    """HTTP with one host. ``address`` begins like its end point (``https://shop.example/sub``), ``secrets`` is what no message may contain.
+    ``connected`` is called after connecting, which may have taken seconds. As many as ``limits.connections`` connections are kept alive.
+    Raises AddressRefused for an address that is no web address."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        limits: Limits,
+        secrets: Sequence[str] = (),
+        resolver: Resolver = system_resolver,
+        connected: Callable[[], None] = lambda: None,
+    ):
+        self.limits = limits
+        self.host = _checked_host(address)
+        self.scrub = Scrubber(secrets)
+        self._guard = Guard(limits.allow_private, limits.connect_timeout, resolver, connected)
+        secure = address.lower().startswith("https:")
+        self._adapter = GuardedAdapter(self._guard, secure=secure, connections=max(1, limits.connections))
+
+    def exchange(
+        self,
+        method: Literal["GET", "PUT", "POST"],
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | IO[bytes] | None,
+        deadline: float,
+        receive: Callable[[int, Any], _Received],
+    ) -> _Received:
+        """Send one request. ``receive`` gets the status and urllib3's response and reads its body; what it returns is returned. Every failure
+        becomes a ChannelError without a cause or context, which could hold the address."""
+        limits = self.limits
+        quiet = min(limits.read_timeout, max(0.01, deadline - time.monotonic()))
+        self._guard.allowance.start(deadline, quiet, limits.max_bytes + ERROR_BODY)
+        try:
+            prepared = requests.Request(method, url, headers=dict(headers), data=body).prepare()
+            response = self._adapter.send(prepared, stream=True, timeout=(limits.connect_timeout, quiet), verify=True, proxies={})
+            try:
+                return receive(response.status_code, response.raw)
+            finally:
+                # A response read to its end has given its connection back already; any other takes its connection along.
+                response.raw.close()
+        except AppError:
+            raise
+        except _FAILURES as exc:
+            trouble = self._explain(exc, deadline)
+        raise trouble
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def _explain(self, exc: BaseException, deadline: float) -> ChannelError:
+        """The error for an exception of the libraries below. Only its kind is used, never its text: that holds the address."""
+        chain = list(_causes(exc))
+        for each in chain:
+            if isinstance(each, ssl.SSLCertVerificationError):
+                return TlsTrouble(f"{self.host} has a certificate that cannot be trusted: {self.scrub(each.verify_message)}.")
+        for each in chain:
+            if isinstance(each, (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)):
+                if time.monotonic() >= deadline:
+                    return ShopTimeout(f"{self.host} did not finish its answer in time.")
+                return ShopTimeout(f"{self.host} stopped answering: nothing came for {self.limits.read_timeout:g} seconds.")
+        for each in chain:
+            if isinstance(each, ssl.SSLError) and not isinstance(each, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+                return TlsTrouble(
+                    f"{self.host} does not speak https as it should ({self.scrub(each.reason or 'handshake failed')})."
+                )
+        for each in chain:
+            if isinstance(
+                each, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
+            ):
+                return AddressRefused(f"{self.host} is not an address Cartlink can use.")
+        if any(isinstance(each, urllib3.exceptions.IncompleteRead) for each in chain):
+            return ShopBroken(f"{self.host} cut its answer short.")
+        if any(isinstance(each, (ConnectionError, ssl.SSLError)) for each in chain):
+            return ShopBroken(f"{self.host} closed the connection before it had answered.")
+        return ShopBroken(f"{self.host} sent an answer that cannot be read.")
+
+
+class ShopSession(GuardedHttp):
     """The HTTP of one shop.
 
     ``endpoint`` is its address (``https://shop.example/sub``), ``secrets`` what no message may contain. ``requests`` counts
@@ -123,15 +189,10 @@ class ShopSession:
         gate_again: Gate | None = None,
     ):
         self.endpoint = endpoint.rstrip("/")
-        self.limits = limits
+        super().__init__(self.endpoint, limits=limits, secrets=secrets, resolver=resolver, connected=gate_again or gate)
         self.requests = 0
-        self.host = _checked_host(self.endpoint)
         self._gate = gate
         self._counting = threading.Lock()
-        self._hidden = _spellings(secrets)
-        self._guard = Guard(limits.allow_private, limits.connect_timeout, resolver, gate_again or gate)
-        secure = self.endpoint.lower().startswith("https:")
-        self._adapter = GuardedAdapter(self._guard, secure=secure, connections=max(1, limits.connections))
         self._pace = _Pace(limits.per_minute)
         self._xid = ""
         self.clock_offset: timedelta | None = None
@@ -206,14 +267,6 @@ class ShopSession:
             while waiting:
                 yield waiting.popleft().result()
 
-    def scrub(self, text: str, length: int = 200) -> str:
-        """A text of the shop for a message: keys, markup and control characters out, shortened."""
-        if self._hidden is not None:
-            text = self._hidden.sub("***", text)
-        text = re.sub(r"<[^<>]*>", " ", text)
-        text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-        return text if len(text) <= length else text[: length - 1] + "…"
-
     def note_clock(self, date: str, *, own: bool = True) -> None:
         """Take the shop's clock from the text of a header; anything but a date is ignored. ``own`` says that the shop's
         program set it; a Date header may be a proxy's, and counts only while there is nothing better."""
@@ -228,9 +281,6 @@ class ShopSession:
     def note_noise(self, warning: str) -> None:
         """Keep a warning about the shop's answers for the report of the reading."""
         self.noise = warning or self.noise
-
-    def close(self) -> None:
-        self._adapter.close()
 
     def _pause(self, turn: int, answer: Answer | None) -> float:
         """Seconds until the next try: what the shop asks for, else growing and never the same for two workers."""
@@ -253,14 +303,11 @@ class ShopSession:
             return exc
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
-        """One request. Every failure becomes a ChannelError without a cause or context, which could hold the address."""
-        limits = self.limits
-        quiet = min(limits.read_timeout, max(0.01, deadline - time.monotonic()))
-        self._guard.allowance.start(deadline, quiet, limits.max_bytes + ERROR_BODY)
+        """One request. Every failure becomes a ChannelError."""
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
-            "User-Agent": limits.user_agent,
+            "User-Agent": self.limits.user_agent,
             **call.headers,
         }
         body = None
@@ -271,19 +318,7 @@ class ShopSession:
             headers["Content-Type"] = "application/json"
             # What is signed has to go out as it was signed.
             body = call.payload if isinstance(call.payload, bytes) else json.dumps(call.payload, separators=(",", ":")).encode()
-        try:
-            prepared = requests.Request(call.method, self.endpoint + call.target, headers=headers, data=body).prepare()
-            response = self._adapter.send(prepared, stream=True, timeout=(limits.connect_timeout, quiet), verify=True, proxies={})
-            try:
-                return self._received(response.status_code, response.raw)
-            finally:
-                # A response read to its end has given its connection back already; any other takes its connection along.
-                response.raw.close()
-        except ChannelError:
-            raise
-        except _FAILURES as exc:
-            trouble = self._explain(exc, deadline)
-        raise trouble
+        return self.exchange(call.method, self.endpoint + call.target, headers, body, deadline, self._received)
 
     def _received(self, status: int, raw: Any) -> Answer:
         headers = {name.lower(): value for name, value in raw.headers.items()}
@@ -305,33 +340,6 @@ class ShopSession:
         if found := _XID.search(cookies):
             self._xid = found.group(1)
 
-    def _explain(self, exc: BaseException, deadline: float) -> ChannelError:
-        """The error for an exception of the libraries below. Only its kind is used, never its text: that holds the address."""
-        chain = list(_causes(exc))
-        for each in chain:
-            if isinstance(each, ssl.SSLCertVerificationError):
-                return TlsTrouble(f"{self.host} has a certificate that cannot be trusted: {self.scrub(each.verify_message)}.")
-        for each in chain:
-            if isinstance(each, (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout)):
-                if time.monotonic() >= deadline:
-                    return ShopTimeout(f"{self.host} did not finish its answer in time.")
-                return ShopTimeout(f"{self.host} stopped answering: nothing came for {self.limits.read_timeout:g} seconds.")
-        for each in chain:
-            if isinstance(each, ssl.SSLError) and not isinstance(each, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-                return TlsTrouble(
-                    f"{self.host} does not speak https as it should ({self.scrub(each.reason or 'handshake failed')})."
-                )
-        for each in chain:
-            if isinstance(
-                each, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)
-            ):
-                return AddressRefused(f"{self.host} is not an address Cartlink can use.")
-        if any(isinstance(each, urllib3.exceptions.IncompleteRead) for each in chain):
-            return ShopBroken(f"{self.host} cut its answer short.")
-        if any(isinstance(each, (ConnectionError, ssl.SSLError)) for each in chain):
-            return ShopBroken(f"{self.host} closed the connection before it had answered.")
-        return ShopBroken(f"{self.host} sent an answer that cannot be read.")
-
 
 def _passing(answer: Answer, insist: bool) -> bool:
     return answer.status in (408, 421, 425, 429, 502, 503, 504, 508) or (answer.status == 500 and insist)
@@ -349,17 +357,6 @@ def _checked_host(endpoint: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise AddressRefused("The website end point must not hold a user name or password.")
     return parts.hostname if port is None else f"{parts.hostname}:{port}"
-
-
-def _spellings(secrets: Sequence[str]) -> re.Pattern[str] | None:
-    """A pattern for every way a shop or a library may write one of the secrets."""
-    forms: set[str] = set()
-    for secret in filter(None, secrets):
-        plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-        forms |= plain | {html.escape(each) for each in plain} | {each.replace("/", "\\/") for each in plain}
-    if not forms:
-        return None
-    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)), re.IGNORECASE)
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

@@ -29,7 +29,7 @@ SINGLE_FILES = {
     "logs": set(),
 }
 ONLY_IN = {
-    # guard.py is the adapter that session.py hangs into its requests.Session.
+    # guard.py is the adapter through which session.py sends.
     "requests": ("channels/session.py", "channels/guard.py", "bench/"),
     "rq": ("jobs/", "worker.py", "bench/"),
     "redis": ("jobs/", "worker.py", "local_run/", "bench/"),

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import idna
 
-from channels.guard import is_permitted, is_public
+from channels.guard import is_at_home
 from errors import InvalidInput
 
 _NOT_A_PLACE = re.compile(r"[\s\u200b\u200c\u200d\u2060\ufeff\"'<>`]+")
@@ -41,7 +41,7 @@ def normalise(pasted: str, allow_private: Sequence[str] = ()) -> Site:
         raise _no_address() from None
     host = _host(parts.hostname or "")
     if not scheme:
-        scheme = "http" if _at_home(host, port or 80, allow_private) else "https"
+        scheme = "http" if is_at_home(host, port or 80, allow_private) else "https"
     if port == {"http": 80, "https": 443}[scheme]:
         port = None
     path, script = _folder(re.sub(r"/{2,}", "/", unquote(parts.path)))
@@ -74,16 +74,6 @@ def _host(name: str) -> str:
     if not _HOST.fullmatch(plain) or ".." in plain:
         raise _no_address()
     return plain
-
-
-def _at_home(host: str, port: int, allow_private: Sequence[str]) -> bool:
-    """Whether a host is one of the operator's own, where plain http is usual."""
-    listed = [entry for entry in allow_private if entry.strip().lower() != "all"]
-    if is_permitted(host, port, listed):
-        return True
-    literal = host.strip("[]")
-    home = host == "localhost" or (re.fullmatch(r"[\d.]+|.*:.*", literal) is not None and not is_public(literal))
-    return home and is_permitted(host, port, allow_private)
 
 
 def _folder(path: str) -> tuple[str, str]:
