@@ -16,6 +16,7 @@
     ├── QueueAway                    Redis or Valkey does not answer
     ├── NotDelivered                 an email failed              retry
     │   └── DeliveryRefused          the receiver refuses it for good
+    ├── RemoteFileError              a file on another server: channels/remote_files/failures.py
     └── ChannelError                 the shop, or the way to it
         ├── ShopUnreachable          no connection: name, network, refused            retry
         │   └── ShopTimeout          no answer in time                                retry

@@ -31,6 +31,7 @@ SINGLE_FILES = {
 ONLY_IN = {
     # guard.py is the adapter through which session.py sends.
     "requests": ("channels/session.py", "channels/guard.py", "bench/"),
+    "paramiko": ("channels/remote_files/",),
     "rq": ("jobs/", "worker.py", "bench/"),
     "redis": ("jobs/", "worker.py", "local_run/", "bench/"),
     "wtforms": ("forms.py",),

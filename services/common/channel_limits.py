@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from channels.base import Limits
+from channels.remote_files import FileLimits
 from config import VERSION, current_config
 
 
@@ -13,3 +14,11 @@ def channel_limits() -> Limits:
         max_bytes=config.max_answer_bytes, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}",
         connections=config.shop_connections, per_minute=config.shop_requests_per_minute,
     )  # fmt: skip
+
+
+def file_limits() -> FileLimits:
+    """For files of other servers, such as a supplier's stock list."""
+    config = current_config()
+    return FileLimits(
+        connect_seconds=config.connect_timeout, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}"
+    )
