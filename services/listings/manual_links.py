@@ -137,7 +137,7 @@ def set_do_not_push(listing_ids: Sequence[int], off: bool, actor: str) -> int:
 @retry_on_deadlock
 def take_shop_stock(listing_ids: Sequence[int], actor: str) -> tuple[int, list[str]]:
     """Take the shop's present stock as ours: on hand becomes what the shop was last seen to have, plus what open orders
-    reserve, plus the buffers. Kits and doubled stock items are left, and named. Returns (changed, SKUs left)."""
+    reserve, plus the buffers. Kits, fed and doubled stock items are left, and named. Returns (changed, SKUs left)."""
     with writing() as session:
         listings = session.scalars(
             select(Listing).where(Listing.id.in_(listing_ids)).options(selectinload(Listing.links)).order_by(Listing.id)
@@ -157,7 +157,7 @@ def _takeable(listing: Listing, seen: set[int]) -> bool:
     if len(listing.links) != 1 or listing.links[0].units != 1 or not listing.counted or not listing.own_stock:
         return False
     item_id = listing.links[0].stock_item_id
-    if item_id in seen:
+    if item_id in seen or db.session.get_one(StockItem, item_id).fed:
         return False
     seen.add(item_id)
     return True

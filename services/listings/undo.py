@@ -125,9 +125,9 @@ def _restore_here(run: SyncRun, actor: str) -> None:
     wanted = [
         (items[item_id], max(0, items[item_id].on_hand - change))
         for item_id, change in sorted(changes.items())
-        if item_id in items
+        if item_id in items and not items[item_id].fed
     ]
-    stock_items.put_on_hand(wanted, actor, RESTORED, _note(run.id))
+    stock_items.put_on_hand(wanted, ledger.Reason(actor, RESTORED, note=_note(run.id)))
 
 
 def _changes_here(run: SyncRun) -> Counter[int]:

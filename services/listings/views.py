@@ -25,7 +25,7 @@ from services.listings import queries, stock_push
 from services.listings.audited import DRIFT_SETTLED, LINKED, about_listings
 from services.listings.linking import CONFLICTS
 from services.security.audit import About, record_change, record_changes
-from services.stock import allocations, items, ledger, skus, waiting_lines
+from services.stock import allocations, fed, items, ledger, skus, waiting_lines
 
 PAGE_SIZE = 50
 CHUNK = 500
@@ -362,6 +362,7 @@ def _take_theirs(listing: Listing, drift: Drift, actor: str) -> None:
     link = listing.links[0]
     shop = db.session.get_one(Shop, listing.shop_id)
     item = ledger.load_items([link.stock_item_id])[link.stock_item_id]
+    fed.refuse([item])
     wanted = (drift.found + shop.stock_buffer) * link.units + item.reserved + item.buffer
     reason = ledger.Reason(actor, "set", note=f"the shop's number, {drift.found}")
     record_change(items.CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, wanted)}, actor)

@@ -11,8 +11,8 @@ from errors import Conflict, InvalidInput, NotFound
 from extensions import writing
 from models import StockItem
 from services.common.deadlocks import retry_on_deadlock
+from services.stock import fed, ledger, skus
 from services.stock import items as stock_items
-from services.stock import ledger, skus
 
 ADJUSTED = "adjusted"
 """The cause in the ledger of a change by a difference."""
@@ -59,7 +59,7 @@ def adjust(item_id: int, delta: int, actor: str, note: str) -> None:
         quantity = item.on_hand + delta
         if not 0 <= quantity <= stock_items.MOST:
             raise InvalidInput(f"{item.sku} has {item.on_hand} on hand, so {delta} is not possible.", field="delta")
-        stock_items.put_on_hand([(item, quantity)], actor, ADJUSTED, note)
+        stock_items.put_on_hand([(item, quantity)], ledger.Reason(actor, ADJUSTED, note=note))
 
 
 @retry_on_deadlock
@@ -83,7 +83,7 @@ def change_many(wanted: Sequence[Wanted], actor: str, *, atomic: bool) -> list[R
                 for row, result in zip(wanted, results, strict=True)
                 if result.state == "changed" and result.item_id is not None and (row.delta is not None) is differs
             ]
-            stock_items.put_on_hand(chosen, actor, cause)
+            stock_items.put_on_hand(chosen, ledger.Reason(actor, cause))
         return results
 
 
@@ -98,6 +98,8 @@ def _result(row: Wanted, item: StockItem | None, several: Sequence[str], quantit
     quantities[item.id] = quantity = item.on_hand + row.delta if row.delta is not None else row.quantity or 0
     if row.expected is not None and row.expected != item.on_hand:
         return Result("failed", item.id, "not_as_expected", f"{item.sku} has {item.on_hand} on hand, not {row.expected}.")
+    if item.fed and quantity != item.on_hand:
+        return Result("failed", item.id, fed.FedStock.code, f"{fed.sentence(item.sku)} {fed.ADVICE}")
     if not 0 <= quantity <= stock_items.MOST:
         return Result("failed", item.id, "invalid_quantity", f"{quantity} is not a possible quantity.")
     return Result("changed" if quantity != item.on_hand else "unchanged", item.id)

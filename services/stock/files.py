@@ -11,7 +11,7 @@ from itertools import count
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, true, update
 
 from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, reading, writing
@@ -26,7 +26,7 @@ from services.common.workbooks import Workbook
 from services.presets import presets
 from services.security import audit
 from services.security.audit import About, Kind, record_change
-from services.stock import file_apply, file_columns, file_rows, skus
+from services.stock import fed, file_apply, file_columns, file_rows, skus
 
 UPLOADED = audit.kind("stock_file.uploaded", "Stock file uploaded")
 ACCEPTED = audit.kind("stock_file.accepted", "Stock file accepted")
@@ -326,6 +326,10 @@ def _match(claim: Claim) -> None:
                 update(row).where(row.file_id == file_id).values({column: found}).execution_options(synchronize_session=False)
             )
         of_file = row.file_id == file_id
+        if (refused := _fed_rows(of_file)) is not None:
+            claim.end(state="refused", problems=refused.problems, wrong=refused.count, finished_at=utcnow())
+            _forget_content(file_id)
+            return
         unknown = session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_(None))) or 0
         changed = (
             session.scalar(select(func.count()).where(of_file, row.stock_item_id.is_not(None), row.before != row.quantity)) or 0
@@ -335,6 +339,25 @@ def _match(claim: Claim) -> None:
             state="checked", unknown=unknown, changed=changed, unchanged=whole - unknown - changed, total=whole,
             done=whole,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    count: int
+    problems: list[str]
+
+
+def _fed_rows(of_file: ColumnElement[bool]) -> _Refused | None:
+    """The rows that would change what is on hand of fed stock items; None if there are none."""
+    row = StockFileRow
+    which = (of_file, StockItem.id == row.stock_item_id, StockItem.fed == true(), row.before != row.quantity)
+    found = db.session.execute(select(row.line, StockItem.sku).where(*which).order_by(row.id).limit(MOST_WRONG)).all()
+    if not found:
+        return None
+    count = db.session.scalar(
+        select(func.count()).select_from(row).join(StockItem, StockItem.id == row.stock_item_id).where(*which)
+    )
+    return _Refused(count or 0, [f"Line {line}: {fed.sentence(sku)} {fed.ADVICE}" for line, sku in found])
 
 
 def preview_rows(file_id: int, *, unknown: bool, limit: int = 200) -> list[Any]:

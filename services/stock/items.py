@@ -15,14 +15,18 @@ from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
 from services.security import audit
 from services.security.audit import About, record_change
-from services.stock import allocations, ledger, skus
+from services.stock import allocations, fed, ledger, skus
 from services.stock.file_rows import MOST as MOST
+from services.stock.ledger import Reason
 from services.stock.waiting_lines import allocate_waiting
 
 ADDED = audit.kind("stock_item.added", "Stock item added")
 CHANGED = audit.kind("stock_item.changed", "Stock changed")
 IMPORTED = "import"
 """The cause in the ledger of what an imported file sets. The trail has the file."""
+FEED = "feed"
+"""The cause in the ledger of what follows from suppliers' offers. The runs of feeds say why."""
+RECORDED_ELSEWHERE = (IMPORTED, FEED)
 
 
 def list_stock(search: str = "", *, low: bool = False, limit: int | None = None, offset: int = 0) -> list[StockItem]:
@@ -50,7 +54,7 @@ def find_stock_item(sku: str) -> StockItem:
 def set_stock(sku: str, quantity: int, actor: str) -> StockItem:
     """Set what is on hand of one stock item. The push to the shops is due afterwards.
 
-    Raises NotFound, or InvalidInput for a quantity no shop could store."""
+    Raises NotFound, InvalidInput for a quantity no shop could store, or FedStock for a fed item."""
     quantity = check_quantity(quantity)
     item_id = find_stock_item(sku).id
     _set_one(item_id, quantity, actor)
@@ -99,7 +103,7 @@ def check_new(sku: str) -> None:
 @retry_on_deadlock
 def _set_one(item_id: int, quantity: int, actor: str) -> None:
     with writing():
-        put_on_hand([(ledger.load_items([item_id])[item_id], quantity)], actor, "set")
+        put_on_hand([(ledger.load_items([item_id])[item_id], quantity)], Reason(actor, "set"))
 
 
 def check_quantity(quantity: int) -> int:
@@ -118,23 +122,27 @@ def by_ids(ids: Iterable[int]) -> list[StockItem]:
     return found
 
 
-def put_on_hand(wanted: Sequence[tuple[StockItem, int]], actor: str, cause: str, note: str = "") -> list[int]:
+def put_on_hand(wanted: Sequence[tuple[StockItem, int]], reason: Reason) -> list[int]:
     """Set what is on hand of locked stock items; returns the ids of those that changed.
 
     What is reserved beyond it is released, newest order first, and new units go to the orders that lack them. The number
-    of statements does not grow with the number of items: a file of thousands of rows must not block all other writers."""
+    of statements does not grow with the number of items: a file of thousands of rows must not block all other writers.
+
+    Raises FedStock for a fed item, unless the cause is ``feed``."""
     changed = [(item, quantity) for item, quantity in wanted if item.on_hand != quantity]
+    if reason.cause != FEED:
+        fed.refuse(item for item, _ in changed)
     orders: list[int] = []
     for item, quantity in changed:
         if quantity < item.reserved:
-            orders += allocations.take_back(item, item.reserved - quantity, actor=actor)
+            orders += allocations.take_back(item, item.reserved - quantity, actor=reason.actor)
     more = {item.id: item for item, quantity in changed if quantity > item.on_hand}
     for item, quantity in changed:
-        if cause != IMPORTED:
-            record_change(CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, quantity)}, actor)
-        ledger.enter(item, ledger.Reason(actor, cause, note=note), on_hand=quantity - item.on_hand)
+        if reason.cause not in RECORDED_ELSEWHERE:
+            record_change(CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, quantity)}, reason.actor)
+        ledger.enter(item, reason, on_hand=quantity - item.on_hand)
     for item_id in allocations.lacking_items(more):
-        orders += allocations.fill(more[item_id], actor=actor)
+        orders += allocations.fill(more[item_id], actor=reason.actor)
     db.session.flush()
     holds.evaluate_stored(orders)
     ids = [item.id for item, _ in changed]

@@ -44,6 +44,7 @@ class Reason:
     cause: str
     run_id: int | None = None
     note: str = ""
+    feed_run_id: int | None = None
 
 
 def enter(
@@ -57,7 +58,7 @@ def enter(
     item.updated_at = utcnow()
     entry = StockEntry(
         stock_item_id=item.id, actor=reason.actor, cause=reason.cause, on_hand_change=on_hand, reserved_change=reserved,
-        order_id=order_id, run_id=reason.run_id, note=reason.note,
+        order_id=order_id, run_id=reason.run_id, note=reason.note, feed_run_id=reason.feed_run_id,
     )  # fmt: skip
     db.session.add(entry)
     return [entry]

@@ -313,5 +313,5 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
         record_change(stock_items.CHANGED, About(item.id, item.sku), {"buffer": (item.buffer, buffer)}, actor)
         item.buffer = buffer
         item.updated_at = utcnow() if moved else item.updated_at
-        if not stock_items.put_on_hand([(item, on_hand)], actor, "set") and moved:
+        if not stock_items.put_on_hand([(item, on_hand)], ledger.Reason(actor, "set")) and moved:
             ledger.request_push([item.id])
