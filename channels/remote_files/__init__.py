@@ -100,4 +100,5 @@ def _checked(place: Place, limits: FileLimits, *, signed_in: bool = True) -> Pla
         return check(place, limits.allow_private, signed_in=signed_in)
     except InvalidInput as exc:
         kind = PlaceRefused if exc.field == "address" else PlaceUnusable
-        raise kind(exc.message, exc.advice) from None
+        trouble = kind(exc.message, exc.advice)
+    raise trouble

@@ -201,7 +201,7 @@ def _checked_url(place: Place, allow_private: Sequence[str]) -> Place:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _no_url() from None
+        parts, port = urlsplit(""), None
     host = parts.hostname or ""
     if parts.scheme.lower() not in ("https", "http") or not host or not url.isascii() or not url.isprintable() or " " in url:
         raise _no_url()

@@ -117,8 +117,22 @@ def _newest(visit: _Visit) -> RemoteFile:
     folder, pattern = posixpath.split(visit.line.place.path)
     if not any(sign in pattern for sign in "*?["):
         return _look(visit, pattern)
-    most = visit.line.source.limits.max_entries
     found: list[RemoteFile] = []
+    for entry in _matching(visit, folder, pattern):
+        if stat.S_ISLNK(entry.st_mode or 0):
+            with suppress(NoFile):
+                found.append(_look(visit, entry.filename))
+        elif file := _file(entry.filename, entry):
+            found.append(file)
+    if not found:
+        raise NoFile(f"No file on {visit.host} matches the pattern.")
+    return max(found, key=lambda file: (file.mtime or 0, file.name))
+
+
+def _matching(visit: _Visit, folder: str, pattern: str) -> list[paramiko.SFTPAttributes]:
+    """Read to its end before anything else is asked: the library asks for more of the list ahead, and would take its answers for ours."""
+    most = visit.line.source.limits.max_entries
+    found = []
     try:
         for count, entry in enumerate(visit.sftp.listdir_iter(folder or "."), 1):
             if count > most:
@@ -126,17 +140,10 @@ def _newest(visit: _Visit) -> RemoteFile:
                     f"The folder on {visit.host} holds more than {most:,} files.", "Ask for a separate folder for these files."
                 )
             if fnmatch.fnmatchcase(entry.filename, pattern) and entry.filename.isprintable() and "/" not in entry.filename:
-                file = _file(entry.filename, entry)
-                if stat.S_ISLNK(entry.st_mode or 0):
-                    with suppress(NoFile):
-                        file = _look(visit, entry.filename)
-                if file is not None:
-                    found.append(file)
+                found.append(entry)
     except OSError as exc:
         raise _not_there(visit, exc, "the folder") from None
-    if not found:
-        raise NoFile(f"No file on {visit.host} matches the pattern.")
-    return max(found, key=lambda file: (file.mtime or 0, file.name))
+    return found
 
 
 def _look(visit: _Visit, name: str) -> RemoteFile:

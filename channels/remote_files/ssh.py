@@ -40,24 +40,29 @@ FAILURES = (paramiko.SSHException, SFTPError, EOFError, OSError, ValueError, Loo
 """What paramiko raises when a server does not behave."""
 
 _KEY_CLASSES: dict[str, Any] = {"ed25519": paramiko.Ed25519Key, "ecdsa": paramiko.ECDSAKey, "rsa": paramiko.RSAKey}
-_ROOM = 8 * MB
-"""Bytes that may come besides the file: handshake, lists of files."""
+_ROOM = 2 * MB
+"""Bytes that may come before the sign-in."""
+_LISTS = 8 * MB
+"""Bytes that may come besides the file afterwards: lists of files, answers."""
 
 # It logs tracebacks for servers that do not behave. What happened is in the error that is raised.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 
 class _Counted(socket.socket):
-    """A socket that takes only so many bytes."""
+    """A socket that takes no more than ``most`` bytes."""
 
-    room = 0
-    full = False
+    taken = 0
+    most = _ROOM
+
+    @property
+    def full(self) -> bool:
+        return self.taken > self.most
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data = super().recv(size, flags)
-        self.room -= len(data)
-        if self.room < 0:
-            self.full = True
+        self.taken += len(data)
+        if self.full:
             raise OSError("The server has sent too much.")
         return data
 
@@ -108,11 +113,13 @@ class Line:
         self.source.gate()
         with self.explained():
             left = self._authenticate()
+        limits = self.source.limits
+        self._socket.most = limits.max_bytes + limits.max_bytes // 8 + _LISTS
         if left:
             raise SignInRefused(f"{host} wants a second step ({', '.join(left)}) besides the {self._means()}.")
         with self.explained():
-            channel = self._transport.open_session(timeout=self.source.limits.stall_seconds)
-            channel.settimeout(self.source.limits.stall_seconds)
+            channel = self._transport.open_session(timeout=limits.stall_seconds)
+            channel.settimeout(limits.stall_seconds)
             channel.invoke_subsystem("sftp")
             return paramiko.SFTPClient(channel)
 
@@ -140,9 +147,7 @@ class Line:
         except ChannelError as exc:
             trouble = _way(exc)
         else:
-            counted = _Counted(opened.family, opened.type, opened.proto, fileno=opened.detach())
-            counted.room = limits.max_bytes + limits.max_bytes // 8 + _ROOM
-            return counted
+            return _Counted(opened.family, opened.type, opened.proto, fileno=opened.detach())
         raise trouble
 
     def _authenticate(self) -> list[str]:

@@ -8,7 +8,7 @@ import base64
 import re
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
@@ -24,6 +24,7 @@ from channels.hiding import Scrubber
 from channels.remote_files.contents import CHUNK, Intake, Source, finish, gunzipped, same, too_large
 from channels.remote_files.failures import (
     FileCut,
+    FileEmpty,
     FileTooLarge,
     NoFile,
     PlaceAnswered,
@@ -173,11 +174,14 @@ def _with_key(place: Place, url: str) -> str:
 def _followed(visit: _Visit, url: str, to: str) -> str:
     """The address that a redirect leads to. Raises PlaceMoved if it is not on the same server."""
     host = visit.source.host
+    here = urlsplit(url)
     try:
-        here, there = urlsplit(url), urlsplit(urljoin(url, to))
+        there = urlsplit(urljoin(url, to))
         same_server = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
     except ValueError:
-        raise PlaceMoved(f"{host} redirects to an address that cannot be used.") from None
+        there = None
+    if there is None:
+        raise PlaceMoved(f"{host} redirects to an address that cannot be used.")
     if there.username is not None or not same_server:
         name = visit.source.scrub(there.hostname or "another address", 100)
         how = " over http" if there.scheme == "http" else ""
@@ -191,6 +195,8 @@ def _fetched(visit: _Visit, seen: Seen | None, status: int, raw: Any) -> Fetched
         return Unchanged(seen)
     if status in _REDIRECTS and headers.get("location"):
         return _Redirect(headers["location"])
+    if status == 204:
+        raise FileEmpty(f"The file of {visit.source.host} is empty.")
     if status != 200:
         raise _refusal(visit, status, headers, raw.read(_LOOKED_AT, decode_content=False))
     source = visit.source
@@ -214,11 +220,10 @@ def _fetched(visit: _Visit, seen: Seen | None, status: int, raw: Any) -> Fetched
 def _decoded(source: Source, headers: dict[str, str], raw: Any) -> Iterator[bytes]:
     """The pieces of the body without its content coding. Raises FileTooLarge by what has come over the line."""
     most = source.limits.max_bytes
-    declared = headers.get("content-length", "").strip()
-    if declared.isdigit() and int(declared[:18]) > most:
+    if _declared(headers) > most:
         raise too_large(source.host, most)
     coding = headers.get("content-encoding", "").strip().lower()
-    pieces = _counted(source.host, most, raw)
+    pieces = _counted(source.host, most, _declared(headers), raw)
     if coding in ("", "identity"):
         return pieces
     if coding in ("gzip", "x-gzip"):
@@ -226,13 +231,22 @@ def _decoded(source: Source, headers: dict[str, str], raw: Any) -> Iterator[byte
     raise PlaceBroken(f"{source.host} sent the file in a coding that nobody asked for.")
 
 
-def _counted(host: str, most: int, raw: Any) -> Iterator[bytes]:
+def _declared(headers: dict[str, str]) -> int:
+    """The bytes that the server says it sends; -1 if it does not."""
+    declared = headers.get("content-length", "").strip()
+    return int(declared[:18]) if declared.isdigit() and "transfer-encoding" not in headers else -1
+
+
+def _counted(host: str, most: int, declared: int, raw: Any) -> Iterator[bytes]:
+    """The pieces as they arrive: waiting for a full one would keep the gate from being asked. Raises FileCut if fewer come than were declared."""
     size = 0
-    while piece := raw.read(CHUNK, decode_content=False):
+    while piece := raw.read1(CHUNK, decode_content=False):
         size += len(piece)
         if size > most:
             raise too_large(host, most)
         yield piece
+    if size < declared:
+        raise FileCut(f"{host} sent {size:,} of {declared:,} bytes of the file.")
 
 
 def _taken(visit: _Visit, status: int, raw: Any) -> int:
@@ -295,6 +309,9 @@ def _file_name(disposition: str, url: str) -> str:
     said = ""
     if disposition:
         message = Message()
+        with suppress(UnicodeError):
+            # Headers are read as Latin-1, and many servers write UTF-8 there.
+            disposition = disposition.encode("latin-1").decode()
         message["content-disposition"] = disposition[:1000]
         said = message.get_filename() or ""
     name = said or unquote(urlsplit(url).path)

@@ -17,7 +17,7 @@ import hashlib
 import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -215,9 +215,9 @@ class SftpServer:
 
     Faults, all of which can be set while it runs: ``growing`` (the file of this name gets a byte at each look), ``stalling`` (``sign-in``,
     ``read`` or ``list`` never ends), ``read_only``, ``no_rename``, ``only_posix_rename``, ``short`` (a file ends
-    too early). ``done`` lists what it was asked to do."""
+    too early). ``at_rename`` and ``at_read`` are called before that is done, once. ``done`` lists what it was asked to do."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, host_keys: Sequence[str] = ("ssh-ed25519",)):
         self.folder = folder
         self.user = "cartlink"
         self.password = "geheim wörd"
@@ -228,13 +228,19 @@ class SftpServer:
         self.no_rename = False
         self.only_posix_rename = False
         self.short = False
-        self.before_rename: Callable[[], None] = lambda: None
+        self.at_rename: Callable[[], None] | None = None
+        self.at_read: Callable[[], None] | None = None
         self.done: list[tuple[str, str]] = []
         self.signed_in = 0
         self.tried = 0
+        self.connections = 0
         self.port = 0
-        self.host_key = _new_key()
+        self.host_keys = [asyncssh.generate_private_key(kind) for kind in host_keys]
         self.halt = asyncio.Event()
+
+    @property
+    def host_key(self) -> asyncssh.SSHKey:
+        return self.host_keys[0]
 
     @property
     def confirmed(self) -> str:
@@ -247,10 +253,6 @@ class SftpServer:
         return Place("sftp", f"{WHERE}:{self.port}", path=path, **given)
 
 
-def _new_key() -> asyncssh.SSHKey:
-    return asyncssh.generate_private_key("ssh-ed25519")
-
-
 def key_pair(kind: str = "ssh-ed25519", passphrase: str | None = None, form: str = "openssh") -> tuple[str, str]:
     """A private key as a person would paste it, and its public line."""
     key = asyncssh.generate_private_key(kind)
@@ -260,6 +262,9 @@ def key_pair(kind: str = "ssh-ed25519", passphrase: str | None = None, form: str
 class _SignIn(asyncssh.SSHServer):
     def __init__(self, server: SftpServer):
         self.server = server
+
+    def connection_made(self, conn: Any) -> None:
+        self.server.connections += 1
 
     async def begin_auth(self, username: str) -> bool:
         if self.server.stalling == "sign-in":
@@ -318,6 +323,9 @@ class _Files(asyncssh.SFTPServer):
     async def read(self, file_obj: Any, offset: int, size: int) -> Any:
         if self.server.stalling == "read" and offset:
             await self.server.halt.wait()
+        if self.server.at_read is not None:
+            act, self.server.at_read = self.server.at_read, None
+            act()
         return b"" if self.server.short and offset else super().read(file_obj, offset, size)
 
     def remove(self, path: bytes) -> Any:
@@ -326,7 +334,9 @@ class _Files(asyncssh.SFTPServer):
 
     def rename(self, oldpath: bytes, newpath: bytes) -> Any:
         self._note("rename", newpath)
-        self.server.before_rename()
+        if self.server.at_rename is not None:
+            act, self.server.at_rename = self.server.at_rename, None
+            act()
         if self.server.no_rename or self.server.only_posix_rename:
             raise asyncssh.SFTPOpUnsupported("no rename")
         if (self.server.folder / newpath.decode().lstrip("/")).exists():
@@ -341,15 +351,15 @@ class _Files(asyncssh.SFTPServer):
 
 
 @contextmanager
-def sftp_server(folder: Path) -> Iterator[SftpServer]:
+def sftp_server(folder: Path, host_keys: Sequence[str] = ("ssh-ed25519",)) -> Iterator[SftpServer]:
     """A server on a free port of this machine, in its own thread and loop."""
-    server = SftpServer(folder)
+    server = SftpServer(folder, host_keys)
     loop = asyncio.new_event_loop()
     ready, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
         listener = await asyncssh.listen(
-            WHERE, 0, server_host_keys=[server.host_key], server_factory=lambda: _SignIn(server),
+            WHERE, 0, server_host_keys=server.host_keys, server_factory=lambda: _SignIn(server),
             sftp_factory=lambda channel: _Files(channel, server), login_timeout=BOUND,
         )  # fmt: skip
         server.port = listener.get_port()
