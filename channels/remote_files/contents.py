@@ -48,7 +48,7 @@ class Intake:
     """Takes a file piece by piece, to a cap. Calls the gate about once a second."""
 
     def __init__(self, source: Source, most: int):
-        self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the one who gets it closes it
+        self.file = _temporary()
         self.size = 0
         self._source = source
         self._most = most
@@ -69,6 +69,10 @@ class Intake:
     @property
     def digest(self) -> str:
         return self._digest.hexdigest()
+
+
+def _temporary() -> IO[bytes]:
+    return SpooledTemporaryFile(IN_MEMORY)
 
 
 def too_large(host: str, most: int) -> FileTooLarge:

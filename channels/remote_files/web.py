@@ -7,13 +7,13 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import IO, Any
+from typing import IO, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from channels import pages
@@ -51,6 +51,9 @@ _LOOKED_AT = 16 * 1024
 _NAME = re.compile(r"[^\w .,()+@=~-]+")
 
 
+_Answer = TypeVar("_Answer")
+
+
 @dataclass(frozen=True, slots=True)
 class _Redirect:
     to: str
@@ -67,7 +70,14 @@ class _Visit:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     begun: bool = False
 
-    def send(self, method: Any, url: str, headers: dict[str, str], body: IO[bytes] | None, receive: Any) -> Any:
+    def send(
+        self,
+        method: Literal["GET", "PUT"],
+        url: str,
+        headers: dict[str, str],
+        body: IO[bytes] | None,
+        receive: Callable[[int, Any], _Answer],
+    ) -> _Answer:
         """One request with the secret. Raises RemoteFileError."""
         self.source.gate()
         signed = {"User-Agent": self.source.limits.user_agent, "Accept": "*/*", **headers, **_sign_in(self.place)}
@@ -106,7 +116,7 @@ def fetch(place: Place, seen: Seen | None, limits: FileLimits, gate: Gate, resol
         for _ in range(MOST_REDIRECTS + 1):
             got = visit.send("GET", url, headers, None, lambda status, raw: _fetched(visit, seen, status, raw))
             if not isinstance(got, _Redirect):
-                return got  # type: ignore[no-any-return]
+                return got
             url = _with_key(place, _followed(visit, url, got.to))
     raise PlaceMoved(f"{visit.source.host} redirects more than {MOST_REDIRECTS} times.", "Enter the address of the file itself.")
 

@@ -189,13 +189,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = self.close_connection or bool(fault)
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, web: WebServer):
+        super().__init__((WHERE, 0), _Handler)
+        self.web = web
+
+
 @contextmanager
 def web_server(tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
     """A server on a free port of this machine; with ``tls`` it speaks https."""
     web = WebServer()
-    server = ThreadingHTTPServer((WHERE, 0), _Handler)
-    server.daemon_threads = True
-    server.web = web  # type: ignore[attr-defined]
+    server = _Listener(web)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     web.secure, web.port = tls is not None, server.server_address[1]
