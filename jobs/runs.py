@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from errors import QueueAway
 from jobs import enqueue_run, enqueue_runs, follow_up, others_wait, signals
 from services.events import deliveries
+from services.feeds import runs as feed_runs
 from services.runs import lifecycle
 from services.shipping import files
 from services.stock import files as stock_files
@@ -51,6 +52,7 @@ def return_leases() -> None:
     try:
         stock_files.return_files()
         files.return_files()
+        feed_runs.return_runs()
         deliveries.return_endpoints()
         returned = lifecycle.return_runs()
         for run_id in returned:

@@ -12,6 +12,7 @@ from extensions import acting
 from jobs import enqueue_runs, free_slots, signals
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.events import enqueue_events
+from jobs.feeds import enqueue_due_feeds
 from jobs.messages import enqueue_due_deliveries
 from jobs.metrics import note_tick
 from jobs.order_rows import enqueue_due_order_rows
@@ -23,7 +24,7 @@ from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from models.types import utcnow
 from services.accounts import token_expiry
-from services.monitoring import low_stock
+from services.monitoring import low_stock, stale_feeds
 from services.operations import metrics
 from services.runs import lifecycle
 from services.stock import released
@@ -47,10 +48,12 @@ def _tick() -> None:
     enqueue_due_evaluations()
     enqueue_due_erasing()
     enqueue_due_files()
+    enqueue_due_feeds()
     enqueue_due_shipments()
     watch()
     token_expiry.warn()
     low_stock.review()
+    stale_feeds.review()
     enqueue_due_deliveries()
     enqueue_events()
     metrics.roll_up()

@@ -31,10 +31,11 @@ class Feed(Model):
     ``method`` is ``https`` or ``sftp``; ``address`` is the URL of the file, or ``host:port`` whose ``path`` is a file or a pattern such as
     ``/out/stock_*.csv``. It holds no secret: that is ``secret_encrypted`` (Fernet), of which ``secret_last4`` may be shown. ``auth`` is
     one of none, basic, bearer, header, query, password and key; ``user`` belongs to basic, password and key, ``parameter`` is the name of
-    the header or of the part of the query. ``host_key`` is the host key of an SFTP server that a person has confirmed, empty until then.
+    the header or of the part of the query. ``host_key`` is the host key of an SFTP server that a person has confirmed, empty until then;
+    ``seen_host_key`` is the one that it has shown and nobody has confirmed.
 
-    ``sheet`` is that of a workbook, ``headings`` are those of the file for which ``columns`` were assigned; ``columns`` is as in
-    models.StockFile: None until it is known, empty for our own headings, else ``columns`` and ``options``.
+    ``sheet`` is that of a workbook. ``headings`` and ``sample``, the cells of its first rows, are those of the file that was read last. ``columns``
+    is as in models.StockFile: None until it is known, empty for our own headings, else ``columns`` and ``options``.
 
     A ``delta`` feed names only what has changed. With ``excludes_open_orders`` its quantities already leave out what our open orders will
     take. ``missing`` says what becomes of codes that a full feed no longer names: ``keep``, ``zero`` or ``zero_after`` (``missing_after``
@@ -68,8 +69,11 @@ class Feed(Model):
     secret_last4: Mapped[str] = mapped_column(String(4), default="", server_default="")
     host_key: Mapped[str] = mapped_column(Text, default="", server_default="")
 
+    seen_host_key: Mapped[str] = mapped_column(Text, default="", server_default="")
+
     sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
     headings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    sample: Mapped[list[list[str]]] = mapped_column(JSON, default=list, server_default="[]")
     columns: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     delta: Mapped[bool] = mapped_column(default=False, server_default=false())
     excludes_open_orders: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -130,7 +134,8 @@ class FeedRun(Model):
     ``trigger`` is ``schedule``, ``person`` or ``retry``; ``actor`` is who started it. ``seen_at`` is the time of the file: its own if
     the server says it and it can be right, else when the fetch began. ``rows`` to ``missing`` count rows of the file, offers that change, those
     of them that go to 0, codes without a stock item, rows that cannot be read, and codes that the file no longer names. ``items``
-    counts the fed stock items whose on hand changed. ``problems`` are the safety limits that were hit, each ``code`` and ``sentence``.
+    counts the fed stock items whose on hand changed.
+    ``make_fed`` says that a person makes all linked own items fed with it. ``problems`` are the safety limits that were hit, each ``code`` and ``sentence``.
     ``before`` is what the feed knew of its file before this run was applied, for its undo. Claimed by lease like a sync run."""
 
     __tablename__ = "feed_run"
@@ -161,6 +166,7 @@ class FeedRun(Model):
     unreadable: Mapped[int] = mapped_column(default=0, server_default="0")
     missing: Mapped[int] = mapped_column(default=0, server_default="0")
     items: Mapped[int] = mapped_column(default=0, server_default="0")
+    make_fed: Mapped[bool] = mapped_column(default=False, server_default=false())
     problems: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
     error_code: Mapped[str] = mapped_column(String(30), default="", server_default="")
     error: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -187,7 +193,8 @@ class FeedRunRow(Model):
     code the file no longer names. Rows that say what is stored are not kept.
 
     ``kind`` is ``changed`` (another quantity), ``new`` (a code that was not offered before), ``back`` (a code that was missing, with the
-    same quantity), ``missing`` or ``unreadable``, which has a ``problem`` and no ``quantity``. ``before`` is the quantity that was
+    same quantity), ``same`` (a row of a delta feed that says what is stored), ``missing`` or ``unreadable``, which has a ``problem`` and no
+    ``quantity``. ``before`` is the quantity that was
     offered before, None for a new code; ``before_missed`` and ``before_seen_at`` are the offer's ``missed`` and ``seen_at`` before, for the
     undo. ``line`` is that of the file, 0 for a missing code."""
 
@@ -241,6 +248,7 @@ class Offer(Model):
 
     __table_args__ = (
         UniqueConstraint("feed_id", "code_key"),
+        Index("ix_offer_feed", "feed_id", "id"),
         Index(
             "ix_offer_unknown",
             "feed_id",

@@ -152,7 +152,7 @@ def create_feed(supplier_id: int, actor: str, **values: Any) -> int:
         if present >= MOST_FEEDS:
             raise Conflict(f"There are {MOST_FEEDS} feeds already.", "Remove one that is no longer used.")
         secret = str(values.pop("secret", "") or "")
-        checked = feed_values.checked(values, secret=bool(secret))
+        checked = feed_values.checked(values, secret)
         _refuse_twin(supplier_id, checked["name"])
         row = Feed(supplier_id=supplier.id, changed_by=actor, **checked)
         _put_secret(row, secret)
@@ -172,12 +172,12 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
         row = _locked(feed_id)
         present = {name: getattr(row, name) for name in feed_values.SETTABLE}
         elsewhere = feed_values.leads_elsewhere(present, values)
-        has_secret = bool(secret) or (row.secret_encrypted is not None and not elsewhere)
-        checked = feed_values.checked(present | values, secret=has_secret)
+        stored = "" if elsewhere else secret_of(row)
+        checked = feed_values.checked(present | values, secret or stored)
         if checked["name"] != row.name:
             _refuse_twin(row.supplier_id, checked["name"], row.id)
         changes = {field: (present[field], value) for field, value in checked.items() if present[field] != value}
-        renewed = bool(secret) and (row.secret_encrypted is None or vault.decrypt(row.secret_encrypted) != secret)
+        renewed = bool(secret) and secret != secret_of(row)
         record_change(FEED_CHANGED, _about(row), changes | ({"secret": CHANGED} if renewed else {}), actor)
         if not changes and not renewed:
             return
@@ -185,7 +185,7 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
             setattr(row, field, checked[field])
         if renewed or feed_values.needs_no_secret(row.auth):
             _put_secret(row, secret)
-        _after_change(row, set(changes))
+        _after_change(row, set(changes), actor)
         row.changed_at, row.changed_by = utcnow(), actor
 
 
@@ -194,7 +194,8 @@ def confirm_host_key(feed_id: int, host_key: str, actor: str) -> None:
     with writing():
         row = _locked(feed_id)
         record_change(FEED_CHANGED, _about(row), {"host_key": (row.host_key or None, host_key)}, actor)
-        row.host_key, row.changed_at, row.changed_by = host_key, utcnow(), actor
+        row.host_key, row.seen_host_key = host_key, ""
+        row.changed_at, row.changed_by = utcnow(), actor
         row.retry_at = None
         row.due_at = utcnow() if plan_of(row) else row.due_at
 
@@ -225,21 +226,30 @@ def mark_removed(feed: Feed, actor: str) -> None:
     feed.removed_at, feed.due_at, feed.retry_at, feed.enabled = utcnow(), None, None, False
     feed.failing_since, feed.failures, feed.changed_by = None, 0, actor
     _put_secret(feed, "")
+    drop_live(feed.id, actor)
+
+
+def drop_live(feed_id: int, actor: str) -> None:
+    """Drop what is going on for a feed: its file is read in another way from now on, or not at all. Call it inside ``writing()``."""
+    free = {"token": "", "lease_until": None}
     db.session.execute(
         update(FeedRun)
-        .where(FeedRun.feed_id == feed.id, FeedRun.state.in_(LIVE_STATES))
-        .values(state="dropped", finished_at=utcnow(), decided_by=actor, token="", lease_until=None)
+        .where(FeedRun.feed_id == feed_id, FeedRun.state.in_(LIVE_STATES))
+        .values(state="dropped", finished_at=utcnow(), decided_by=actor, **free)
         .execution_options(synchronize_session=False)
     )
 
 
-def _after_change(row: Feed, changed: set[str]) -> None:
+def _after_change(row: Feed, changed: set[str], actor: str) -> None:
     """What follows from a change of these fields."""
+    if changed & (feed_values.OF_FILE | feed_values.OF_PLACE):
+        drop_live(row.id, actor)
     if changed & feed_values.OF_FILE:
         for name, value in {**AFRESH, **UNREAD}.items():
             setattr(row, name, value)
     if changed & feed_values.OF_PLACE:
-        row.host_key = "" if changed & {"method", "address"} else row.host_key
+        if changed & {"method", "address"}:
+            row.host_key = row.seen_host_key = ""
         row.failures, row.failing_since, row.retry_at = 0, None, None
         row.error_code = row.error = row.advice = ""
     if changed & (feed_values.OF_PLAN | feed_values.OF_PLACE | {"enabled"}):

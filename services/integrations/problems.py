@@ -15,7 +15,7 @@ from services.shops.health import GROUPS, READ_ONLY, Group
 
 CLOCK_TOLERANCE = 300
 """Seconds by which a shop's clock may differ from ours without a problem."""
-TOPICS = ("key", "outage", "flows", "waiting", "silence", "stock")
+TOPICS = ("key", "outage", "flows", "waiting", "silence", "stock", "feeds")
 """Topics of incidents (services.notify.incident_texts.TOPICS), the most important first: a rejected key stops everything."""
 STOPPING = ("key", "outage", "flows")
 """Topics whose incidents say why a flow fails."""

@@ -35,6 +35,7 @@ TOPICS = {
     "waiting": "Something needs you: a stock update, held orders, a refused shipment update",
     "silence": "No orders arrive, which is unusual for the shop",
     "stock": "Stock items fall to their low-stock threshold",
+    "feeds": "A supplier’s feed brings nothing new for longer than it should",
     "programs": "Another program takes no events, and its event endpoint is paused",
 }
 """The topics that people choose notifications by."""
@@ -173,6 +174,12 @@ CAUSES = {
         "Your shops go on selling what is left.",
         "Order more of these items, or change their thresholds.",
         "No stock item is low any more.", "low_stock",
+    ),
+    "feed_stale": Cause(
+        "feeds", "", "A supplier’s feed brings nothing new",
+        "Cartlink keeps fetching it. The quantities of its last file are kept, held back or set to 0, as you have chosen for the feed.",
+        "Open the feed: it shows what its last runs have found. If its file is old, ask the supplier for a new one.",
+        "All feeds bring new files again.", "feeds",
     ),
     "endpoint_paused": Cause(
         "programs", "", "The event endpoint is paused",
@@ -344,10 +351,19 @@ def _low(facts: Mapping[str, Any]) -> list[str]:
     return [f"{_count(facts['count'], 'stock item is', 'stock items are')} low{listed}."]
 
 
+def _stale(facts: Mapping[str, Any]) -> list[str]:
+    feeds = facts.get("feeds", ())
+    found = [f"{_count(facts['count'], 'feed has', 'feeds have')} brought nothing new for longer than they should:"]
+    for _, name, since, error in feeds:
+        found.append(f"{name}, since {datetime.fromisoformat(since):%d %b %Y, %H:%M} UTC.{f' {error}' if error else ''}")
+    more = facts["count"] - len(feeds)
+    return [*found, f"And {more} more."] if more > 0 else found
+
+
 _SENTENCES = {
     "stock_rows_wait": _rows_wait, "stock_other_value": _other_value, "listings_lost": _lost,
     "write_backs_refused": _refused, "write_backs_wait": _write_backs_wait,
     "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
     "orders_missing": _missing, "shop_set_back": _set_back,
-    "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low,
+    "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low, "feed_stale": _stale,
 }  # fmt: skip

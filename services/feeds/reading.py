@@ -1,0 +1,80 @@
+"""A fetched file, read with the columns that a person has assigned, in the same way as an uploaded stock file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from errors import InvalidInput
+from services.common import csv_files
+from services.presets.columns import MOST_COLUMNS
+from services.stock import file_columns
+
+PIECE = 64 * 1024
+SAMPLED, LONGEST_CELL = 10, 200
+"""Rows of the sample that is kept, and characters of a cell in it."""
+
+
+class ColumnsWrong(InvalidInput):
+    """The file has not the columns that were assigned, or nobody has assigned any. ``looked`` is what it has."""
+
+    code = "columns"
+
+    def __init__(self, wrong: InvalidInput, looked: Looked):
+        super().__init__(wrong.message, wrong.advice, field="columns")
+        self.looked = looked
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The headings of a file, and the cells of its first rows."""
+
+    headings: list[str]
+    sample: list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file whose rows can be read once: line, code and quantity as they stand in it. ``quantity`` reads a quantity, None for what is not
+    clear. ``columns`` are those it is read with, as in models.Feed."""
+
+    looked: Looked
+    columns: dict[str, Any]
+    rows: Iterator[tuple[int, str, str]]
+    quantity: Callable[[str, int], int | None]
+
+
+def open_file(content: IO[bytes], columns: Mapping[str, Any] | None, sheet: str) -> Opened:
+    """Look at a file, and prepare to read its rows. ``columns`` is as in models.Feed; where it is None, the file's own headings or a remembered
+    preset decide. Raises InvalidInput for what is no table, or ColumnsWrong."""
+
+    def opened() -> csv_files.Source:
+        return csv_files.opened(lambda: pieces(content), sheet=sheet)[0]
+
+    looked = look(content, sheet)
+    try:
+        assigned = file_columns.known(opened) if columns is None else columns
+        plan = file_columns.plan(looked.headings, assigned)
+        if not assigned:
+            csv_files.check_header(opened(), plan.columns, ("sku", "quantity"))
+    except InvalidInput as wrong:
+        unknown = InvalidInput("It is not known which columns hold the code and the quantity.", "Assign the columns.")
+        raise ColumnsWrong(unknown if columns is None else wrong, looked) from None
+    return Opened(looked, dict(assigned), csv_files.read_two(opened(), plan.columns, ("sku", "quantity")), plan.quantity)
+
+
+def look(content: IO[bytes], sheet: str) -> Looked:
+    """Raises InvalidInput for what is no table."""
+    headings, rows = csv_files.sample(csv_files.opened(lambda: pieces(content), sheet=sheet)[0], SAMPLED)
+    return Looked(
+        [each[: csv_files.MOST_CELL] for each in headings[:MOST_COLUMNS]],
+        [[cell[:LONGEST_CELL] for cell in row[:MOST_COLUMNS]] for row in rows],
+    )
+
+
+def pieces(content: IO[bytes]) -> Iterator[bytes]:
+    """The content from its beginning."""
+    content.seek(0)
+    while piece := content.read(PIECE):
+        yield piece
