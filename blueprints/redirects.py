@@ -31,20 +31,23 @@ RENAMED = {("/orders", "state", "untold"): "not_sent", ("/orders/orders.csv", "s
 """(Address, parameter, former value) -> value. The answer is 308: a form that an open page sends keeps its method and its fields."""
 
 
+_RULES = Map([Rule(old, endpoint=new) for old, new in MOVED.items()])
+
+
 def init_app(app: Flask) -> None:
-    moved = Map([Rule(old, endpoint=new) for old, new in MOVED.items()])
-
-    def redirect_moved() -> Response | None:
-        if request.endpoint is not None:
-            return _with_new_values()
-        try:
-            new, values = moved.bind("").match(request.path)
-        except HTTPException:
-            return None
-        query = request.query_string.decode()
-        return redirect(new.format(**values) + (f"?{query}" if query else ""), code=308)
-
     app.before_request(redirect_moved)
+
+
+def redirect_moved() -> Response | None:
+    """Where a page of an earlier version is now; None for an address of today, or of no version."""
+    if request.endpoint is not None:
+        return _with_new_values()
+    try:
+        new, values = _RULES.bind("").match(request.path)
+    except HTTPException:
+        return None
+    query = request.query_string.decode()
+    return redirect(new.format(**values) + (f"?{query}" if query else ""), code=308)
 
 
 def _with_new_values() -> Response | None:

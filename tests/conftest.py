@@ -201,7 +201,8 @@ def config_changes(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """The application on a fresh database, its context entered for the whole test."""
-    made = create_app(config)
+    with sharing.nothing_encrypted():
+        made = create_app(config)
     made.config["WTF_CSRF_ENABLED"] = False
     made.test_client_class = FreshClient
     sharing.share_templates(made)

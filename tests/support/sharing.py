@@ -1,12 +1,13 @@
 """What is the same in all applications of a test run is made once.
 
 Each test gets its own application. Most of the processor time of a short test went into what every application makes
-again: parsed addresses and the functions that build them, compiled templates, and compiled statements."""
+again: the map of its addresses, compiled templates, and compiled statements."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -14,10 +15,11 @@ from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Engine, event
-from werkzeug.routing import Rule
+from werkzeug.routing import Map, Rule, RuleFactory
 
 from extensions import db
 from services.accounts import passwords
+from services.security import keyring
 
 
 class Templates(BytecodeCache):
@@ -36,27 +38,95 @@ class Templates(BytecodeCache):
 
 TEMPLATES = Templates()
 _engines: dict[str, Engine] = {}
-_builders: dict[tuple[Any, ...], Callable[..., Any]] = {}
-_parsed: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+_maps: dict[Any, tuple[Any, dict[Any, list[Rule]]]] = {}
 HASHER = passwords._HASHER
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Most tests sign in, and need no password that is expensive to guess. Those of passwords take the real one, ``HASHER``."""
 _make_engine = type(db)._make_engine
-_compile = Rule.compile
-_compile_builder = Rule._compile_builder
+
+
+class SharedMap(Map):
+    """The addresses of an application. Applications that add the same rules in the same order share one map, bound and sorted for the first
+    of them; one that adds a rule later takes it out of the others' reach."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._added: list[RuleFactory] = []
+        self._key: Any = None
+        self._kept: Any = None
+        super().__init__(*args, **options)
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        if self._kept is None:
+            self._added.append(rulefactory)
+            return
+        _maps.pop(self._key, None)
+        super().add(rulefactory)
+
+    def update(self) -> None:
+        self._settle()
+        super().update()
+
+    def _settle(self) -> tuple[Any, dict[Any, list[Rule]]]:
+        """Take the rules of an application before, or bind those of this one."""
+        if self._kept is None:
+            self._key = (self.host_matching, self.strict_slashes, tuple(self.converters.items()), *map(_meaning, self._added))
+            self._kept = _maps.get(self._key)
+            if self._kept is not None:
+                self._remap = False
+                return self._kept
+            self._kept = (self._first_matcher, {})
+            for factory in self._added:
+                super().add(factory)
+            super().update()
+            _maps[self._key] = self._kept
+        return self._kept
+
+    @property
+    def _matcher(self) -> Any:
+        return self._settle()[0]
+
+    @_matcher.setter
+    def _matcher(self, matcher: Any) -> None:
+        self._first_matcher = matcher
+
+    @property
+    def _rules_by_endpoint(self) -> dict[Any, list[Rule]]:
+        return self._settle()[1]
+
+    @_rules_by_endpoint.setter
+    def _rules_by_endpoint(self, empty: dict[Any, list[Rule]]) -> None:
+        """``Map`` begins with an empty one."""
+
+
+def _meaning(rule: Any) -> tuple[Any, ...]:
+    """All that a rule says before it is bound to a map."""
+    return (
+        rule.rule, rule.endpoint, frozenset(rule.methods or ()), tuple((rule.defaults or {}).items()), rule.subdomain, rule.host,
+        rule.strict_slashes, rule.merge_slashes, rule.build_only, rule.alias, rule.redirect_to, rule.websocket,
+        rule.provide_automatic_options,
+    )  # fmt: skip
 
 
 def install() -> None:
     """From now on applications of this process share. Call it once."""
     type(db)._make_engine = _make_sharing_engine
-    Rule.compile = _compile_once
-    Rule._compile_builder = _compile_builder_once
+    Flask.url_map_class = SharedMap
     event.listen(Engine, "connect", _sync_nothing)
     passwords._HASHER = QUICK_HASHER
 
 
 def share_templates(app: Flask) -> None:
     app.jinja_env.bytecode_cache = TEMPLATES
+
+
+@contextmanager
+def nothing_encrypted() -> Iterator[None]:
+    """An application made in here is on a database fresh from a template, so there is nothing to try the keyring on."""
+    check, keyring.check_at_start = keyring.check_at_start, lambda app: None
+    try:
+        yield
+    finally:
+        keyring.check_at_start = check
 
 
 def _make_sharing_engine(self: Any, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
@@ -74,28 +144,3 @@ def _sync_nothing(connection: Any, record: Any) -> None:
     """What a killed process has written stays where it is; only a power cut would lose it. A checkpoint waits for the disk otherwise."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=OFF").close()
-
-
-def _compile_once(self: Rule) -> None:
-    """What a rule's text means depends on the map's settings and converters, which are the same in all applications."""
-    key = (
-        self.rule, self.host, self.subdomain, self.merge_slashes, self.map.host_matching, tuple(self.map.converters.items()),
-    )  # fmt: skip
-    if key not in _parsed:
-        _compile(self)
-        _parsed[key] = (self._parts, self._trace, self._converters)
-        return
-    self._parts, self._trace, self._converters = _parsed[key]
-    self.arguments.update(self._converters)
-    self._build = self._compile_builder(False).__get__(self, None)
-    self._build_unknown = self._compile_builder(True).__get__(self, None)
-
-
-def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Callable[..., Any]:
-    """The function depends on the text of the rule, and asks the rule it is bound to for its converters."""
-    if self.defaults:
-        return _compile_builder(self, append_unknown)
-    key = (tuple(self._trace), append_unknown)
-    if key not in _builders:
-        _builders[key] = _compile_builder(self, append_unknown)
-    return _builders[key]
