@@ -7,10 +7,11 @@ import logging
 import pkgutil
 import random
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -74,6 +75,8 @@ class House:
         self.shops = {generation: PracticeShop(store=Store(), generation=generation) for generation in GENERATIONS}
         self.fronts: dict[str, Watched] = {}
         """The proxy in front of each shop, which Cartlink is connected to."""
+        self.life: object = None
+        """Another one after each time that everything was emptied."""
         self.template = folder / "template.sqlite"
         self.database = folder / "cartlink.sqlite"
         url = server.address("faults") if server else f"sqlite:///{self.database}"
@@ -98,15 +101,27 @@ class House:
 
     def reset(self, **settings: Any) -> None:
         """An empty installation with these settings, and nothing wrong anywhere."""
-        with self.app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        self.life = object()
+        self._let_go()
         self._empty_database()
         self.redis.flushdb()
         self.clock.reset()
         self.boundaries.reset()
         self.ear.heard.clear()
         self.change(**settings)
+
+    def keep_database(self) -> Path:
+        """A copy of the SQLite database as it is now, for ``bring_back``."""
+        self._let_go()
+        kept = self.folder / "kept.sqlite"
+        kept.unlink(missing_ok=True)
+        with closing(sqlite3.connect(self.database)) as now, closing(sqlite3.connect(kept)) as copy:
+            now.backup(copy)
+        return kept
+
+    def bring_back(self, kept: Path) -> None:
+        self._let_go()
+        self._copy_database(kept)
 
     def change(self, **settings: Any) -> None:
         self.app.config["CARTLINK"] = replace(self.config, **settings)
@@ -174,18 +189,24 @@ class House:
             self.server.execute("DROP DATABASE IF EXISTS faults WITH (FORCE)")
             self.server.execute(f"CREATE DATABASE faults TEMPLATE {TEMPLATE} STRATEGY file_copy")
         else:
-            for suffix in ("-wal", "-shm"):
-                self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
-            shutil.copyfile(self.template, self.database)
+            self._copy_database(self.template)
+
+    def _copy_database(self, source: Path) -> None:
+        for suffix in ("-wal", "-shm"):
+            self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
+        shutil.copyfile(source, self.database)
+
+    def _let_go(self) -> None:
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
 
     def close(self) -> None:
         for front in self.fronts.values():
             front.stop()
         for shop in self.shops.values():
             shop.stop()
-        with self.app.app_context():
-            db.session.remove()
-            db.engine.dispose()
+        self._let_go()
         self.redis.close()
 
 
