@@ -16,7 +16,8 @@ import psutil
 from tests.support.processes import ROOT, Processes, Started, alive, wait_until
 from tests.support.workers import processes_environment
 
-LEFT_OUT = (".git", ".venv", "instance", "tests", "docs", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis")
+LEFT_OUT = (".git", ".venv", "instance", "tests", "docs", "bench", ".bench", ".*_cache", ".hypothesis", ".schemathesis")
+"""What is compiled goes along, or each of the parts, which start at the same time, would compile it all."""
 
 
 def free_port() -> int:
