@@ -93,7 +93,7 @@ def _drawn(items: list[pytest.Item]) -> set[pytest.Item]:
     """The variants of sampled tests that run."""
     variants: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("sampled"):
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("deep"):
             variants.setdefault(item.nodeid.partition("[")[0], []).append(item)
     drawn: set[pytest.Item] = set()
     for name, several in variants.items():
