@@ -1,4 +1,4 @@
-"""The buttons of pages, as a browser without JavaScript presses them."""
+"""The buttons of pages, as a browser without JavaScript presses them: stock, held orders, lookups, settings and runs."""
 
 from __future__ import annotations
 
@@ -7,216 +7,22 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from extensions import db, writing
-from models import Flow, FlowKind, Integration, Listing, Lookup, Order, OrderLine, Shipment, StockFile, StockItem, WriteBack
-from models.types import utcnow
+from models import Integration, Listing, Lookup, OrderLine, StockFile, StockItem
 from services.integrations import settings
 from services.orders import lookups
-from services.runs import lifecycle
-from services.shipping import files
 from services.stock import files as stock_files
 from services.stock import items
-from services.sync import execution, schedule
-from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
-from tests.support.shops import connect, do, products
+from tests.blueprints.desks import a_desk, work_off
+from tests.blueprints.pages import element, form_data, htmx, words
+from tests.support.shops import do, products
 
 
 @pytest.fixture
 def desk(app, shop):
-    """A settled shop with three paid orders of one cup each; its integration's id."""
-    for _ in range(3):
-        shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
-    integration_id = connect(shop)
-    do(integration_id, "stock")
-    return integration_id
-
-
-def orders() -> list[Order]:
-    db.session.rollback()
-    return list(db.session.scalars(select(Order).order_by(Order.id)))
-
-
-def work_off(*kinds: str) -> None:
-    schedule.start_due_runs(kinds=kinds)
-    for run_id in list(db.session.scalars(select(lifecycle.SyncRun.id).where(lifecycle.SyncRun.state == "queued"))):
-        execution.perform(run_id)
-
-
-def test_an_order_is_shipped_from_its_page_and_the_mail_is_spoken_of_once(client, shop, desk):
-    order = orders()[0]
-    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
-    assert "shop emails the customer" in page
-    answer = client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
-    assert answer.status_code == 303
-    page = client.get(answer.location).get_data(as_text=True)
-    assert "The shop is updated in " in words(element(page, id="shipped").text)
-    work_off("shipments")
-    assert shop.store.tracking(int(order.external_id)) == []
-    pass_the_wait()
-    work_off("shipments")
-    assert shop.store.tracking(int(order.external_id)) == ["T1"]
-    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
-    assert "Sent to the shop: shipped" in page and "shipped already" in page
-    assert "shop mails" not in client.get(f"/orders/{orders()[1].id}").get_data(as_text=True)
-
-
-def test_a_form_that_is_sent_twice_ships_once(client, shop, desk):
-    """By a double click, or by two people with the same parcel."""
-    there = shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
-    do(desk, "orders")
-    order = next(each for each in orders() if each.external_id == str(there))
-    page = client.get(f"/orders/{order.id}").text
-    sent = form_data(page, "carrier", carrier="My carrier", tracking="T1", **{f"line-{order.lines[0].id}": "1"})
-    assert client.post(f"/orders/{order.id}/ship", data=sent).status_code == 303
-    again = client.post(f"/orders/{order.id}/ship", data=sent)
-    assert again.status_code == 409
-    assert "were shipped since you opened its page" in again.text and "My carrier" in again.text
-    assert [each.tracking_number for each in db.session.scalars(select(Shipment))] == ["T1"]
-    # The answer shows what is left, so that sending it now is meant.
-    assert client.post(f"/orders/{order.id}/ship", data=form_data(again.text, "carrier")).status_code == 303
-
-
-@pytest.mark.parametrize("pieces", ["2", "x", "-1", "1.5", "0", "999999999999999999999"])
-def test_wrong_pieces_are_answered_with_the_page_and_what_was_typed(client, desk, pieces):
-    order = orders()[0]
-    answer = client.post(f"/orders/{order.id}/ship", data={"carrier": "My carrier", f"line-{order.lines[0].id}": pieces})
-    assert answer.status_code == 422
-    page = answer.get_data(as_text=True)
-    assert element(page, "input", id="carrier")["value"] == "My carrier"
-    assert elements(page, role="alert")
-    assert db.session.scalar(select(Shipment)) is None
-
-
-def pass_the_wait() -> None:
-    with writing() as session:
-        session.execute(update(WriteBack).where(WriteBack.state == "waiting").values(due_at=utcnow()))
-        session.execute(update(Flow).where(Flow.kind == FlowKind.SHIPMENTS, Flow.due_at.is_not(None)).values(due_at=utcnow()))
-
-
-def test_ticked_orders_are_reviewed_shipped_and_undone(client, shop, desk):
-    unpaid = shop.store.place_order(lines=[(products(shop)["CUP"], 1)], payment="Q")
-    do(desk, "orders")
-    ids = [order.id for order in orders()]
-    answer = client.post("/orders/selected", data={"order": ids, "act": "ship", "back": "/orders?state=ready"})
-    sheet = client.get(answer.location).get_data(as_text=True)
-    assert f"Order {unpaid} still awaits payment." in sheet and "Ship 3 orders" in sheet
-    assert "3 orders get the status Shipped and their tracking numbers. X-Cart then emails the customers." in words(
-        element(sheet, "form", action="/orders/ship").text
-    )
-    typed = form_data(
-        sheet,
-        f"tracking-{ids[0]}",
-        act="ship",
-        **{f"carrier-{ids[0]}": "DHL", f"tracking-{ids[0]}": "T1", f"tracking-{ids[1]}": "1,2E+12"},
-    )
-    answer = client.post("/orders/ship", data=typed)
-    assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
-    wrong = answer.get_data(as_text=True)
-    assert element(wrong, "input", id=f"tracking-{ids[1]}")["aria-invalid"] == "true"
-    assert element(wrong, "input", id=f"carrier-{ids[0]}")["value"] == "DHL"
-    answer = client.post("/orders/ship", data=form_data(wrong, f"tracking-{ids[0]}", act="ship", **{f"tracking-{ids[1]}": "T2"}))
-    assert answer.status_code == 303 and answer.location.startswith("/orders?state=ready&shipped=sheet-")
-    page = client.get(answer.location).get_data(as_text=True)
-    assert "3 orders shipped. The shop is updated in " in words(element(page, id="shipped").text)
-    undo = next(form for form in elements(page, "form") if (form.get("action") or "").endswith("/undo"))
-    answer = client.post(undo["action"], data={"back": "/orders?state=ready"})
-    page = client.get(answer.location).get_data(as_text=True)
-    assert toasts(page) == ["3 shipments undone. Nothing was sent to the shop."]
-    assert [order.state for order in orders()][:3] == ["ready"] * 3
-    # The carrier that was used last is there the next time.
-    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}").get_data(as_text=True)
-    assert element(sheet, "input", id=f"carrier-{ids[1]}")["value"] == "DHL"
-    assert "Select at least one" in client.get(client.post("/orders/selected", data={}).location).get_data(as_text=True)
-    assert client.get("/orders/ship").status_code == 303
-    assert client.get("/orders/shipped/sheet-nobodys").status_code == 404
-
-
-def test_one_tracking_number_for_two_orders_is_shipped_only_when_it_is_meant(client, desk):
-    ids = [order.id for order in orders()]
-    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}").get_data(as_text=True)
-    same = {f"tracking-{ids[0]}": "T1", f"tracking-{ids[1]}": "t1"}
-    answer = client.post("/orders/ship", data=form_data(sheet, f"tracking-{ids[0]}", act="ship", **same))
-    assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
-    warned = answer.get_data(as_text=True)
-    assert "T1 stands with order" in warned and element(warned, "input", id=f"tracking-{ids[1]}")["value"] == "t1"
-    # Another pair is another warning; the same one was seen.
-    other = form_data(warned, f"tracking-{ids[0]}", act="ship", **{f"tracking-{each}": "T2" for each in ids[:2]})
-    assert client.post("/orders/ship", data=other).status_code == 422
-    assert client.post("/orders/ship", data=form_data(warned, f"tracking-{ids[0]}", act="ship")).status_code == 303
-    assert len(db.session.scalars(select(Shipment)).all()) == 2
-
-
-def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
-    ids = [order.id for order in orders()]
-    sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)
-    typed = form_data(sheet, "column", act="fill", column="A1\r\n\r\nB2\r\nC3", **{f"tracking-{ids[1]}": "MINE"})
-    filled = client.post("/orders/ship", data=typed).get_data(as_text=True)
-    assert [element(filled, "input", id=f"tracking-{each}")["value"] for each in ids] == ["A1", "MINE", "B2"]
-    assert db.session.scalar(select(Shipment)) is None
-
-
-def test_a_sent_shipment_is_voided_and_its_number_changed_from_the_order_page(client, shop, desk):
-    order = orders()[0]
-    client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
-    pass_the_wait()
-    work_off("shipments")
-    shipment = f"/orders/{order.id}/shipments/{db.session.scalar(select(Shipment.id))}"
-    assert client.post(f"{shipment}/undo").status_code == 409
-    wrong = client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "1,2E+12"})
-    assert wrong.status_code == 422 and "1,2E+12" in wrong.text
-    client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "T2"})
-    client.post(f"{shipment}/void")
-    page = words(client.get(f"/orders/{order.id}").get_data(as_text=True))
-    assert "Remove the tracking number T1 in the shop." in page and "Shipment voided by owner" in page
-    assert "To do by hand in the shop 1" in [words(link.text) for link in elements(client.get("/orders").text, "a")]
-    client.post(f"/orders/{order.id}/entered")
-    assert "Remove the tracking number" not in client.get(f"/orders/{order.id}").text
-    assert orders()[0].state == "ready"
-    assert client.post(f"/orders/{order.id + 1}/shipments/1/void").status_code == 404
-
-
-def test_a_cancellation_is_marked_as_seen_on_the_page_of_the_order(client, shop, desk):
-    order = orders()[0]
-    shop.store.cancel_order(int(order.external_id))
-    do(desk, "orders")
-    page = client.get(f"/orders/{order.id}").get_data(as_text=True)
-    assert "The shop has cancelled this order." in page
-    assert client.post(f"/orders/{order.id}/ship", data={}).status_code == 409
-    client.post(f"/orders/{order.id}/mark-seen")
-    assert "The shop has cancelled this order." not in client.get(f"/orders/{order.id}").get_data(as_text=True)
-
-
-def test_a_csv_ships_many_after_a_preview(client, shop, desk):
-    rows = "".join(f"{order.number},DHL,T{order.number}\n" for order in orders())
-    file = (io.BytesIO(f"number,carrier,tracking\n{rows}nope,x,y\n".encode()), "shipments.csv")
-    answer = client.post("/orders/tracking-numbers", data={"file": file}, content_type="multipart/form-data")
-    page = client.get(answer.location).get_data(as_text=True)
-    assert "3 orders can be shipped, 1 row cannot" in words(page) and "There is no order nope." in page
-    assert "nope" in client.get(f"{answer.location}/problems.csv").get_data(as_text=True)
-    client.post(answer.location)
-    page = client.get(answer.location).get_data(as_text=True)
-    assert 'http-equiv="refresh"' in page and "Shipping: 0 of 3" in words(page)
-    files.work(int(answer.location.rpartition("/")[2]))
-    assert {order.state for order in orders()} == {"shipped"}
-    part = client.get(answer.location, headers=htmx("shipment-file")).get_data(as_text=True)
-    assert "3 orders shipped. The shop is updated in " in words(element(part, id="shipped").text)
-    assert client.post(answer.location).status_code == 409
-    client.post(f"{answer.location}/undo")
-    files.work(int(answer.location.rpartition("/")[2]))
-    assert {order.state for order in orders()} == {"ready"}
-    assert words(element(client.get(answer.location).text, id="shipped").text).startswith("Undone.")
-    assert client.post(f"{answer.location}/undo").status_code == 409
-    for content in (b"", b"\x89PNG\r\n"):
-        wrong = client.post(
-            "/orders/tracking-numbers", data={"file": (io.BytesIO(content), "x.csv")}, content_type="multipart/form-data"
-        )
-        assert wrong.status_code == 422 and elements(wrong.get_data(as_text=True), role="alert")
-    unknown = client.post(
-        "/orders/tracking-numbers", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, content_type="multipart/form-data"
-    )
-    assert unknown.location.endswith("/columns")
+    return a_desk(shop)
 
 
 def test_stock_is_edited_in_place_and_not_over_what_has_moved(client, desk):

@@ -189,7 +189,7 @@ OLD_BEHAVIOUR: tuple[Break, ...] = (
                 'values = {"push_error": trouble.message, "stale": False}',
             ),
         ),
-        ("tests/services/listings/test_push_failures.py",),
+        ("tests/services/listings/test_push_failures.py", "tests/services/listings/test_push_outages.py"),
     ),
     broken(
         "A4: only cancelled and declined orders put units back", "channels/xcart/stages.py",
