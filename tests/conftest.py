@@ -31,6 +31,11 @@ from tests.support.signed_in import FreshClient, sign_in
 from tests.support.valkey import valkey_server
 
 BOTH = ("services", "jobs")
+HALF_ON_POSTGRESQL = (
+    "events", "listings", "monitoring", "notify", "onboarding", "order_basics", "orders", "reports", "shipping",
+)  # fmt: skip
+"""The packages of services to which a database is a place to keep rows. What locks, claims and copies rows lies below them. What happens
+at the same time, in threads, is tested on PostgreSQL always."""
 KEYRING = Fernet.generate_key().decode()
 
 pytest_plugins = (
@@ -71,8 +76,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several,
-    unless it is marked ``both_databases``. Of a test that is marked ``sampled(2)``, two variants run."""
+    """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several
+    and half of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
+    variants run."""
     if os.environ.get("DEEP"):
         return
     drawn = _drawn(items)
@@ -83,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("sampled"):
             (kept if item in drawn else deep).append(item)
         else:
-            (deep if item.get_closest_marker("deep") or _is_further_variant(item, seen) else kept).append(item)
+            (deep if item.get_closest_marker("deep") or _is_left_on_postgresql(item, seen) else kept).append(item)
     if deep:
         items[:] = kept
         config.hook.pytest_deselected(items=deep)
@@ -102,15 +108,18 @@ def _drawn(items: list[pytest.Item]) -> set[pytest.Item]:
     return drawn
 
 
-def _is_further_variant(item: pytest.Item, seen: set[str]) -> bool:
-    """Whether a test runs on PostgreSQL and ``seen`` holds another variant of it, which is noted there."""
+def _is_left_on_postgresql(item: pytest.Item, seen: set[str]) -> bool:
+    """Whether a test runs on PostgreSQL and ``seen`` holds another variant of it, which is noted there, or it is not drawn."""
     variant = getattr(item, "callspec", None)
     if variant is None or variant.params.get("database_kind") != "postgresql" or item.get_closest_marker("both_databases"):
         return False
     name = item.nodeid.partition("[")[0]
     further = name in seen
     seen.add(name)
-    return further
+    place = item.path.relative_to(Path(__file__).parent).parts
+    at_once = "races" in place[-1] or not {"threading", "Thread"}.isdisjoint(item.function.__globals__)
+    drawn = place[:1] == ("services",) and place[1] in HALF_ON_POSTGRESQL and not at_once
+    return further or (drawn and random.Random(f"{os.environ['SAMPLE_SEED']} {name}").random() < 0.5)
 
 
 def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:

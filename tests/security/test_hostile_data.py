@@ -122,7 +122,7 @@ def assert_no_formula(text: str, where: str) -> None:
     "words", [MARKUP, BIDI, CONTROL, FORMULA, TEMPLATE, "A" * 50_000],
     ids=["markup", "bidi", "control", "formula", "template", "long"],
 )  # fmt: skip
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 def test_words_of_a_shop_are_stored_and_shown_harmlessly(client, shop, words):
     shop.change = every_text(words, NAMES)
     integration_id = connect(shop)
@@ -158,7 +158,7 @@ def test_words_of_a_shop_are_stored_on_both_databases(client, shop, words):
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 def test_values_of_any_kind_anywhere_lead_to_no_fault_of_ours(client, shop, seed):
     assert_survives(client, shop, seed)
 

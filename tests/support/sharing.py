@@ -134,6 +134,9 @@ def _make_sharing_engine(self: Any, bind_key: str | None, options: dict[str, Any
     Statements are kept by dialect, so the engines share the dialect too, once it knows its server."""
     made = _make_engine(self, bind_key, options, app)
     first = _engines.setdefault(made.dialect.name, made)
+    if first is made:
+        # The suite has thousands of statements, an installation's workers a few hundred.
+        made._compiled_cache.capacity = 20_000
     if first is not made and first.dialect.server_version_info:
         made.dialect = first.dialect
         made._compiled_cache = first._compiled_cache
