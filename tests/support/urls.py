@@ -55,9 +55,10 @@ def every_address(app: Flask, values: dict[str, Any]) -> Iterator[Address]:
     example of gets 1 or ``x``."""
     adapter = app.url_map.bind("localhost")
     for rule in sorted(page_rules(app), key=lambda rule: (rule.rule, rule.endpoint)):
-        names = sorted(rule.arguments)
+        fixed = rule.defaults or {}
+        names = sorted(rule.arguments - fixed.keys())
         for chosen in itertools.product(*(_values(rule, name, values) for name in names)):
-            path = adapter.build(rule.endpoint, dict(zip(names, chosen, strict=True)))
+            path = adapter.build(rule.endpoint, {**fixed, **dict(zip(names, chosen, strict=True))})
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield Address(rule.endpoint, method, path)
 
