@@ -218,6 +218,7 @@ ROLES = {
     "stock_files.accept": MANAGER,
     "stock_files.assign_columns": MANAGER,
     "stock_files.download_rows": VIEWER,
+    "stock_files.download_wrong_rows": VIEWER,
     "stock_files.drop": MANAGER,
     "stock_files.show_file": VIEWER,
     "stock_files.show_upload": MANAGER,

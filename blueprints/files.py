@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from flask import Response, request, stream_with_context
 
-from errors import InvalidInput
-from services.common import csv_files, whole_numbers
+from errors import InvalidInput, NotFound
+from services.common import csv_files, whole_numbers, wrong_rows
 
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
@@ -33,6 +33,15 @@ def sent_file(name: str, media_type: str, pieces: Generator[bytes]) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.cache_control.no_store = True
     return response
+
+
+def wrong_rows_file(layout: Mapping[str, Any] | None, rows: Iterable[wrong_rows.Wrong]) -> Response:
+    """Rows of a file that cannot be used, in its format, each with the reason. For a view with ``download``. Raises NotFound where nothing is
+    kept of them any more."""
+    if layout is None:
+        raise NotFound("The rows of that file are not kept any more.", "Choose the file again.")
+    shape = wrong_rows.from_kept(layout)
+    return sent_file(f"rows-with-problems.{shape.kind}", wrong_rows.TYPES[shape.kind], wrong_rows.write(shape, rows))
 
 
 def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:

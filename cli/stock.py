@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cli.actors import actor
 from cli.failures import Group
 from cli.inputs import read_content
-from cli.output import Column, Row, json_option, say, write_rows
+from cli.output import Column, Row, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_due_pushes, start_runs
+from cli.wrong_rows import write_wrong_rows
 from services.common import whole_numbers
 from services.listings import stock_push
 from services.shops import finding
-from services.stock import files, listing_states, low_stock
+from services.stock import file_imports, file_results, files, listing_states, low_stock
 from services.stock import items as stock_items
 
 PAGE = 1000
@@ -93,13 +95,43 @@ def set_threshold(quantity: str, sku: str | None) -> None:
 @click.argument("file")
 @click.option("--add-unknown", is_flag=True, help="Add unknown SKUs as stock items.")
 @click.option("--sheet", default="", metavar="NAME", help="The sheet of an Excel file; the first by default.")
-def import_file(file: str, add_unknown: bool, sheet: str) -> None:
+@click.option("--preview", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--skip-wrong", is_flag=True, help="Leave out the rows that cannot be used, and import the others.")
+@click.option(
+    "--wrong-rows", "out", default="", metavar="FILE", help="Write the rows that cannot be used to FILE, with the reason."
+)
+@json_option
+def import_file(file: str, add_unknown: bool, sheet: str, as_json: bool, **how: Any) -> None:
     """Set stock from a CSV or Excel file with the columns sku and quantity (- reads standard input): every row or none."""
     name = "standard input" if file == "-" else Path(file).name
-    done = files.import_now(read_content(file), name, actor(), add_unknown=add_unknown, sheet=sheet)
-    added = f", {done.added} of them new" if done.added else ""
-    say(f"{done.changed} changed, {done.unchanged} unchanged{added}.")
+    found = file_imports.check(read_content(file), name, actor(), sheet=sheet)
+    if how["out"] and found.wrong:
+        write_wrong_rows(how["out"], files.get_file(found.file_id).layout, file_results.iter_wrong(found.file_id))
+    if how["preview"]:
+        file_imports.discard(found)
+        _show_preview(found, as_json=as_json)
+        return
+    done = file_imports.apply(found, add_unknown=add_unknown, skip_wrong=how["skip_wrong"])
+    if as_json:
+        write_object({"changed": done.changed, "unchanged": done.unchanged, "added": done.added, "left_out": done.left_out})
+    else:
+        added = f", {done.added} of them new" if done.added else ""
+        left_out = f" {done.left_out} rows cannot be used and were left out." if done.left_out else ""
+        say(f"{done.changed} changed, {done.unchanged} unchanged{added}.{left_out}")
     start_due_pushes()
+
+
+def _show_preview(found: file_imports.Checked, *, as_json: bool) -> None:
+    counts = {
+        "zeroed": found.zeroed, "lowered": found.lowered, "raised": found.raised, "unchanged": found.unchanged, "unknown": found.unknown,
+        "wrong": found.wrong,
+    }  # fmt: skip
+    if as_json:
+        write_object({**counts, "causes": [{"cause": cause, "rows": rows} for cause, rows in found.causes]})
+        return
+    write_fields((name, str(count)) for name, count in counts.items())
+    write_fields((f"{rows} x", cause) for cause, rows in found.causes)
+    say("Nothing was changed.")
 
 
 @group.command("preview")

@@ -26,7 +26,7 @@ from models.seller import Seller
 from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
 from models.stock import Link, Listing, StockEntry, StockItem
-from models.stock_file import StockFile, StockFilePart, StockFileRow
+from models.stock_file import StockFile, StockFilePart, StockFileRow, StockFileWrongRow
 from models.supplier import Supplier
 from models.sync_run import RunItem, SyncRun
 from models.tally import Tally
@@ -90,6 +90,7 @@ __all__ = [
     "StockFile",
     "StockFilePart",
     "StockFileRow",
+    "StockFileWrongRow",
     "StockItem",
     "Supplier",
     "SyncRun",

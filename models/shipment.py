@@ -146,7 +146,8 @@ class WriteBack(Model):
 class ShipmentFile(Model):
     """A file of tracking numbers that waits for a person to accept it. ``rows`` are as services/shipping/file_rows.py reads them,
     ``read_as`` is the program whose export it was recognised as, or the preset. ``asks`` is true until a person has assigned its columns;
-    ``columns`` are these with their options, and ``content`` is there to be read again until the file is accepted.
+    ``columns`` are these with their options, and ``content`` is there to be read again until the file is accepted. ``layout`` is that of the
+    file of rows that cannot be used (services/common/wrong_rows.py); these rows have ``cells``.
 
     ``wanted_at`` is when a person accepted it; a worker, claimed by lease like a run, then ships row after row: ``done`` counts the
     good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with number and reason.
@@ -163,6 +164,7 @@ class ShipmentFile(Model):
     columns: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    layout: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     read_as: Mapped[str] = mapped_column(String(100), default="", server_default="")
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     applied_at: Mapped[datetime | None] = mapped_column(Moment)

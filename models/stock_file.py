@@ -16,8 +16,9 @@ from models.types import Moment, Units, utcnow
 class StockFile(Model):
     """A file of quantities on its way in: columns (a person has to assign its columns), uploaded (its bytes wait for a worker), checked (its
     rows wait for a person to accept them), wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. ``columns``
-    are those that a person has assigned, with their options; empty for our own headings, None until they are looked at. Claimed by lease
-    like a run."""
+    are those that a person has assigned, with their options; empty for our own headings, None until they are looked at. ``changed`` items are
+    ``zeroed``, ``raised`` or ``lowered``. Of its ``wrong`` rows ``causes`` are pairs of a cause and how many rows have it, and ``layout`` is that of
+    the file of them (services/common/wrong_rows.py). Claimed by lease like a run."""
 
     __tablename__ = "stock_file"
 
@@ -37,6 +38,11 @@ class StockFile(Model):
     unknown: Mapped[int] = mapped_column(default=0)
     wrong: Mapped[int] = mapped_column(default=0)
     problems: Mapped[list[str]] = mapped_column(JSON, default=list)
+    zeroed: Mapped[int] = mapped_column(default=0, server_default="0")
+    raised: Mapped[int] = mapped_column(default=0, server_default="0")
+    lowered: Mapped[int] = mapped_column(default=0, server_default="0")
+    causes: Mapped[list[tuple[str, int]]] = mapped_column(JSON, default=list, server_default="[]")
+    layout: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     token: Mapped[str] = mapped_column(String(32), default="")
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -69,3 +75,16 @@ class StockFileRow(Model):
     problem: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (Index("ix_stock_file_row_file_sku_key", "file_id", "sku_key"),)
+
+
+class StockFileWrongRow(Model):
+    """A row that cannot be used, with its ``cells`` as they stood in the file. ``cause`` is what it has in common with others."""
+
+    __tablename__ = "stock_file_wrong_row"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("stock_file.id", ondelete="CASCADE"), index=True)
+    line: Mapped[int] = mapped_column()
+    cause: Mapped[str] = mapped_column(String(100))
+    problem: Mapped[str] = mapped_column(Text)
+    cells: Mapped[list[str]] = mapped_column(JSON)

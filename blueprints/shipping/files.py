@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
 from blueprints.downloads import download
-from blueprints.files import chosen_sheet, csv_file, uploaded
+from blueprints.files import chosen_sheet, uploaded, wrong_rows_file
 from blueprints.htmx import fragment, go_to, wants_fragment
 from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
@@ -107,11 +107,8 @@ def undo_file(file_id: int) -> Response | AnyResponse:
 @bp.get("/<int:file_id>/problems.csv")
 @download
 def download_problems(file_id: int) -> Response:
-    rows = [row for row in files.get_file(file_id).rows if row["problem"]]
-    return csv_file(
-        "rows-with-problems.csv", ("number", "carrier", "tracking", "integration", "id", "line", "reason"),
-        ((row["number"], row["carrier"], row["tracking"], row["shop"], row.get("id", ""), row["line"], row["problem"]) for row in rows),
-    )  # fmt: skip
+    layout, rows = files.wrong_rows_of(files.get_file(file_id))
+    return wrong_rows_file(layout.kept(), rows)
 
 
 @bp.post("/<int:file_id>")

@@ -12,16 +12,19 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
 from blueprints.downloads import download
-from blueprints.files import chosen_sheet, csv_file, uploaded
+from blueprints.files import chosen_sheet, csv_file, uploaded, wrong_rows_file
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from models import StockFile
-from services.stock import file_columns, file_quantities, file_rows, files
+from services.common import wrong_rows
+from services.stock import file_columns, file_quantities, file_results, file_rows, files
 from services.stock.file_quantities import Quantity
 
 FORM_BYTES = 64 * 1024
 """Bytes of the form around the file."""
+SHOWN = 100
+"""Rows of each table of the preview."""
 bp = Blueprint("stock_files", __name__, url_prefix="/stock/files")
 
 
@@ -93,20 +96,40 @@ def _posted() -> Choice:
 @bp.get("/<int:file_id>")
 def show_file(file_id: int) -> str | Response:
     file = files.get_file(file_id)
-    changes = unknown = []
-    if file.state == "checked":
-        changes, unknown = files.preview_rows(file_id, unknown=False), files.preview_rows(file_id, unknown=True)
-    shown: dict[str, Any] = {"file": file, "changes": changes, "unknown": unknown, "live": file.state in ("uploaded", "wanted")}
+    shown: dict[str, Any] = {"file": file, "live": file.state in ("uploaded", "wanted"), **_preview(file)}
     if wants_fragment("stock-file"):
         return fragment("stock/_file.html", **shown)
     return render_template("stock/file.html", **shown)
 
 
-@bp.get("/<int:file_id>/<any('changes', 'unknown'):what>.csv")
+def _preview(file: StockFile) -> dict[str, Any]:
+    """The first rows of what a file would do, by title, and those that cannot be used."""
+    tables = []
+    if file.state == "checked":
+        kinds = (
+            ("zeroed", "Set to 0", file.zeroed), ("lowered", "Lower than now", file.lowered), ("raised", "Higher than now", file.raised),
+            ("unknown", "Unknown SKUs", file.unknown),
+        )  # fmt: skip
+        tables = [
+            {"what": what, "title": title, "total": total, "rows": file_results.preview_rows(file.id, what, SHOWN)}
+            for what, title, total in kinds
+            if total
+        ]
+    kept = file.wrong and file.layout is not None and file.state != "dropped"
+    return {"tables": tables, "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [], "most_kept": wrong_rows.MOST}
+
+
+@bp.get("/<int:file_id>/<any('changes', 'zeroed', 'lowered', 'raised', 'unknown'):what>.csv")
 @download
 def download_rows(file_id: int, what: str) -> Response:
-    rows = (row for batch in files.iter_preview(file_id, unknown=what == "unknown") for row in batch)
+    rows = (row for batch in file_results.iter_preview(file_id, what) for row in batch)
     return csv_file(f"{what}.csv", ("line", "sku", "now", "quantity"), rows)
+
+
+@bp.get("/<int:file_id>/rows-with-problems")
+@download
+def download_wrong_rows(file_id: int) -> Response:
+    return wrong_rows_file(files.get_file(file_id).layout, file_results.iter_wrong(file_id))
 
 
 @bp.post("/<int:file_id>/accept")

@@ -41,12 +41,23 @@ AS_TEXT = re.compile(r'="([^"]*)"\Z')
 """How spreadsheets keep the zeros at the beginning of a number: ``="00123"``."""
 
 
+REASON = "Reason (Cartlink)"
+"""The column that says why a row could not be used, in the files of such rows that we write. It is passed over when one is read again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``line`` is the line in the file on which the row ends; ``cells`` are by the column's own name."""
+    """``line`` is the line in the file on which the row ends; ``cells`` are by the column's own name, ``raw`` all as they stand there.
+    With a ``problem`` it is not clear which cell is which, and none has a name."""
 
     line: int
     cells: dict[str, str]
+    raw: Sequence[str] = ()
+    problem: str = ""
+
+    def whole(self) -> list[str]:
+        """All cells, without what protects them from spreadsheets."""
+        return [plain(cell) for cell in self.raw]
 
 
 def harmless(value: Any) -> str:
@@ -63,11 +74,11 @@ def as_written(text: str) -> str:
     return GUARD.sub(r"\1\2", text)
 
 
-def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Generator[str]:
+def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ",") -> Generator[str]:
     """CSV text in pieces, with a byte-order mark so that spreadsheets take it for UTF-8."""
     buffer = io.StringIO()
     # Every cell is quoted: a spreadsheet that splits at semicolons then splits at none of those inside a cell.
-    writer = csv.writer(buffer, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+    writer = csv.writer(buffer, lineterminator="\r\n", quoting=csv.QUOTE_ALL, delimiter=delimiter)
     buffer.write("\ufeff")
     writer.writerow(header)
     for number, row in enumerate(rows):
@@ -182,7 +193,7 @@ def read(
     """The rows of a file as ``opened`` gives it: CSV with comma, semicolon, tab or |, or a sheet. ``columns`` maps our names to the
     headings they may carry, without regard to case; empty rows are passed over, and a heading may hold line breaks.
 
-    Raises InvalidInput for missing or doubled columns, for rows that are longer than the headings, and for what is no table."""
+    Raises InvalidInput for missing or doubled columns, and for what is no table."""
     records = _records(source)
     names = [name.casefold() for name in _named(next(records, (0, []))[1])]
     places = _places(names, columns, required)
@@ -191,15 +202,14 @@ def read(
     for line, cells in records:
         if not any(cell.strip() for cell in cells):
             continue
-        if any(len(cell) > MOST_CELL for cell in cells):
-            raise InvalidInput(f"Line {line} holds a cell of more than {MOST_CELL} characters.")
-        _refuse_long(line, cells, len(names))
-        yield Row(line, {name: plain(cells[place]) if place < len(cells) else "" for name, place in places.items()})
+        problem = _problem(cells, len(names))
+        found = {name: plain(cells[place]) if place < len(cells) and not problem else "" for name, place in places.items()}
+        yield Row(line, found, cells if problem else cells[: len(names)], problem)
 
 
 def read_two(source: Source, columns: Columns, required: tuple[str, str]) -> Iterator[tuple[int, str, str]]:
     """As ``read``, for two columns of files of very many rows: the line, and both cells as they stand in the file. ``plain`` gives what
-    ``read`` has of a cell."""
+    ``read`` has of a cell. Raises InvalidInput also for a row that is longer than the headings."""
     records = _records(source)
     names = [name.casefold() for name in _named(next(records, (0, []))[1])]
     places = _places(names, columns, required)
@@ -207,19 +217,21 @@ def read_two(source: Source, columns: Columns, required: tuple[str, str]) -> Ite
     width, empty = len(names), [""] * len(names)
     for line, cells in records:
         if len(cells) != width:
-            _refuse_long(line, cells, width)
+            if problem := _problem(cells, width):
+                raise InvalidInput(f"Line {line}: {problem}")
             cells = [*cells, *empty]
         if cells[first] or cells[second] or any(cell.strip() for cell in cells):
             yield line, cells[first], cells[second]
 
 
-def _refuse_long(line: int, cells: Sequence[str], width: int) -> None:
-    """Raises InvalidInput for a row that is longer than the headings."""
-    if any(cell.strip() for cell in cells[width:]):
-        raise InvalidInput(
-            f"Line {line} has {len(cells)} cells, and the first line names {width} columns.",
-            "Put a cell that holds a separator in quotes, or name every column.",
-        )
+def _problem(cells: Sequence[str], columns: int) -> str:
+    """Why it is not clear what the cells of a row are; empty if it is."""
+    if any(len(cell) > MOST_CELL for cell in cells):
+        return f"A cell has more than {MOST_CELL} characters."
+    if any(cell.strip() for cell in cells[columns:]):
+        said = f"The row has {len(cells)} cells, and the first line names {columns} columns."
+        return f"{said} Put a cell that holds a separator in quotes, or name every column."
+    return ""
 
 
 def sample(source: Source, rows: int) -> tuple[list[str], list[list[str]]]:
@@ -232,21 +244,32 @@ def sample(source: Source, rows: int) -> tuple[list[str], list[list[str]]]:
 
 
 def _records(source: Source) -> Iterator[tuple[int, list[str]]]:
-    return source.records() if isinstance(source, Workbook) else _csv_records(source)
+    """The headings and the rows, without a column of reasons that we have written."""
+    records = source.records() if isinstance(source, Workbook) else _csv_records(source)
+    first = next(records, None)
+    if first is None:
+        return records
+    reasons = {place for place, name in enumerate(_named(first[1])) if name.casefold() == REASON.casefold()}
+    whole = chain([first], records)
+    if not reasons:
+        return whole
+    return ((line, [cell for place, cell in enumerate(cells) if place not in reasons]) for line, cells in whole)
+
+
+def separator(source: Source) -> str:
+    """What stands between the cells of CSV text; empty for a sheet. Raises InvalidInput."""
+    return "" if isinstance(source, Workbook) else _opening(_lines(source))[2]
 
 
 def _named(cells: Sequence[str]) -> list[str]:
     """Headings without line breaks and further blanks."""
-    return [" ".join(name.split()) for name in cells]
+    return [as_written(" ".join(name.split())) for name in cells]
 
 
 def _csv_records(text: TextIO) -> Iterator[tuple[int, list[str]]]:
     """The headings and the rows of CSV text, each with the line on which it ends. Raises InvalidInput."""
     lines = _lines(text)
-    first, skipped, delimiter = _first_line(lines)
-    opening = _record(first, lines)
-    if not delimiter:
-        delimiter = _delimiter("".join(opening))
+    opening, skipped, delimiter = _opening(lines)
     # Strict: otherwise a quote that does not end takes all rows after it into one cell, and they are lost without a word.
     reader = csv.reader(chain(opening, lines), delimiter=delimiter, strict=True)
     begun = 0
@@ -256,6 +279,13 @@ def _csv_records(text: TextIO) -> Iterator[tuple[int, list[str]]]:
             yield begun + skipped, cells
     except csv.Error as cause:
         raise _not_csv(cause, begun + 1 + skipped) from None
+
+
+def _opening(lines: Iterator[str]) -> tuple[list[str], int, str]:
+    """The lines of the headings, how many came before them, and the separator. Raises InvalidInput."""
+    first, skipped, delimiter = _first_line(lines)
+    opening = _record(first, lines)
+    return opening, skipped, delimiter or _delimiter("".join(opening))
 
 
 def _not_csv(cause: csv.Error, line: int) -> InvalidInput:

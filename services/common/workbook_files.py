@@ -91,10 +91,9 @@ def _sheet(
     line, waiting, full = 1, [], False
     for row in rows:
         line += 1
-        cells = (
-            _cell(f"{letter}{line}", value, place in numbers, styles)
-            for place, (letter, value) in enumerate(zip(letters, row, strict=True))
-        )
+        if len(row) > len(letters):
+            letters += [get_column_letter(place + 1) for place in range(len(letters), len(row))]
+        cells = (_cell(f"{letters[place]}{line}", value, place in numbers, styles) for place, value in enumerate(row))
         waiting.append(f'<row r="{line}">{"".join(cells)}</row>')
         full = line >= MOST_ROWS or written >= MOST_SHEET
         if len(waiting) >= PIECE or full:

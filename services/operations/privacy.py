@@ -34,6 +34,7 @@ from services.orders.queries import list_changes, order_object
 from services.security import audit
 from services.security.audit import About, record_change, record_changes
 from services.shipping import by_hand, shipments, write_backs
+from services.shipping import files as shipment_files
 
 DAYS = "erase_customers_after_days"
 DONE_AT = "customers_erased_at"
@@ -203,6 +204,8 @@ def _erase_in_files(ids: set[int]) -> None:
     kept = update(ShipmentFile).where(ShipmentFile.content.is_not(None)).values(content=None)
     db.session.execute(kept.execution_options(synchronize_session=False))
     for file in db.session.scalars(select(ShipmentFile).order_by(ShipmentFile.id)):
+        if file.layout is not None:
+            shipment_files.without_cells(file)
         if any(row["order_id"] in ids for row in file.rows):
             file.rows = [{**row, "tracking": ""} if row["order_id"] in ids else row for row in file.rows]
 

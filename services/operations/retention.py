@@ -34,6 +34,7 @@ from models import (
     StockFile,
     StockFilePart,
     StockFileRow,
+    StockFileWrongRow,
     SyncRun,
     UserCode,
     UserSession,
@@ -47,6 +48,7 @@ from services.events import deliveries, log
 from services.monitoring import incidents
 from services.notify import outbox
 from services.operations import metrics
+from services.shipping import files as shipment_files
 from services.stock import file_results
 
 DONE_AT = "retention_done_at"
@@ -185,12 +187,13 @@ def _forget_files(before: datetime, done: Forgotten, stopping: Stopping) -> None
         ids = list(db.session.scalars(select(StockFile.id).where(over, StockFile.created_at < before)))
     for start in range(0, len(ids), BATCH):
         chunk = ids[start : start + BATCH]
-        for model in (StockFileRow, StockFilePart):
+        for model in (StockFileRow, StockFileWrongRow, StockFilePart):
             delete_in_batches(model, model.file_id.in_(chunk), stopping=stopping)
         if stopping():
             return
         done.files += delete_in_batches(StockFile, StockFile.id.in_(chunk), stopping=stopping)
     file_results.forget_old(stopping)
+    shipment_files.forget_cells(utcnow() - file_results.KEPT)
     done.files += delete_in_batches(ShipmentFile, ShipmentFile.created_at < before, stopping=stopping)
 
 

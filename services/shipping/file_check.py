@@ -16,13 +16,15 @@ from models import Integration, Order, Shipment
 from models.types import among
 from services.common import csv_files, whole_numbers
 from services.common.text import one_line
+from services.common.wrong_rows import Room
 from services.order_basics import numbers as order_numbers
 from services.shipping import shipments
 from services.shipping.file_columns import is_neutral
 
 
 def check(rows: list[dict[str, Any]]) -> None:
-    """Find each row's order and say what is wrong with it."""
+    """Find each row's order and say what is wrong with it. Good rows forget their cells: only wrong ones are written into a file again."""
+    room = Room()
     with reading():
         found = _orders([_named(row) for row in rows])
         taken: dict[int, list[dict[str, Any]]] = {}
@@ -30,6 +32,9 @@ def check(rows: list[dict[str, Any]]) -> None:
         # A row without a tracking number says nothing that another row of its order does not say.
         for row in sorted(rows, key=lambda row: not row["tracking"]):
             row["problem"] = _problem(row, found, taken, parcels)
+    for row in rows:
+        if not row["problem"] or not room.takes(row["cells"]):
+            row.pop("cells", None)
 
 
 MOST_ZEROS = 6
@@ -96,6 +101,8 @@ def _parcels(order_ids: set[int]) -> Parcels:
 
 
 def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]], parcels: Parcels) -> str:
+    if row.get("unreadable"):
+        return str(row["unreadable"])
     named = _named(row)
     shown = named.numbers[-1] if named.numbers else f"with the id {named.external_id}"
     if not named.numbers and not named.external_id:

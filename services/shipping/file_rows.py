@@ -14,8 +14,6 @@ from services.shipping.file_columns import ELSE, OTHER, OWN, choose
 from services.shipping.known_files import KnownFile, recognise
 
 MOST_ROWS = 1000
-STATE = "state"
-"""The column of a known file that says whether a row is a shipment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ def is_known(headings: Sequence[str]) -> bool:
 
 
 def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[str, list[dict[str, Any]]]:
-    """What the file was recognised as, empty for our own words, and its rows for ``ShipmentFile.rows``. Raises InvalidInput for a file that is
-    wrong as a whole."""
+    """What the file was recognised as, empty for our own words, and its rows for ``ShipmentFile.rows``, with their cells. Raises InvalidInput for
+    a file that is wrong as a whole."""
     known: list[KnownFile] = []
 
     def columns(headings: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -60,6 +58,7 @@ def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[
         if len(rows) >= MOST_ROWS:
             raise InvalidInput(f"The file has more than {MOST_ROWS:,} rows.", "Split it into several.")
         kept = _row(row, known[0] if known else None)
+        kept["cells"] = row.whole()
         kept["carrier"] = names.name(kept["carrier"] or (assigned.carrier if assigned else ""))
         rows.append(kept)
     if not rows:
@@ -78,8 +77,10 @@ def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
     more: dict[str, Any] = {"other": other} if other and _bare(other) != _bare(cells["number"]) else {}
     if known is not None:
         cells["carrier"] = cells["carrier"] or known.carrier
-        if STATE in row.cells and (state := known.not_shipped(row.cells[STATE])):
+        if not row.problem and (state := known.not_shipped(row.cells)):
             more["not_shipped"] = state
+    if row.problem:
+        more["unreadable"] = row.problem
     return {"line": row.line, "problem": "", "order_id": None, **cells, **more}
 
 

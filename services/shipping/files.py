@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
 from extensions import db, reading, writing
 from models import ShipmentFile
 from models.types import utcnow
-from services.common import csv_files, whole_numbers
+from services.common import csv_files, whole_numbers, wrong_rows
 from services.common.claims import Claim, Claimable
 from services.common.results import changed_rows
+from services.common.wrong_rows import Layout
 from services.presets import presets
 from services.presets.columns import MOST_COLUMNS
 from services.security import audit
@@ -38,7 +40,8 @@ def read_file(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bo
     columns of a file whose headings are not known. Raises InvalidInput for what is no such file."""
     if len(content) > MOST_BYTES:
         raise InvalidInput("The file is larger than 1 MB.", "Split it into several.")
-    headings = csv_files.sample(_opened(content, sheet), 0)[0]
+    layout = wrong_rows.layout(lambda: _opened(content, sheet))
+    headings = layout.headings
     preset = presets.find_preset(assignment.KIND, headings)
     asks = ask and preset is None and not file_rows.is_known(headings) and 1 < len(headings) <= MOST_COLUMNS
     read_as = ""
@@ -50,7 +53,7 @@ def read_file(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bo
     with writing() as session:
         file = ShipmentFile(
             actor=actor, name=name[:200], rows=rows, read_as=read_as, asks=asks, content=content, sheet=sheet[:100],
-            columns=None if preset is None else {"columns": preset.columns, "options": preset.options},
+            columns=None if preset is None else {"columns": preset.columns, "options": preset.options}, layout=layout.kept(),
         )  # fmt: skip
         session.add(file)
         session.flush()
@@ -105,6 +108,37 @@ def get_file(file_id: int) -> ShipmentFile:
     if file is None:
         raise NotFound("That file has been dropped.", "Choose it again.")
     return file
+
+
+def wrong_rows_of(file: ShipmentFile) -> tuple[Layout, list[wrong_rows.Wrong]]:
+    """The rows of a file that cannot be used, each with the reason, and how they are written: as the file was, or with our own headings where
+    its cells are not kept any more."""
+    bad = [row for row in file.rows if row["problem"]]
+    if file.layout is not None and bad and all("cells" in row for row in bad):
+        shape = wrong_rows.from_kept(file.layout)
+        return shape, [(f"Line {row['line']}: {row['problem']}", row["cells"]) for row in bad]
+    fields = {"number": "number", "carrier": "carrier", "tracking": "tracking", "integration": "shop", "id": "id"}
+    rows = [(f"Line {row['line']}: {row['problem']}", [row.get(key, "") for key in fields.values()]) for row in bad]
+    return Layout(wrong_rows.CSV, list(fields)), rows
+
+
+def forget_cells(before: datetime) -> None:
+    """Forget the cells of rows of old files: they name customers, of other orders too."""
+    with reading() as session:
+        ids = list(
+            session.scalars(select(ShipmentFile.id).where(ShipmentFile.created_at < before, ShipmentFile.layout.is_not(None)))
+        )
+    for file_id in ids:
+        with writing() as session:
+            file = session.get(ShipmentFile, file_id, with_for_update=True, populate_existing=True)
+            if file is not None:
+                without_cells(file)
+
+
+def without_cells(file: ShipmentFile) -> None:
+    """Call it inside ``writing()``."""
+    file.layout = None
+    file.rows = [{name: value for name, value in row.items() if name != "cells"} for row in file.rows]
 
 
 def of_batch(name: str) -> int | None:

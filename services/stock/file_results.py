@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import case, exists, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, select, update
 
 from extensions import db, reading
-from models import StockFile, StockFileRow, StockItem
+from models import StockFile, StockFileRow, StockFileWrongRow, StockItem
 from models.types import utcnow
-from services.common.batches import delete_in_batches
+from services.common.batches import delete_in_batches, in_batches
 
 KEPT = timedelta(days=7)
 """How long the rows of a file can be looked at after it was applied."""
@@ -32,9 +33,64 @@ def note_before(file_id: int) -> None:
     )  # fmt: skip
 
 
+CHANGES = {
+    "changes": StockFileRow.before != StockFileRow.quantity,
+    "zeroed": (StockFileRow.quantity == 0) & (StockFileRow.before != 0),
+    "raised": StockFileRow.quantity > StockFileRow.before,
+    "lowered": (StockFileRow.quantity < StockFileRow.before) & (StockFileRow.quantity != 0),
+}
+"""What a file would change, or a kind of that."""
+UNKNOWN = "unknown"
+
+
+def preview_rows(file_id: int, what: str, limit: int = 200) -> list[Any]:
+    """The first rows that would do ``what``, a key of CHANGES, or whose SKU is UNKNOWN: (line, sku, before, quantity)."""
+    row = StockFileRow
+    query = _previewed(row.line, row.sku, row.before, row.quantity, file_id=file_id, what=what)
+    return list(db.session.execute(query.limit(limit)).all())
+
+
+def iter_preview(file_id: int, what: str) -> Iterator[list[tuple[Any, ...]]]:
+    """All of them, a batch at a time, for a file: there may be half a million."""
+
+    def load(ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+        row = StockFileRow
+        query = select(row.id, row.line, row.sku, row.before, row.quantity).where(row.id.in_(ids))
+        return {row_id: tuple(rest) for row_id, *rest in db.session.execute(query)}
+
+    return in_batches(_previewed(StockFileRow.id, file_id=file_id, what=what), load)
+
+
+def _previewed(*columns: Any, file_id: int, what: str) -> Select[*tuple[Any, ...]]:
+    item = StockFileRow.stock_item_id
+    meant: ColumnElement[bool] = item.is_(None) if what == UNKNOWN else item.is_not(None) & CHANGES[what]
+    return select(*columns).where(StockFileRow.file_id == file_id, meant).order_by(StockFileRow.id)
+
+
+def wrong_rows(file_id: int, limit: int = 200) -> list[StockFileWrongRow]:
+    """The first rows that cannot be used, by line."""
+    query = select(StockFileWrongRow).where(StockFileWrongRow.file_id == file_id)
+    return list(db.session.scalars(query.order_by(StockFileWrongRow.line, StockFileWrongRow.id).limit(limit)))
+
+
+def iter_wrong(file_id: int) -> Iterator[tuple[str, list[str]]]:
+    """All that are kept, for a file of them: why, with the line, and the cells."""
+
+    def load(ids: Sequence[int]) -> dict[int, tuple[str, list[str]]]:
+        found = db.session.scalars(select(StockFileWrongRow).where(StockFileWrongRow.id.in_(ids)))
+        return {row.id: (f"Line {row.line}: {row.problem}", row.cells) for row in found}
+
+    row = StockFileWrongRow
+    batches = in_batches(select(row.id).where(row.file_id == file_id).order_by(row.line, row.id), load)
+    return (each for batch in batches for each in batch)
+
+
 def forget_old(stopping: Callable[[], bool]) -> int:
-    """Delete the rows of files that were applied long ago; returns how many."""
-    with reading():
-        query = select(StockFile.id).where(StockFile.state == "applied", StockFile.finished_at < utcnow() - KEPT)
-        ids = list(db.session.scalars(query.where(exists().where(StockFileRow.file_id == StockFile.id))))
-    return delete_in_batches(StockFileRow, StockFileRow.file_id.in_(ids), stopping=stopping) if ids else 0
+    """Delete the rows of files that were applied or refused long ago; returns how many."""
+    old = (StockFile.state.in_(("applied", "refused")), StockFile.finished_at < utcnow() - KEPT)
+    count = 0
+    for model in (StockFileRow, StockFileWrongRow):
+        with reading():
+            ids = list(db.session.scalars(select(StockFile.id).where(*old, exists().where(model.file_id == StockFile.id))))
+        count += delete_in_batches(model, model.file_id.in_(ids), stopping=stopping) if ids else 0
+    return count

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
@@ -16,23 +16,36 @@ from models import StockItem
 from models.sku_key import LONGEST, sku_key, tidy
 from services.common import csv_files, whole_numbers
 from services.common.workbooks import Workbook
-from services.stock import skus
+from services.common.wrong_rows import REASON_KEY
+from services.stock import fed, skus
 from services.stock.file_columns import OWN, Plan
 
 MOST = 2_147_483_647
 """The largest quantity that a shop can store (X-Cart 5.4 and 5.5, observed: greater ones become this)."""
 MOST_ROWS = 500_000
+TWICE, FED = "The SKU stands in several lines", "The item is fed by suppliers"
+SAID: Mapping[str, Callable[[str], str]] = {
+    TWICE: lambda sku: f"{sku} is in another line too", FED: lambda sku: f"{fed.sentence(sku)} {fed.ADVICE}",
+}  # fmt: skip
+"""What is said of rows that can be read and are left out all the same, by cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A row as it stands in the file. ``typed`` is false for CSV, where a spreadsheet may have changed what was typed."""
+    """A row as it stands in the file. ``typed`` is false for CSV, where a spreadsheet may have changed what was typed. ``row`` are all of its
+    cells, ``text`` the line of JSON lines."""
 
     line: int
     sku: str
     quantity: str
     problem: str = ""
     typed: bool = False
+    row: csv_files.Row | None = None
+    text: str = ""
+
+    def cells(self) -> list[str]:
+        """As they go into a file of wrong rows."""
+        return [self.text] if self.row is None else self.row.whole()
 
 
 class _Ahead:
@@ -61,7 +74,7 @@ def _given(source: csv_files.Source, plan: Plan) -> Iterator[_Given]:
         yield from _json_lines(ahead)
         return
     for row in csv_files.read(source if ahead is None else cast(TextIO, ahead), plan.columns, ("sku", "quantity")):
-        yield _Given(row.line, row.cells["sku"], row.cells["quantity"])
+        yield _Given(row.line, row.cells["sku"], row.cells["quantity"], row.problem, row=row)
 
 
 def _json_lines(ahead: _Ahead) -> Iterator[_Given]:
@@ -75,20 +88,32 @@ def _json_lines(ahead: _Ahead) -> Iterator[_Given]:
 
 
 def _json_line(number: int, line: str) -> _Given:
+    text = line.strip()
     try:
         pairs = json.loads(line, object_pairs_hook=list)
     except (ValueError, RecursionError):
-        return _Given(number, "", "", "it is not valid JSON")
-    found = dict(pairs) if isinstance(pairs, list) and all(isinstance(each, tuple) for each in pairs) else {}
+        return _Given(number, "", "", "it is not valid JSON", text=text)
+    is_object = isinstance(pairs, list) and all(isinstance(each, tuple) for each in pairs)
+    pairs = [pair for pair in pairs if pair[0] != REASON_KEY] if is_object else []
+    found = dict(pairs)
     sku, quantity = found.get("sku"), found.get("quantity")
     if len(found) != 2 or len(pairs) != 2 or not isinstance(sku, str) or type(quantity) is not int:
-        return _Given(number, "", "", "it needs sku as text and quantity as a whole number, each once, and nothing else")
-    return _Given(number, sku, str(quantity), typed=True)
+        problem = "it needs sku as text and quantity as a whole number, each once, and nothing else"
+        return _Given(number, "", "", problem, text=text)
+    return _Given(number, sku, str(quantity), typed=True, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a row: the ``cause`` that it has in common with others, and a sentence that names it."""
+
+    cause: str
+    said: str
 
 
 def read(text: csv_files.Source, plan: Plan = OWN) -> Iterator[dict[str, Any]]:
-    """The rows of what ``csv_files.opened`` gives as columns of models.StockFileRow, each with what is wrong with it as ``problem``.
-    Raises InvalidInput for a file that is wrong as a whole."""
+    """The rows of what ``csv_files.opened`` gives as columns of models.StockFileRow. Wrong ones have ``problem``, ``cause`` and ``cells``, and
+    ``first`` where their SKU stands in an earlier line too. Raises InvalidInput for a file that is wrong as a whole."""
     seen: dict[str, int] = {}
     with reading():
         alike = {sku_key(group[0]): group for group in skus.alike()}
@@ -99,26 +124,47 @@ def read(text: csv_files.Source, plan: Plan = OWN) -> Iterator[dict[str, Any]]:
         parse = whole_numbers.parse if row.typed else plan.quantity
         sku, quantity = tidy(row.sku), parse(row.quantity, MOST)
         key = sku_key(sku)
-        name = sku if key in alike else key
-        problem = row.problem
-        if problem:
-            name = f"line {row.line}"
-        elif not sku:
-            problem = "no SKU"
-        elif len(sku) > LONGEST or not sku.isprintable():
-            problem = f"{sku[:40]!r} cannot be a SKU"
-        elif damage := "" if row.typed else _damaged(sku, zeros):
-            problem = f"{damage} {csv_files.AS_TEXT_ADVICE}"
-        elif sku not in alike.get(key, (sku,)):
-            problem = f"{sku} could be {' or '.join(alike[key])}: give it exactly as the stock item has it"
-        elif name in seen:
-            problem = f"{sku} is in line {seen[name]} already"
-        elif not row.quantity:
-            problem = f"{sku}: no quantity"
-        elif quantity is None:
-            problem = f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST}"
+        name = f"line {row.line}" if row.problem or not sku else sku if key in alike else key
+        problem = _sku_problem(row, sku, alike.get(key, (sku,)), zeros)
+        if problem is None and name in seen:
+            problem = Problem(TWICE, f"{sku} is in line {seen[name]} already")
+        problem = problem or _quantity_problem(row, sku, quantity)
+        wrong: dict[str, Any] = {}
+        if problem is not None:
+            wrong = {"cause": problem.cause, "cells": row.cells(), "first": seen.get(name)}
         seen.setdefault(name, row.line)
-        yield {"line": row.line, "sku": sku[:LONGEST], "sku_key": key, "quantity": quantity or 0, "problem": problem}
+        said = problem.said if problem else ""
+        yield {"line": row.line, "sku": sku[:LONGEST], "sku_key": key, "quantity": quantity or 0, "problem": said, **wrong}
+
+
+def cells_of(text: csv_files.Source, plan: Plan, lines: set[int]) -> Iterator[tuple[int, str, list[str]]]:
+    """The line, the SKU and the cells of some rows of a file. Raises InvalidInput."""
+    return ((row.line, tidy(row.sku)[:LONGEST], row.cells()) for row in _given(text, plan) if row.line in lines)
+
+
+def _sku_problem(row: _Given, sku: str, meant: Sequence[str], zeros: Mapping[str, str]) -> Problem | None:
+    """``meant`` are the SKUs that this one could be."""
+    if row.problem:
+        return Problem("The row cannot be read", row.problem)
+    if not sku:
+        return Problem("No SKU", "no SKU")
+    if len(sku) > LONGEST or not sku.isprintable():
+        return Problem("Not a SKU", f"{sku[:40]!r} cannot be a SKU")
+    if damage := "" if row.typed else _damaged(sku, zeros):
+        return Problem("A spreadsheet has changed the SKU", f"{damage} {csv_files.AS_TEXT_ADVICE}")
+    if sku not in meant:
+        return Problem(
+            "Several stock items could be meant", f"{sku} could be {' or '.join(meant)}: give it exactly as the stock item has it"
+        )
+    return None
+
+
+def _quantity_problem(row: _Given, sku: str, quantity: int | None) -> Problem | None:
+    if not row.quantity:
+        return Problem("No quantity", f"{sku}: no quantity")
+    if quantity is None:
+        return Problem("The quantity is not clear", f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST}")
+    return None
 
 
 def _with_zeros() -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import openpyxl
 import pytest
 from sqlalchemy import select
 
@@ -11,10 +14,12 @@ from practice_shop import PracticeShop
 from services.onboarding import connection_check
 from services.security import vault
 from services.stock import files
+from services.stock import items as stock_items
 from tests.api.conftest import Program, problem, program
 from tests.support.rows import make_item
 
 CSV = {"content_type": "text/csv"}
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def on_hand() -> dict[str, int]:
@@ -51,8 +56,18 @@ def test_json_lines_are_taken_and_what_is_wrong_is_refused(app, erp: Program):
     make_item("A", 5)
     made = erp.post("/stock-imports", data=b'{"sku": "A", "quantity": 7}\n{"sku": "A"}\n', content_type="application/x-ndjson")
     files.work(int(made.json["id"]))
-    refused = erp.get(made.headers["Location"])
-    assert (refused["state"], refused["wrong"]) == ("refused", 1) and refused["problems"][0].startswith("Line 2: ")
+    path = made.headers["Location"]
+    checked = erp.get(path)
+    assert (checked["state"], checked["raised"], checked["wrong"]) == ("checked", 1, 1)
+    assert checked["problems"][0].startswith("Line 2: ") and checked["causes"] == [{"cause": "The row cannot be read", "rows": 1}]
+    (wrong,) = erp.items(f"{path}/wrong-rows")
+    assert (wrong["line"], wrong["cells"], wrong["headings"]) == (2, ['{"sku": "A"}'], []) and wrong["reason"]
+    # A wrong file changes nothing unless the program says that its good rows are to be applied.
+    assert "skip_wrong" in problem(erp.post(f"{path}/approve", {}), 409, "conflict")["detail"]
+    assert erp.post(f"{path}/approve", {"skip_wrong": True}).json["state"] == "approved"
+    files.work(int(made.json["id"]))
+    assert on_hand() == {"A": 7}
+    stock_items.set_stock("A", 5, "test")
     made = erp.post("/stock-imports", data=b'{"sku": "A", "quantity": 7}\n', content_type="application/x-ndjson")
     files.work(int(made.json["id"]))
     assert erp.post(f"{made.headers['Location']}/discard").json["state"] == "discarded"
@@ -65,6 +80,22 @@ def test_json_lines_are_taken_and_what_is_wrong_is_refused(app, erp: Program):
     problem(erp.post("/stock-imports", data=b"x" * (files.MOST_BYTES + 1), **CSV), 413, "too_large")
     clerk = program(app, "stock:write", user="Mona", role="manager")
     assert problem(clerk.post("/stock-imports/1/approve", {}), 403, "scope_missing")["scope"] == "approvals:write"
+
+
+def test_a_workbook_is_read_as_on_the_page(app, erp: Program):
+    make_item("007", 5)
+    book = openpyxl.Workbook()
+    book.active.append(["x", "y"])
+    stock = book.create_sheet("Stock")
+    for row in (["SKU", "Qty"], ["007", 9]):
+        stock.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    made = erp.post("/stock-imports?name=x.xlsx&sheet=stock", data=file.getvalue(), content_type=EXCEL)
+    files.work(int(made.json["id"]))
+    assert erp.get(made.headers["Location"])["raised"] == 1
+    problem(erp.post("/stock-imports", data=file.getvalue(), **CSV), 422, "invalid_input")
+    problem(erp.post("/stock-imports", data=b"sku,quantity\nA,1\n", content_type=EXCEL), 422, "invalid_input")
 
 
 def test_one_key_uploads_once(erp: Program):

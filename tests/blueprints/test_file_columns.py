@@ -12,7 +12,7 @@ from extensions import db
 from models import FilePreset, ShipmentFile, StockFile, StockItem
 from services.presets import presets
 from services.shipping import assignment
-from services.stock import file_columns, files
+from services.stock import file_columns, file_imports, file_results, files
 from tests.support.rows import make_integration, make_item, make_order
 
 STOCK = b"Art. Nr;Beschreibung;Lager\n00012;Tasse;Auf Lager\nCUP;Teller;1.234\nPLATE;x;10+\n"
@@ -52,7 +52,7 @@ def test_columns_of_a_stock_file_are_assigned_once(app, client):
     files.work(file_id)
     assert on_hand() == {"00012": 5, "CUP": 1234, "PLATE": 10}
     # The next file with these headings, in another order, is read without a question, also by a command.
-    assert files.import_now(b"Lager;Art. Nr;Beschreibung\nAuf Lager;CUP;x\n", "next.csv", "test").changed == 1
+    assert file_imports.import_now(b"Lager;Art. Nr;Beschreibung\nAuf Lager;CUP;x\n", "next.csv", "test").changed == 1
     assert on_hand()["CUP"] == 5
     # A blank is never 0.
     file = db.session.get(StockFile, files.upload(b"Art. Nr;Beschreibung;Lager\nCUP;x;\n", "x.csv", "test"))
@@ -69,7 +69,7 @@ def test_columns_of_a_file_that_was_read_can_be_changed(app, client):
     assert f'href="{here}"' in client.get(f"/stock/files/{file_id}").text
     client.post(here, data={"column-sku": "sku", "column-quantity": "free stock", "pack": "2", "act": "save"})
     files.work(file_id)
-    assert [row.quantity for row in files.preview_rows(file_id, unknown=False)] == [6]
+    assert [row.quantity for row in file_results.preview_rows(file_id, "changes")] == [6]
     assert client.post(f"/stock/files/{file_id}/drop").status_code == 303
     assert client.get(here).status_code == 409
 

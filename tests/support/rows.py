@@ -13,8 +13,8 @@ from models import Allocation, Integration, Link, Listing, Order, OrderLine, Sho
 from models.types import utcnow
 from services.security import vault
 from services.shops import flows
-from services.stock import files
-from services.stock.files import Imported
+from services.stock import file_imports
+from services.stock.file_imports import Imported
 
 PLACED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
@@ -73,7 +73,7 @@ def import_stock(content: bytes | Iterable[str], *, add_unknown: bool = False) -
     """Import a file of quantities as ``stock import`` does: its bytes, or its lines."""
     if not isinstance(content, bytes):
         content = "\n".join(line.rstrip("\r\n") for line in content).encode()
-    return files.import_now(content, "stock.csv", "test", add_unknown=add_unknown)
+    return file_imports.import_now(content, "stock.csv", "test", add_unknown=add_unknown)
 
 
 def make_listing(integration: Integration, sku: str, quantity: int, *, item: StockItem | None = None, **values: Any) -> Listing:

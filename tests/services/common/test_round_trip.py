@@ -16,7 +16,7 @@ from models import Order, Shipment, StockItem
 from models.sku_key import sku_key
 from services.common import csv_files
 from services.shipping import files, shipments
-from services.stock import file_columns
+from services.stock import file_columns, file_imports
 from services.stock import files as stock_files
 from tests.support.rows import import_stock, make_integration, make_item, make_order
 
@@ -79,7 +79,7 @@ def test_an_import_of_our_stock_file_changes_nothing_by_page_and_command(app):
     file = stock_files.get_file(file_id)
     assert (file.state, file.changed, file.unknown, file.unchanged) == ("checked", 0, 0, len(SKUS))
     db.session.rollback()
-    assert import_stock(content) == stock_files.Imported(0, len(SKUS), 0)
+    assert import_stock(content) == file_imports.Imported(0, len(SKUS), 0)
 
 
 FILES = {
@@ -99,7 +99,7 @@ def test_the_command_reads_what_the_page_reads(app, name):
     ("content", "said"),
     [
         (b"sku,quantity,quantity\nCUP,1,2\n", "twice"),
-        (b"sku,quantity\nCUP,1,9\n", "Line 2 has 3 cells"),
+        (b"sku,quantity\nCUP,1,9\n", "Line 2: The row has 3 cells"),
         (b"sku,quantity\n" + b"X" * 300 + b",1\n", "cannot be a SKU"),
         (b"sku,quantity\n9.40011E+21,1\n", "digits are lost"),
         (b"sku,quantity\nMar-01,1\n", "looks like a date"),

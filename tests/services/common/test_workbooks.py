@@ -16,6 +16,7 @@ from extensions import db
 from models import StockItem
 from services.common import csv_files
 from services.shipping import files
+from services.stock import file_imports
 from services.stock import files as stock_files
 from tests.support.rows import make_integration, make_item, make_order
 
@@ -165,10 +166,10 @@ def test_stock_and_tracking_numbers_are_imported_from_a_workbook(app):
     item = make_item("00012", 9)
     make_order(integration, "1001", [(item, 1)])
     content = workbook(["note"], Bestand=[["SKU", "Quantity"], ["00012", 4]])
-    assert stock_files.import_now(content, "x.xlsx", "test", sheet="bestand").changed == 1
+    assert file_imports.import_now(content, "x.xlsx", "test", sheet="bestand").changed == 1
     assert db.session.scalar(select(StockItem.on_hand)) == 4
     with pytest.raises(InvalidInput, match="named sku and quantity"):
-        stock_files.import_now(content, "x.xlsx", "test")
+        file_imports.import_now(content, "x.xlsx", "test")
     rows = [["Order number", "Carrier", "Tracking"], [1001, "DHL", "00340434161094021501"], [1001, "DHL", 9.4e21]]
     kept = files.read_file(workbook(*rows), "x.xlsx", "test")
     assert [(row["number"], row["tracking"], row["problem"][:28]) for row in kept.rows] == [

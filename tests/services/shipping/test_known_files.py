@@ -41,6 +41,21 @@ FILES = {
     "Royal Mail Click & Drop": (
         "Order number,Channel,Channel reference,Tracking number\n77,CSV import,00202,RM1\n", [("00202", "Royal Mail", "RM1", "")],
     ),
+    "Stamps.com": (
+        "Date Printed,Amount Paid,Shipment Status,Tracking #,Recipient,Carrier,Service,Refund Status,Reference 1,Order ID,Store\n"
+        '08/26/2026,7.1,Delivered,"=""9300110579400002238936""",Ann,USPS,Ground,,,00202,\n08/26/2026,7.1,Printed,1Z2,Ann,UPS,Ground,,00203,,\n'
+        "08/26/2026,0,Refunded,1Z3,Ann,UPS,Ground,Approved,,00203,\n08/26/2026,7,Printed,1Z4,Ann,UPS,Ground,Request Scheduled,,00203,\n",
+        [
+            ("00202", "USPS", "9300110579400002238936", ""), ("00203", "UPS", "1Z2", ""),
+            ("00203", "UPS", "1Z3", "The file says 'Refunded' of this row, so it is not a shipment."),
+            ("00203", "UPS", "1Z4", "The file says 'Request Scheduled' of this row, so it is not a shipment."),
+        ],
+    ),
+    "Pirate Ship": (
+        "Created Date,Recipient,Tracking Number,Cost,Status,Batch,Carrier,Service,Order ID,Rubber Stamp 1\n"
+        "1/2,Ann,9400111,5,Printed,B1,USPS,Ground,00202,x\n1/2,Ann,9400112,5,Refunded,B1,USPS,Ground,00203,x\n",
+        [("00202", "USPS", "9400111", ""), ("00203", "USPS", "9400112", "The file says 'Refunded' of this row, so it is not a shipment.")],
+    ),
     "": ("number,carrier,tracking\n00202,dhl-germany,T1\n", [("00202", "DHL Paket", "T1", "")]),
 }  # fmt: skip
 
