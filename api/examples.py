@@ -52,6 +52,13 @@ BODIES: dict[str, Any] = {
         "kind": list_kinds()[0].kind, "name": "Garden shop", "endpoint": "https://garden.example/", "api_key": "the key for reading and writing",
     },
     "approve_stock_import": {"add_unknown": False},
+    "create_carrier": {"name": "Bike Express", "other_names": ["bike"]},
+    "change_carrier": {"other_names": ["bike", "velo"]},
+    "create_file_preset": {
+        "kind": "stock", "name": "ACME stock list", "headings": ["Art. Nr", "Lager"], "columns": {"sku": "Art. Nr", "quantity": "Lager"},
+        "options": {"words": {"auf Lager": 5}},
+    },
+    "change_file_preset": {"name": "ACME"},
     "approve_stock_preview": {"run_id": "{run_id}"},
     "change_listing": {"do_not_push": True},
     "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "{sku}", "units": 2}]},

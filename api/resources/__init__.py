@@ -1,9 +1,11 @@
 """The resources of the API, one file each."""
 
 from api.resources import (
+    carriers,
     connections,
     event_endpoints,
     events,
+    file_presets,
     incidents,
     integration_settings,
     integrations,
@@ -24,9 +26,11 @@ from api.resources import (
 )
 
 __all__ = [
+    "carriers",
     "connections",
     "event_endpoints",
     "events",
+    "file_presets",
     "incidents",
     "integration_settings",
     "integrations",

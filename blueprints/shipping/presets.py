@@ -14,11 +14,10 @@ from blueprints.htmx import go_to, toast
 from errors import Conflict, InvalidInput
 from services.presets import presets
 from services.shipping import assignment
+from services.shipping.file_presets import CHECKS, LABELS
 from services.stock import file_columns
 
 bp = Blueprint("file_presets", __name__, url_prefix="/settings/file-presets")
-CHECKS = {file_columns.KIND: file_columns.check_preset, assignment.KIND: assignment.check_preset}
-LABELS = {field.name: field.label for field in (*assignment.FIELDS, *file_columns.FIELDS)}
 
 
 @bp.get("")
@@ -57,7 +56,7 @@ def export_preset(preset_id: int) -> Response:
 @bp.post("")
 def import_preset() -> tuple[str, int] | Response | AnyResponse:
     try:
-        name = presets.import_preset(uploaded("file", presets.MOST_BYTES)[0], current_actor(), CHECKS)
+        name = presets.import_preset(uploaded("file", presets.MOST_BYTES)[0], current_actor(), CHECKS).name
     except (InvalidInput, Conflict) as wrong:
         return list_presets(wrong), wrong.status
     toast(f"{name} is imported.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
 from models import FilePreset
+from services.common import whole_numbers
 from services.common.text import one_line
 from services.presets import columns as column_choice
 from services.security import audit
@@ -47,6 +49,27 @@ def get_preset(preset_id: int) -> FilePreset:
     if preset is None:
         raise NotFound("There is no such preset.")
     return preset
+
+
+def find_by_name(name: str) -> FilePreset:
+    """By its name, without regard to case, or its id. Raises NotFound, or InvalidInput where several have the name."""
+    found = [each for each in list_presets() if each.name.casefold() == name.strip().casefold()]
+    if len(found) > 1:
+        ids = ", ".join(str(each.id) for each in found)
+        raise InvalidInput(f"Several presets are called {name!r}.", f"Give one of their ids: {ids}.")
+    if found:
+        return found[0]
+    number = whole_numbers.parse(name)
+    preset = None if number is None else db.session.get(FilePreset, number)
+    if preset is None:
+        raise NotFound(f"There is no preset {name!r}.")
+    return preset
+
+
+def version_of(preset: FilePreset) -> str:
+    """A digest of what can be changed of a preset."""
+    said = json.dumps([preset.id, preset.name, preset.columns, preset.options], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def remember(
@@ -98,8 +121,8 @@ def export(preset_id: int) -> str:
     return json.dumps(kept, ensure_ascii=False, indent=2)
 
 
-def import_preset(content: bytes, actor: str, checks: Mapping[str, Check]) -> str:
-    """Keep a preset that was exported elsewhere; returns its name. ``checks`` are functions by kind that raise InvalidInput for columns
+def import_preset(content: bytes, actor: str, checks: Mapping[str, Check]) -> FilePreset:
+    """Keep a preset that was exported elsewhere. ``checks`` are functions by kind that raise InvalidInput for columns
     and options that cannot be used. Raises InvalidInput, or Conflict where there is one for these headings already."""
     wrong = InvalidInput("That is no exported preset.", "Choose the file that ‘Export’ has saved.")
     try:
@@ -129,6 +152,7 @@ def import_preset(content: bytes, actor: str, checks: Mapping[str, Check]) -> st
             session.add(preset)
             session.flush()
             record_change(IMPORTED, About(preset.id, name), actor=actor)
+            preset_id = preset.id
     except IntegrityError:
         raise Conflict("There is a preset for files with these headings already.", "Remove that one first.") from None
-    return name
+    return get_preset(preset_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -120,6 +122,12 @@ def remove_carrier(carrier_id: int, actor: str) -> None:
         carrier = get_carrier(carrier_id)
         record_change(REMOVED, About(carrier.id, carrier.name), actor=actor)
         session.delete(carrier)
+
+
+def version_of(carrier: Carrier) -> str:
+    """A digest of what can be changed of a carrier."""
+    said = json.dumps([carrier.id, carrier.name, carrier.aliases, carrier.tracking_url])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _keys(name: str, aliases: Sequence[str]) -> set[str]:

@@ -25,6 +25,7 @@ from services.accounts.tokens import SCOPES
 from services.events import sequencer
 from services.onboarding import drafts
 from services.security import vault
+from services.shipping import carriers
 from tests.blueprints.rows import add_incident, add_integration, add_run
 from tests.support.planted import plant
 from tests.support.signed_in import FreshClient, user_called
@@ -97,6 +98,7 @@ def planted(app: Flask) -> dict[str, Any]:
     return {
         **values,
         "link_id": link_id,
+        "carrier_id": carriers.list_carriers()[0].id,
         "connection_id": connection_id,
         "import_id": values["stock_files.file_id"],
         "integration_id": integration_id,
