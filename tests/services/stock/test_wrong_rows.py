@@ -172,8 +172,9 @@ def test_wrong_rows_are_kept_for_a_week_and_as_long_as_there_is_room(app, clock,
 
 def test_a_row_of_a_fed_item_is_left_out_and_the_others_are_applied(app):
     make_item("A", 1)
+    item_id = make_item("F", 5).id
     with writing() as session:
-        session.get_one(StockItem, make_item("F", 5).id).fed = True
+        session.get_one(StockItem, item_id).fed = True
     file = apply(read(b"sku,quantity\nA,3\nF,9\n"))
     assert (file.wrong, file.causes, on_hand()) == (1, [["The item is fed by suppliers", 1]], {"A": 3, "F": 5})
     assert b'"F","9","Line 3: F is fed by suppliers' in wrong_file(file)
