@@ -118,7 +118,9 @@ def wrong_rows_of(file: ShipmentFile) -> tuple[Layout, list[wrong_rows.Wrong]]:
         shape = wrong_rows.from_kept(file.layout)
         return shape, [(f"Line {row['line']}: {row['problem']}", row["cells"]) for row in bad]
     fields = {"number": "number", "carrier": "carrier", "tracking": "tracking", "integration": "shop", "id": "id"}
-    rows = [(f"Line {row['line']}: {row['problem']}", [row.get(key, "") for key in fields.values()]) for row in bad]
+    rows: list[wrong_rows.Wrong] = [
+        (f"Line {row['line']}: {row['problem']}", [row.get(key, "") for key in fields.values()]) for row in bad
+    ]
     return Layout(wrong_rows.CSV, list(fields)), rows
 
 

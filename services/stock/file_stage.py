@@ -44,7 +44,8 @@ def pieces(file_id: int) -> Iterator[bytes]:
 
 def forget_content(file_id: int, *, wrong_too: bool = True) -> None:
     """Delete what was read of a file and its bytes. Call it inside ``writing()``."""
-    for table in (StockFileRow, StockFilePart, *([StockFileWrongRow] if wrong_too else [])):
+    tables: list[Any] = [StockFileRow, StockFilePart, *([StockFileWrongRow] if wrong_too else [])]
+    for table in tables:
         db.session.execute(delete(table).where(table.file_id == file_id).execution_options(synchronize_session=False))
 
 
