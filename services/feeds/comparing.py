@@ -17,7 +17,7 @@ from extensions import reading, writing
 from models import FeedRunRow, Offer, StockItem
 from models.sku_key import LONGEST, sku_key, tidy
 from models.types import among
-from services.common import csv_files
+from services.common import csv_files, damaged_cells
 from services.feeds.reading import Opened
 from services.stock.file_rows import MOST, MOST_ROWS
 
@@ -297,8 +297,8 @@ def _problem_of_code(code: str) -> str:
         return "no code"
     if len(code) > LONGEST or not code.isprintable():
         return f"{code[:40]!r} cannot be a code"
-    damage = csv_files.damage(code)
-    return f"{damage} {csv_files.AS_TEXT_ADVICE}" if damage else ""
+    damage = damaged_cells.damage(code)
+    return f"{damage} {damaged_cells.AS_TEXT_ADVICE}" if damage else ""
 
 
 def _page(feed_id: int, after: int) -> Sequence[Any]:

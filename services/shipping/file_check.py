@@ -14,7 +14,7 @@ from errors import InvalidInput
 from extensions import db, reading
 from models import Integration, Order, Shipment
 from models.types import among
-from services.common import csv_files, whole_numbers
+from services.common import csv_files, damaged_cells, whole_numbers
 from services.common.text import one_line
 from services.common.wrong_rows import Room
 from services.order_basics import numbers as order_numbers
@@ -112,11 +112,11 @@ def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, 
     if row.get("other"):
         return f"The row names two orders, {shown} and {row['other']}. Delete the column that is not the order's number."
     for cell in (row["number"], row["tracking"]):
-        damaged = csv_files.damage(cell)
-        if not damaged and cell is row["tracking"] and csv_files.looks_like_date(cell):
+        damaged = damaged_cells.damage(cell)
+        if not damaged and cell is row["tracking"] and damaged_cells.looks_like_date(cell):
             damaged = f"{cell} looks like a date that a spreadsheet has made of a number."
         if damaged:
-            return f"{damaged} {csv_files.AS_TEXT_ADVICE}"
+            return f"{damaged} {damaged_cells.AS_TEXT_ADVICE}"
     keys = [("number", number.casefold()) for number in named.numbers] or [("id", named.external_id)]
     orders = next((found[key] for key in keys if key in found), [])
     if row["shop"]:
@@ -160,7 +160,7 @@ def _zeros_lost(named: order_numbers.Named, found: Found) -> str:
     longer = [each for number in named.numbers for each in _with_zeros(number) if ("number", each) in found]
     if not longer:
         return ""
-    return f" There is an order {longer[0]}: a spreadsheet may have removed the zeros. {csv_files.AS_TEXT_ADVICE}"
+    return f" There is an order {longer[0]}: a spreadsheet may have removed the zeros. {damaged_cells.AS_TEXT_ADVICE}"
 
 
 def _another_parcel(row: dict[str, Any], before: list[dict[str, Any]], shown: str) -> str:

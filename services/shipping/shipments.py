@@ -13,7 +13,7 @@ from errors import AppError, Conflict, InvalidInput, NotFound
 from extensions import db, reading, writing
 from models import Order, OrderLine, Shipment, ShipmentLine, StockItem, WriteBack
 from models.types import utcnow
-from services.common import csv_files
+from services.common import damaged_cells
 from services.common.deadlocks import retry_on_deadlock
 from services.common.text import one_line
 from services.order_basics import holds
@@ -95,7 +95,7 @@ def clean_carrier(carrier: str) -> str:
 def clean_tracking(tracking_number: str) -> str:
     """A tracking number on one line. Raises InvalidInput where a spreadsheet has damaged it: the customer could not use it."""
     tracking_number = one_line(tracking_number, MOST_TRACKING, "tracking", "tracking")
-    if damage := csv_files.damage(tracking_number):
+    if damage := damaged_cells.damage(tracking_number):
         raise InvalidInput(damage, "Copy the tracking number from the label or the carrier again.", field="tracking")
     return tracking_number
 

@@ -14,7 +14,7 @@ from errors import InvalidInput
 from extensions import db, reading
 from models import StockItem
 from models.sku_key import LONGEST, sku_key, tidy
-from services.common import csv_files, whole_numbers
+from services.common import csv_files, damaged_cells, whole_numbers
 from services.common.workbooks import Workbook
 from services.common.wrong_rows import REASON_KEY
 from services.stock import fed, skus
@@ -27,7 +27,7 @@ TWICE, FED = "The SKU stands in several lines", "The item is fed by suppliers"
 SAID: Mapping[str, Callable[[str], str]] = {
     TWICE: lambda sku: f"{sku} is in another line too", FED: lambda sku: f"{fed.sentence(sku)} {fed.ADVICE}",
 }  # fmt: skip
-"""What is said of rows that can be read and are left out all the same, by cause."""
+"""What is said of rows that can be read and are left out anyway, by cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _sku_problem(row: _Given, sku: str, meant: Sequence[str], zeros: Mapping[str
     if len(sku) > LONGEST or not sku.isprintable():
         return Problem("Not a SKU", f"{sku[:40]!r} cannot be a SKU")
     if damage := "" if row.typed else _damaged(sku, zeros):
-        return Problem("A spreadsheet has changed the SKU", f"{damage} {csv_files.AS_TEXT_ADVICE}")
+        return Problem("A spreadsheet has changed the SKU", f"{damage} {damaged_cells.AS_TEXT_ADVICE}")
     if sku not in meant:
         return Problem(
             "Several stock items could be meant", f"{sku} could be {' or '.join(meant)}: give it exactly as the stock item has it"
@@ -175,8 +175,8 @@ def _with_zeros() -> dict[str, str]:
 
 def _damaged(sku: str, zeros: Mapping[str, str]) -> str:
     """What a spreadsheet did to a SKU; empty for a SKU that is a stock item's, however it looks."""
-    damage = csv_files.damage(sku)
-    if not damage and csv_files.looks_like_date(sku):
+    damage = damaged_cells.damage(sku)
+    if not damage and damaged_cells.looks_like_date(sku):
         damage = f"{sku} looks like a date that a spreadsheet has made of a SKU."
     if not damage and sku in zeros:
         damage = (

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from errors import InvalidInput
 from extensions import db
 from models import StockItem
-from services.common import csv_files
+from services.common import csv_files, damaged_cells
 from services.shipping import files
 from services.stock import file_imports
 from services.stock import files as stock_files
@@ -85,8 +85,8 @@ def test_digits_are_never_lost_without_a_word():
     content = edited(content, SHEET, b"<v>4712</v>", b"<v>9.4001118995599995E+21</v>")
     content = edited(content, SHEET, b"<v>4713</v>", b"<v>1234567890123450.0</v>")
     exact, *damaged = (row["a"] for row in read(content))
-    assert exact == "123456789012345678" and not csv_files.damage(exact)
-    assert all("digits are lost" in csv_files.damage(each) for each in damaged), damaged
+    assert exact == "123456789012345678" and not damaged_cells.damage(exact)
+    assert all("digits are lost" in damaged_cells.damage(each) for each in damaged), damaged
 
 
 def test_the_first_sheet_that_is_shown_is_read_or_the_one_that_is_named():
