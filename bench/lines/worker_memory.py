@@ -94,7 +94,8 @@ def _memory(pid: int, name: str) -> int:
 
 
 def _work(integration_id: int, kind: str, watch: _Watch) -> dict[str, int]:
-    """Have the worker do one kind of run and whatever follows from it; answers with the counts of that kind's runs."""
+    """Have the worker do one kind of run and whatever follows from it; answers with what was counted for that kind,
+    by its own runs or as a step of others: two runs share one reading of the listings if both want it."""
     last = db.session.scalar(select(db.func.max(SyncRun.id))) or 0
     with suppress(AlreadyRunning):
         jobs.start_run(integration_id, kind, "bench")
@@ -112,11 +113,12 @@ def _work(integration_id: int, kind: str, watch: _Watch) -> dict[str, int]:
                 break
             let_go()
     counts: dict[str, int] = {}
-    query = select(SyncRun.kind, SyncRun.outcome, SyncRun.error, SyncRun.counts).where(SyncRun.id > last)
-    for done, outcome, error, found in db.session.execute(query):
+    query = select(SyncRun.kind, SyncRun.outcome, SyncRun.error, SyncRun.counts, SyncRun.steps).where(SyncRun.id > last)
+    for done, outcome, error, found, steps in db.session.execute(query):
         if outcome != "done":
             raise RuntimeError(f"A run of {done} ended {outcome}: {error}")
-        for name, number in found.items() if done == kind else ():
+        own = found if done == kind else steps.get(kind, {}).get("counts", {})
+        for name, number in own.items():
             counts[name] = counts.get(name, 0) + number
     let_go()
     return counts
