@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 import channels
@@ -16,7 +16,7 @@ from channels.base import Check
 from config import current_config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import FlowKind, Integration, Listing, Shop, SyncRun
+from models import Flow, FlowKind, Integration, Listing, Shop, SyncRun
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.common.results import changed_rows
@@ -185,6 +185,18 @@ _PRESENT = (_row.id == bindparam("integration_id"), _row.removed_at.is_(None))
 IS_THERE = select(_row.id).where(*_PRESENT)
 SWITCH_OFF = update(Integration.__table__).where(*_PRESENT, _row.enabled.is_(True)).values(enabled=False)
 SWITCH_ON = update(Integration.__table__).where(*_PRESENT, _row.enabled.is_(False)).values(enabled=True)
+RESUME = (
+    update(Integration.__table__)
+    .where(_row.id == bindparam("integration_id"), _row.paused_at.is_not(None))
+    .values(paused_at=None, pause_warned_at=None)
+)
+_flow = Flow.__table__.c
+MAKE_DUE = (
+    update(Flow.__table__)
+    .where(_flow.integration_id == bindparam("of_integration"),
+           or_(_flow.kind.in_(flows.AT_ONCE), and_(_flow.kind == FlowKind.SHIPMENTS, write_backs.are_waiting(bindparam("of_integration")))))
+    .values(due_at=bindparam("now"))
+)  # fmt: skip
 _run = SyncRun.__table__.c
 END_QUEUED = (
     update(SyncRun.__table__)
@@ -221,13 +233,7 @@ def set_enabled(integration_id: int, enabled: bool, actor: str) -> None:
 def _resume(integration_id: int, actor: str) -> None:
     """A person resumes an integration that Cartlink has paused: it runs at once, and its failures are counted from now on. Call it
     inside ``writing()``."""
-    row = Integration.__table__.c
-    resumed = db.session.execute(
-        update(Integration.__table__)
-        .where(row.id == integration_id, row.paused_at.is_not(None))
-        .values(paused_at=None, pause_warned_at=None)
-    )
-    if changed_rows(resumed):
+    if changed_rows(db.session.execute(RESUME, {"integration_id": integration_id})):
         record_change(RESUMED, About(integration_id, "", integration_id), {"paused": (True, False)}, actor)
         _make_due(integration_id)
         flows.plan(integration_id, FlowKind.CONNECTION, None)
@@ -235,8 +241,7 @@ def _resume(integration_id: int, actor: str) -> None:
 
 
 def _make_due(integration_id: int) -> None:
-    flows.make_due(flows.of_integration(integration_id), *flows.AT_ONCE)
-    write_backs.due_again(integration_id)
+    db.session.execute(MAKE_DUE, {"of_integration": integration_id, "now": utcnow()})
 
 
 @retry_on_deadlock

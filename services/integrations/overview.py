@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, false, func, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, case, false, func, literal_column, or_, select
 from sqlalchemy import Integer as SqlInteger
 
 import channels
@@ -16,7 +16,7 @@ from errors import NotFound
 from extensions import db
 from models import Flow, FlowKind, Incident, Integration, Listing, Order, SyncRun
 from models.sync_run import LIVE
-from models.types import Moment, utcnow
+from models.types import Moment, often, utcnow
 from services.common.paging import Page
 from services.shops import health
 from services.shops.flows import AT_ONCE
@@ -72,7 +72,7 @@ class IntegrationPage(Page[IntegrationRow]):
 
 # A person waits for the list. On tables a statement costs half of what it costs on classes.
 _integration, _run, _flow = Integration.__table__.c, SyncRun.__table__.c, Flow.__table__.c
-HELD = select(func.count()).where(Order.shop_id == _integration.shop_id, Order.held).scalar_subquery()
+HELD = select(func.count()).where(Order.shop_id == _integration.shop_id, often(Order.held)).scalar_subquery()
 FAILED = (
     select(func.count())
     .where(Listing.shop_id == _integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
@@ -81,10 +81,20 @@ FAILED = (
 INCIDENTS = (
     select(func.count()).where(Incident.integration_id == _integration.id, Incident.resolved_at.is_(None)).scalar_subquery()
 )
+
+
+def _succeeded_at(kind: FlowKind) -> ScalarSelect[datetime | None]:
+    # Written out: the sort by it is then the same expression, and read once.
+    mine = (_flow.integration_id == _integration.id, _flow.kind == literal_column(f"'{kind}'"))
+    return select(_flow.succeeded_at).where(*mine).correlate(Integration.__table__).scalar_subquery()
+
+
+ORDERS_READ_AT = _succeeded_at(FlowKind.ORDERS)
 COLUMNS = (
     _integration.id, _integration.shop_id, _integration.kind, _integration.name, _integration.endpoint, _integration.enabled,
     _integration.health, _integration.health_message, _integration.waiting_run_id, _integration.paused_at,
     _integration.writes_refused,
+    ORDERS_READ_AT.label("orders_done_at"), _succeeded_at(FlowKind.STOCK).label("stock_done_at"),
     HELD.label("held_orders"), FAILED.label("failed_listings"), INCIDENTS.label("incidents"),
 )  # fmt: skip
 PRESENT = _integration.removed_at.is_(None)
@@ -93,12 +103,6 @@ FAILING = (
     .where(_flow.integration_id == _integration.id, _flow.failing_since.is_not(None), _flow.enabled)
     .correlate(Integration.__table__)
     .exists()
-)
-ORDERS_READ_AT = (
-    select(_flow.succeeded_at)
-    .where(_flow.integration_id == _integration.id, _flow.kind == FlowKind.ORDERS)
-    .correlate(Integration.__table__)
-    .scalar_subquery()
 )
 
 SORTS = {
@@ -123,11 +127,14 @@ def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str 
     """Fifty integrations; a page that is not there is the nearest one that is. ``search`` is a part of the name or the end
     point, ``status`` is enabled, disabled or attention, ``sort`` one of SORTS."""
     count, query = _statements(search.casefold(), status, sort)
-    total = db.session.scalar(count) or 0
+    number = max(number, 1)
+    found = db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()
+    total = found[0].total if found else db.session.scalar(count) or 0
     pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(number, 1), pages)
-    rows = _complete(db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all())
-    return IntegrationPage(rows, total, number, pages, goes_on=number < pages)
+    if number > pages:
+        number = pages
+        found = db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()
+    return IntegrationPage(_complete(found), total, number, pages, goes_on=number < pages)
 
 
 def count_needing_attention() -> int:
@@ -137,10 +144,12 @@ def count_needing_attention() -> int:
 
 @lru_cache(maxsize=64)
 def _statements(word: str, status: str, sort: str) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]]:
-    """How many match, and a page of them: making the statements takes as long as running them."""
+    """How many match, and a page of them, each row with their number: making the statements takes as long as running them."""
     where = [PRESENT, *_matching(word, status)]
-    page = select(*COLUMNS).where(*where).order_by(*SORTS[sort]).limit(PAGE_SIZE).offset(bindparam("skip", type_=SqlInteger))
-    return select(func.count()).select_from(Integration).where(*where), page
+    count = select(func.count()).select_from(Integration.__table__).where(*where)
+    total = count.correlate(None).scalar_subquery().label("total")
+    page = select(*COLUMNS, total).where(*where).order_by(*SORTS[sort])
+    return count, page.limit(PAGE_SIZE).offset(bindparam("skip", type_=SqlInteger))
 
 
 def _matching(word: str, status: str) -> list[ColumnElement[bool]]:
@@ -152,7 +161,7 @@ def _matching(word: str, status: str) -> list[ColumnElement[bool]]:
     if status in ("enabled", "disabled"):
         where.append(Integration.enabled.is_(status == "enabled"))
     if status == "attention":
-        held = select(Order.id).where(Order.shop_id == Integration.shop_id, Order.held).exists()
+        held = select(Order.id).where(Order.shop_id == Integration.shop_id, often(Order.held)).exists()
         failed = select(Listing.id).where(Listing.shop_id == Integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
         trouble = Integration.health.in_(("needs_reauthorising", "retrying"))
         where.append(
@@ -178,11 +187,11 @@ _lately = _flow.due_at.between(bindparam("lately", type_=Moment()), bindparam("n
 _starting = _flow.kind.in_(AT_ONCE) & _lately
 _failing = _flow.failing_since.is_not(None) & _flow.enabled
 FLOWS = select(
-    _flow.integration_id, _flow.kind, _flow.succeeded_at, _flow.error, case((_failing, _flow.failing_since)).label("failing_since"),
+    _flow.integration_id, _flow.kind, _flow.error, case((_failing, _flow.failing_since)).label("failing_since"),
     func.coalesce(_starting, false()).label("starting"),
 ).where(
     _flow.integration_id.in_(bindparam("integration_ids", expanding=True)),
-    or_(_flow.kind.in_((FlowKind.ORDERS, FlowKind.STOCK)), _failing, _starting),
+    or_(_failing, _starting),
 )  # fmt: skip
 
 
@@ -194,34 +203,43 @@ def get_row(integration_id: int) -> IntegrationRow:
     return _complete(found)[0]
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a row shows of its flows: which fail since when and why, and whether one is about to start."""
+
+    failing: list[tuple[datetime, str, str]] = field(default_factory=list)
+    starting: bool = False
+
+
 def _complete(found: Sequence[Any]) -> list[IntegrationRow]:
     live = _live_runs([row.id for row in found])
     flows = _flows([row.id for row in found])
-    return [_row(row, live.get(row.id, ()), flows.get(row.id, [])) for row in found]
+    return [_row(row, live.get(row.id, ()), flows.get(row.id) or _Seen()) for row in found]
 
 
 def _live_runs(ids: list[int]) -> dict[int, tuple[LiveRun, ...]]:
     live: dict[int, tuple[LiveRun, ...]] = {}
-    for owner, *values in db.session.execute(LIVE_RUNS, {"integration_ids": ids}):
+    for owner, *values in db.session.execute(LIVE_RUNS, {"integration_ids": ids}).all():
         live[owner] = (*live.get(owner, ()), LiveRun(*values))
     return live
 
 
-def _flows(ids: list[int]) -> dict[int, list[Any]]:
-    """What a row shows of its flows: when orders and stock were synced last, which flows fail, and which are about to start."""
+def _flows(ids: list[int]) -> dict[int, _Seen]:
     now = utcnow()
-    found: dict[int, list[Any]] = {}
-    for row in db.session.execute(FLOWS, {"integration_ids": ids, "now": now, "lately": now - STARTING}):
-        found.setdefault(row.integration_id, []).append(row)
+    found: dict[int, _Seen] = {}
+    rows = db.session.execute(FLOWS, {"integration_ids": ids, "now": now, "lately": now - STARTING}).all()
+    for owner, kind, error, failing_since, starting in rows:
+        seen = found.setdefault(owner, _Seen())
+        seen.starting = seen.starting or bool(starting)
+        if failing_since is not None:
+            seen.failing.append((failing_since, kind, error))
     return found
 
 
-def _row(row: Any, runs: tuple[LiveRun, ...], flows: list[Any]) -> IntegrationRow:
+def _row(row: Any, runs: tuple[LiveRun, ...], flows: _Seen) -> IntegrationRow:
     kind = channels.channel_kind(row.kind)
     active = row.enabled and row.health != "needs_reauthorising" and row.paused_at is None
-    failing = sorted((flow for flow in flows if flow.failing_since is not None), key=lambda flow: flow.failing_since)
-    succeeded = {flow.kind: flow.succeeded_at for flow in flows}
-    parts = " ".join(sorted(flow.kind for flow in failing))
+    parts = " ".join(sorted(kind for _, kind, _ in flows.failing))
     state = health.state_of(
         enabled=row.enabled, key_rejected=row.health == "needs_reauthorising", reads_only=row.writes_refused,
         paused=row.paused_at is not None, failing=row.health == "retrying" or bool(parts), syncing=bool(runs),
@@ -230,13 +248,13 @@ def _row(row: Any, runs: tuple[LiveRun, ...], flows: list[Any]) -> IntegrationRo
     message = {
         "disabled": "",
         "read_only": health.READ_ONLY,
-        "retrying": failing[0].error if failing else row.health_message,
+        "retrying": min(flows.failing)[2] if flows.failing else row.health_message,
     }.get(state, row.health_message)
-    starting = active and any(flow.starting for flow in flows)
     return IntegrationRow(
         id=row.id, name=row.name, label=kind.label, logo=kind.logo, endpoint=row.endpoint, enabled=row.enabled,
         health=state, health_message=message,
-        orders_done_at=succeeded.get(FlowKind.ORDERS), stock_done_at=succeeded.get(FlowKind.STOCK), held_orders=row.held_orders, failed_listings=row.failed_listings,
+        orders_done_at=row.orders_done_at, stock_done_at=row.stock_done_at, held_orders=row.held_orders,
+        failed_listings=row.failed_listings,
         preview_waits=row.waiting_run_id is not None, failing=parts if row.enabled else "", incidents=row.incidents,
-        runs=runs, live=bool(runs) or starting,
+        runs=runs, live=bool(runs) or (active and flows.starting),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from config import current_config
 from errors import InvalidInput, NotFound
@@ -180,8 +180,13 @@ def mail_is_set_up() -> bool:
 # The bell
 
 
+# Every page shows it: built once, on the table.
+_notification = Notification.__table__.c
+UNREAD = select(func.count()).where(_notification.user_id == bindparam("user_id"), _notification.read_at.is_(None))
+
+
 def count_unread(user_id: int) -> int:
-    return db.session.scalar(select(func.count()).where(Notification.user_id == user_id, Notification.read_at.is_(None))) or 0
+    return db.session.scalar(UNREAD, {"user_id": user_id}) or 0
 
 
 def list_notifications(user_id: int, number: int = 1) -> NotificationPage:

@@ -327,15 +327,20 @@ def _plan_next(lease: Lease) -> None:
         flows.plan(lease.integration_id, FlowKind.SHIPMENTS, session.scalar(first))
 
 
-def due_again(integration_id: int) -> None:
-    """Make the shipments flow due if write-backs wait: the integration was enabled, added again or given a new key. Call it inside
-    ``writing()``."""
+def are_waiting(integration_id: Any) -> ColumnElement[bool]:
+    """Whether write-backs of an integration wait. ``integration_id`` may be a bound parameter."""
     waits = (
         select(WriteBack.id)
         .join(Integration, Integration.shop_id == WriteBack.shop_id)
         .where(Integration.id == integration_id, WriteBack.state.in_(("waiting", "sending")))
     )
-    flows.make_due(flows.of_integration(integration_id) & waits.exists(), FlowKind.SHIPMENTS)
+    return waits.exists()
+
+
+def due_again(integration_id: int) -> None:
+    """Make the shipments flow due if write-backs wait: the integration was added again or given a new key. Call it inside
+    ``writing()``."""
+    flows.make_due(flows.of_integration(integration_id) & are_waiting(integration_id), FlowKind.SHIPMENTS)
 
 
 def try_again(ids: Sequence[int], actor: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from errors import ChannelError
 from models import Flow, FlowKind, Integration
@@ -33,6 +34,7 @@ READ_ONLY = (
 )
 
 
+@cache
 def state_of(
     *, enabled: bool, key_rejected: bool, reads_only: bool, paused: bool, failing: bool, syncing: bool, checked: bool
 ) -> str:

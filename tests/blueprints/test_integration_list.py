@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import event
 
+from extensions import db
 from models.types import utcnow
+from services.integrations import overview
 from tests.blueprints.pages import counted_queries, element, elements, htmx, words
 from tests.blueprints.rows import (
     add_failed_listing,
@@ -198,3 +203,19 @@ def test_fifty_rows_a_page_in_a_handful_of_queries(client: FreshClient) -> None:
     assert element(last, "a", rel="prev")["href"] == f"{LIST}?page=1"
     assert len(elements(client.get(f"{LIST}?page=99").text, "button", role="switch")) == 1
     assert len(elements(client.get(f"{LIST}?page=x").text, "button", role="switch")) == 50
+
+
+def test_held_orders_are_counted_within_their_shop_before_there_are_statistics(app: Flask) -> None:
+    """Without statistics SQLite would read all held orders again for each row of the list."""
+    asked: list[tuple[str, Any]] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    overview.list_page()
+    statement, values = next(each for each in asked if "held_orders" in each[0])
+    plan = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+    assert any("ix_order_held (shop_id=?)" in row[-1] for row in plan)
+
+
+def test_a_page_that_is_not_there_is_the_last_one(app: Flask) -> None:
+    add_integration("Garden shop")
+    page = overview.list_page(7)
+    assert (page.number, page.total, [row.name for row in page.rows]) == (1, 1, ["Garden shop"])
