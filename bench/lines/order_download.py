@@ -15,7 +15,9 @@ Both run in forked children of the same process, in turn; opening the database a
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ from typing import Any
 
 import requests
 from flask import Flask
-from sqlalchemy import Engine, MetaData, Table, create_engine, insert, text
+from sqlalchemy import JSON, Engine, MetaData, Table, create_engine, insert, text
 
 from bench.frame import Measured
 from bench.pairs import alternate, in_child, ratio, samples
@@ -42,11 +44,16 @@ SUMS = """
            (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason)
               FROM (SELECT * FROM "order" ORDER BY external_id)),
            (SELECT sum(length(raw)) FROM "order"), (SELECT sum(quantity * product_id) FROM order_line),
+           (SELECT count(tax_lines) || ' ' || count(surcharge_rows) || ' ' || count(seen_at) || ' ' || sum(length(email_digest)) FROM "order"),
+           (SELECT group_concat(price || ' ' || total || ' ' || tax) FROM
+              (SELECT l.* FROM order_line l JOIN "order" o ON o.id = l.order_id ORDER BY o.external_id, l.position)),
+           (SELECT sum(shipped) || ' ' || sum(shop_price) || ' ' || sum(length(options_digest)) FROM order_line),
+           (SELECT count(*) FROM event_change WHERE object = 'order'),
            (SELECT group_concat(placed_at || customer || email || shipping_address) FROM (SELECT * FROM "order" ORDER BY external_id)),
            (SELECT group_concat(public || '/' || personal) FROM
               (SELECT s.public, s.personal FROM "order" o JOIN order_search s ON s.rowid = o.id ORDER BY o.external_id)),
            (SELECT group_concat(day || orders || ' ' || pieces || ' ' || total) FROM (SELECT * FROM day_sales ORDER BY day, currency)),
-           (SELECT group_concat(day || sku_key || orders || ' ' || pieces)
+           (SELECT group_concat(day || sku_key || orders || ' ' || pieces || ' ' || total)
               FROM (SELECT * FROM sku_sales ORDER BY day, sku_key, currency))
 """
 """What has to be equal in both databases."""
@@ -119,6 +126,10 @@ def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float,
     engine = create_engine(database, json_serializer=ENCODE)
     tables = MetaData()
     order_table, line_table = (Table(name, tables, autoload_with=engine) for name in ("order", "order_line"))
+    for column in order_table.columns:
+        if isinstance(column.type, JSON):
+            column.type = JSON(none_as_null=True)
+    key = secrets.token_bytes(32)
     seen: set[int] = set()
     with requests.Session() as session:
         for target in targets:
@@ -128,8 +139,12 @@ def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float,
             for raw in page:
                 if raw["orderId"] not in seen:
                     seen.add(raw["orderId"])
-                    orders.append(_order(raw, len(seen)))
-                    lines += [_line(item, position, len(seen)) for position, item in enumerate(raw["items"])]
+                    order = _order(raw, len(seen), key)
+                    shipped = order["state"] == "shipped"
+                    orders.append(order)
+                    its_lines = [_line(item, position, len(seen), shipped, key) for position, item in enumerate(raw["items"])]
+                    _fold_in_tax(order, its_lines)
+                    lines += its_lines
             if orders:
                 with engine.begin() as connection:
                     connection.execute(insert(order_table), orders)
@@ -142,7 +157,7 @@ def _bare_download(app: Flask, url: str, targets: Sequence[str]) -> tuple[float,
     return seconds, cpu, _sums(engine)
 
 
-def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
+def _order(raw: dict[str, Any], number: int, key: bytes) -> dict[str, Any]:
     """The columns, by the shortest way that gives the same values for this shop's orders."""
     for name in ("profile", "orig_profile", "events"):
         raw.pop(name, None)
@@ -169,17 +184,36 @@ def _order(raw: dict[str, Any], number: int) -> dict[str, Any]:
         "customer_notes": raw["customerNotes"], "admin_notes": raw["adminNotes"],
         "tracking_numbers": [raw["trackingNumber"]] if raw["trackingNumber"] else [],
         "digest": blake2b(payload, digest_size=16).digest(), "raw": payload, "surcharge_rows": None,
-        "first_seen_at": now, "updated_at": now,
+        "first_seen_at": now, "updated_at": now, "seen_at": now, "email_digest": _digest(key, customer["email"].strip().lower()),
     }  # fmt: skip
 
 
-def _line(item: dict[str, Any], position: int, order: int) -> dict[str, Any]:
+def _line(item: dict[str, Any], position: int, order: int, shipped: bool, key: bytes) -> dict[str, Any]:
+    options = [list(pair) for pair in item["attributes"].items()] if item["attributes"] else []
     return {
         "order_id": order, "position": position, "sku": item["sku"], "sku_key": item["sku"].strip().lower(), "name": item["name"], "quantity": item["quantity"],
         "price": _money(item["price"]), "total": _money(item["subtotal"]), "tax": 0,
-        "options": [list(pair) for pair in item["attributes"].items()] if item["attributes"] else [],
-        "product_id": str(item["productId"] or ""), "variant_id": "", "shipped": 0,
+        "options": options, "product_id": str(item["productId"] or ""), "variant_id": "", "shipped": item["quantity"] if shipped else 0,
+        "shop_price": _money(item["price"]), "options_digest": _digest(key, ENCODE(options)) if options else b"",
     }  # fmt: skip
+
+
+def _fold_in_tax(order: dict[str, Any], lines: Sequence[dict[str, Any]]) -> None:
+    """Spread the tax that was added over the lines, to the cent, the last taking the rounding."""
+    whole = sum(line["total"] for line in lines)
+    left = tax = order["items"] - whole
+    if not tax:
+        return
+    for line in lines:
+        part = left if line is lines[-1] else (2 * tax * line["total"] + 100 * whole) // (200 * whole) * 100
+        left -= part
+        line["total"] += part
+        line["price"] = (2 * line["total"] + line["quantity"]) // (2 * line["quantity"])
+
+
+def _digest(key: bytes, plain: str) -> bytes:
+    """By which an erased address, or the options of a line, are known again."""
+    return hmac.digest(key, plain.encode(), "sha256")[:16]
 
 
 def _searched(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
