@@ -44,6 +44,20 @@ class Source:
     scrub: Scrubber
 
 
+class Pulse:
+    """Calls a gate about once a second, however often it is asked to."""
+
+    def __init__(self, gate: Gate):
+        self._gate = gate
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        """Raises what the gate raises."""
+        if time.monotonic() - self._last > _GATE_SECONDS:
+            self._gate()
+            self._last = time.monotonic()
+
+
 class Intake:
     """Takes a file piece by piece, to a cap. Calls the gate about once a second."""
 
@@ -52,7 +66,7 @@ class Intake:
         self.size = 0
         self._source = source
         self._most = most
-        self._asked = time.monotonic()
+        self._pulse = Pulse(source.gate)
         self._digest = hashlib.sha256()
 
     def add(self, piece: bytes) -> None:
@@ -62,9 +76,7 @@ class Intake:
             raise too_large(self._source.host, self._most)
         self._digest.update(piece)
         self.file.write(piece)
-        if time.monotonic() - self._asked > _GATE_SECONDS:
-            self._source.gate()
-            self._asked = time.monotonic()
+        self._pulse.beat()
 
     @property
     def digest(self) -> str:

@@ -18,7 +18,7 @@ import paramiko
 
 from channels.base import Gate
 from channels.guard import Resolver
-from channels.remote_files.contents import CHUNK, Intake, finish, same, too_large
+from channels.remote_files.contents import CHUNK, Intake, Pulse, finish, same, too_large
 from channels.remote_files.failures import (
     FileCut,
     FileGrowing,
@@ -239,21 +239,29 @@ def _taken(visit: _Visit, target: str, name: str, size: int, content: IO[bytes])
 
 
 def _write(visit: _Visit, path: str, content: IO[bytes], size: int) -> None:
-    """Write a file that is not there yet, and remove it again if it does not become whole."""
+    """Write a file that is not there yet, and remove it again if it does not become whole. What somebody else has put there stays."""
+    try:
+        remote = visit.sftp.open(path, "wx")
+    except OSError as exc:
+        if exc.errno in (errno.EACCES, errno.ENOENT):
+            raise PutRefused(f"{visit.host} does not let this user write there.") from None
+        if _exists(visit, path):
+            raise PutNameTaken(f"{visit.host} has another file of this name.") from None
+        raise
+    pulse = Pulse(visit.line.source.gate)
     content.seek(0)
     try:
-        with visit.sftp.open(path, "wx") as remote:
+        with remote:
             remote.set_pipelined(True)
             while piece := content.read(CHUNK):
                 remote.write(piece)
+                pulse.beat()
         with suppress(PermissionError, FileNotFoundError):
             if visit.sftp.stat(path).st_size != size:
                 raise FileCut(f"{visit.host} has not kept all of the file.", "Cartlink tries again.")
-    except BaseException as exc:
+    except BaseException:
         with suppress(*FAILURES):
             visit.sftp.remove(path)
-        if isinstance(exc, PermissionError | FileNotFoundError):
-            raise PutRefused(f"{visit.host} does not let this user write there.") from None
         raise
 
 

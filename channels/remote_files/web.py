@@ -230,10 +230,11 @@ def _fetched(visit: _Visit, seen: Seen | None, status: int, raw: Any) -> Fetched
 def _decoded(source: Source, headers: dict[str, str], raw: Any) -> Iterator[bytes]:
     """The pieces of the body without its content coding. Raises FileTooLarge by what has come over the line."""
     most = source.limits.max_bytes
-    if _declared(headers) > most:
+    declared = headers.get("content-length", "").strip()
+    if declared.isdigit() and int(declared[:18]) > most:
         raise too_large(source.host, most)
     coding = headers.get("content-encoding", "").strip().lower()
-    pieces = _counted(source.host, most, _declared(headers), raw)
+    pieces = _counted(source.host, most, raw)
     if coding in ("", "identity"):
         return pieces
     if coding in ("gzip", "x-gzip"):
@@ -241,22 +242,14 @@ def _decoded(source: Source, headers: dict[str, str], raw: Any) -> Iterator[byte
     raise PlaceBroken(f"{source.host} sent the file in a coding that nobody asked for.")
 
 
-def _declared(headers: dict[str, str]) -> int:
-    """The bytes that the server says it sends; -1 if it does not."""
-    declared = headers.get("content-length", "").strip()
-    return int(declared[:18]) if declared.isdigit() and "transfer-encoding" not in headers else -1
-
-
-def _counted(host: str, most: int, declared: int, raw: Any) -> Iterator[bytes]:
-    """The pieces as they arrive: waiting for a full one would keep the gate from being asked. Raises FileCut if fewer come than were declared."""
+def _counted(host: str, most: int, raw: Any) -> Iterator[bytes]:
+    """The pieces as they arrive: waiting for a full one would keep the gate from being asked."""
     size = 0
     while piece := raw.read1(CHUNK, decode_content=False):
         size += len(piece)
         if size > most:
             raise too_large(host, most)
         yield piece
-    if size < declared:
-        raise FileCut(f"{host} sent {size:,} of {declared:,} bytes of the file.")
 
 
 def _taken(visit: _Visit, status: int, raw: Any) -> int:

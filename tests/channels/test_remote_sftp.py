@@ -51,7 +51,7 @@ def got(server: SftpServer, place: Place | None = None, **limits: object) -> byt
 
 class TestNewest:
     def test_the_newest_file_that_matches_comes_whole_and_the_next_time_it_is_unchanged(self, server):
-        write(server, "stock_1.csv", b"old", 1_790_000_000)
+        write(server, "stock_3.csv", b"old", 1_790_000_000)
         write(server, "stock_2.csv", TABLE, 1_790_000_100)
         write(server, "other.csv", b"newer, and another", 1_790_000_200)
         place = server.place("/stock_*.csv")
@@ -224,14 +224,22 @@ class TestCaps:
         trouble = failed(server, total_seconds=1.0)
         assert isinstance(trouble, failures.PlaceTimeout) and "within 1 seconds" in trouble.message
 
-    @pytest.mark.parametrize("flood", [b"x" * 65536, b"x\r\n" * 20_000, b"SSH-2.0-x\r\n" + b"\xff" * 65536])
-    def test_a_server_that_floods_or_says_nothing_that_fits_is_left(self, flood):
+    @pytest.mark.parametrize(
+        ("flood", "kind"),
+        [
+            (b"x" * 65536, failures.FileTooLarge),
+            (b"x\r\n" * 20_000, failures.PlaceBroken),
+            (b"SSH-2.0-x\r\n" + b"\xff" * 65536, failures.RemoteFileError),
+        ],
+        ids=["one line", "lines", "packets"],
+    )
+    def test_a_server_that_floods_or_says_nothing_that_fits_is_left(self, flood, kind):
         with socket.create_server((WHERE, 0)) as listener:
             threading.Thread(target=_flood, args=(listener, flood), daemon=True).start()
             place = Place("sftp", f"{WHERE}:{listener.getsockname()[1]}", "/a", "password", "anna", secret="x", host_key="")
             with pytest.raises(RemoteFileError) as caught:
-                fetch(place, None, quick(allow_private=("all",), stall_seconds=0.5, total_seconds=10))
-        assert isinstance(caught.value, failures.PlaceBroken | failures.FileTooLarge | failures.PlaceTimeout)
+                fetch(place, None, quick(allow_private=("all",), stall_seconds=30, total_seconds=40))
+        assert isinstance(caught.value, kind) and not isinstance(caught.value, failures.PlaceTimeout)
 
     def test_a_stop_ends_it_at_once(self, server):
         write(server, "stock.csv")
@@ -278,6 +286,19 @@ class TestPut:
         with pytest.raises(failures.PutNameTaken):
             put(server.place("/"), "orders.csv", io.BytesIO(TABLE), quick(server))
         assert (server.folder / "orders.csv").read_bytes() == b"somebody's" and names(server) == ["orders.csv"]
+
+    def test_nor_where_nothing_can_be_renamed(self, server):
+        server.no_rename = True
+        server.at_write = lambda path: write(server, "orders.csv", b"somebody's") if path == "/orders.csv" else None
+        with pytest.raises(failures.PutNameTaken):
+            put(server.place("/"), "orders.csv", io.BytesIO(TABLE), quick(server))
+        assert (server.folder / "orders.csv").read_bytes() == b"somebody's" and names(server) == ["orders.csv"]
+
+    def test_a_file_that_was_not_stored_whole_is_taken_back(self, server):
+        server.keeps = 5
+        with pytest.raises(failures.FileCut) as caught:
+            put(server.place("/"), "orders.csv", io.BytesIO(TABLE), quick(server))
+        assert caught.value.retryable and names(server) == []
 
     @pytest.mark.parametrize("only", ["only_posix_rename", "no_rename"])
     def test_servers_that_rename_in_another_way_or_not_at_all_get_the_file(self, server, only):

@@ -54,6 +54,10 @@ def test_a_file_comes_whole_over_https_and_the_next_time_it_is_unchanged(trusted
             assert (got.name, got.size, str(got.modified)) == ("stock.csv", len(TABLE), "2026-11-27 06:00:00+00:00")
         assert fetch(web.place(), got.seen, quick(web)) == Unchanged(got.seen)
         assert web.asked[-1].headers["if-modified-since"] == "Fri, 27 Nov 2026 06:00:00 GMT"
+        for file in (File(TABLE, etag='"1"'), File(TABLE, last_modified=got.seen.last_modified)):
+            web.files["/stock.csv"] = file
+            kept = replace(got.seen, etag=file.etag, last_modified=file.last_modified)
+            assert fetch(web.place(), kept, quick(web)) == Unchanged(kept)
         web.files["/stock.csv"] = File(TABLE + b"PLATE,1\n", etag='"2"')
         with fetch(web.place(), got.seen, quick(web)) as other:
             assert other.size > got.size and other.seen.etag == '"2"' and other.modified is None

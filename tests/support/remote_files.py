@@ -221,7 +221,8 @@ class SftpServer:
 
     Faults, all of which can be set while it runs: ``growing`` (the file of this name gets a byte at each look), ``stalling`` (``sign-in``,
     ``read`` or ``list`` never ends), ``read_only``, ``no_rename``, ``only_posix_rename``, ``short`` (a file ends
-    too early). ``at_rename`` and ``at_read`` are called before that is done, once. ``done`` lists what it was asked to do."""
+    too early). ``at_rename`` and ``at_read`` are called before that is done, once;
+    ``at_write`` each time, with the path. ``keeps`` is how many bytes of a file it stores. ``done`` lists what it was asked to do."""
 
     def __init__(self, folder: Path, host_keys: Sequence[str] = ("ssh-ed25519",)):
         self.folder = folder
@@ -236,6 +237,8 @@ class SftpServer:
         self.short = False
         self.at_rename: Callable[[], None] | None = None
         self.at_read: Callable[[], None] | None = None
+        self.at_write: Callable[[str], None] | None = None
+        self.keeps: int | None = None
         self.done: list[tuple[str, str]] = []
         self.signed_in = 0
         self.tried = 0
@@ -322,6 +325,8 @@ class _Files(asyncssh.SFTPServer):
     def open(self, path: bytes, pflags: int, attrs: Any) -> Any:
         writing = bool(pflags & (asyncssh.FXF_WRITE | asyncssh.FXF_CREAT))
         self._note("write" if writing else "read", path)
+        if writing and self.server.at_write is not None:
+            self.server.at_write(path.decode())
         if writing and self.server.read_only:
             raise asyncssh.SFTPPermissionDenied("read only")
         return super().open(path, pflags, attrs)
@@ -333,6 +338,10 @@ class _Files(asyncssh.SFTPServer):
             act, self.server.at_read = self.server.at_read, None
             act()
         return b"" if self.server.short and offset else super().read(file_obj, offset, size)
+
+    def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
+        keeps = self.server.keeps
+        return super().write(file_obj, offset, data if keeps is None else data[: max(0, keeps - offset)])
 
     def remove(self, path: bytes) -> Any:
         self._note("remove", path)
