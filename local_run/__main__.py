@@ -161,7 +161,8 @@ A practice shop runs beside it:
     Website end point     {shop}
     API key (read/write)  {FULL_KEY}
     API key (read-only)   {READ_KEY}
-To add it, in another terminal in this folder:
+A supplier's stock list that changes each minute, for a feed: {shop}/supplier/stock.csv
+To add the shop, in another terminal in this folder:
     echo {FULL_KEY} | {flask} integrations add --name "Practice shop" --endpoint {shop} --key-file -
     {flask} orders list
 Ctrl-C stops everything.

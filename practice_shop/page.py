@@ -38,7 +38,9 @@ dl {{ display: flex; flex-wrap: wrap; gap: 0 2rem; }} dd {{ margin: 0; font-weig
 <body>
 <main>
 <h1>Practice shop</h1>
-<p>This is no real shop. It answers as X-Cart does at <code>{escape(shop.url)}</code>, for learning and for tests.</p>
+<p>This is no real shop. It answers as X-Cart does at <code>{escape(shop.url)}</code>, for learning and for tests.
+Beside it a supplier has <a href="/supplier/stock.csv">a stock list</a> that changes each minute, for trying feeds; <a href="/supplier/basic/stock.csv">the same with a
+sign-in</a> takes the user <code>supplier</code> and the password <code>practice</code>.</p>
 <dl>{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in counts)}
 <div><dt>Faults set</dt><dd>{escape(faults)}</dd></div></dl>
 {_table("Last requests", ("At", "Request", "Body", "Status"), entries)}

@@ -3,7 +3,7 @@
 import random
 import threading
 
-from . import faults, misbehave
+from . import faults, misbehave, supplier
 from .control import PREFIX, Control
 from .generate import VARIANT_SHARE, Seller, fill
 from .modes import Mode
@@ -156,6 +156,9 @@ class PracticeShop:
         path = request.target.partition("?")[0].removeprefix(self.base_path)
         if path == PREFIX or path.startswith(PREFIX + "/"):
             connection.send(self.control.answer(request, path[len(PREFIX) :]))
+            return
+        if request.target.startswith(supplier.PREFIX):
+            connection.send(supplier.answer(request, self.store))
             return
         entry = self._log(request)
         try:

@@ -20,5 +20,6 @@ def file_limits() -> FileLimits:
     """For files of other servers, such as a supplier's stock list."""
     config = current_config()
     return FileLimits(
-        connect_seconds=config.connect_timeout, allow_private=config.allow_private_endpoints, user_agent=f"Cartlink/{VERSION}"
-    )
+        connect_seconds=config.connect_timeout, stall_seconds=config.read_timeout, allow_private=config.allow_private_endpoints,
+        user_agent=f"Cartlink/{VERSION}",
+    )  # fmt: skip

@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import select
 
 from channels import remote_files
-from channels.remote_files import Fetched, FileLimits, Place, Seen, Unchanged
-from config import current_config
+from channels.remote_files import Fetched, Place, Seen, Unchanged
 from errors import InvalidInput, LeaseLost, StopRequested
 from extensions import db, reading, writing
 from models import Feed, FeedRun
 from models.types import utcnow
-from services.common.channel_limits import channel_limits
+from services.common.channel_limits import file_limits
 from services.common.claims import Claim
 from services.feeds import applying, limits, suppliers
 from services.feeds import reading as file_reading
@@ -54,14 +53,6 @@ def place_of(feed: Feed) -> Place:
     """Where a feed's file is, with its secret. Raises ConfigError."""
     return Place(
         feed.method, feed.address, feed.path, feed.auth, feed.user, feed.parameter, suppliers.secret_of(feed), feed.host_key
-    )  # fmt: skip
-
-
-def file_limits() -> FileLimits:
-    config, network = current_config(), channel_limits()
-    return FileLimits(
-        connect_seconds=config.connect_timeout, stall_seconds=config.read_timeout, allow_private=network.allow_private,
-        user_agent=network.user_agent,
     )  # fmt: skip
 
 
