@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         PUSH_STATES=PUSH_STATES, RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES
     )
-    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, counted=counted, plural=plural)
+    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, counted=counted, plural=plural, size_words=size_words)
 
 
 def actor_words(actor: str) -> str:
@@ -76,4 +76,4 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def size_words(size: int) -> str:
     """``2 MB``, or ``64 kB`` below one."""
-    return f"{size // (1024 * 1024)} MB" if size >= 1024 * 1024 else f"{size // 1024} kB"
+    return f"{size // (1024 * 1024)} MB" if size >= 1024 * 1024 else f"{max(1, size // 1024)} kB"

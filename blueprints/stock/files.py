@@ -10,16 +10,16 @@ from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
-from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
+from blueprints.column_choice import ROWS, Choice, column_page, is_preview
 from blueprints.downloads import download
 from blueprints.files import chosen_sheet, csv_file, uploaded, wrong_rows_file
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.stock.quantity_columns import posted_choice, shown_choice
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from models import StockFile
 from services.common import wrong_rows
-from services.stock import file_columns, file_quantities, file_results, file_rows, files
-from services.stock.file_quantities import Quantity
+from services.stock import file_columns, file_results, file_rows, files
 
 FORM_BYTES = 64 * 1024
 """Bytes of the form around the file."""
@@ -57,7 +57,7 @@ def upload() -> tuple[str, int] | Response | AnyResponse:
 def assign_columns(file_id: int) -> Response | AnyResponse:
     headings, rows = files.sample(file_id, ROWS)
     file = files.get_file(file_id)
-    choice = _posted() if request.method == "POST" else _present(file, headings)
+    choice = posted_choice() if request.method == "POST" else _present(file, headings)
     if not is_preview() and choice.wrong is None:
         try:
             files.assign(file_id, choice.chosen, choice.options, current_actor())
@@ -74,23 +74,7 @@ def assign_columns(file_id: int) -> Response | AnyResponse:
 
 def _present(file: StockFile, headings: list[str]) -> Choice:
     """What is assigned, or what fits best."""
-    kept = file.columns or {"columns": file_columns.suggest(headings), "options": Quantity().kept()}
-    words = "\n".join(f"{word} = {number}" for word, number in kept["options"].get("words", {}).items())
-    return Choice(
-        {field.name: kept["columns"].get(field.name, "") for field in file_columns.FIELDS},
-        kept["options"] | {"words_text": words},
-    )
-
-
-def _posted() -> Choice:
-    form = request.form
-    options: dict[str, Any] = {name: form.get(name, "").strip() for name in ("decimal", "pack", "buffer", "cap")}
-    options |= {"pack": options["pack"] or "1", "words_text": form.get("words", "")}
-    try:
-        options["words"] = file_quantities.words_in(options["words_text"])
-    except InvalidInput as wrong:
-        return Choice(posted_columns(file_columns.FIELDS), options, wrong)
-    return Choice(posted_columns(file_columns.FIELDS), options)
+    return shown_choice(file.columns or {"columns": file_columns.suggest(headings)})
 
 
 @bp.get("/<int:file_id>")
