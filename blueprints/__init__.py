@@ -12,6 +12,7 @@ from blueprints import (
     clean_input,
     errors,
     events,
+    feeds,
     formats,
     guide,
     headers,
@@ -43,7 +44,7 @@ from config import Config
 from extensions import act_as, limit_reading
 
 AREAS = (
-    today, integrations, onboarding, orders, shipping, stock, listings, reports, runs, security, monitoring, notify, events, accounts, operations,
+    today, integrations, onboarding, orders, shipping, stock, listings, feeds, reports, runs, security, monitoring, notify, events, accounts, operations,
 )  # fmt: skip
 READ_SECONDS = 10
 """For each SQL statement of a request that only reads."""

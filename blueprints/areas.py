@@ -24,6 +24,7 @@ AREAS = (
     Area("Orders", "orders.list_orders", "/orders", "work-on-orders"),
     Area("Stock", "stock.list_stock", "/stock", "work-on-stock-and-listings"),
     Area("Listings", "listings.list_listings", "/listings", "work-on-stock-and-listings"),
+    Area("Suppliers", "suppliers.list_suppliers", "/suppliers", "take-stock-from-suppliers"),
     Area("Reports", "reports.show_sales", "/reports", "see-how-your-shops-are-doing"),
     Area("Activity", "runs.list_runs", "/activity", "when-something-goes-wrong"),
     Area("Users", "users.list_users", "/users", "before-you-start"),

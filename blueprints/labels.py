@@ -47,7 +47,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         PUSH_STATES=PUSH_STATES, RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES
     )
-    app.jinja_env.filters.update(actor_words=actor_words, count_words=count_words, counted=counted, plural=plural, size_words=size_words)
+    app.jinja_env.filters.update(
+        actor_words=actor_words, count_words=count_words, counted=counted, plural=plural, size_words=size_words
+    )
 
 
 def actor_words(actor: str) -> str:

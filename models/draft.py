@@ -12,7 +12,7 @@ from models.types import Moment, utcnow
 
 
 class Draft(Model):
-    """A new integration being set up (``purpose`` add), or a new end point and key for one (reauthorise).
+    """A new integration being set up (``purpose`` add), a new end point and key for one (reauthorise), or a feed of a supplier (feed).
 
     ``answers_encrypted`` is what the person typed, ``found_encrypted`` what the shop said, both Fernet ciphertext of JSON.
     ``check_state`` is empty, ``asked`` (waiting for a worker), ``checking`` or ``done``; ``check_ticket`` names the check whose

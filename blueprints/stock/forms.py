@@ -25,7 +25,7 @@ class StockFilter(ListFilter):
     COLUMNS = COLUMNS
 
     q = SearchField("SKU or name")
-    state = SelectField("Stock", choices=choices({"": "All items", "low": "Low stock"}), default="")
+    state = SelectField("Stock", choices=choices({"": "All items", "low": "Low stock", "fed": "From suppliers"}), default="")
     low = StringField("Maximum available", render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
@@ -36,4 +36,4 @@ class StockFilter(ListFilter):
 
     def wanted(self) -> Wanted:
         most = whole_numbers.parse(self.low.data) if self.low.data else None
-        return Wanted(self.q.data, most, self.state.data == "low", self.sort.data)
+        return Wanted(self.q.data, most, self.state.data == "low", self.sort.data, self.state.data == "fed")

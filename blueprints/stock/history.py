@@ -9,7 +9,7 @@ from services.stock.views import Entry
 
 bp = Blueprint("stock_history", __name__)
 COUNTED = {"Opening stock": "Opening stock {after}", "Set": "Set from {before} to {after}",
-           "Imported from a file": "Imported from a file: {before} to {after}"}  # fmt: skip
+           "Imported from a file": "Imported from a file: {before} to {after}", "From suppliers": "From suppliers: {before} to {after}"}  # fmt: skip
 MOVED = {
     "Sold": "{units} reserved", "Assigned to a waiting order": "{units} assigned to a waiting order", "Order cancelled": "Order cancelled: {units} free again",
     "Order reopened": "Order reopened: {units} reserved again", "Shipped": "{units} shipped", "Shipment undone": "Shipment undone: {units} back",

@@ -39,7 +39,11 @@ def list_stock() -> str:
 
 def _counts() -> dict[str, int]:
     """Of the tabs."""
-    return {"low": views.count_items(views.Wanted(low=True)), "0": views.count_items(views.Wanted(most=0))}
+    return {
+        "low": views.count_items(views.Wanted(low=True)),
+        "0": views.count_items(views.Wanted(most=0)),
+        "fed": views.count_items(views.Wanted(fed=True)),
+    }
 
 
 @bp.get("/stock.csv")

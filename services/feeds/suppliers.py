@@ -17,7 +17,7 @@ from models.types import utcnow
 from services.common import timetable
 from services.common.text import one_line
 from services.common.timetable import Timetable
-from services.feeds import feed_values
+from services.feeds import feed_values, showing
 from services.security import audit, vault
 from services.security.audit import CHANGED, About, record_change
 
@@ -263,8 +263,7 @@ def _after_change(row: Feed, changed: set[str], actor: str) -> None:
 
 def _put_secret(row: Feed, secret: str) -> None:
     row.secret_encrypted = vault.encrypt(secret) if secret else None
-    # Of a short secret, and of a private key, nothing is shown.
-    row.secret_last4 = secret[-4:] if len(secret) >= 12 and "\n" not in secret else ""
+    row.secret_last4 = showing.last4(secret)
 
 
 def _locked(feed_id: int) -> Feed:

@@ -11,7 +11,7 @@ from channels.base import Check
 from errors import AppError
 from extensions import acting, reading
 from services.integrations.lifecycle import NewIntegration
-from services.onboarding import drafts, shop_identity, suggestions
+from services.onboarding import drafts, feed_check, shop_identity, suggestions
 from services.onboarding.checked import open_checked, plain
 from services.onboarding.connect import connect_checked
 from services.onboarding.drafts import OpenDraft
@@ -30,7 +30,7 @@ def run_check(draft_id: int, ticket: str) -> None:
         return
     draft, claim = begun
     say = partial(drafts.say_phase, claim)
-    look = {"add": _look_at_new, "reauthorise": _look_at_known, "connect": _connect}[draft.purpose]
+    look = {"add": _look_at_new, "reauthorise": _look_at_known, "connect": _connect, "feed": feed_check.look}[draft.purpose]
     try:
         with claim.kept_alive():
             found = look(draft, say)

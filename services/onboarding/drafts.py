@@ -27,6 +27,10 @@ GONE = "That set-up has ended. It was finished, cancelled, or not used for more 
 
 PATIENCE = 30
 """Seconds that a check may wait for a worker, or its worker may show no sign of life, before the page says so."""
+CHECKED = (
+    "endpoint", "api_key", "method", "address", "path", "auth", "user", "parameter", "secret", "sheet", "host_key",
+)  # fmt: skip
+"""The answers on which the result of a check depends: of a shop, and of a feed."""
 CHECKS = Claimable(Draft.check_token, Draft.lease_until, lambda: PATIENCE)
 
 
@@ -85,19 +89,19 @@ def open_draft(token: str, actor: str, purpose: str) -> OpenDraft:
 _draft = Draft.__table__.c
 OPEN = (
     select(Draft.__table__)
-    .where(_draft.actor == bindparam("actor"), _draft.purpose == "add", _draft.expires_at > bindparam("now"))
+    .where(_draft.actor == bindparam("actor"), _draft.purpose == bindparam("purpose"), _draft.expires_at > bindparam("now"))
     .order_by(_draft.id.desc())
     .limit(5)
 )
 
 
-def list_drafts(actor: str) -> list[OpenDraft]:
-    """The drafts that a user can continue, newest first."""
-    return [_opened(draft) for draft in db.session.execute(OPEN, {"actor": actor, "now": utcnow()}).all()]
+def list_drafts(actor: str, purpose: str = "add") -> list[OpenDraft]:
+    """The drafts of a purpose that a user can continue, newest first."""
+    return [_opened(draft) for draft in db.session.execute(OPEN, {"actor": actor, "purpose": purpose, "now": utcnow()}).all()]
 
 
 def answer(token: str, actor: str, **answers: Any) -> OpenDraft:
-    """Store answers, for another day. A changed end point or key discards the last check. Raises DraftGone."""
+    """Store answers, for another day. If one of ``CHECKED`` has changed, the last check is discarded. Raises DraftGone."""
     with writing() as session:
         draft = session.scalar(_mine(token, actor).with_for_update())
         if draft is None:
@@ -105,7 +109,7 @@ def answer(token: str, actor: str, **answers: Any) -> OpenDraft:
         before = _decrypt(draft.answers_encrypted)
         after = {**before, **answers}
         draft.answers_encrypted, draft.expires_at = _encrypt(after), utcnow() + KEPT
-        if any(before.get(name) != after.get(name) for name in ("endpoint", "api_key")):
+        if any(before.get(name) != after.get(name) for name in CHECKED):
             draft.check_state, draft.check_ticket, draft.found_encrypted, draft.phase = "", "", None, ""
         draft_id = draft.id
     return _opened(db.session.get_one(Draft, draft_id))

@@ -34,7 +34,8 @@ SORTS: dict[str, Any] = {
     "moved": (StockItem.updated_at.desc(), StockItem.sku, StockItem.id),
 }  # fmt: skip
 CAUSES = {
-    "start": "Opening stock", "set": "Set", "adjusted": "Adjusted", "import": "Imported from a file", "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
+    "start": "Opening stock", "set": "Set", "adjusted": "Adjusted", "import": "Imported from a file", "feed": "From suppliers",
+    "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
     "reopened": "Order reopened", "shipped": "Shipped", "allocated": "Assigned to a waiting order",
     "undone": "Shipment undone", "voided": "Shipment voided", "released": "Released", "restored": "Stock update undone",
 }  # fmt: skip
@@ -54,6 +55,7 @@ class Row:
     listed: tuple[tuple[str, int, int], ...]
     low: bool
     low_at: int | None
+    fed: bool = False
     states: dict[int, str] = field(default_factory=dict)
     """Listing id -> in which state its stock update is, for those that do not have the quantity they should offer."""
     shops: dict[int, int] = field(default_factory=dict)
@@ -70,13 +72,14 @@ def waiting_for_approval() -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the list is filtered by: ``most`` is the maximum available, ``low`` leaves those at or below their low-stock threshold.
-    ``sort`` is one of ``SORTS``."""
+    """What the list is filtered by: ``most`` is the maximum available, ``low`` leaves those at or below their low-stock threshold, ``fed`` those
+    whose quantity comes from suppliers. ``sort`` is one of ``SORTS``."""
 
     search: str = ""
     most: int | None = None
     low: bool = False
     sort: str = ""
+    fed: bool = False
 
 
 def list_page(wanted: Wanted = Wanted(), place: str = "") -> Page[Row]:
@@ -108,6 +111,8 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
     query, search, low = select(StockItem.id), wanted.search, wanted.most
     if wanted.low:
         query = query.where(low_stock.marked())
+    if wanted.fed:
+        query = query.where(StockItem.fed)
     if search:
         query = query.where(or_(skus.matches(StockItem, search), StockItem.name.icontains(search, autoescape=True)))
     if low is not None:
@@ -151,6 +156,7 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
             tuple(listed[item.id]),
             low_stock.is_low(item.available, item.low_at, default),
             item.low_at,
+            item.fed,
             {listing_id: state for _, listing_id, state in states.get(item.id, ())},
             {listing_id: shops[listing_id] for _, _, listing_id in listed[item.id]},
         )
@@ -307,6 +313,9 @@ def change_item(item_id: int, *, on_hand: int, buffer: int, was: int, actor: str
         item = ledger.load_items([item_id]).get(item_id)
         if item is None:
             raise NotFound("There is no such stock item.")
+        if item.fed and on_hand == was:
+            # Only the buffer was edited; what is on hand follows from offers and may have moved.
+            on_hand = was = item.on_hand
         if item.on_hand != was and item.on_hand != on_hand:
             raise Conflict(f"{item.sku} has changed to {item.on_hand} meanwhile; nothing was set.", "Look again, then set it.")
         moved = item.buffer != buffer

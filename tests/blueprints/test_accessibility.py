@@ -16,6 +16,7 @@ from services.shipping import files, shipments
 from services.stock import files as stock_files
 from services.stock import items
 from tests.blueprints.looks import assert_good_in_every_look, half_of, watch
+from tests.support.planted import supply
 from tests.support.shops import connect, do, products
 
 
@@ -61,7 +62,9 @@ def a_lived_in_desk(shop: PracticeShop) -> dict[str, int]:
     lookups.work(counting)
     lookups_made.append(lookups.ask_where("4712", None, "user:owner"))
     item_id = db.session.scalar(select(StockItem.id).where(StockItem.sku == "CUP"))
+    supplied = supply(item_id)
     return {
+        "supplier": supplied["supplier_id"], "feed": supplied["feed_id"], "feed_run": supplied["feed_run.run_id"], "offer": supplied["offer_id"],
         "integration": integration_id, "shipped": order_ids[0], "ready": order_ids[1], "cancelled": order_ids[8], "held": order_ids[9],
         "file": file_id, "wrong": wrong, "shipping": shipping, "item": item_id, "listing": set_id, "kit": order_ids[6],
         "answered": lookups_made[0], "asked": lookups_made[1], "counted": counting,
@@ -77,6 +80,9 @@ def paths(ids: dict[str, int]) -> list[str]:
         "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")),
         "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5", "/stock/low",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",
+        "/suppliers", "/suppliers/add", f"/suppliers/{ids['supplier']}", f"/suppliers/{ids['supplier']}/edit", f"/suppliers/{ids['supplier']}/remove",
+        f"/suppliers/feeds/{ids['feed']}", f"/suppliers/feeds/{ids['feed']}/rules", f"/suppliers/feeds/{ids['feed']}/remove",
+        f"/suppliers/runs/{ids['feed_run']}", "/suppliers/unknown-codes", f"/suppliers/unknown-codes/{ids['offer']}", f"/stock/{ids['item']}/suppliers",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/reconciliation", "/activity/3", "/activity/changes", "/today", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",
     ]  # fmt: skip

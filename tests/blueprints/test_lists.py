@@ -18,9 +18,12 @@ from models import (
     AuditEntry,
     DailyReconciliation,
     Drift,
+    FeedRun,
+    FeedRunRow,
     Integration,
     Link,
     Listing,
+    Offer,
     Order,
     OrderChange,
     OrderLine,
@@ -34,6 +37,7 @@ from services.security import trail
 from services.stock import views
 from tests.blueprints.pages import counted_queries, elements, next_page, words
 from tests.blueprints.rows import add_incident, add_run
+from tests.support.planted import supply
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 from tests.support.signed_in import user_called
 
@@ -43,6 +47,7 @@ def fill(integration: Integration, start: int, count: int) -> None:
     kit = None
     for number in range(start, start + count):
         item = make_item(f"SKU-{number:03}", 10)
+        supply(item.id, f"Supplier {number}")
         listing = make_listing(integration, item.sku, 9, item=item)
         if kit is None:
             kit = make_listing(integration, f"SET-{number}", 2, item=item)
@@ -67,7 +72,7 @@ def make_part(order_id: int, item_id: int) -> Allocation:
 
 LISTS = (
     "/orders", "/orders/held", "/stock", "/listings", "/listings/drift", "/activity", "/activity/changes", "/reports", "/reports/skus",
-    "/reports/reconciliation", "/orders/orders.csv", "/stock/stock.csv", "/listings/listings.csv",
+    "/reports/reconciliation", "/suppliers", "/suppliers/unknown-codes", "/orders/orders.csv", "/stock/stock.csv", "/listings/listings.csv",
 )  # fmt: skip
 
 
@@ -340,3 +345,30 @@ def test_sorted_activity_is_paged_and_keeps_its_filters(client):
         assert (len(first), len(second)) == (50, 10) and [*first, *second] == sorted({*first, *second}, reverse=True)
         assert (following["sort"], following["integration"]) == ([sort], ["gar"]) and "60 in all" in words(page)
     assert run_ids(client, {"sort": "outcome", "page": 10**30}) and run_ids(client, {"sort": "outcome", "page": "x"})
+
+
+def test_the_pages_of_a_feed_and_its_run_ask_as_little_for_many_rows_as_for_few(client):
+    ids = supply(make_item("SKU", 1).id)
+    paths = (
+        f"/suppliers/feeds/{ids['feed_id']}", f"/suppliers/runs/{ids['feed_run.run_id']}", f"/suppliers/runs/{ids['feed_run.run_id']}/rows.csv",
+        f"/suppliers/{ids['supplier_id']}", "/stock/1",
+    )  # fmt: skip
+    few = {path: asked(client, path) for path in paths}
+    with writing() as session:
+        for number in range(30):
+            item = StockItem(sku=f"MORE-{number}", on_hand=1)
+            session.add(item)
+            session.flush()
+            session.add(
+                FeedRunRow(
+                    run_id=ids["feed_run.run_id"], kind="new", line=number, code=item.sku, stock_item_id=item.id, quantity=1
+                )
+            )
+            session.add(FeedRun(feed_id=ids["feed_id"], state="done", actor="schedule"))
+            session.add(
+                Offer(
+                    feed_id=ids["feed_id"], code=f"M-{number}", stock_item_id=1, quantity=1, seen_at=utcnow(), changed_at=utcnow()
+                )
+            )
+    assert {path: asked(client, path) for path in paths} == few
+    assert max(few.values()) <= 20, few

@@ -52,6 +52,15 @@ ELSEWHERE = {
     "notes.change_tags": "tests/blueprints/test_notes_and_tags.py", "tagging.tag_orders": "tests/blueprints/test_notes_and_tags.py",
     "exports.save_export": "tests/blueprints/test_exports.py", "exports.remove_export": "tests/blueprints/test_exports.py",
     "integration_settings.edit_settings": "tests/blueprints/test_settings.py",
+    "feed_setup.ask_rules": "tests/blueprints/test_feed_setup.py",
+    **dict.fromkeys(
+        (
+            "suppliers.add_supplier", "suppliers.edit_supplier", "suppliers.remove_supplier", "feeds.set_enabled", "feeds.fetch_now", "feeds.edit_rules",
+            "feeds.remove_feed", "feed_run.approve", "feed_run.drop", "feed_run.undo", "unknown_codes.act_on_selected", "unknown_codes.link_code",
+            "feed_items.switch", "feed_items.set_rule",
+        ),
+        "tests/blueprints/test_feeds.py",
+    ),
 }  # fmt: skip
 """Acts that need a shop, a code or a state of their own, with the tests that do them."""
 
@@ -207,12 +216,18 @@ COMMANDS = (
     ("integrations", "remove", "Shop", "--yes"),
 )  # fmt: skip
 READING = {
+    "suppliers list", "feeds list", "feeds show", "feeds runs", "feeds rows", "feeds offers", "feeds unknown",
     "audit list", "backup create", "doctor", "integrations list", "integrations show", "integrations check", "keys check", "listings list",
     "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "runs list", "runs show",
     "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
 }  # fmt: skip
 """Commands that change nothing here."""
 RUNNING = {
+    **{f"suppliers {name}": "tests/cli/test_feeds.py" for name in ("add", "change", "remove")},
+    **{
+        f"feeds {name}": "tests/cli/test_feeds.py"
+        for name in ("add", "change", "enable", "disable", "remove", "check", "fetch", "approve", "drop", "undo", "link", "create", "ignore")
+    },
     "sync": "Does in this process what a worker does; the run shows it.",
     "retention run": "Deletes what the schedule deletes each day.",
     "backup restore": "Replaces the database, and with it the trail.",

@@ -37,6 +37,17 @@ EXEMPT = {
     "reauthorise.reauthorise": "A draft of one person: the worker that applies a good check records it.",
     "reauthorise.show_address": "Reads only.",
     "reauthorise.cancel": "Drops a draft of one person.",
+    **dict.fromkeys(
+        (
+            "feed_setup.begin",
+            "feed_setup.begin_change",
+            "feed_setup.ask_file",
+            "feed_setup.confirm_key",
+            "feed_setup.ask_columns",
+        ),
+        "A draft of one person: the last step records the feed.",
+    ),
+    "feed_setup.cancel": "Drops a draft of one person.",
     "integration_settings.show_import_preview": "Reads only.",
     "exports.download_export": "Reads only.",
     "list_views.choose_columns": "How one user sees a list.",

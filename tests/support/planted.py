@@ -12,9 +12,13 @@ from extensions import writing
 from models import (
     DailyReconciliation,
     Drift,
+    Feed,
+    FeedRun,
+    FeedRunRow,
     FilePreset,
     Integration,
     Lookup,
+    Offer,
     Order,
     OrderChange,
     RunItem,
@@ -29,6 +33,7 @@ from models import (
 )
 from models.types import utcnow
 from services.events import endpoints, replays
+from services.feeds import suppliers
 from tests.blueprints.rows import add_finished_run
 from tests.support.rows import make_item, make_listing, make_order
 
@@ -68,7 +73,7 @@ def plant(integration_id: int) -> dict[str, Any]:
     return {
         "endpoint_id": endpoint_id, "delivery_id": replays.send_test(endpoint_id, "test"),
         "order_id": orders["1001"], "item_id": item.id, "listing_id": listing.id,
-        **_undoable(orders["1001"]), **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
+        **supply(item.id), **_undoable(orders["1001"]), **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
     }  # fmt: skip
 
 
@@ -93,6 +98,40 @@ def _fill(order_id: int, run_id: int) -> None:
         session.add(WriteBack(**common, state="done", sent=True, note=f"The shop did not keep the tracking number {TRACKING}."))
         session.add(WriteBack(**common, state="failed", error=f"The shop refused the request: {TRACKING}.", advice=f"Enter {TRACKING}."))  # fmt: skip
         session.add(WriteBack(**common, state="waiting", due_at=utcnow() + timedelta(days=1)))
+
+
+def supply(item_id: int, name: str = "ACME") -> dict[str, int]:
+    """A supplier with a feed, a run of it that waits, an offer of a stock item and an unknown code."""
+    now = utcnow()
+    supplier_id = suppliers.create_supplier(name, 2, "user:owner")
+    columns = {"columns": {"sku": "sku", "quantity": "quantity"}, "options": {}}
+    feed_id = suppliers.create_feed(
+        supplier_id,
+        "user:owner",
+        name="Stock list",
+        address="http://127.0.0.1:9/stock.csv",
+        interval_seconds=3600,
+        columns=columns,
+    )
+    with writing() as session:
+        session.get_one(Feed, feed_id).due_at = now + timedelta(hours=1)
+        problems = [{"code": "first_run", "sentence": "Nobody has approved a run of this feed yet."}]
+        run = FeedRun(
+            feed_id=feed_id, state="waiting", actor="schedule", file_name="stock.csv", file_size=300, started_at=now, rows=2, changed=1,
+            unknown=1, unreadable=1, problems=problems,
+        )  # fmt: skip
+        offers = [
+            Offer(feed_id=feed_id, code=code, stock_item_id=item, quantity=4, seen_at=now, changed_at=now)
+            for code, item in (("SKU", item_id), ("UNKNOWN-1", None))
+        ]
+        session.add_all([run, *offers])
+        session.flush()
+        session.add_all([
+            FeedRunRow(run_id=run.id, kind="new", line=2, code="SKU", stock_item_id=item_id, quantity=4),
+            FeedRunRow(run_id=run.id, kind="new", line=3, code="UNKNOWN-1", quantity=4),
+            FeedRunRow(run_id=run.id, kind="unreadable", line=4, code="X", problem="‘some’ is no clear quantity."),
+        ])  # fmt: skip
+        return {"supplier_id": supplier_id, "feed_id": feed_id, "feed_run.run_id": run.id, "offer_id": offers[1].id}
 
 
 def _undoable(order_id: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from extensions import db
 from models import AuditEntry, Draft
 from models.types import utcnow
-from services.onboarding import drafts
+from services.onboarding import drafts, feed_setup
 from services.security import vault
 from tests.blueprints.rows import add_incident, add_integration, add_run
 from tests.support.planted import plant
@@ -41,6 +41,7 @@ def example_values(app: Flask, actor: str = "user:owner") -> dict[str, Any]:
         **planted, "incident_id": incident_id, "notification_id": notification_id,
         "integration_id": integration_id, "run_id": add_run(integration_id, state="running", started_at=utcnow()),
         "user_id": user_called("Somebody else", "manager"), "session_id": 1,
+        "feed_setup.token": feed_setup.begin(planted["supplier_id"], actor),
         "token": drafts.create("add", "xcart", actor, {"name": "A new shop"}), "kind": "xcart", "version": "x", "name": "app.css", "resource": "orders",
     }  # fmt: skip
 

@@ -1,0 +1,106 @@
+"""What states, rules and values of feeds are called on pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint
+
+from blueprints.feeds.forms import CONTENTS, METHODS, MISSING, SFTP_SIGN_INS, SIGN_INS, WHEN_STALE
+from blueprints.formats import number
+from blueprints.labels import plural
+from models import Feed
+from services.feeds import showing
+from services.stock import file_columns
+
+bp = Blueprint("feed_labels", __name__)
+STATES = {
+    "approval": ("Needs approval", "warn"), "failing": ("Failing", "bad"), "stale": ("Stale", "bad"), "fetching": ("Fetching", "busy"),
+    "disabled": ("Disabled", "idle"), "new": ("Nothing fetched yet", "idle"), "working": ("Working", "good"),
+}  # fmt: skip
+"""State of a feed (services/feeds/overview.py) -> label and tone."""
+RUN_STATES = {
+    "queued": ("Waiting to start", "busy"), "running": ("Fetching", "busy"), "waiting": ("Needs approval", "warn"),
+    "approved": ("Setting quantities", "busy"), "done": ("Done", "good"), "unchanged": ("Nothing new", "idle"), "failed": ("Failed", "bad"),
+    "dropped": ("Dropped", "idle"), "undone": ("Undone", "idle"),
+}  # fmt: skip
+RULES = {"sum": "Add their quantities", "first": "Take the first by priority"}
+"""How the offers of several feeds make the quantity of an item."""
+
+
+@bp.record_once
+def offer(state: Any) -> None:
+    """Let templates use the labels."""
+    state.app.jinja_env.globals.update(FEED_STATES=STATES, FEED_RUN_STATES=RUN_STATES, FED_RULES=RULES)
+
+
+Facts = Sequence[tuple[str, str]]
+
+
+def file_facts(feed: Feed) -> Facts:
+    """Where the file is, and how Cartlink signs in there."""
+    sign_in = (SFTP_SIGN_INS if feed.method == "sftp" else SIGN_INS)[feed.auth]
+    facts = [
+        ("Where", METHODS[feed.method]),
+        ("Address", feed.address),
+        ("File", feed.path),
+        ("Sign-in", sign_in),
+        ("User name", feed.user),
+    ]
+    facts += [("Header or parameter", feed.parameter)]
+    facts += [("Host key", showing.fingerprint(feed.host_key))]
+    if feed.secret_encrypted is not None:
+        facts.append(("Password or key", f"saved, ends in {feed.secret_last4}" if feed.secret_last4 else "saved"))
+    return [(label, value) for label, value in facts if value]
+
+
+def column_facts(feed: Feed) -> Facts:
+    """Which columns are read, and how quantities are."""
+    if feed.columns is None:
+        return [("Columns", "not assigned yet")]
+    if not feed.columns:
+        return [("Columns", "sku and quantity")]
+    options = feed.columns["options"]
+    facts = [(field.label, feed.columns["columns"].get(field.name, "")) for field in file_columns.FIELDS]
+    facts += [
+        ("Sheet", feed.sheet),
+        ("Words", ", ".join(f"{word} = {value}" for word, value in (options.get("words") or {}).items())),
+    ]
+    facts += [("Decimal sign", {".": "dot", ",": "comma"}.get(options.get("decimal") or "", ""))]
+    pack, buffer, cap = options.get("pack") or 1, options.get("buffer") or 0, options.get("cap")
+    facts += [
+        ("Pack size", str(pack) if pack != 1 else ""),
+        ("Buffer", str(buffer or "")),
+        ("Maximum", "" if cap is None else str(cap)),
+    ]
+    return [(label, value) for label, value in facts if value]
+
+
+def rule_facts(feed: Feed) -> Facts:
+    """What the quantities mean, when the file is fetched, and what is not done without a person."""
+    missing = MISSING[feed.missing] + (f" ({feed.missing_after})" if feed.missing == "zero_after" else "")
+    facts = [
+        ("The file contains", CONTENTS["yes" if feed.delta else "no"]), ("Missing codes", "" if feed.delta else missing),
+        ("Leaves out your open orders", "Yes" if feed.excludes_open_orders else "No"), ("Priority", number(feed.priority)),
+        ("Fetched", _schedule(feed)), ("Quiet hours", f"{feed.quiet_from} to {feed.quiet_until}" if feed.quiet_from else ""),
+        ("Time zone", feed.zone.replace("_", " ")),
+        ("May go to 0", f"{feed.zero_percent}% of the codes"), ("Rows needed", f"{feed.rows_percent}% of last time"),
+        ("May be unreadable", f"{feed.unreadable_percent}% of the rows"),
+        ("Stale after", _span(feed.stale_after_seconds)), ("When stale", WHEN_STALE[feed.when_stale]),
+    ]  # fmt: skip
+    return [(label, value) for label, value in facts if value]
+
+
+def _schedule(feed: Feed) -> str:
+    if feed.times:
+        return "at " + ", ".join(feed.times)
+    return f"every {_span(feed.interval_seconds).removeprefix('1 ')}" if feed.interval_seconds else "only by hand"
+
+
+def _span(seconds: int) -> str:
+    """``2 days``, ``6 hours``, ``90 minutes``."""
+    for unit, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % unit == 0 or unit == 60:
+            return plural(max(1, seconds // unit), word)
+    return ""
