@@ -11,6 +11,8 @@ from cli import (
     backup,
     carriers,
     doctor,
+    feed_runs,
+    feeds,
     integrations,
     keys,
     listings,
@@ -23,6 +25,7 @@ from cli import (
     runs,
     shipments,
     stock,
+    suppliers,
     support,
     sync,
     tokens,
@@ -32,8 +35,8 @@ from cli import (
 from cli.backup import brings_keyring
 from cli.failures import ends_commands
 
-__all__ = ["brings_keyring", "ends_commands", "order_exports", "order_notes", "register"]
-# order_exports and order_notes add their commands to the group of orders.
+__all__ = ["brings_keyring", "ends_commands", "feed_runs", "order_exports", "order_notes", "register"]
+# order_exports and order_notes add their commands to the group of orders, feed_runs to that of feeds.
 
 GROUPS = (
     integrations.group,
@@ -44,6 +47,8 @@ GROUPS = (
     presets.group,
     listings.group,
     stock.group,
+    suppliers.group,
+    feeds.group,
     runs.group,
     users.group,
     tokens.group,

@@ -56,6 +56,18 @@ def read_password(path: str) -> str:
     return password
 
 
+def read_secret(path: str) -> str:
+    """Read a password, token, key or private key from a file, or from standard input for ``-``. A terminal asks for it without showing it.
+
+    Raises InvalidInput if there is none."""
+    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
+        return str(click.prompt("Password, token or key", hide_input=True, err=True))
+    secret = _decoded(path, _read(path, 20_000)).lstrip("\ufeff").strip()
+    if not secret:
+        raise InvalidInput(f"{_named(path)} is empty.", "Put the password, token or key into it.")
+    return secret
+
+
 def read_content(path: str) -> bytes:
     """What is in a file, or on standard input for ``-``. Raises InvalidInput."""
     return _read(path, MOST_FILE_BYTES)

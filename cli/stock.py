@@ -58,7 +58,7 @@ def _pages(search: str, low: bool) -> Iterator[list[Row]]:
         yield [
             {
                 "sku": item.sku, "name": item.name, "on_hand": item.on_hand, "reserved": item.reserved, "buffer": item.buffer,
-                "available": item.available, "low_at": item.low_at,
+                "available": item.available, "low_at": item.low_at, "fed": item.fed,
                 "not_stored": ", ".join(f"{shop}: {state}" for shop, _, state in states.get(item.id, ())),
             }
             for item in items
