@@ -43,8 +43,12 @@ HEADERS = {
     "RateLimit": "What is left of the token's limit.", "RateLimit-Policy": "The token's limit.", "X-Request-Id": "The id of the request in logs.",
     "ETag": "The validator of this answer.", "Link": 'The next page, as rel="next".', "Location": "The address of what was created.",
     "Idempotency-Replayed": "`true` where this is the answer to an earlier request with the same key.",
-    "Retry-After": "Seconds to wait.",
+    "Retry-After": "Seconds to wait.", "Deprecation": "Since when the operation is deprecated (RFC 9745).",
+    "Sunset": "Until when the operation works (RFC 8594).",
 }  # fmt: skip
+
+DEPRECATED = {False: (), True: ("Deprecation", "Sunset")}
+"""The further headers of an operation by whether it is deprecated."""
 
 
 @bp.get("/openapi.json", endpoint="openapi", provide_automatic_options=False)
@@ -75,7 +79,7 @@ def document() -> dict[str, Any]:
         "info": {"title": "Cartlink", "version": VERSION, "description": ABOUT},
         "servers": [{"url": "/api/v1"}],
         "security": [{"token": []}],
-        "tags": [{"name": name} for name in sorted({_tag(each) for each in made})],
+        "tags": [{"name": name} for name in sorted({each.tag for each in made})],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -114,16 +118,18 @@ def _sendable(schema: Any) -> Any:
     return {name: _sendable(value) for name, value in schema.items()} | ({"pattern": TEXT} if free else {})
 
 
-def _tag(made: Operation) -> str:
-    return made.path.split("/")[1]
-
-
 def _operation(made: Operation) -> dict[str, Any]:
     needs = f"Needs the scope `{made.scope}` and the role {made.role}." if made.scope else "Needs any valid token."
     found: dict[str, Any] = {
-        "operationId": made.name, "summary": made.summary, "description": needs, "tags": [_tag(made)],
+        "operationId": made.name, "summary": made.summary, "description": needs, "tags": [made.tag],
         "parameters": _parameters(made), "responses": _responses(made),
     }  # fmt: skip
+    if made.deprecated is not None:
+        found |= {
+            "deprecated": True,
+            "description": f"{made.deprecated.sentence()} {needs}",
+            "x-sunset": made.deprecated.sunset.isoformat(),
+        }
     if made.scope:
         found["x-scope"], found["x-role"] = made.scope, made.role
     if made.body is not None:
@@ -189,7 +195,7 @@ def _responses(made: Operation) -> dict[str, Any]:
             "content": {"text/html": {}},
         }
     for status in _failures(made):
-        more = ("Retry-After",) if status in (409, 429, 503) else ()
+        more = (("Retry-After",) if status in (409, 429, 503) else ()) + DEPRECATED[made.deprecated is not None]
         found[str(status)] = {
             "description": TITLES[status], "headers": _refs("X-Request-Id", *more),
             "content": {"application/problem+json": {"schema": {"$ref": REF.format(name=PROBLEM)}}},
@@ -198,7 +204,7 @@ def _responses(made: Operation) -> dict[str, Any]:
 
 
 def _headers(made: Operation, status: int) -> dict[str, Any]:
-    names = ["RateLimit", "RateLimit-Policy", "X-Request-Id"]
+    names = ["RateLimit", "RateLimit-Policy", "X-Request-Id", *DEPRECATED[made.deprecated is not None]]
     if made.method == "GET":
         names.append("ETag")
         if getattr(made.answers[status], "__origin__", None) is not None:

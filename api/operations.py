@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 from msgspec import Struct
 
 from api import decoding, idempotency, rate_limits
+from api.deprecation import Deprecation
 from api.problems import Problem
 from api.reply import Reply
 from errors import AppError
@@ -30,7 +31,8 @@ log = logging.getLogger("cartlink.security")
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 CHALLENGE = 'Bearer realm="cartlink"'
 JSON = "application/json"
-PLAIN_ID = "int:"
+REFERENCE = "/settings/api"
+"""Where the pages are that render the document."""
 EXPENSIVE = ("search", "hold")
 """Parameters for which many rows may be read."""
 
@@ -66,7 +68,8 @@ class Operation:
     """``scope`` and ``role`` are what it needs, None for any token. ``answers`` are the types of its good answers by status; None for
     no body. ``conditional`` is true where it needs ``If-Match``, ``versioned`` where it takes one, ``acts`` where it needs
     ``Idempotency-Key``. ``media_types`` are those of a body that is no JSON: the view gets
-    its bytes, up to ``most_bytes``. ``prepare`` gets the body before the transaction of an act begins: what asks the network."""
+    its bytes, up to ``most_bytes``. ``prepare`` gets the body before the transaction of an act begins: what asks the network.
+    ``deprecated`` says when it goes, and what to use instead."""
 
     name: str
     method: str
@@ -85,6 +88,12 @@ class Operation:
     prepare: Callable[[Any], Any] | None = None
     expensive: bool = False
     statuses: Sequence[int] = ()
+    deprecated: Deprecation | None = None
+
+    @property
+    def tag(self) -> str:
+        """The resource it belongs to."""
+        return self.path.split("/")[1]
 
     @property
     def acts(self) -> bool:
@@ -106,6 +115,15 @@ def operation(method: str, path: str, summary: str, **options: Any) -> Callable[
         return view
 
     return register
+
+
+@bp.after_request
+def mark_deprecated(response: Response) -> Response:
+    """Every answer of a deprecated operation says so, errors too."""
+    made = OPERATIONS.get((request.endpoint or "").removeprefix(f"{bp.name}."))
+    if made is not None and made.deprecated is not None:
+        made.deprecated.add_headers(response, f"{REFERENCE}/{made.tag}#{made.name}")
+    return response
 
 
 def dispatch(made: Operation, values: dict[str, Any]) -> Response:

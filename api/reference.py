@@ -12,10 +12,10 @@ from flask import Blueprint, render_template
 
 from api import openapi
 from api.examples import Example, example_of
-from api.operations import JSON, OPERATIONS
+from api.operations import JSON, OPERATIONS, REFERENCE
 from errors import NotFound
 
-pages = Blueprint("api_reference", __name__, url_prefix="/settings/api")
+pages = Blueprint("api_reference", __name__, url_prefix=REFERENCE)
 PREFIX = openapi.REF.format(name="")
 SIMPLE = {"string": "text", "boolean": "true or false", "integer": "whole number", "null": "null", "object": "object"}
 
