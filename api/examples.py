@@ -18,7 +18,7 @@ from services.shops.kinds import list_kinds
 BASE = "/api/v1"
 SIGNED_WITH = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """The example of Standard Webhooks."""
-SAMPLES: Mapping[str, Any] = {"version": "5bc9f005cad10cc4"}
+SAMPLES: Mapping[str, Any] = {"version": "5bc9f005cad10cc4", "found_at": "2026-11-26T20:24:16.614000Z"}
 ANY_ID = "17"
 QUERIES = {
     "list_orders": "state=ready&limit=10",
@@ -60,6 +60,11 @@ BODIES: dict[str, Any] = {
     },
     "change_file_preset": {"name": "ACME"},
     "approve_stock_preview": {"run_id": "{run_id}"},
+    "approve_missing_listings": {"found_at": "{found_at}"},
+    "approve_deleted_orders": {"orders": 7},
+    "settle_drift": {"whose": "ours"},
+    "settle_identity": {"same_order": True},
+    "settle_rename": {"same_goods": True},
     "change_listing": {"do_not_push": True},
     "create_links": {"listing_id": "{listing_id}", "parts": [{"sku": "{sku}", "units": 2}]},
     "change_settings": {"use_tax": True, "stock_buffer": 1, "stock_cap": None},

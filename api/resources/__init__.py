@@ -1,8 +1,10 @@
 """The resources of the API, one file each."""
 
 from api.resources import (
+    approvals,
     carriers,
     connections,
+    drift,
     event_endpoints,
     events,
     file_presets,
@@ -11,6 +13,7 @@ from api.resources import (
     integrations,
     links,
     listings,
+    order_decisions,
     order_notes,
     orders,
     reconciliations,
@@ -26,8 +29,10 @@ from api.resources import (
 )
 
 __all__ = [
+    "approvals",
     "carriers",
     "connections",
+    "drift",
     "event_endpoints",
     "events",
     "file_presets",
@@ -36,6 +41,7 @@ __all__ = [
     "integrations",
     "links",
     "listings",
+    "order_decisions",
     "order_notes",
     "orders",
     "reconciliations",

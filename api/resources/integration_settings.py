@@ -52,6 +52,8 @@ class Settings(Struct):
     """What can be set, and the shop's ``statuses``. ``version`` changes with the settings only."""
 
     name: str
+    orders_on: bool
+    stock_on: bool
     use_tax: bool
     use_shipping_tax: bool
     surcharge_name: str
@@ -83,6 +85,8 @@ class SettingsChanges(Body):
     """What is left out stays as it is."""
 
     name: Name | UnsetType = UNSET
+    orders_on: bool | UnsetType = UNSET
+    stock_on: bool | UnsetType = UNSET
     use_tax: bool | UnsetType = UNSET
     use_shipping_tax: bool | UnsetType = UNSET
     surcharge_name: Surcharge | UnsetType = UNSET
@@ -143,14 +147,18 @@ def _change(integration_id: int, changes: SettingsChanges, actor: str) -> bool:
     with one_transaction() as session:
         session.refresh(finding.get_integration(integration_id), with_for_update=True)
         matches(_version(_values(integration_id)))
+        for kind, (switch, _) in settings.SWITCHES.items():
+            if switch in given:
+                settings.set_flow(integration_id, kind, given.pop(switch), actor)
         return settings.change_settings(integration_id, given, actor)
 
 
 def _values(integration_id: int) -> dict[str, Any]:
     """The settings by name, UTC where no time zone is set."""
     integration = finding.get_integration(integration_id)
-    values = {name: settings.value_of(integration, name) for name in NAMES}
-    return {**values, "zone": values["zone"] or "UTC"}
+    switches = {switch: integration.flows[kind].enabled for kind, (switch, _) in settings.SWITCHES.items()}
+    values = {name: settings.value_of(integration, name) for name in NAMES if name not in switches}
+    return {**switches, **values, "zone": values["zone"] or "UTC"}
 
 
 def _version(values: dict[str, Any]) -> str:

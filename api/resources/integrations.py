@@ -70,6 +70,11 @@ def list_integrations(call: Call) -> Reply:
 )
 def get_integration(call: Call, integration_id: int) -> Integration:
     finding.get_integration(integration_id)
+    return one_integration(integration_id)
+
+
+def one_integration(integration_id: int) -> Integration:
+    """Raises KeyError."""
     return _load([integration_id])[integration_id]
 
 

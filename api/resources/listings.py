@@ -21,7 +21,7 @@ from models import Integration, Link
 from models import Listing as Row
 from models.sku_key import sku_key
 from services.common.deadlocks import retry_on_deadlock
-from services.listings import manual_links, stock_push
+from services.listings import manual_links, renames, stock_push
 from services.stock import skus
 
 
@@ -34,7 +34,8 @@ class ListingLink(Struct):
 
 class Listing(Struct):
     """``quantity`` is the shop's when it was last read; ``offers`` what it should offer, null without a link. ``push_state`` is empty
-    where the last stock update was stored or none was needed. ``version`` changes with ``do_not_push``."""
+    where the last stock update was stored or none was needed. ``rename_state`` is renamed or decide where the shop calls it otherwise than
+    ``renamed_from`` and nobody has decided yet. ``missing`` says that the last reading of the shop lacks it. ``version`` changes with ``do_not_push``."""
 
     id: str
     integration_id: str
@@ -52,6 +53,9 @@ class Listing(Struct):
     pushed_at: datetime | None
     seen_at: datetime
     drift: int | None
+    rename_state: str
+    renamed_from: str
+    missing: bool
     version: str
 
 
@@ -65,6 +69,14 @@ class ListingsQuery(ListQuery, kw_only=True):
     integration: Id | None = None
     sku: Sku | None = None
     search: Search = ""
+    renamed: bool | None = None
+    missing: bool | None = None
+
+
+class RenameDecision(Body):
+    """``same_goods``: the listing keeps its stock item. Otherwise its link is removed, and it is linked by its new SKU."""
+
+    same_goods: bool
 
 
 HERE = and_(Integration.shop_id == Row.shop_id, Integration.removed_at.is_(None))
@@ -80,6 +92,10 @@ def list_listings(call: Call) -> Reply:
         query = query.where(Row.sku_key == sku_key(wanted.sku))
     if wanted.search:
         query = query.where(or_(skus.matches(Row, wanted.search), Row.name.icontains(wanted.search, autoescape=True)))
+    if wanted.renamed is not None:
+        query = query.where(Row.was_renamed if wanted.renamed else ~Row.was_renamed)
+    if wanted.missing is not None:
+        query = query.where(Row.missed > 0 if wanted.missing else Row.missed == 0)
     return list_page(call, query, [Row.id], _load, newest=False)
 
 
@@ -114,6 +130,16 @@ def _change(listing_id: int, changes: ListingChanges, actor: str) -> None:
             manual_links.set_do_not_push([listing_id], changes.do_not_push, actor)
 
 
+@operation(
+    "POST", "/listings/<int:listing_id>/settle-rename", "Decide whether a renamed listing still is the same goods", scope="approvals:write",
+    role="manager", body=RenameDecision, answers={200: Listing},
+)  # fmt: skip
+def settle_rename(call: Call, listing_id: int) -> Reply:
+    _one(listing_id)
+    renames.settle(listing_id, call.body.same_goods, call.actor)
+    return Reply(_one(listing_id), after=_start)
+
+
 def version_of(row: Row) -> str:
     return hashlib.sha256(f"{row.id} {row.do_not_push}".encode()).hexdigest()[:16]
 
@@ -133,5 +159,5 @@ def _shown(row: Row, integration_id: int, name: str) -> Listing:
     return Listing(
         str(row.id), str(integration_id), name, row.external_id, row.kind, row.sku, row.name, row.quantity,
         stock_push.wanted_quantity(row), links, row.do_not_push, row.push_state, row.push_error, row.pushed_at, row.seen_at, row.drift,
-        version_of(row),
+        row.rename_state, row.renamed_from if row.rename_state else "", row.missed > 0, version_of(row),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from blueprints.orders.printing import render_document
 from blueprints.orders.within import list_within
 from errors import NotFound
 from jobs.schedule import start_due_runs
-from services.orders import held, printing, rereading, seen, superseding, views
+from services.orders import identity_decision, printing, rereading, seen, views
 from services.orders.seller import get_seller
 from services.orders.views import OrderPage
 from services.shipping import by_hand, outlook, shipments, write_backs
@@ -82,7 +82,7 @@ def mark_seen(order_id: int) -> Response | AnyResponse:
 
 @bp.post("/replace")
 def replace(order_id: int) -> Response | AnyResponse:
-    superseding.replace_order(order_id, current_actor())
+    identity_decision.settle(order_id, False, current_actor())
     start_due_runs()
     toast("Nothing more is sent for this order. The next download imports the other one.")
     return go_to(url_for(".show_order", order_id=order_id))
@@ -90,8 +90,7 @@ def replace(order_id: int) -> Response | AnyResponse:
 
 @bp.post("/keep")
 def keep(order_id: int) -> Response | AnyResponse:
-    held.accept(superseding.CODE, [order_id], current_actor())
-    rereading.ask_again([order_id])
+    identity_decision.settle(order_id, True, current_actor())
     start_due_runs()
     toast("The order is being read again from the shop.", "info")
     return go_to(url_for(".show_order", order_id=order_id))

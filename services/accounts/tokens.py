@@ -57,7 +57,9 @@ SCOPES = {
     "stock:write": Scope("manager", "Change stock items"),
     "listings:read": Scope("viewer", "Read listings and links"),
     "listings:write": Scope("manager", "Link listings to stock items"),
-    "approvals:write": Scope("manager", "Approve stock updates and imported files"),
+    "approvals:write": Scope(
+        "manager", "Approve and decide what waits for a person: stock updates, files, losses, drift, renames"
+    ),
     "runs:read": Scope("viewer", "Read sync runs and their results"),
     "runs:write": Scope("manager", "Start and stop sync runs"),
     "incidents:read": Scope("viewer", "Read incidents"),

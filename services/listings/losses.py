@@ -98,13 +98,16 @@ def missing_rows(integration_id: int, limit: int | None = None) -> list[dict[str
 
 
 @retry_on_deadlock
-def approve(integration_id: int, actor: str) -> int:
-    """Confirm that the listings that the last reading lacks are deleted; returns their number. Raises Conflict where no loss waits."""
+def approve(integration_id: int, actor: str, seen: datetime | None = None) -> int:
+    """Confirm that the listings that the last reading lacks are deleted; returns their number. ``seen`` is when the loss was found that the
+    person has looked at. Raises Conflict where no loss waits, or another than that."""
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
         shop = session.get_one(Shop, integration.shop_id, with_for_update=True)
         if shop.loss_at is None:
             raise Conflict(f"No missing listings of {integration.name} wait for approval.")
+        if seen is not None and seen != shop.loss_at:
+            raise Conflict("Another reading has been done since.", "Look at what it lacks, then decide.")
         shop.loss_at, shop.loss_count, shop.loss_known = None, 0, 0
         count = _gone(_present(shop.id), Listing.missed > 0)
         settle_products(shop.id)

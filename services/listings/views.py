@@ -287,6 +287,7 @@ def _link_chunk(sku_of: dict[int, str], actor: str) -> int:
 class DriftRow:
     id: int
     listing_id: int
+    integration_id: int
     integration: str
     sku: str
     name: str
@@ -302,15 +303,16 @@ class DriftRow:
 def drift_page(place: str = "", *, integration_id: int | None = None, open_only: bool = True, sort: str = "") -> Page[DriftRow]:
     """Quantities that somebody changed in a shop, newest first unless ``sort`` is another of ``DRIFT_SORTS``."""
     return page_of(
-        _drifts(integration_id, open_only), DRIFT_SORTS.get(sort, DRIFT_SORTS[""]), place, PAGE_SIZE, by_id(_drift_rows)
+        drift_ids(integration_id, open_only), DRIFT_SORTS.get(sort, DRIFT_SORTS[""]), place, PAGE_SIZE, by_id(drift_rows)
     )
 
 
 def iter_drift(integration_id: int | None = None, *, open_only: bool = False, sort: str = "") -> Iterator[list[DriftRow]]:
-    return in_batches(_drifts(integration_id, open_only).order_by(*DRIFT_SORTS.get(sort, DRIFT_SORTS[""])), _drift_rows)
+    return in_batches(drift_ids(integration_id, open_only).order_by(*DRIFT_SORTS.get(sort, DRIFT_SORTS[""])), drift_rows)
 
 
-def _drifts(integration_id: int | None, open_only: bool) -> Select[*tuple[Any, ...]]:
+def drift_ids(integration_id: int | None, open_only: bool) -> Select[*tuple[Any, ...]]:
+    """The ids of the drift of shops that are connected."""
     query = (
         select(Drift.id)
         .join(Listing, Listing.id == Drift.listing_id)
@@ -321,18 +323,19 @@ def _drifts(integration_id: int | None, open_only: bool) -> Select[*tuple[Any, .
     return query.where(Drift.state == "open") if open_only else query
 
 
-def _drift_rows(ids: Sequence[int]) -> dict[int, DriftRow]:
+def drift_rows(ids: Sequence[int]) -> dict[int, DriftRow]:
+    """By id."""
     query = (
-        select(Drift, Listing, Integration.name)
+        select(Drift, Listing, Integration.id, Integration.name)
         .join(Listing, Listing.id == Drift.listing_id)
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
         .where(Drift.id.in_(ids))
         .options(selectinload(Listing.links))
     )
     return {
-        drift.id: DriftRow(drift.id, listing.id, name, listing.sku, listing.name, drift.seen_at, drift.expected, drift.found,
+        drift.id: DriftRow(drift.id, listing.id, integration_id, name, listing.sku, listing.name, drift.seen_at, drift.expected, drift.found,
                            listing.quantity, drift.state, drift.decided_by, len(listing.links) == 1)
-        for drift, listing, name in db.session.execute(query)
+        for drift, listing, integration_id, name in db.session.execute(query)
     }  # fmt: skip
 
 

@@ -39,6 +39,12 @@ def last_days(days: int, zone: tzinfo) -> Period:
     return Period(today - timedelta(days=days - 1), today)
 
 
+def ending(last: date, days: int) -> Period:
+    """So many days up to one. Raises InvalidInput."""
+    last = _day(last.isoformat(), "last")
+    return Period(last - timedelta(days=days - 1), last)
+
+
 def between(first: str, last: str, zone: tzinfo) -> Period:
     """From one day to another, as ISO 8601; without a last day until the reader's today. Raises InvalidInput."""
     start, end = _day(first, "first"), _day(last, "last") if last else utcnow().astimezone(zone).date()

@@ -11,42 +11,28 @@ from typing import Any
 import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
-from sqlalchemy import update
 
 from api import decoding
 from api.examples import example_of
 from api.openapi import VARIABLE
 from api.operations import OPERATIONS, Operation
 from api.problems import Problem
-from extensions import writing
-from models import EventEndpoint, RunItem, SyncRun
-from models.types import utcnow
 from services.accounts.tokens import SCOPES
 from tests.api.conftest import Program, the_document, validator
+from tests.api.prepared import PREPARED
 
 UNRECORDED = {"create_integration", "evaluate_order", "mark_order_seen", "accept_order", "enable_integration"}
 """Acts that change nothing here, so they record nothing; a shop is recorded once it is connected. tests/api/test_acts.py does them where they do."""
 
 
-def make_undoable(run_id: int, listing_id: int) -> None:
-    """Make the planted run a stock update that has sent something."""
-    with writing() as session:
-        session.execute(update(SyncRun).where(SyncRun.id == run_id).values(kind="stock", state="finished", finished_at=utcnow()))
-        session.execute(update(RunItem).where(RunItem.run_id == run_id).values(listing_id=listing_id))
-
-
 def values_for(erp: Program, planted: dict[str, Any], made: Operation) -> dict[str, Any]:
-    """What the example of an operation needs to succeed: an order that is ready, a version, a run that can be undone, an endpoint that is
-    paused."""
+    """What the example of an operation needs to succeed: an order that is ready, a version, a state (tests/api/prepared.py)."""
     ready = next(order["id"] for order in erp.items("/orders?state=ready"))
     values = {**planted, "order_id": ready, "sku": "SKU"}
     if made.conditional:
         values["version"] = erp.get(VARIABLE.sub(r"{\1}", made.path).format(**values))["version"]
-    if made.name in ("preview_undo", "undo_stock_update"):
-        make_undoable(values["run_id"], values["listing_id"])
-    if made.name == "resume_event_endpoint":
-        with writing() as session:
-            session.execute(update(EventEndpoint).values(paused_at=utcnow()))
+    if made.name in PREPARED:
+        PREPARED[made.name](values)
     return values
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,8 @@ from services.accounts import users
 from services.shipping import shipments
 from services.stock import items
 from tests.api.conftest import Program, problem, program
-from tests.api.test_openapi import make_undoable
+from tests.api.prepared import PREPARED
+from tests.services.reports.test_summary import add_sales
 from tests.support.planted import WORD
 from tests.support.rows import make_integration, make_item, make_order
 from tests.support.signed_in import user_called
@@ -29,7 +30,8 @@ def reads(values: dict[str, Any]) -> list[str]:
     paths = [
         made.path.replace("<int:", "{").replace(">", "}").format(**values) for made in OPERATIONS.values() if made.method == "GET"
     ]
-    make_undoable(values["run_id"], values["listing_id"])
+    for name in ("preview_undo", "get_missing_listings", "get_deleted_orders"):
+        PREPARED[name](values)
     expand = "?expand=changes,shipments,write_backs"
     return [*paths, "/orders" + expand, f"/orders/{values['order_id']}{expand}"]
 
@@ -224,3 +226,32 @@ def test_the_health_of_an_integration(app: Flask, erp: Program, planted):
         session.get_one(Integration, planted["integration_id"]).removed_at = utcnow()
     problem(erp.ask("GET", f"/integrations/{planted['integration_id']}"), 404, "not_found")
     assert erp.items("/integrations") == [] and erp.items("/orders") == []
+
+
+def test_sales_of_any_range_as_on_the_page(erp: Program):
+    garden, toys = make_integration("Garden"), make_integration("Toys")
+    add_sales(garden.shop_id, [(date(2025, 11, 3), "USD", 1, "5942.38"), (date(2020, 2, 29), "EUR", 4, "7.50")])
+    add_sales(toys.shop_id, [(date(2025, 11, 30), "EUR", 1, "2.50"), (date(2025, 12, 1), "JPY", 1, "900")])
+
+    def days(query: str) -> list[tuple[str, str]]:
+        return [(row["day"], row["shop"]) for row in erp.items(f"/reports/sales?{query}")]
+
+    assert [row["total"] for row in erp.items("/reports/sales?first=2025-11-03&last=2025-11-03")] == ["5942.38"]
+    assert days("first=2025-11-01&last=2025-11-30") == [("2025-11-30", "Toys"), ("2025-11-03", "Garden")]
+    assert days("last=2025-11-30&days=2") == [("2025-11-30", "Toys")]
+    assert days("first=2020-02-29&last=2020-02-29") == [("2020-02-29", "Garden")]
+    assert days(f"integration={garden.id}&last=2025-12-01&days=3660")[-1] == ("2020-02-29", "Garden")
+    answer = erp.get("/reports/sales?last=2025-11-30")
+    assert (answer["first"], answer["last"], answer["items"][0]["integration_id"]) == ("2025-11-01", "2025-11-30", str(toys.id))
+    for query, parameter in (
+        ("first=2025-11-02&last=2025-11-01", "last"), ("first=2010-01-01&last=2025-11-01", "first"), ("first=2025-11-01&days=3", "days"),
+        ("last=0001-01-01", "last"), ("first=0001-01-01", "first"),
+    ):  # fmt: skip
+        (fault,) = problem(erp.ask("GET", f"/reports/sales?{query}"), 422, "invalid_input")["errors"]
+        assert fault["parameter"] == parameter, query
+    problem(erp.ask("GET", "/reports/sales?first=yesterday"), 400, "invalid_request")
+    problem(erp.ask("GET", "/reports/sales?integration=999999"), 404, "not_found")
+    with writing() as session:
+        session.get_one(Integration, garden.id).removed_at = utcnow()
+    (row,) = erp.items("/reports/sales?first=2025-11-03&last=2025-11-03")
+    assert (row["shop"], row["integration_id"]) == ("Garden (removed)", None)

@@ -1,0 +1,79 @@
+"""States in which the example of an operation succeeds, over what is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select, update
+
+from extensions import db, writing
+from models import EventEndpoint, Integration, Listing, Order, RunItem, Shop, SyncRun
+from models.types import utcnow
+
+Values = dict[str, Any]
+
+
+def make_undoable(values: Values) -> None:
+    """Make the planted run a stock update that has sent something."""
+    run_id = values["run_id"]
+    with writing() as session:
+        session.execute(update(SyncRun).where(SyncRun.id == run_id).values(kind="stock", state="finished", finished_at=utcnow()))
+        session.execute(update(RunItem).where(RunItem.run_id == run_id).values(listing_id=values["listing_id"]))
+
+
+def pause_endpoint(values: Values) -> None:
+    with writing() as session:
+        session.execute(update(EventEndpoint).values(paused_at=utcnow()))
+
+
+def lose_listings(values: Values) -> None:
+    """The last reading lacked the planted listing, too much to be believed at once."""
+    now = utcnow()
+    with writing() as session:
+        session.execute(update(Shop).where(Shop.id == _shop(values)).values(loss_at=now, loss_count=1, loss_known=2))
+        session.execute(update(Listing).where(Listing.id == values["listing_id"]).values(missed=1))
+    values["found_at"] = now.isoformat()
+
+
+def lose_orders(values: Values) -> None:
+    with writing() as session:
+        session.execute(update(Shop).where(Shop.id == _shop(values)).values(many_gone=7))
+
+
+def set_back(values: Values) -> None:
+    with writing() as session:
+        session.execute(update(Shop).where(Shop.id == _shop(values)).values(set_back_at=utcnow()))
+
+
+def doubt(values: Values) -> None:
+    """An order whose id the shop may have used again."""
+    values["order_id"] = db.session.scalar(select(Order.id).where(Order.number == "1003"))
+    with writing() as session:
+        order = session.get_one(Order, values["order_id"])
+        order.doubts, order.held_codes = [["identity", "It may be another order."]], ["identity"]
+
+
+def leave_to_do(values: Values) -> None:
+    """The planted order about which something is left to do in the shop."""
+    values["order_id"] = db.session.scalar(select(Order.id).where(Order.number == "1001"))
+
+
+def rename(values: Values) -> None:
+    with writing() as session:
+        session.execute(
+            update(Listing).where(Listing.id == values["listing_id"]).values(rename_state="renamed", renamed_from="OLD-SKU")
+        )
+
+
+def _shop(values: Values) -> int:
+    return db.session.get_one(Integration, values["integration_id"]).shop_id
+
+
+PREPARED: dict[str, Callable[[Values], None]] = {
+    "preview_undo": make_undoable, "undo_stock_update": make_undoable, "resume_event_endpoint": pause_endpoint,
+    "get_missing_listings": lose_listings, "approve_missing_listings": lose_listings, "get_deleted_orders": lose_orders,
+    "approve_deleted_orders": lose_orders, "mark_set_back_seen": set_back, "settle_identity": doubt, "mark_order_entered": leave_to_do,
+    "settle_rename": rename,
+}  # fmt: skip
+"""By the operation's name."""
