@@ -20,7 +20,8 @@ from services.onboarding.drafts import OpenDraft
 from services.shops import connection, kinds
 
 INTERRUPTED = (
-    "interrupted", "No worker is checking the shop.", "Look whether the integration exists. If not, connect the shop again with a new Idempotency-Key.",
+    "interrupted", "The check did not come to its end: no worker was free for it, or the one that did it was stopped. Nothing is known about the shop.",
+    "List the integrations. If the shop is not among them, connect it again with a new Idempotency-Key.",
 )  # fmt: skip
 OWNER = {"scope": "integrations:write", "role": "owner"}
 
@@ -41,8 +42,8 @@ class NewConnection(Body):
 
 
 class Connection(Struct):
-    """``state`` is checking, connected or failed. ``code``, ``message`` and ``advice`` say why it failed, ``phase`` what is being done. It can be
-    read for a day."""
+    """``state`` is checking, connected or failed. ``code``, ``message`` and ``advice`` say why it failed, ``phase`` what is being done. The code
+    ``interrupted`` says that the check did not come to its end, which is no fault of the shop. It can be read for a day."""
 
     id: str
     name: str
