@@ -67,7 +67,7 @@ CAPTURED: dict[str, Captured] = {
     "listing": Captured(
         "listing",
         ("external_id", "kind", "sku", "quantity", "do_not_push", "push_state", "drift", "rename_state", "gone_at"),
-        ("name", "push_error", "pushed_at", "counted", "own_stock", "replaced", "enabled"), "shop_id",
+        ("name", "push_error", "pushed_at", "counted", "own_stock", "replaced", "enabled", "missed"), "shop_id",
     ),
     "integration": Captured(
         "integration", ("name", "kind", "enabled", "health", "generation", "paused_at", "removed_at"),
@@ -111,7 +111,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "write_back": ("shop_id", "run_id", "created_at", "status", "sent", "answer", "tried_at", "replaced_by"),
     "stock_item": ("sku_key", "shared_key", "low_since"),
     "listing": ("product_id", "sku_key", "renamed_from", "seen_at", "seen_pass", "pushed", "expected", "stale", "push_tries",
-                "push_failed_since", "push_due_at", "push_sent", "missed", "drift_seen_at"),
+                "push_failed_since", "push_due_at", "push_sent", "drift_seen_at"),
     "integration": ("name_key", "admin_script", "key_encrypted", "created_at", "mail_warned_at", "push_gate", "statuses",
                     "evaluate_due_at", "waiting_run_id", "approved_run_id", "health_since", "writes_refused", "put_by_post",
                     "pause_warned_at"),
