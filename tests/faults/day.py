@@ -48,6 +48,7 @@ class Day(Acts):
         """All of it; raises Failed."""
         copy = Copy()
         try:
+            self._begin_program()
             if self.chance.random() < BEGUN:
                 self._begin()
             for number in range(STEPS):
@@ -63,6 +64,7 @@ class Day(Acts):
             raise Failed(f"an unhandled {type(error).__name__}: {error}\n{traceback.format_exc()}") from error
         self._must(self.house.do(lambda: checks.everything(self._sites())))
         self._must(self.house.do(lambda: list(copy.differences())))
+        self._must(self._program_is_right())
         self._must([f"logged: {line}" for line in self.house.ear.heard])
         for name, shop in self.shops.items():
             self._must(list(checks.traffic(name, shop, self.house.fronts[name])))
@@ -204,6 +206,8 @@ def live_one(house: House, seed: str, index: int) -> Result:
             found = str(failed) or "failed"
         except TimeoutError as late:
             found = str(late)
+    if day is not None:
+        day._end_program()
     spared = day.exempt if day else []
     return Result("days", index, time.monotonic() - began, found, story, events, house.boundaries.passed - before, spared)
 

@@ -54,7 +54,7 @@ class Ear(logging.Handler):
         self.heard: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
+        error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
         if not made_by_the_suite(error):
             self.heard.append(
                 f"{record.name}: {record.getMessage()} {type(error).__name__ if error else ''} {error or ''}".strip()
@@ -96,7 +96,9 @@ class House:
         self._empty_database()
         config = load({**self._settings, "DATABASE_URL": url})
         # One request at a time and short waits, so that a schedule is the same each time it is run.
-        self.config: Config = replace(config, shop_connections=1, read_timeout=0.3, total_timeout=5.0, testing=True)
+        self.config: Config = replace(
+            config, shop_connections=1, read_timeout=0.3, total_timeout=5.0, testing=True, requests_per_minute=1_000_000
+        )
         self.app: Flask = create_app(self.config)
 
     def reset(self, **settings: Any) -> None:

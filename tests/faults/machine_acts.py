@@ -114,7 +114,20 @@ class MachineActs:
         kind = self.chance.choice(("click", "job", "job", "job", "run", "run"))
         if kind == "click":
             getattr(
-                self, self.chance.choice(("ship", "set_stock", "tick", "ship_part", "undo_shipment", "void", "edit_tracking"))
+                self,
+                self.chance.choice(
+                    (
+                        "ship",
+                        "set_stock",
+                        "tick",
+                        "ship_part",
+                        "undo_shipment",
+                        "void",
+                        "edit_tracking",
+                        "program_stock",
+                        "program_ships",
+                    )
+                ),
             )()
             return
         if kind == "run":

@@ -109,7 +109,7 @@ class Program:
 
     def send_again(self) -> bool:
         """Send everything that got no answer; true once nothing is left. Now and then, what got one is sent again too: nothing happens."""
-        for sent in [each for each in self.sent if not each.status] + self.sent[-2:]:
+        for sent in self._worth_sending():
             sent.tries += 1
             try:
                 answer = self._request("POST", sent.path, json=sent.body, headers={"Idempotency-Key": sent.key})
@@ -123,6 +123,9 @@ class Program:
                     f"{sent.path} was answered {sent.status} first and {answer.status_code} later: {answer.text}"
                 )
         return all(sent.status for sent in self.sent)
+
+    def _worth_sending(self) -> Iterator[Sent]:
+        yield from [each for each in self.sent if not each.status] + self.sent[-2:]
 
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
         """Raises NoAnswer where the program has to ask again."""

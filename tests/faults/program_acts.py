@@ -1,10 +1,10 @@
-"""What a program does in a storm through the API, and what has to be true of it afterwards."""
+"""What a program does through the API on a day and in a storm, and what has to be true of it afterwards."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from models.types import utcnow
 from services.accounts import tokens
 from services.events import endpoints
 from tests.faults.fleet import Fleet
-from tests.faults.program import MOODS, SECRET, NoAnswer, Program, Receiver
+from tests.faults.program import MOODS, SECRET, NoAnswer, Program, Receiver, Sent
 from tests.support.signed_in import user_called
 
 T = TypeVar("T")
@@ -25,34 +25,33 @@ PATIENCE = 180
 """Seconds after the last fault within which the program has its answers, its copy and its events."""
 
 
-class ProgramActs:
-    """The acts of ``tests.faults.storm.Storm`` that go through the API."""
+def admit(name: str, receiver: Receiver) -> tuple[str, int]:
+    """A token for a program, and an endpoint where its receiver is."""
+    issued = tokens.create_token(user_called("Olive"), name, sorted(tokens.SCOPES), "test")
+    made = endpoints.create_endpoint(name, endpoints.check_address(receiver.url), [], "test", SECRET)
+    return issued.token, made.endpoint_id
 
-    fleet: Fleet
+
+def effects(sent: Iterable[Sent]) -> list[str]:
+    """The acts that were not done as often as their answers say."""
+    found = []
+    for act in sent:
+        times = db.session.scalar(select(func.count()).where(StockEntry.note == act.reference)) if act.reference else 0
+        if act.reference and times != (act.status == 200):
+            found.append(f"{act.path} was answered {act.status} after {act.tries} tries, and was done {times} times")
+    return found
+
+
+class ProgramActs:
+    """The acts that go through the API."""
+
     chance: random.Random
     story: list[str]
-    number: int
     ids: dict[str, int]
-    _surely: Callable[..., Any]
-
-    def _begin_program(self) -> None:
-        """A token, an endpoint, and the snapshot."""
-        self.receiver = Receiver()
-
-        def go() -> tuple[str, int]:
-            issued = tokens.create_token(user_called("Olive"), f"Program {self.number}", sorted(tokens.SCOPES), "test")
-            address = endpoints.check_address(self.receiver.url)
-            made = endpoints.create_endpoint(f"Program {self.number}", address, [], "test", SECRET)
-            return issued.token, made.endpoint_id
-
-        token, self.endpoint_id = self._surely(go)
-        self.program = Program(f"http://127.0.0.1:{self.fleet.port}", token)
-        self._patiently("a snapshot", lambda: [self.program.take_snapshot()])
-
-    def _end_program(self) -> None:
-        with suppress(Exception):
-            self._surely(lambda: endpoints.remove_endpoint(self.endpoint_id, "test"))
-        self.receiver.close()
+    number: int
+    program: Program
+    receiver: Receiver
+    moods: tuple[str, ...] = MOODS
 
     def program_stock(self) -> None:
         items = sorted(row_id for (kind, row_id), row in self.program.rows.items() if kind == "stock_item" and self._is_ours(row))
@@ -82,26 +81,37 @@ class ProgramActs:
             self.program.send_again()
 
     def change_mood(self) -> None:
-        self.receiver.mood = self.chance.choice(MOODS)
+        self.receiver.mood = self.chance.choice(self.moods)
         self.story[-1] += f" {self.receiver.mood}"
+
+
+class StormProgramActs(ProgramActs):
+    """The same in ``tests.faults.storm.Storm``: the program is another process than the server."""
+
+    fleet: Fleet
+    _surely: Callable[..., Any]
+
+    def _begin_program(self) -> None:
+        """A token, an endpoint, and the snapshot."""
+        self.receiver = Receiver()
+        token, self.endpoint_id = self._surely(lambda: admit(f"Program {self.number}", self.receiver))
+        self.program = Program(f"http://127.0.0.1:{self.fleet.port}", token)
+        self._patiently("a snapshot", lambda: [self.program.take_snapshot()])
+
+    def _end_program(self) -> None:
+        with suppress(Exception):
+            self._surely(lambda: endpoints.remove_endpoint(self.endpoint_id, "test"))
+        self.receiver.close()
 
     def _program_is_right(self) -> list[str]:
         """Every act has one answer and one effect, the copy equals what the API lists, and the endpoint got every event."""
         self.receiver.mood = "good"
         self._patiently("an answer to every act", lambda: [not self.program.send_again()])
-        found = self._surely(self._effects)
+        found = self._surely(lambda: effects(self.program.sent))
         differences = self._patiently("a copy that equals the database", self.program.differences)
         missing = self._patiently("every event at the endpoint", self._undelivered)
         forged = ["a call was not signed as it should be"] if self.receiver.forged else []
         return [*found, *differences, *missing, *forged]
-
-    def _effects(self) -> list[str]:
-        found = []
-        for sent in self.program.sent:
-            times = db.session.scalar(select(func.count()).where(StockEntry.note == sent.reference)) if sent.reference else 0
-            if sent.reference and times != (sent.status == 200):
-                found.append(f"{sent.path} was answered {sent.status} after {sent.tries} tries, and was done {times} times")
-        return found
 
     def _undelivered(self) -> list[str]:
         """What the endpoint lacks. Time passes for what is to be tried again."""

@@ -30,7 +30,7 @@ from tests.faults import checks, connecting, convergence
 from tests.faults.browser import Browser
 from tests.faults.day import Failed, bounded
 from tests.faults.fleet import PARTS, Fleet, launched
-from tests.faults.program_acts import PROGRAM_WEIGHTS, ProgramActs
+from tests.faults.program_acts import PROGRAM_WEIGHTS, StormProgramActs
 from tests.faults.report import Result
 from tests.faults.storm_acts import SKUS, WEIGHTS, StormActs
 from tests.faults.watched import Watched
@@ -46,7 +46,7 @@ LONGEST = 300
 ALL = {**WEIGHTS, **PROGRAM_WEIGHTS}
 
 
-class Storm(StormActs, ProgramActs):
+class Storm(StormActs, StormProgramActs):
     def __init__(self, fleet: Fleet, seed: str, number: int):
         self.fleet = fleet
         self.chance = random.Random(seed)
