@@ -128,7 +128,11 @@
   listen("htmx:configRequest", (event) => {
     if (!event.target.matches("[data-filters]")) return;
     const sent = event.detail.parameters;
-    for (const field of event.target.elements) if (field.name && sent[field.name] === (field.dataset.default || "")) delete sent[field.name];
+    for (const field of event.target.elements) {
+      // The days of a report count where they are in sight: with *Other days*.
+      const aside = field.type === "date" && !field.offsetParent;
+      if (field.name && (aside || sent[field.name] === (field.dataset.default || ""))) delete sent[field.name];
+    }
   });
   listen("htmx:beforeSwap", (event) => {
     const form = event.detail.requestConfig.elt;

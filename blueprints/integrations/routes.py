@@ -31,8 +31,6 @@ def list_integrations() -> str | Response:
         "page": page, "filters": filters, "back": request.full_path.rstrip("?"),
         "link": lambda wanted: url_for(".list_integrations", page=wanted, **filters),
     }  # fmt: skip
-    if wants_fragment("integrations"):
-        return fragment("integrations/_list.html", **context)
     unfinished = drafts.list_drafts(current_actor())
     return render_template("integrations/list.html", form=form, drafts=unfinished, **context)
 

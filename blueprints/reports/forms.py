@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, tzinfo
+from typing import Any
 
 from wtforms import SelectField, StringField
 from wtforms.widgets import DateInput
@@ -54,14 +55,22 @@ class SalesFilter(ListFilter):
         return int(self.shop.data) if self.shop.data else None
 
     def period(self, zone: tzinfo) -> Period:
-        """The chosen days. If they cannot be used, the last 30, and the fields say why."""
-        if self.days.data != OTHER:
-            return last_days(sales.PERIODS[self.days.data], zone)
+        """The chosen days, which then stand in the fields. If they cannot be used, the last 30, and the fields say why."""
+        if self.days.data != OTHER or not (self.first.data or self.last.data):
+            period = last_days(sales.PERIODS.get(self.days.data, sales.PERIODS[self.DEFAULTS["days"]]), zone)
+            self.first.data, self.last.data = period.first.isoformat(), period.last.isoformat()
+            return period
         try:
             return between(self.first.data, self.last.data, zone)
         except InvalidInput as error:
             self[error.field or "first"].errors = [error.sentence()]
             return last_days(sales.PERIODS[self.DEFAULTS["days"]], zone)
+
+    def chosen(self) -> dict[str, Any]:
+        """Without days that do not count."""
+        return {
+            name: value for name, value in super().chosen().items() if self.days.data == OTHER or name not in ("first", "last")
+        }
 
     @property
     def complaints(self) -> list[tuple[str, str]]:

@@ -93,6 +93,9 @@ def test_the_guide_is_served_with_its_pictures_and_every_area_leads_into_it(clie
         ("/account", "notifications"),
     ):
         assert element(client.get(path).text, "a", _class="help-mark")["href"] == f"/guide#{section}"
+    for area in areas.AREAS:
+        heading = client.get(area.prefix).text.partition("<h1")[2].partition('<div class="page-head')[0]
+        assert element(heading, "a", _class="help-mark")["href"] == f"/guide#{area.section}", area.label
     assert client.get("/guide/images/..%2Fuser-guide.md").status_code == client.get("/guide/images/none.png").status_code == 404
 
 
