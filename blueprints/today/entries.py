@@ -83,7 +83,7 @@ def _low_stock() -> list[Line]:
 def _shops() -> list[Line]:
     number = overview.count_needing_attention()
     address = url_for("integrations.list_integrations", status="attention")
-    return [Line(number, "need attention", address, "bad")] if number else []
+    return [Line(number, "needs attention" if number == 1 else "need attention", address, "bad")] if number else []
 
 
 def _reconciliation() -> list[Line]:

@@ -92,7 +92,8 @@ def test_the_guide_is_served_with_its_pictures_and_every_area_leads_into_it(clie
         ("/settings/sales-channels/add", "connect-a-shop"),
         ("/account", "notifications"),
     ):
-        assert element(client.get(path).text, "a", _class="help-mark")["href"] == f"/guide#{section}"
+        marks = elements(client.get(path).text, "a", _class="help-mark")
+        assert {mark["href"] for mark in marks} == {f"/guide#{section}"}
     for area in areas.AREAS:
         heading = client.get(area.prefix).text.partition("<h1")[2].partition('<div class="page-head')[0]
         assert element(heading, "a", _class="help-mark")["href"] == f"/guide#{area.section}", area.label
