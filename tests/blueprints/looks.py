@@ -12,6 +12,10 @@ from playwright.sync_api import Page
 
 WIDTHS = ((1280, 900), (390, 844))
 SCHEMES = ("light", "dark")
+ZOOMED = ((640, 450), (195, 422))
+"""The same windows at 200 %, as a page sees them."""
+SEVERAL_PRIMARY: dict[str, str] = {}
+"""Paths of pages that may show several primary buttons, with the reason."""
 
 
 def half_of(addresses: Sequence[str]) -> list[str]:
@@ -36,9 +40,17 @@ def assert_fits(page: Page, look: str = "") -> None:
     assert over <= 0, f"{page.url} {look}: {over} px too wide"
 
 
+def assert_one_primary(page: Page) -> None:
+    """A page has one primary action at most."""
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.btn-primary')].filter(each => each.checkVisibility()).map(each => each.textContent.trim())"
+    )
+    assert len(shown) <= 1 or urlsplit(page.url).path in SEVERAL_PRIMARY, f"{page.url}: several primary actions: {shown}"
+
+
 def assert_good_in_every_look(page: Page) -> None:
-    """The page fits in every width; a scheme changes nothing but colours. axe takes a third of a second, so `make test` asks it in one
-    width and scheme, drawn by SAMPLE_SEED for each address; `make deep` asks it in all four."""
+    """The page has one primary action at most, and fits in every width and at 200 %; a scheme changes nothing but colours. axe takes a third of a second, so `make test` asks it in one
+    width and scheme, drawn by SAMPLE_SEED for each address; `make deep` asks it in all four and at 200 %."""
     looks = [(width, scheme) for width in WIDTHS for scheme in SCHEMES]
     dice = random.Random(f"{os.environ['SAMPLE_SEED']} {urlsplit(page.url).path}")
     drawn = looks if os.environ.get("DEEP") else [dice.choice(looks)]
@@ -48,6 +60,12 @@ def assert_good_in_every_look(page: Page) -> None:
         for scheme in (scheme for scheme in SCHEMES if (width, scheme) in drawn):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert_accessible(page, f"{scheme}, {width[0]} px")
+    assert_one_primary(page)
+    for wide, high in ZOOMED:
+        page.set_viewport_size({"width": wide, "height": high})
+        assert_fits(page, f"{wide} px")
+        if os.environ.get("DEEP"):
+            assert_accessible(page, f"{wide} px")
 
 
 def half_of_the_looks(page: Page, walk: str) -> Callable[[], None]:
