@@ -49,8 +49,9 @@ def assert_one_primary(page: Page) -> None:
 
 
 def assert_good_in_every_look(page: Page) -> None:
-    """The page has one primary action at most, and fits in every width and at 200 %; a scheme changes nothing but colours. axe takes a third of a second, so `make test` asks it in one
-    width and scheme, drawn by SAMPLE_SEED for each address; `make deep` asks it in all four and at 200 %."""
+    """The page has one primary action at most, and fits in every width and at 200 %; a scheme changes nothing but colours. axe takes a
+    third of a second, so `make test` asks it in one width and scheme, drawn by SAMPLE_SEED for each address; `make deep` asks it in all
+    four and at 200 %."""
     looks = [(width, scheme) for width in WIDTHS for scheme in SCHEMES]
     dice = random.Random(f"{os.environ['SAMPLE_SEED']} {urlsplit(page.url).path}")
     drawn = looks if os.environ.get("DEEP") else [dice.choice(looks)]
