@@ -27,6 +27,9 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "held.add_stock_item": ("create_stock_item",), "held.link_sku": ("create_links",),
     "listings.act_on_selected": ("change_listing", "create_links"), "listings.link_listing": ("create_links", "remove_link"),
     "listings.link_matched": ("create_links",),
+    "carriers.add_carrier": ("create_carrier",), "carriers.edit_carrier": ("change_carrier",), "carriers.remove_carrier": ("remove_carrier",),
+    "file_presets.import_preset": ("create_file_preset",), "file_presets.remove_preset": ("remove_file_preset",),
+    "file_presets.rename_preset": ("change_file_preset",),
     "notes.add_note": ("add_note",), "notes.change_tags": ("change_tags",), "tagging.tag_orders": ("change_tags",),
     "event_endpoints.create_endpoint": ("create_event_endpoint",), "event_endpoints.remove_endpoint": ("remove_event_endpoint",),
     "event_endpoints.replay_events": ("replay_events",), "event_endpoints.resume_endpoint": ("resume_event_endpoint",),
@@ -40,9 +43,8 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The operations of each form, by its route."""
 FOR_PEOPLE: dict[str, str] = {
-    **dict.fromkeys(("carriers.add_carrier", "carriers.edit_carrier", "carriers.remove_carrier", "seller.change_seller"), OFFICE),
+    "seller.change_seller": OFFICE,
     **dict.fromkeys(("exports.download_export", "exports.remove_export", "exports.save_export"), FILES),
-    **dict.fromkeys(("file_presets.import_preset", "file_presets.remove_preset", "file_presets.rename_preset"), FILES),
     **dict.fromkeys(("shipment_files.accept", "shipment_files.assign_columns", "shipment_files.undo_file", "shipment_files.upload"), FILES),
     "stock_files.assign_columns": FILES,
     "incidents.mute": PERSONAL, "integration_settings.show_import_preview": WIZARD, "notes.remove_note": "who has written a note removes it",
