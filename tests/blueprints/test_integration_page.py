@@ -275,11 +275,11 @@ class TestSearching:
         rows = [int(row["id"].removeprefix("integration-")) for row in elements(page, "tr") if row.get("id")]
         assert rows == [shops[name] for name in expected]
 
-    def test_htmx_gets_the_list_alone(self, client: FreshClient, shops: dict[str, int]) -> None:
-        part = client.get(f"{LIST}?search=cellar", headers=htmx("integrations")).text
-        assert part.lstrip().startswith('<div id="integrations"')
-        assert "Cellar" in part
-        assert "No integration matches" in client.get(f"{LIST}?search=attic", headers=htmx("integrations")).text
+    def test_htmx_finds_the_list_and_the_way_back_to_all(self, client: FreshClient, shops: dict[str, int]) -> None:
+        page = client.get(f"{LIST}?search=cellar", headers=htmx("list")).text
+        assert "Cellar" in element(page, "div", id="list").text and "Kitchen" not in element(page, "div", id="list").text
+        assert element(page, "span", id="list-clear").text.strip() == "Show all"
+        assert "No integration matches" in client.get(f"{LIST}?search=attic", headers=htmx("list")).text
 
     def test_held_orders_and_waiting_previews_need_attention(self, client: FreshClient, shops: dict[str, int]) -> None:
         add_held_order(shops["garden"], "1")

@@ -90,7 +90,7 @@ CSVS = (
     b"sku,quantity\n" + b"A,1\n" * 20_000,
 )  # fmt: skip
 HEADERS = {
-    "HX-Request": ("true", "false", "1", ""), "HX-Target": ("runs", "live", "check", "integrations", "integration-1", "<x>", "x" * 500),
+    "HX-Request": ("true", "false", "1", ""), "HX-Target": ("runs", "live", "check", "list", "integration-1", "<x>", "x" * 500),
     "HX-Current-URL": ("http://localhost/activity", "http://evil.example/", "nonsense", "http://[", "javascript:x"),
     "HX-History-Restore-Request": ("true", "x"), "HX-Boosted": ("true",), "Referer": ("http://localhost/", "http://[", "evil", ""),
     "X-Poll": ("1",), "Accept-Encoding": ("gzip", "br", "gzip;q=0", ""), "Range": ("bytes=0-1", "nonsense"), "Accept": ("text/csv", "*/*;q=x"),
