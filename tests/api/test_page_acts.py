@@ -7,7 +7,7 @@ from flask import Flask
 from api.operations import OPERATIONS
 
 ACCESS = "users, sign-in and tokens are for people"
-PERSONAL = "what one user sees, or is told by email"
+PERSONAL = "what one user sees or gets by email"
 WIZARD = "the steps of the wizard; a program does the same with one request"
 FILES = "files that people make and map by hand; programs send rows"
 OFFICE = "how this installation looks on paper and in files"
