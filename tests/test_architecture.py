@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -154,3 +155,14 @@ def test_no_production_file_imports_the_practice_shop_or_the_tests():
         if module.split(".")[0] in ("practice_shop", "local_run", "bench", "tests")
     ]
     assert strays == []
+
+
+def test_each_package_of_services_says_what_it_is_for_and_what_it_is_not_for():
+    texts = {
+        path.parent.name: ast.get_docstring(ast.parse(path.read_text())) or ""
+        for path in (ROOT / "services").glob("*/__init__.py")
+    }
+    assert len(texts) > 15
+    assert {
+        name for name, text in texts.items() if not re.search(r"\b(not|never|nothing|neither)\b", text, re.IGNORECASE)
+    } == set()

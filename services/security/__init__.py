@@ -1,0 +1,3 @@
+"""Secrets and proof: the keyring and what is encrypted with it, and the audit trail of every change.
+
+Not for signing in, which is in ``accounts``."""
