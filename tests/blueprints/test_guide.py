@@ -16,7 +16,7 @@ from practice_shop import PracticeShop
 from tests.blueprints.looks import half_of_the_looks, watch
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_finished_run, add_integration, change_integration, read_integration
-from tests.support.browser import session_cookie
+from tests.support.browser import PATIENCE, session_cookie
 from tests.support.shops import connect
 
 
@@ -24,7 +24,7 @@ from tests.support.shops import connect
 def guided(request: pytest.FixtureRequest, browser: Browser, server: str, app: Flask) -> Iterator[Page]:
     """A page of a browser that does, or does not, run scripts."""
     context = browser.new_context(base_url=server, java_script_enabled=request.param == "with JavaScript")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     context.add_cookies([{**session_cookie(app, "owner"), "url": server}])
     yield context.new_page()
     context.close()

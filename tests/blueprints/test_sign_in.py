@@ -20,6 +20,7 @@ from services.accounts import one_time_codes, tokens, two_step, users
 from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_integration, add_run
+from tests.support.browser import PATIENCE
 from tests.support.signed_in import FreshClient, sign_in
 
 GOOD = "plum kettle orbit seven"
@@ -322,7 +323,7 @@ def test_a_whole_visit_in_a_browser_with_and_without_javascript(app: Flask, brow
     code = users.issue_first_run_code()
     for javascript in (True, False):
         context = browser.new_context(base_url=server, java_script_enabled=javascript)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         wrong = watch(page)
         page.goto("/activity")

@@ -243,7 +243,7 @@ class TestOrdersAtFault:
         with pytest.raises(ShopBroken) as caught:
             list(xcart.iter_orders(placed_since=LONG_AGO))
         assert caught.value.retryable and xcart.requests <= 3
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
 
     def test_a_shop_that_breaks_down_in_the_middle_loses_nothing_read_before(self, store, shop, xcart):
         fill(store, 30)
