@@ -134,6 +134,7 @@ class Proxy:
         self._rules = list(rules)
         self._server = _Server((host, port), _Handler)
         self._server.proxy = self
+        self._host = host
         self._thread: threading.Thread | None = None
 
     @property
@@ -173,6 +174,18 @@ class Proxy:
         with self._lock:
             self.seen.append((asked.method, asked.target, answer.status if answer else None))
             del self.seen[:-10000]
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    def move(self, port: int) -> None:
+        """Listen at another port instead. Raises OSError when it is taken; the proxy then stays where it is."""
+        server = _Server((self._host, port), _Handler)
+        self.stop()
+        self._server = server
+        self._server.proxy = self
+        self.start()
 
     def start(self) -> "Proxy":
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -112,8 +112,17 @@ class PracticeShop:
 
     def start(self) -> "PracticeShop":
         """Listen, and return self. Raises OSError when the port is taken. A stopped shop comes back where it was."""
+        return self._listen(ShopServer((self._host, self._port), self))
+
+    def move(self, port: int) -> None:
+        """Listen at another port instead. Raises OSError when it is taken; the shop then stays where it is."""
+        server = ShopServer((self._host, port), self)
+        self.stop()
+        self._listen(server)
+
+    def _listen(self, server: ShopServer) -> "PracticeShop":
         self._stopping.clear()
-        self._server = ShopServer((self._host, self._port), self)
+        self._server = server
         self.store.url = self.url
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         if self.orders_per_minute > 0:

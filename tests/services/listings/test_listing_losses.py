@@ -17,6 +17,7 @@ from services.listings import losses
 from services.monitoring import incidents
 from services.stock import items
 from services.sync import execution, schedule
+from tests.support.kept import set_up_once
 from tests.support.shops import add, do
 
 PRODUCTS = {"addon": "_path=product&", "api": "/api/products\\?"}
@@ -25,7 +26,7 @@ JSON = {"Content-Type": "application/json", "X-Result-Count": "0"}
 
 
 @pytest.fixture(params=["addon", "api"])
-def site(request, proxied):
+def site(app, request, proxied):
     store = Store()
     for number in range(8):
         store.add_product(sku=f"SKU-{number:02}", name=f"Thing {number}", price=1, amount=10)
@@ -34,7 +35,7 @@ def site(request, proxied):
         store.add_variant(parent, sku=f"SHIRT-{size}", amount=10)
     with PracticeShop(store=store, generation=request.param) as shop:
         proxy = proxied(shop)
-        yield shop, proxy, add(proxy.url, shop.key)
+        yield shop, proxy, set_up_once(request, app, shop, lambda: add(proxy.url, shop.key), proxy)
 
 
 def empty(pattern: str, **limits) -> Rule:

@@ -21,21 +21,21 @@ from tests.services.listings.failing_writes import (
     there,
     thirty_products,
 )
+from tests.support.kept import set_up_once
 from tests.support.shops import do
 
 pytestmark = pytest.mark.one_database
 
 
 @pytest.fixture(params=["addon", "api"])
-def site(request, proxied):
-    """(shop, proxy): a shop of each generation."""
-    with thirty_products(request.param, proxied) as opened:
-        yield opened
+def site(app, request, proxied):
+    """(shop, proxy, integration id): a shop of each generation, connected and settled."""
+    with thirty_products(request.param, proxied) as (shop, proxy):
+        yield shop, proxy, set_up_once(request, app, shop, lambda: settled(proxy, shop), proxy)
 
 
 def test_a_row_the_shops_own_program_refuses_is_put_aside_until_its_quantity_changes_or_the_next_reading(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     if shop.generation == "addon":
         body, headers = "[]", {"Content-Type": "application/json", "X-REST-Error": "SKU must be unique"}
     else:
@@ -58,8 +58,7 @@ def test_a_row_the_shops_own_program_refuses_is_put_aside_until_its_quantity_cha
 
 
 def test_another_value_is_shown_and_compared_again(app, db, site):
-    shop, proxy = site
-    settled(proxy, shop)
+    shop, proxy, _ = site
 
     def one_less(method, answer):
         if method == "PUT":
@@ -85,8 +84,7 @@ def test_another_value_is_shown_and_compared_again(app, db, site):
 
 
 def test_one_row_that_always_fails_keeps_no_other_back(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     bad = next(row.id for row in shop.store.products.values() if row.sku == "SKU-02")
     shop.faults.add("status_500", match=f"products/{bad}", method="PUT")
     if shop.generation == "addon":
@@ -114,8 +112,7 @@ OF_ONE_ROW = {
 @pytest.mark.parametrize("way", OF_ONE_ROW)
 @pytest.mark.parametrize("site", ["api"], indirect=True)
 def test_a_guard_that_blocks_one_row_keeps_no_other_back(app, db, site, way):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     with writing() as session:
         session.get(Integration, integration_id).safety_limit_percent = 100
     wanted = {f"SKU-{number:02}": 4 for number in range(30)}
@@ -128,8 +125,7 @@ def test_a_guard_that_blocks_one_row_keeps_no_other_back(app, db, site, way):
 
 
 def test_many_rows_at_the_head_that_always_fail_keep_no_other_back_for_good(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     with writing() as session:
         session.get(Integration, integration_id).safety_limit_percent = 100
     wanted = {f"SKU-{number:02}": 4 for number in range(20)}
@@ -148,8 +144,7 @@ def test_many_rows_at_the_head_that_always_fail_keep_no_other_back_for_good(app,
 
 @pytest.mark.parametrize("site", ["api"], indirect=True)
 def test_an_error_that_the_shops_own_program_does_not_give_refuses_no_row(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     set_all({"SKU-01": 4, "SKU-02": 4})
     proxy.set(Rule(method="PUT", swallow="request", **OF_ONE_ROW["409"]))
     run = do(integration_id, "stock")
@@ -159,8 +154,7 @@ def test_an_error_that_the_shops_own_program_does_not_give_refuses_no_row(app, d
 
 def test_a_variant_that_the_shop_fails_for_keeps_no_other_back(app, db, site):
     """Its quantity cannot be read, so it waits; and the next reading of listings does not count it as gone."""
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     bad = shop.store.variant_by_sku("SHIRT-M")
     set_all({"SKU-01": 3, "SHIRT-M": 4})
     path = f"productvariant%2F{bad.id}$" if shop.generation == "addon" else f"products/{bad.product_id}/variants"
@@ -177,8 +171,7 @@ def test_a_variant_that_the_shop_fails_for_keeps_no_other_back(app, db, site):
 
 def test_rows_of_one_batch_that_fail_for_different_causes(app, db, site):
     """One is refused, one meets an error, one is blocked by a guard, one is stored as another value: each for itself."""
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     with writing() as session:
         session.get(Integration, integration_id).safety_limit_percent = 100
     wanted = {f"SKU-{number:02}": 4 for number in range(12)} | {"SHIRT-M": 4}

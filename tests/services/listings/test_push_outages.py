@@ -30,6 +30,7 @@ from tests.services.listings.failing_writes import (
     there,
     thirty_products,
 )
+from tests.support.kept import set_up_once
 from tests.support.shops import do
 
 pytestmark = pytest.mark.one_database
@@ -41,16 +42,15 @@ STORED_ALTHOUGH = {
 
 
 @pytest.fixture(params=["addon", "api"])
-def site(request, proxied):
-    """(shop, proxy): a shop of each generation."""
-    with thirty_products(request.param, proxied) as opened:
-        yield opened
+def site(app, request, proxied):
+    """(shop, proxy, integration id): a shop of each generation, connected and settled."""
+    with thirty_products(request.param, proxied) as (shop, proxy):
+        yield shop, proxy, set_up_once(request, app, shop, lambda: settled(proxy, shop), proxy)
 
 
 @pytest.mark.parametrize("failure", ["500", "captcha", "page"])
 def test_one_failed_write_leaves_the_row_due_and_the_next_run_sends_it(app, db, site, failure):
-    shop, proxy = site
-    settled(proxy, shop)
+    shop, proxy, _ = site
     items.set_stock("SKU-03", 0, "test")
     proxy.set(failing(failure, times=1))
     make_due()
@@ -69,8 +69,7 @@ def test_one_failed_write_leaves_the_row_due_and_the_next_run_sends_it(app, db, 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.sampled(6)
 def test_while_no_write_works_all_rows_wait_and_afterwards_all_arrive(app, db, site, failure):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     wanted = {f"SKU-{number:02}": 0 for number in range(5)} | {"SHIRT-M": 0}
     set_all(wanted)
     proxy.set(failing(failure))
@@ -91,8 +90,7 @@ def test_while_no_write_works_all_rows_wait_and_afterwards_all_arrive(app, db, s
 
 def test_twenty_rows_of_which_only_some_writes_work(app, db, site):
     """Set to 0, and only the second write is stored: the others stay due, none is sold by mistake for ever."""
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     with writing() as session:
         session.get(Integration, integration_id).safety_limit_percent = 100
     wanted = {f"SKU-{number:02}": 0 for number in range(20)}
@@ -109,8 +107,7 @@ def test_twenty_rows_of_which_only_some_writes_work(app, db, site):
 
 @pytest.mark.parametrize("way", STORED_ALTHOUGH)
 def test_what_was_stored_although_the_answer_failed_is_known(app, db, site, way):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     set_all({"SKU-01": 3, "SHIRT-L": 4})
     proxy.set(Rule(method="PUT", **STORED_ALTHOUGH[way]))
     assert do(integration_id, "stock").outcome == "done"
@@ -120,8 +117,7 @@ def test_what_was_stored_although_the_answer_failed_is_known(app, db, site, way)
 
 def test_a_late_success_that_nobody_saw_is_no_drift(app, db, site):
     """The write was stored, its answer and the look after it failed, and the books have moved on since."""
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     items.set_stock("SKU-01", 3, "test")
     proxy.set(Rule(method="PUT", cut="answer"), Rule(method="GET", path="product", first=4, status=500, swallow="request"))
     do(integration_id, "stock")
@@ -133,8 +129,7 @@ def test_a_late_success_that_nobody_saw_is_no_drift(app, db, site):
 
 
 def test_an_approval_outlasts_an_outage_of_writes(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     wanted = {f"SKU-{number:02}": 0 for number in range(15)}
     set_all(wanted)
     assert do(integration_id, "stock").outcome == "waiting"
@@ -149,8 +144,7 @@ def test_an_approval_outlasts_an_outage_of_writes(app, db, site):
 @pytest.mark.parametrize("seed", range(2))
 def test_random_failures_of_writes_end_with_the_shop_equal_to_the_books(app, db, site, seed):
     """Random rows and random failures on writes only: two intervals after they end the shop has what the books offer."""
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     with writing() as session:
         session.get(Integration, integration_id).safety_limit_percent = 100
     dice = random.Random(seed)
@@ -179,8 +173,7 @@ def test_random_failures_of_writes_end_with_the_shop_equal_to_the_books(app, db,
 
 
 def test_the_page_of_the_run_says_why(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     items.set_stock("SKU-01", 3, "test")
     proxy.set(failing("500"))
     run = do(integration_id, "stock")
@@ -190,8 +183,7 @@ def test_the_page_of_the_run_says_why(app, db, site):
 
 
 def test_rows_that_wait_too_long_and_values_stored_differently_three_times_become_incidents(app, db, site):
-    shop, proxy = site
-    integration_id = settled(proxy, shop)
+    shop, proxy, integration_id = site
     items.set_stock("SKU-01", 3, "test")
     proxy.set(failing("500"))
     do(integration_id, "stock")

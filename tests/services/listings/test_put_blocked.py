@@ -8,6 +8,7 @@ from models import Integration
 from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
 from services.shops import connection
+from tests.support.kept import set_up_once
 from tests.support.rows import import_stock
 from tests.support.shops import add, do
 
@@ -21,7 +22,7 @@ def blocked(status: int) -> Rule:
 
 
 @pytest.fixture(params=["addon", "api"])
-def site(request, proxied):
+def site(app, request, proxied):
     store = Store()
     for number in range(12):
         store.add_product(sku=f"SKU-{number:02}", name=f"Thing {number}", price=1, amount=10)
@@ -29,9 +30,13 @@ def site(request, proxied):
     store.add_variant(parent, sku="SHIRT-M", amount=10)
     with PracticeShop(store=store, generation=request.param) as shop:
         proxy = proxied(shop)
-        integration_id = add(proxy.url, shop.key)
-        assert do(integration_id, "stock").outcome == "done"
-        yield shop, proxy, integration_id
+
+        def settle() -> int:
+            integration_id = add(proxy.url, shop.key)
+            assert do(integration_id, "stock").outcome == "done"
+            return integration_id
+
+        yield shop, proxy, set_up_once(request, app, shop, settle, proxy)
 
 
 def want(**quantities: int) -> None:

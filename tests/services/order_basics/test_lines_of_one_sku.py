@@ -13,6 +13,7 @@ from services.order_basics import line_matching
 from services.order_basics.line_matching import Line
 from services.orders import chosen_lines, held
 from services.shipping import shipments
+from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
 
 pytestmark = pytest.mark.one_database
@@ -27,8 +28,8 @@ def shop(request):
 
 
 @pytest.fixture
-def connected(app, shop):
-    return connect(shop)
+def connected(app, shop, request):
+    return set_up_once(request, app, shop, lambda: connect(shop))
 
 
 def blue(units: int = 1, engraving: str = "1", price: float = 10, item: int | None = None) -> tuple:

@@ -15,6 +15,7 @@ from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.operations import metrics
 from services.sync import polls, schedule
+from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
 
 
@@ -35,14 +36,18 @@ def shop(request):
 
 
 @pytest.fixture
-def integration_id(app, shop):
+def integration_id(app, shop, request):
     """An integration whose orders are read, and whose first poll has been made: its next one finds nothing new."""
-    integration_id = connect(shop)
-    polls.plan(do(integration_id, "orders"))
-    assert due_now() == [integration_id]
-    polls.plan(do(integration_id, "orders"))
-    shop.clear_requests()
-    return integration_id
+
+    def read_and_poll():
+        integration_id = connect(shop)
+        polls.plan(do(integration_id, "orders"))
+        assert due_now() == [integration_id]
+        polls.plan(do(integration_id, "orders"))
+        shop.clear_requests()
+        return integration_id
+
+    return set_up_once(request, app, shop, read_and_poll)
 
 
 def flow(integration_id: int, kind: str = FlowKind.ORDERS) -> Flow:
