@@ -23,6 +23,9 @@ MOST_HEADING_LINES = 20
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINE = 100_000
 """Characters of one line of the file."""
+MOST_OPEN_LINE = 1_000_000
+"""Characters after which a file without a line end is given up before it is read line by line: no line is held in memory as a whole that is
+much longer than this."""
 MOST_BLANK = 1000
 """Lines before the column names; together they have as many characters as one line may have."""
 _START = r"((?:\A|(?<=[;\t|\r\n]))[\" \u00a0]*)"
@@ -142,9 +145,13 @@ def _look_through(pieces: Pieces, start: bytes) -> tuple[str, int]:
 def _count_lines(pieces: Pieces, encoding: str) -> int:
     """Raises UnicodeDecodeError, or InvalidInput for what is no text or empty."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    lines, empty = 0, True
+    lines, empty, open_line = 0, True, 0
     for piece in pieces():
         text = decoder.decode(piece)
+        ends = max(text.rfind("\n"), text.rfind("\r"))
+        open_line = open_line + len(text) if ends < 0 else len(text) - ends
+        if open_line > MOST_OPEN_LINE:
+            raise InvalidInput(f"Line {lines + 1} is longer than {MOST_LINE:,} characters.", "Save the file as CSV again.")
         if "\0" in text:
             raise InvalidInput("That is not a text file.", "In the spreadsheet choose ‘Save as’ and then ‘CSV UTF-8’.")
         empty = empty and not text.strip("\ufeff \t\r\n")
@@ -306,9 +313,9 @@ def check_header(source: Source, columns: Columns, required: Sequence[str]) -> N
 
 def _lines(text: TextIO) -> Iterator[str]:
     """The lines, none longer than any table needs. Raises InvalidInput."""
-    number = 0
-    while line := text.readline(MOST_LINE + 1):
-        number += 1
+    # Lines of a file that was looked through are iterated, which is faster: _count_lines has bounded them.
+    lines = text if isinstance(text, io.TextIOWrapper) else iter(partial(text.readline, MOST_LINE + 1), "")
+    for number, line in enumerate(lines, 1):
         if len(line) > MOST_LINE:
             raise InvalidInput(f"Line {number} is longer than {MOST_LINE:,} characters.", "Save the file as CSV again.")
         yield line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, literal, or_, select, true, update
 
 from errors import Conflict, NotFound
 from extensions import db, reading, writing
@@ -134,9 +134,10 @@ def _touched(run_id: int, feed_id: int, read_at: datetime | None, *, all_of_it: 
         select(func.coalesce(Offer.stock_item_id, FeedRunRow.stock_item_id))
         .select_from(FeedRunRow).outerjoin(Offer, Offer.id == FeedRunRow.offer_id).where(FeedRunRow.run_id == run_id)
     )  # fmt: skip
-    fed = select(StockItem.id).where(StockItem.fed == true())
-    moved = fed if read_at is None else fed.where(StockItem.updated_at >= read_at)
-    found = {*db.session.scalars(of_rows), *db.session.scalars(moved.where(StockItem.id.in_(offered)))}
+    of_feed = exists().where(Offer.stock_item_id == StockItem.id, Offer.feed_id == feed_id)
+    moved = select(StockItem.id).where(StockItem.fed == true(), of_feed)
+    moved = moved if read_at is None else moved.where(StockItem.updated_at >= read_at)
+    found = {*db.session.scalars(of_rows), *db.session.scalars(moved)}
     return {int(each) for each in found if each is not None}
 
 

@@ -22,16 +22,18 @@ from services.feeds.reading import Opened
 from services.stock.file_rows import MOST, MOST_ROWS
 
 CHUNK = 4000
+OFFERS = Offer.__table__.c
 PAGE = (
-    select(Offer.id, Offer.code, Offer.quantity, Offer.missed)
-    .where(Offer.feed_id == bindparam("feed_id"), Offer.id > bindparam("after")).order_by(Offer.id).limit(CHUNK)
+    select(OFFERS.id, OFFERS.code, OFFERS.quantity, OFFERS.missed)
+    .where(OFFERS.feed_id == bindparam("feed_id"), OFFERS.id > bindparam("after")).order_by(OFFERS.id).limit(CHUNK)
 )  # fmt: skip
+"""Plain rows of the table: there are as many as in the file."""
 BY_KEY = select(Offer.id, Offer.code_key, Offer.quantity, Offer.missed).where(
     Offer.feed_id == bindparam("feed_id"), among(Offer.code_key, "keys")
 )
 UNREAD = object()
-Known = tuple[int, int, int]
-"""Id, quantity and ``missed`` of an offer."""
+Known = tuple[int, str, int, int]
+"""Id, code (or its key), quantity and ``missed`` of an offer."""
 
 
 class TooManyRows(InvalidInput):
@@ -78,7 +80,7 @@ class _Window:
         self.whole = len(page) < CHUNK
         if page:
             self.after = page[-1][0]
-            self.offers.update((code, (offer_id, quantity, missed)) for offer_id, code, quantity, missed in page)
+            self.offers.update({row[1]: row for row in page})
         if len(self.offers) > 4 * CHUNK:
             for code in list(islice(self.offers, CHUNK)):
                 del self.offers[code]
@@ -109,10 +111,10 @@ class Comparison:
             if not self.wanted.delta:
                 self.window.advance()
             self._look_up(self._compare_near(chunk))
-            self._stage()
+            self._stage(CHUNK)
         if not self.wanted.delta:
             self._find_missing()
-            self._stage()
+        self._stage()
         self._refuse_twins()
         self._match()
         return self.counts
@@ -126,7 +128,7 @@ class Comparison:
             if known is None:
                 left.append(row)
                 continue
-            if quantities.get(row[2], UNREAD) == known[1] and not known[2]:
+            if quantities.get(row[2], UNREAD) == known[2] and not known[3]:
                 del near[row[1]]
                 seen[known[0] - first] = 1
                 continue
@@ -167,7 +169,7 @@ class Comparison:
                     select(row.quantity).where(row.run_id == self.wanted.run_id, row.code_key == key).order_by(row.id).limit(1)
                 )
                 found = session.execute(staged).first()
-            first = found[0] if found else known[1]
+            first = found[0] if found else known[2]
         if self._quantity(cell) != first:
             self._unreadable(line, code, f"{code} is in the file more than once")
 
@@ -181,11 +183,11 @@ class Comparison:
             self._unreadable(line, code, problem, known)
         elif known is None:
             self._put("new", line, code, quantity)
-        elif quantity != known[1]:
+        elif quantity != known[2]:
             self.counts.changed += 1
             self.counts.zeroed += quantity == 0
             self._put("changed", line, code, quantity, known)
-        elif known[2]:
+        elif known[3]:
             self._put("back", line, code, quantity, known)
         elif self.wanted.delta:
             self._put("same", line, code, quantity, known)
@@ -207,15 +209,16 @@ class Comparison:
     def _put(
         self, kind: str, line: int, code: str, quantity: int | None, known: Known | None = None, problem: str = ""
     ) -> None:  # fmt: skip
-        offer_id, before, missed = known or (None, None, 0)
+        offer_id, _, before, missed = known or (None, "", None, 0)
         code = code[:LONGEST]
         self.staged.append(
             {"run_id": self.wanted.run_id, "kind": kind, "line": line, "code": code, "code_key": sku_key(code), "offer_id": offer_id,
              "quantity": quantity, "before": before, "before_missed": missed, "problem": problem}
         )  # fmt: skip
 
-    def _stage(self) -> None:
-        if self.staged:
+    def _stage(self, least: int = 1) -> None:
+        """Store the rows that differ, once there are so many: a transaction each time would cost more than they."""
+        if len(self.staged) >= least:
             with writing() as session:
                 self.hold()
                 session.execute(insert(FeedRunRow.__table__), self.staged)
@@ -229,20 +232,20 @@ class Comparison:
             return
         after = 0
         while page := _page(self.wanted.feed_id, after):
-            for offer_id, code, quantity, missed in page:
-                if not self.seen[offer_id - self.first]:
-                    self._miss(code, (offer_id, quantity, missed))
+            for known in page:
+                if not self.seen[known[0] - self.first]:
+                    self._miss(known)
             after = page[-1][0]
-            self._stage()
+            self._stage(CHUNK)
 
-    def _miss(self, code: str, known: Known) -> None:
-        policy, quantity, missed = self.wanted.missing, known[1], known[2] + 1
+    def _miss(self, known: Known) -> None:
+        policy, quantity, missed = self.wanted.missing, known[2], known[3] + 1
         last = self.wanted.missing_after if policy == "zero_after" else 1
         left = 0 if policy != "keep" and missed >= last else quantity
         if missed > last and left == quantity:
             return
         self.counts.zeroed += left == 0 < quantity
-        self._put("missing", 0, code, left, known)
+        self._put("missing", 0, known[1], left, known)
 
     def _refuse_twins(self) -> None:
         """New codes that are in distant rows of the file: the first row counts, and saying the same again does no harm."""
@@ -301,15 +304,17 @@ def _problem_of_code(code: str) -> str:
     return f"{damage} {damaged_cells.AS_TEXT_ADVICE}" if damage else ""
 
 
-def _page(feed_id: int, after: int) -> Sequence[Any]:
+def _page(feed_id: int, after: int) -> list[Known]:
     with reading() as session:
-        return session.execute(PAGE, {"feed_id": feed_id, "after": after}).all()
+        found = session.connection().execute(PAGE, {"feed_id": feed_id, "after": after})
+        # The driver's own tuples: they need no conversion, and making rows of them took as long as reading the file.
+        return list(found.cursor.fetchall())
 
 
 def _by_keys(feed_id: int, keys: Sequence[str]) -> dict[str, Known]:
     with reading() as session:
         found = session.execute(BY_KEY, {"feed_id": feed_id, "keys": list(keys)})
-        return {key: (offer_id, quantity, missed) for offer_id, key, quantity, missed in found}
+        return {key: (offer_id, key, quantity, missed) for offer_id, key, quantity, missed in found}
 
 
 def _chunks(rows: Iterator[tuple[int, str, str]]) -> Iterator[list[tuple[int, str, str]]]:

@@ -52,6 +52,7 @@ def test_names_are_unique_and_budgets_are_those_of_the_design():
     assert budgets["quiet_shops_held"] == (20_000, True)
     assert budgets["stock_push_requests"] == (1 / 50, False)
     assert budgets["stock_push_speed"] == (20, True)
+    assert budgets["feed_ratio"] == (3, False)
     assert budgets["worker_memory_50k"] == (40, False)
     assert budgets["page_weight_kb"] == (80, False)
     assert budgets["list_page_ratio"] == budgets["toggle_ratio"] == budgets["api_list_ratio"] == (1.3, False)

@@ -59,7 +59,6 @@ def test_names_are_taken_once_in_any_case_until_the_supplier_is_removed(app):
         ({"auth": "basic", "secret": "long enough"}, "user"),
         ({"auth": "header", "parameter": "X Key", "secret": "long enough"}, "parameter"),
         ({"auth": "header", "parameter": "Host", "secret": "long enough"}, "parameter"),
-        ({"auth": "query", "parameter": "key", "secret": "s", "address": URL + "?key=old"}, "address"),
         ({"auth": "password", "user": "me", "secret": "s"}, "auth"),
         ({"method": "sftp", "auth": "password", "address": "sftp.supplier.example", "user": "me", "secret": "s"}, "path"),
         ({"method": "sftp", "auth": "password", "address": "a b", "path": "/x", "user": "me", "secret": "s"}, "address"),
