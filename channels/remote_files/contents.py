@@ -202,10 +202,13 @@ def _beside(member: zipfile.ZipInfo) -> bool:
 
 
 def _check_directory(intake: Intake, host: str) -> None:
-    """zipfile reads the list of files at once, however long it is. Raises ArchiveUnusable for one that would take much memory."""
+    """zipfile reads the list of files at once, however long it is. Raises ArchiveUnusable for one that would take much memory,
+    and FileCut where it is not there, because it stands at the end."""
     intake.file.seek(max(0, intake.size - 65_600))
     tail = intake.file.read()
     ends = [match.start() for match in re.finditer(rb"PK\x05\x06", tail)]
+    if not any(len(tail) - at >= 22 for at in ends):
+        raise FileCut(f"The ZIP file or workbook of {host} ends too early.")
     sizes = [int.from_bytes(tail[at + 12 : at + 16], "little") for at in ends]
     if b"PK\x06\x06" in tail or b"PK\x06\x07" in tail or any(size > _DIRECTORY for size in sizes):
         raise ArchiveUnusable(f"The ZIP file of {host} holds more than one file, or is made in an unusual way.")

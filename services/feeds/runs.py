@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import delete, exists, func, or_, select, true, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from channels.remote_files.failures import HostKeyUnknown, PlaceBusy, RemoteFileError
 from errors import AppError, Conflict, LeaseLost, NotFound, StopRequested
@@ -23,16 +24,23 @@ from services.feeds.reading import ColumnsWrong
 from services.security import audit
 from services.security.audit import About, Kind, record_change
 
+log = logging.getLogger(__name__)
 STARTED = audit.kind("feed_run.started", "Feed fetched by hand")
 APPROVED = audit.kind("feed_run.approved", "Feed run approved")
 DROPPED = audit.kind("feed_run.dropped", "Feed run dropped")
 RUNS = Claimable(FeedRun.token, FeedRun.lease_until, lambda: 120)
+
 WORKED_ON = ("queued", "running", "approved")
 """The states in which a run waits for a worker, or has one."""
 FIRST_WAIT, LONGEST_WAIT = 60.0, 3600.0
 """Seconds between two tries of a fetch that failed for a while only."""
 TOO_FAR = timedelta(days=8)
 """No timetable plans further ahead: a later due time comes from a clock that was wrong."""
+
+
+class Unexpected(AppError):
+    code = "internal"
+    advice = "Try again; if it lasts, ask the person who runs Cartlink."
 
 
 def start(feed_id: int, actor: str) -> int:
@@ -106,7 +114,8 @@ def drop(run_id: int, actor: str) -> None:
 
 def work(run_id: int, stopping: Callable[[], bool] = lambda: False) -> None:
     """Fetch, compare and apply, or apply what a person has approved. A run that another worker has claimed is left alone. Where ``stopping``
-    says so, the next worker begins it again."""
+    says so, the next worker begins it again. Raises what is a mistake in Cartlink, after the run has ended, and what says that the database is
+    away: the next worker begins the run again then."""
     claim = RUNS.claim(run_id, FeedRun.state.in_(WORKED_ON), RUNS.free(), started_at=func.coalesce(FeedRun.started_at, utcnow()))
     if claim is None:
         return
@@ -120,6 +129,13 @@ def work(run_id: int, stopping: Callable[[], bool] = lambda: False) -> None:
             claim.end()
     except AppError as trouble:
         _fail(claim, trouble)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # Left as it is, the run would be begun again and again, and its feed never fetched.
+        log.exception("the run %s of a feed ended in an unexpected error", run_id)
+        _fail(claim, Unexpected("Something went wrong inside Cartlink. It has been logged."))
+        raise
 
 
 def return_runs() -> None:
