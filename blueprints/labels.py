@@ -42,10 +42,22 @@ STATES = {
 }  # fmt: skip
 """State of an order -> label and tone."""
 
+EXPORT_STATES = {
+    "waiting": ("Being sent", "busy"), "failing": ("Failing", "bad"), "done": ("Delivered", "good"), "dropped": ("Dropped", "idle"),
+    "empty": ("Nothing new", "idle"),
+}  # fmt: skip
+"""State of a file of a saved export -> label and tone."""
+
 
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
-        PUSH_STATES=PUSH_STATES, RUN_KINDS=RUN_KINDS, DOING=DOING, OUTCOMES=OUTCOMES, HEALTH=HEALTH, STATES=STATES
+        EXPORT_STATES=EXPORT_STATES,
+        PUSH_STATES=PUSH_STATES,
+        RUN_KINDS=RUN_KINDS,
+        DOING=DOING,
+        OUTCOMES=OUTCOMES,
+        HEALTH=HEALTH,
+        STATES=STATES,
     )
     app.jinja_env.filters.update(
         actor_words=actor_words, count_words=count_words, counted=counted, plural=plural, size_words=size_words

@@ -36,9 +36,18 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """``media_type`` is such as ``text/csv``."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """``key`` names the mail and stays the same with every try, so that a mailbox recognises a mail that comes twice; mails of one
-    ``thread`` are shown together."""
+    ``thread`` are shown together. An empty ``html`` is left out."""
 
     key: str
     to: str
@@ -46,6 +55,7 @@ class Mail:
     text: str
     html: str
     thread: str = ""
+    attachments: Sequence[Attachment] = ()
 
 
 def compose(server: MailServer, mail: Mail) -> EmailMessage:
@@ -63,7 +73,11 @@ def compose(server: MailServer, mail: Mail) -> EmailMessage:
     # So that no out-of-office reply comes back.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
+    if mail.html:
+        message.add_alternative(mail.html, subtype="html")
+    for each in mail.attachments:
+        kind, _, subtype = each.media_type.partition("/")
+        message.add_attachment(each.content, maintype=kind, subtype=subtype, filename=_line(each.name))
     return message
 
 

@@ -12,6 +12,7 @@ from errors import QueueAway
 from jobs import enqueue_run, enqueue_runs, follow_up, others_wait, signals
 from services.events import deliveries
 from services.feeds import runs as feed_runs
+from services.orders import export_deliveries
 from services.runs import lifecycle
 from services.shipping import files
 from services.stock import files as stock_files
@@ -54,6 +55,7 @@ def return_leases() -> None:
         files.return_files()
         feed_runs.return_runs()
         deliveries.return_endpoints()
+        export_deliveries.return_targets()
         returned = lifecycle.return_runs()
         for run_id in returned:
             log.info("The lease of run %s is returned", run_id)

@@ -12,6 +12,7 @@ from extensions import acting
 from jobs import enqueue_runs, free_slots, signals
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.events import enqueue_events
+from jobs.exports import enqueue_due_exports
 from jobs.feeds import enqueue_due_feeds
 from jobs.messages import enqueue_due_deliveries
 from jobs.metrics import note_tick
@@ -24,7 +25,7 @@ from jobs.stock_files import enqueue_due_files
 from jobs.watch import watch
 from models.types import utcnow
 from services.accounts import token_expiry
-from services.monitoring import low_stock, stale_feeds
+from services.monitoring import failing_exports, low_stock, stale_feeds
 from services.operations import metrics
 from services.runs import lifecycle
 from services.stock import released
@@ -50,10 +51,12 @@ def _tick() -> None:
     enqueue_due_files()
     enqueue_due_feeds()
     enqueue_due_shipments()
+    enqueue_due_exports()
     watch()
     token_expiry.warn()
     low_stock.review()
     stale_feeds.review()
+    failing_exports.review()
     enqueue_due_deliveries()
     enqueue_events()
     metrics.roll_up()

@@ -7,6 +7,7 @@ from models.draft import Draft
 from models.drift import Drift
 from models.event import Event, EventChange, EventObject, EventState
 from models.event_endpoint import EventAttempt, EventDelivery, EventEndpoint
+from models.export_delivery import ExportDelivery, ExportDeliveryOrder, ExportDeliveryPart, ExportTarget
 from models.feed import Feed, FeedRun, FeedRunRow, Offer
 from models.file_preset import FilePreset
 from models.flow import Flow, FlowKind
@@ -47,6 +48,10 @@ __all__ = [
     "EventEndpoint",
     "EventObject",
     "EventState",
+    "ExportDelivery",
+    "ExportDeliveryOrder",
+    "ExportDeliveryPart",
+    "ExportTarget",
     "Flow",
     "FlowKind",
     "HoldChange",

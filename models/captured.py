@@ -81,7 +81,12 @@ CAPTURED: dict[str, Captured] = {
         "run", ("kind", "state", "outcome", "error_code"), (), "integration_id", acts="u",
         only="NEW.state = 'finished' AND OLD.state <> 'finished'",
     ),
-    "incident": Captured("incident", ("cause", "since", "resolved_at", "resolution", "reopened", "event_endpoint_id"), (), "integration_id", acts="cu"),
+    "incident": Captured("incident", ("cause", "since", "resolved_at", "resolution", "reopened", "event_endpoint_id", "order_export_id"), (),
+                         "integration_id", acts="cu"),
+    "export_delivery": Captured(
+        "export", ("export_id", "file_name", "state", "orders", "trigger"), (), acts="u",
+        only="NEW.state IN ('done', 'failing') AND OLD.state <> NEW.state",
+    ),
 }  # fmt: skip
 """By table."""
 
@@ -116,6 +121,8 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
                     "evaluate_due_at", "waiting_run_id", "approved_run_id", "health_since", "writes_refused", "put_by_post",
                     "pause_warned_at"),
     "incident": ("opened_at", "remind_at", "facts"),
+    "export_delivery": ("name", "by", "format", "columns", "key", "actor", "repeats", "method", "place", "reached", "size", "digest", "tries",
+                        "error_code", "error", "advice", "created_at", "finished_at"),
 }  # fmt: skip
 """Columns whose changes alone are no event, by table: no reader sees them, or only as something that moves all the time. A test finds
 columns that are nowhere here."""

@@ -17,9 +17,10 @@ LISTENED = text("due_at IS NOT NULL")
 
 
 class Incident(Model):
-    """One ongoing problem of one integration, or of one event endpoint (``integration_id`` is None then, and ``event_endpoint_id`` becomes None
-    when it is removed). ``cause`` is a name of services.notify.incident_texts.CAUSES; of each an integration has one open incident
-    at most. ``since`` is when the trouble began, ``opened_at`` when it was taken for one. ``facts`` are the
+    """One ongoing problem of one integration, or of one event endpoint or saved export (``integration_id`` is None then, and
+    ``event_endpoint_id`` or ``order_export_id`` becomes None when it is removed). ``cause`` is a name of
+    services.notify.incident_texts.CAUSES; of each an integration has one open incident at most.
+    ``since`` is when the trouble began, ``opened_at`` when it was taken for one. ``facts`` are the
     plain values its words are made of: never a key, never anything of a customer.
 
     ``remind_at`` is None once a person has turned reminders off; ``reopened`` counts how often it came back."""
@@ -29,6 +30,7 @@ class Incident(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     integration_id: Mapped[int | None] = mapped_column(ForeignKey("integration.id", ondelete="CASCADE"))
     event_endpoint_id: Mapped[int | None] = mapped_column(ForeignKey("event_endpoint.id", ondelete="SET NULL"))
+    order_export_id: Mapped[int | None] = mapped_column(ForeignKey("order_export.id", ondelete="SET NULL"))
     cause: Mapped[str] = mapped_column(String(30))
     since: Mapped[datetime] = mapped_column(Moment)
     opened_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
@@ -46,6 +48,7 @@ class Incident(Model):
     __table_args__ = (
         Index("uq_incident_open", "integration_id", "cause", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
         Index("uq_incident_open_endpoint", "event_endpoint_id", "cause", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("uq_incident_open_export", "order_export_id", "cause", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
         Index("ix_incident_resolved", "resolved_at"),
         Index("ix_incident_opened", "opened_at", "id"),
         Index("ix_incident_integration", "integration_id", "cause"),

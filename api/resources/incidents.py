@@ -20,7 +20,7 @@ from services.monitoring import incident_list
 
 
 class Incident(Struct):
-    """It is about an integration, or about an event endpoint.
+    """It is about an integration, an event endpoint, a saved export, or all of Cartlink.
 
     ``cause`` is stable; ``title``, ``happened``, ``does`` and ``can`` are sentences for people. ``resolved_at`` is null while it
     is open."""
@@ -30,6 +30,8 @@ class Incident(Struct):
     integration: str
     event_endpoint_id: str | None
     event_endpoint: str
+    order_export_id: str | None
+    order_export: str
     cause: str
     title: str
     since: datetime
@@ -79,9 +81,10 @@ def _load(ids: Sequence[int]) -> dict[int, Incident]:
 
 
 def _shown(row: incident_list.IncidentRow, cause: str) -> Incident:
-    names = ("", row.about) if row.integration_id is None else (row.about, "")
+    of_endpoint, of_export = (row.about if row.words.topic == topic else "" for topic in ("programs", "exports"))
     return Incident(
-        str(row.id), _text(row.integration_id), names[0], _text(row.event_endpoint_id), names[1], cause, row.words.title, row.since, row.opened_at, row.resolved_at,
+        str(row.id), _text(row.integration_id), row.about if row.integration_id is not None else "", _text(row.event_endpoint_id), of_endpoint,
+        _text(row.order_export_id), of_export, cause, row.words.title, row.since, row.opened_at, row.resolved_at,
         row.resolution, row.muted, list(row.happened), row.does, row.can,
     )  # fmt: skip
 

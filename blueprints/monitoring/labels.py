@@ -20,6 +20,7 @@ RESOLUTIONS = {
     "evidence": "It ended on its own: what failed works again.", "switched_off": "It was closed because the flow was switched off.",
     "removed": "It was closed because the integration was removed.", "resumed": "A person has resumed it.",
     "endpoint_removed": "It was closed because the event endpoint was removed.",
+    "export_removed": "It was closed because the export, or its delivery, was removed.",
 }  # fmt: skip
 PARTS = {
     "connection": "connection", "orders": "orders", "stock": "stock", "listings": "listings", "shipments": "shipment updates",

@@ -17,7 +17,7 @@ from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
 from blueprints.orders.saved_exports import saved_row
 from errors import AppError, InvalidInput
-from services.orders import export_columns, export_files, export_filters, exports, list_ids
+from services.orders import export_columns, export_files, export_filters, export_records, exports, list_ids
 from services.orders.exports import Placed, Spec
 from services.orders.views import Wanted
 
@@ -33,8 +33,7 @@ def show_export() -> str:
     return _page(by, names, name=kept.name if kept else "", format=kept.format if kept else "csv")
 
 
-@bp.route("/file.csv", methods=["GET", "POST"], defaults={"suffix": "csv"})
-@bp.route("/file.xlsx", methods=["GET", "POST"], defaults={"suffix": "xlsx"})
+@bp.route("/file.<any(csv, xlsx):suffix>", methods=["GET", "POST"])
 @download
 def download_export(suffix: str) -> Response:
     """With ``saved``, the export saved under that id; otherwise the columns given as ``column``, of the orders of the list."""
@@ -106,12 +105,13 @@ def _start(day: date | None) -> datetime | None:
 
 def _page(by: str, names: list[str], **more: Any) -> str:
     by = by if by in exports.BY else "order"
-    form = OrderFilter(request.values)
+    form, kept = OrderFilter(request.values), exports.list_saved()
     groups: dict[str, list[export_columns.Column]] = {}
     for column in export_columns.offered(by, with_customers=may_see_customers()):
         groups.setdefault(column.group, []).append(column)
     shown: dict[str, Any] = {
-        "by": by, "names": set(names), "groups": groups, "saved": [saved_row(row) for row in exports.list_saved()],
+        "by": by, "names": set(names), "groups": groups, "saved": [saved_row(row) for row in kept],
+        "delivered": export_records.last_done([row.id for row in kept]),
         "filters": {name: value for name, value in form.chosen().items() if name != "sort"}, "sort": form.sort,
         "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None,
         "format": "csv", "formats": export_files.FORMATS, **more,

@@ -32,6 +32,7 @@ for _object, _endpoint, _argument in (
     ("run", "run.show_run", "run_id"), ("user", "users.edit_user", "user_id"),
     ("event_endpoint", "event_endpoints.show_endpoint", "endpoint_id"), ("incident", "incidents.show_incident", "incident_id"),
     ("supplier", "suppliers.show_supplier", "supplier_id"), ("feed", "feeds.show_feed", "feed_id"), ("feed_run", "feed_run.show_run", "run_id"),
+    ("order_export", "export_deliveries.show_deliveries", "export_id"),
     ("stock_file", "stock_files.show_file", "file_id"), ("shipment_file", "shipment_files.show_file", "file_id"),
 ):  # fmt: skip
     add(_object, _endpoint, _argument)

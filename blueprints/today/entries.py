@@ -9,7 +9,7 @@ from flask import url_for
 from blueprints.today.registry import Entry, Line, add
 from models.types import utcnow
 from services.integrations import approvals, overview
-from services.orders import held, list_facts
+from services.orders import export_records, held, list_facts
 from services.orders.queries import HELD_FOR
 from services.reports import reconciliation
 from services.stock import views as stock
@@ -30,6 +30,7 @@ def register() -> None:
     add(Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders))
     add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock"))
     add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations"))
+    add(Entry("exports", "Exports", _exports, "Every export is delivered.", 65, "export_deliveries.show_deliveries"))
     add(
         Entry(
             "reconciliation",
@@ -84,6 +85,13 @@ def _shops() -> list[Line]:
     number = overview.count_needing_attention()
     address = url_for("integrations.list_integrations", status="attention")
     return [Line(number, "needs attention" if number == 1 else "need attention", address, "bad")] if number else []
+
+
+def _exports() -> list[Line]:
+    return [
+        Line(1, name, url_for("export_deliveries.show_deliveries", export_id=export_id), "bad")
+        for export_id, name in export_records.need_a_person(utcnow())
+    ]
 
 
 def _reconciliation() -> list[Line]:

@@ -66,7 +66,7 @@ class HostKeyUnknown(RemoteFileError):
     """``key`` is what the server has shown."""
 
     code = "host_key_unknown"
-    advice = "Compare the fingerprint with the one the supplier gave you, and confirm it."
+    advice = "Compare the fingerprint with the one that the people who run the server gave you, and confirm it."
 
     def __init__(self, message: str, key: HostKey):
         super().__init__(message)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Collection, Generator, Iterable, Sequence
+from html import escape
 from io import BytesIO
 from typing import Any, cast
-from xml.sax.saxutils import escape
 
 import openpyxl
 from openpyxl.styles import Font
@@ -121,7 +121,7 @@ def _text(place: str, text: str, style: int) -> str:
     text = NOT_SHOWN.sub("", text)
     if len(text) > MOST_CELL:
         text = text[: MOST_CELL - 1] + "…"
-    shown = ESCAPED.sub("_x005F_", escape(text.replace("\r\n", "\n").replace("\r", "\n")))
+    shown = ESCAPED.sub("_x005F_", escape(text.replace("\r\n", "\n").replace("\r", "\n"), quote=False))
     return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
 
 

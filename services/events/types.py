@@ -51,6 +51,8 @@ TYPES: dict[str, str] = {
     "incident.opened": "There is an ongoing problem, for the first time or again.",
     "incident.updated": "Something of an incident changed.",
     "incident.resolved": "A problem is over.",
+    "export.delivered": "A file of a saved export was delivered.",
+    "export.failed": "A file of a saved export could not be delivered. It is tried again.",
     "test": "A test that a person asked for.",
 }
 """Every type, and what it means."""
@@ -160,5 +162,6 @@ WORDS: dict[str, Callable[[Change], str]] = {
     "integration": _integration,
     "run": lambda change: "finished",
     "incident": _incident,
+    "export": lambda change: "delivered" if change.now.get("state") == "done" else "failed",
 }
 """What decides on the second half of a type, by object."""

@@ -27,13 +27,14 @@ SORTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """``about`` is the name of its integration or event endpoint.
+    """``about`` is the name of its integration, event endpoint or saved export.
     ``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether it has paused its integration;
     ``elsewhere`` whether another end point may fix it."""
 
     id: int
     integration_id: int | None
     event_endpoint_id: int | None
+    order_export_id: int | None
     about: str
     removed: bool
     enabled: bool
@@ -115,7 +116,8 @@ def get_incident(incident_id: int) -> IncidentSeen:
 def _row(found: Any) -> IncidentRow:
     incident: Incident = found[0]
     return IncidentRow(
-        id=incident.id, integration_id=incident.integration_id, event_endpoint_id=incident.event_endpoint_id, about=found.name,
+        id=incident.id, integration_id=incident.integration_id, event_endpoint_id=incident.event_endpoint_id,
+        order_export_id=incident.order_export_id, about=found.name,
         removed=found.removed_at is not None,
         enabled=incident.integration_id is None or found.enabled, paused=found.paused_at is not None and incident.cause == "outage",
         since=incident.since, opened_at=incident.opened_at,

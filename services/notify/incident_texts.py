@@ -37,6 +37,7 @@ TOPICS = {
     "stock": "Stock items fall to their low-stock threshold",
     "feeds": "A supplier’s feed brings nothing new for longer than it should",
     "programs": "Another program takes no events, and its event endpoint is paused",
+    "exports": "An export of orders cannot be delivered",
 }
 """The topics that people choose notifications by."""
 
@@ -187,6 +188,12 @@ CAUSES = {
         "When the program works again, resume its event endpoint. It then gets what it has missed.",
         "The event endpoint gets events again.", "endpoint",
     ),
+    "export_failing": Cause(
+        "exports", "", "The export cannot be delivered",
+        "It tries again at growing intervals, at least every four hours. No order is lost: those that come meanwhile are in the next file.",
+        "Open the export and check where it is sent.",
+        "The export is delivered again, or the file was dropped.", "export",
+    ),
 }  # fmt: skip
 
 HEADS = {
@@ -244,6 +251,8 @@ def does(incident: Incident) -> str:
 def can(incident: Incident) -> str:
     """What a person can do."""
     code, advice = incident.facts.get("code"), incident.facts.get("advice")
+    if advice and incident.cause == "export_failing":
+        return str(advice)
     if code in ("lost", "config", "internal"):
         return NOT_THE_SHOP
     return str(advice) if advice and code in FIXED_BY_A_PERSON else CAUSES[incident.cause].can
@@ -343,6 +352,10 @@ def _paused(facts: Mapping[str, Any]) -> list[str]:
     return ["The program has taken no event for three days."]
 
 
+def _export(facts: Mapping[str, Any]) -> list[str]:
+    return ["A file of it has not arrived for an hour or more."]
+
+
 def _low(facts: Mapping[str, Any]) -> list[str]:
     items = facts.get("items", ())
     named = ", ".join(f"{sku} ({available} available, threshold {threshold})" for sku, available, threshold in items)
@@ -365,5 +378,5 @@ _SENTENCES = {
     "write_backs_refused": _refused, "write_backs_wait": _write_backs_wait,
     "orders_held": _held, "orders_unreadable": _unreadable, "orders_unidentified": _unidentified, "silence": _silence,
     "orders_missing": _missing, "shop_set_back": _set_back,
-    "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low, "feed_stale": _stale,
+    "orders_deleted": _deleted, "endpoint_paused": _paused, "low_stock": _low, "feed_stale": _stale, "export_failing": _export,
 }  # fmt: skip

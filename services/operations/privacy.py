@@ -29,7 +29,7 @@ from services.common.results import changed_rows
 from services.order_basics import identity, numbers
 from services.order_basics.audited import ERASED, about_orders
 from services.order_basics.columns import WITHOUT_CUSTOMER
-from services.orders import notes, redaction, search, tags
+from services.orders import export_records, notes, redaction, search, tags
 from services.orders.queries import list_changes, order_object
 from services.security import audit
 from services.security.audit import About, record_change, record_changes
@@ -136,6 +136,9 @@ def export_order(order_id: int) -> dict[str, Any]:
             for each in shipments.of_order(order.id)
         ],
         "write_backs": updates, "told_to_the_shop": updates,
+        "exports": [
+            {"delivered_at": stamp(each.at), "export": each.name, "to": each.place} for each in export_records.of_order(order.id)
+        ],
         "internal_notes": [{"at": stamp(each.at), "by": each.actor, "text": each.text} for each in notes.of_orders([order.id])[order.id]],
         "tags": tags.of_orders([order.id])[order.id],
         "to_do_in_the_shop": [{"at": stamp(each.created_at), "what": by_hand.sentence(each)} for each in by_hand.tasks(order.id)],
@@ -181,6 +184,7 @@ def _erase(ids: Sequence[int], *, by_hand: bool = False) -> int:
                 .execution_options(synchronize_session=False)
             )  # fmt: skip
         _erase_in_files(set(ids))
+        export_records.forget_customers(ids)
         audit.erase_orders(ids)
         if by_hand and erased:
             record_changes(ERASED, about_orders(fresh))

@@ -48,6 +48,7 @@ from services.events import deliveries, log
 from services.monitoring import incidents
 from services.notify import outbox
 from services.operations import metrics
+from services.orders import export_records
 from services.shipping import files as shipment_files
 from services.stock import file_results
 
@@ -170,7 +171,7 @@ def _forget_changes(before: datetime, done: Forgotten, stopping: Stopping) -> No
 
 
 def _forget_messages(before: datetime, done: Forgotten, stopping: Stopping) -> None:
-    for forget in (incidents.forget_before, outbox.forget_before):
+    for forget in (incidents.forget_before, outbox.forget_before, export_records.forget_before):
         if not stopping():
             done.messages += forget(before)
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from extensions import db
 from models import HoldChange, Order, OrderChange, Shipment, WriteBack
+from services.orders import export_records
 from services.orders import redaction as customers
 from services.security import trail
 
@@ -49,6 +50,10 @@ def timeline(
         events += _shipment_events(shipment)
     for row in updates:
         events.append(_update_event(row, names))
+    for file in export_records.of_order(order.id):
+        events.append(
+            Event(file.at, f"In export {file.name}", f"Delivered{' once more' if file.repeats else ''} to {file.place}.", "good")
+        )
     if order.superseded_at is not None:
         events.append(Event(order.superseded_at, "The shop uses its id for another order", "", "warn"))
     if order.gone_at is not None:

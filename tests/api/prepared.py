@@ -66,6 +66,10 @@ def rename(values: Values) -> None:
         )
 
 
+def name_waiting_file(values: Values) -> None:
+    values["export_delivery_id"] = values["waiting export"]
+
+
 def _shop(values: Values) -> int:
     return db.session.get_one(Integration, values["integration_id"]).shop_id
 
@@ -74,6 +78,6 @@ PREPARED: dict[str, Callable[[Values], None]] = {
     "preview_undo": make_undoable, "undo_stock_update": make_undoable, "resume_event_endpoint": pause_endpoint,
     "get_missing_listings": lose_listings, "approve_missing_listings": lose_listings, "get_deleted_orders": lose_orders,
     "approve_deleted_orders": lose_orders, "mark_set_back_seen": set_back, "settle_identity": doubt, "mark_order_entered": leave_to_do,
-    "settle_rename": rename,
+    "settle_rename": rename, "drop_export_delivery": name_waiting_file,
 }  # fmt: skip
 """By the operation's name."""

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from extensions import db
-from models import Listing, Order, StockItem
+from extensions import db, writing
+from models import ExportDelivery, ExportDeliveryOrder, Listing, Order, StockItem
 from practice_shop import PracticeShop
 from services.listings import manual_links
 from services.orders import lookups
@@ -16,6 +16,7 @@ from services.shipping import files, shipments
 from services.stock import files as stock_files
 from services.stock import items
 from tests.blueprints.looks import assert_good_in_every_look, half_of, watch
+from tests.support.exports import deliver_to, make_export
 from tests.support.planted import supply
 from tests.support.shops import connect, do, products
 
@@ -61,12 +62,21 @@ def a_lived_in_desk(shop: PracticeShop) -> dict[str, int]:
     counting = lookups.ask_count(integration_id, datetime.now(UTC) - timedelta(days=90), "user:owner")
     lookups.work(counting)
     lookups_made.append(lookups.ask_where("4712", None, "user:owner"))
+    export_id = make_export()
+    deliver_to(export_id)
+    with writing() as session:
+        delivery = ExportDelivery(export_id=export_id, name="Warehouse", by="order", format="csv", columns=["number"], orders=1, key="a",
+                                  file_name="warehouse-1.csv", state="failing", error="The mail server does not answer.", advice="Wait.")  # fmt: skip
+        session.add(delivery)
+        session.flush()
+        session.add(ExportDeliveryOrder(delivery_id=delivery.id, position=0, order_id=order_ids[0]))
+        delivery_id = delivery.id
     item_id = db.session.scalar(select(StockItem.id).where(StockItem.sku == "CUP"))
     supplied = supply(item_id)
     return {
         "supplier": supplied["supplier_id"], "feed": supplied["feed_id"], "feed_run": supplied["feed_run.run_id"], "offer": supplied["offer_id"],
         "integration": integration_id, "shipped": order_ids[0], "ready": order_ids[1], "cancelled": order_ids[8], "held": order_ids[9],
-        "file": file_id, "wrong": wrong, "shipping": shipping, "item": item_id, "listing": set_id, "kit": order_ids[6],
+        "file": file_id, "export": export_id, "delivery": delivery_id, "wrong": wrong, "shipping": shipping, "item": item_id, "listing": set_id, "kit": order_ids[6],
         "answered": lookups_made[0], "asked": lookups_made[1], "counted": counting,
     }  # fmt: skip
 
@@ -77,6 +87,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         f"/orders/{ids['kit']}", f"/orders/{ids['ready']}/raw", f"/orders/{ids['ready']}/packing-slip", f"/orders/{ids['ready']}/print",
         "/orders/print", "/settings/printed-documents", "/settings/api", "/settings/api/stock-items", "/settings/carriers", "/settings/carriers/new", "/settings/carriers/1",
         f"/orders/tag?order={ids['ready']}", "/orders/export?by=line",
+        f"/orders/export/{ids['export']}/deliveries", f"/orders/export/{ids['export']}/delivery", f"/orders/export/deliveries/{ids['delivery']}",
         "/orders/held", "/orders/find", *(f"/orders/find/{ids[which]}" for which in ("answered", "asked", "counted")),
         "/orders/tracking-numbers", f"/orders/tracking-numbers/{ids['shipping']}", "/stock", "/stock?low=5", "/stock/low",
         "/stock/new", f"/stock/{ids['item']}", "/stock/files", f"/stock/files/{ids['file']}", f"/stock/files/{ids['wrong']}",

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "notes.add_note": "tests/blueprints/test_notes_and_tags.py", "notes.remove_note": "tests/blueprints/test_notes_and_tags.py",
     "notes.change_tags": "tests/blueprints/test_notes_and_tags.py", "tagging.tag_orders": "tests/blueprints/test_notes_and_tags.py",
     "exports.save_export": "tests/blueprints/test_exports.py", "exports.remove_export": "tests/blueprints/test_exports.py",
+    "export_deliveries.confirm_key": "tests/blueprints/test_export_deliveries.py",
     "integration_settings.edit_settings": "tests/blueprints/test_settings.py",
     "feed_setup.ask_rules": "tests/blueprints/test_feed_setup.py",
     **dict.fromkeys(
@@ -90,6 +91,10 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("event_endpoints.rotate_secret", {}), Act("event_endpoints.send_test", {"type": "order.created"}),
         Act("event_endpoints.replay_events", {"first": "1", "last": "5"}), Act("event_endpoints.retry_delivery", {}),
         Act("event_endpoints.remove_endpoint", {}),
+        Act("export_deliveries.edit_target", {"method": "email", "recipients": "ben@partner.example", "plan": "none", "zone": "UTC", "interval_seconds": "3600",
+                                              "enabled": "yes", "only_new": "yes", "send_empty": "no", "sftp_auth": "password", "https_auth": "none"}),
+        Act("export_deliveries.send_now", {}), Act("export_deliveries.send_again", {}),
+        Act("export_deliveries.drop_delivery", {}, {"delivery_id": ids["waiting export"]}), Act("export_deliveries.remove_target", {}),
         Act("integrations.set_enabled", {"enabled": "no"}), Act("integrations.set_enabled", {"enabled": "yes"}),
         Act("integration.set_flow", {"orders": "no"}), Act("integration.sync_now", {"kind": "listings"}),
         Act("incidents.mute", {}), Act("drift.settle", {"whose": "ours"}),
@@ -150,7 +155,7 @@ def prepare(values: dict[str, Any], owner_id: int) -> tuple[dict[str, Any], str]
         session.add_all([file, *sessions])
         session.flush()
         ids |= {
-            "other stock file": file.id, "listing": values["listing_id"],
+            "other stock file": file.id, "waiting export": values["waiting export"], "listing": values["listing_id"],
             "finished run": session.scalar(select(SyncRun.id).where(SyncRun.state == "finished")),
             "shipment of 1001": session.scalar(select(Shipment.id).where(Shipment.order_id == ids["1001"])),
             "session": session.scalar(select(UserSession.id).where(UserSession.token_hash == b"x")),
@@ -209,6 +214,7 @@ COMMANDS = (
     ("users", "create", "Zoe", "--role", "viewer"), ("users", "reset", "Zoe"), ("users", "disable", "Zoe"), ("users", "enable", "Zoe"),
     ("tokens", "create", "WMS", "--user", "Zoe", "--scope", "orders:read"), ("tokens", "rotate", "WMS"), ("tokens", "revoke", "WMS"),
     ("keys", "rotate"), ("privacy", "keep", "30"),
+    ("exports", "deliver", "Warehouse"),
     ("integrations", "disable", "Shop"), ("integrations", "enable", "Shop"),
     ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "--sku", "SKU"),
     ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
@@ -218,7 +224,8 @@ COMMANDS = (
 READING = {
     "suppliers list", "feeds list", "feeds show", "feeds runs", "feeds rows", "feeds offers", "feeds unknown",
     "audit list", "backup create", "doctor", "integrations list", "integrations show", "integrations check", "keys check", "listings list",
-    "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "runs list", "runs show",
+    "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "exports list",
+    "exports run", "exports deliveries", "runs list", "runs show",
     "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
 }  # fmt: skip
 """Commands that change nothing here."""

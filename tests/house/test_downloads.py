@@ -139,7 +139,9 @@ def test_reports_and_every_kind_of_search_are_limited_as_well(app: Flask, client
 
 
 def test_every_address_of_a_file_is_limited(app: Flask) -> None:
-    files = {rule.endpoint for rule in page_rules(app) if rule.rule.endswith((".csv", ".json", ".zip", "/rows-with-problems"))}
+    named = {rule.endpoint: rule.rule.rpartition("/")[2] for rule in page_rules(app)}
+    endings = (".csv", ".json", ".zip", "rows-with-problems", "download")
+    files = {endpoint for endpoint, name in named.items() if name.endswith(endings) or name.startswith("file.")}
     views = {f"{app.view_functions[name].__module__}.{app.view_functions[name].__name__}" for name in files}
     assert views
     assert views == downloads.marked

@@ -12,6 +12,8 @@ from extensions import writing
 from models import (
     DailyReconciliation,
     Drift,
+    ExportDelivery,
+    ExportDeliveryOrder,
     Feed,
     FeedRun,
     FeedRunRow,
@@ -35,6 +37,7 @@ from models.types import utcnow
 from services.events import endpoints, replays
 from services.feeds import suppliers
 from tests.blueprints.rows import add_finished_run
+from tests.support.exports import deliver_to, make_export
 from tests.support.rows import make_item, make_listing, make_order
 
 WORD = "lanted"
@@ -73,7 +76,7 @@ def plant(integration_id: int) -> dict[str, Any]:
     return {
         "endpoint_id": endpoint_id, "delivery_id": replays.send_test(endpoint_id, "test"),
         "order_id": orders["1001"], "item_id": item.id, "listing_id": listing.id,
-        **supply(item.id), **_undoable(orders["1001"]), **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
+        **supply(item.id), **_exported(orders["1001"]), **_undoable(orders["1001"]), **_beside(listing.id, item.id, orders["1001"], integration.shop_id, run_id),
     }  # fmt: skip
 
 
@@ -132,6 +135,34 @@ def supply(item_id: int, name: str = "ACME") -> dict[str, int]:
             FeedRunRow(run_id=run.id, kind="unreadable", line=4, code="X", problem="‘some’ is no clear quantity."),
         ])  # fmt: skip
         return {"supplier_id": supplier_id, "feed_id": feed_id, "feed_run.run_id": run.id, "offer_id": offers[1].id}
+
+
+def _exported(order_id: int) -> dict[str, Any]:
+    """A saved export with a delivery, a file that was delivered and one that waits."""
+    export_id = make_export()
+    deliver_to(export_id)
+    with writing() as session:
+        given = {
+            "export_id": export_id,
+            "name": "Warehouse",
+            "by": "order",
+            "format": "csv",
+            "columns": ["number", "email"],
+            "orders": 1,
+        }
+        done = ExportDelivery(
+            **given, key="a", file_name="a.csv", state="done", finished_at=utcnow(), place="ann@partner.example"
+        )
+        waits = ExportDelivery(**given, key="b", file_name="b.csv", state="failing", error="It is full.", advice="Wait.")
+        session.add_all([done, waits])
+        session.flush()
+        session.add_all(ExportDeliveryOrder(delivery_id=each.id, position=0, order_id=order_id) for each in (done, waits))
+        return {
+            "export_id": export_id,
+            "export_deliveries.delivery_id": done.id,
+            "export_delivery_id": done.id,
+            "waiting export": waits.id,
+        }
 
 
 def _undoable(order_id: int) -> dict[str, Any]:

@@ -1,0 +1,183 @@
+"""Deliveries of saved exports on pages: set up, sent, recorded, and sent again."""
+
+from __future__ import annotations
+
+import pytest
+
+from extensions import db, writing
+from models import ExportDelivery, ExportTarget
+from models.types import utcnow
+from services.orders import export_deliveries, export_records, export_targets
+from tests.blueprints.pages import element, elements, form_data, words
+from tests.support.exports import deliver_to, make_export
+from tests.support.receivers import Mailbox, smtp_server
+from tests.support.remote_files import sftp_server
+from tests.support.rows import make_integration, make_order
+from tests.support.signed_in import sign_in
+
+MAIL = {"smtp_host": "127.0.0.1", "smtp_from": "Cartlink <cartlink@shop.example>", "smtp_security": "NONE"}
+pytestmark = pytest.mark.config(**MAIL, allow_private_endpoints=("all",))
+PAGE = "/orders/export"
+
+
+@pytest.fixture
+def export_id(app) -> int:
+    make_order(make_integration("Outlet"), "1001", [("CUP", 1)], email="ann@buyer.example")
+    return make_export()
+
+
+@pytest.fixture
+def mailbox(app):
+    box = Mailbox()
+    with smtp_server(box) as port:
+        object.__setattr__(app.config["CARTLINK"], "smtp_port", port)
+        yield box
+
+
+def main_words(answer) -> str:
+    return words(element(answer.text, "main").text)
+
+
+def test_an_export_is_set_up_sent_and_recorded_without_javascript(client, export_id, mailbox):
+    assert "downloaded by hand" in main_words(client.get(f"{PAGE}/{export_id}/deliveries"))
+    form = client.get(f"{PAGE}/{export_id}/delivery").text
+    sent = form_data(
+        form,
+        "recipients",
+        recipients="ann@partner.example; ben@partner.example",
+        times="6.30 18:00",
+        zone="Europe/Vienna",
+        placed_since="2026-10-01",
+    )
+    answer = client.post(f"{PAGE}/{export_id}/delivery", data=sent)
+    assert answer.status_code == 303, words(answer.text)
+    page = client.get(answer.location)
+    assert "ann@partner.example, ben@partner.example" in main_words(page) and "at 06:30 and 18:00 (Europe/Vienna)" in main_words(
+        page
+    )
+    assert client.post(f"{PAGE}/{export_id}/send").status_code == 303
+    (delivery_id,) = export_deliveries.work(export_id)
+    assert len(mailbox.mails) == 2
+    page = client.get(f"{PAGE}/{export_id}/deliveries")
+    assert "1 order · ann@partner.example, ben@partner.example · by owner" in main_words(page) and "Delivered" in page.text
+    page = client.get(f"{PAGE}/deliveries/{delivery_id}")
+    assert "1001" in main_words(page)
+    assert "1001" in client.get(f"{PAGE}/deliveries/{delivery_id}/download").text
+    order_page = client.get(link_of(page.text, "1001")).text
+    assert "In export Warehouse" in order_page
+    assert client.post(f"{PAGE}/deliveries/{delivery_id}/again").status_code == 303
+    assert len(export_deliveries.work(export_id)) == 1 and len(mailbox.mails) == 4
+    assert "delivered" in main_words(client.get(PAGE)), "the list of saved exports says when"
+
+
+def link_of(html: str, text: str) -> str:
+    return next(each["href"] for each in elements(html, "a") if words(each.text) == text)
+
+
+WRONG = [
+    ({"recipients": ""}, "Enter the e-mail address that gets the file."), ({"recipients": "nobody"}, "'nobody' is no e-mail address."),
+    ({"recipients": "a@b.example\nBcc: x@y.example"}, "is no e-mail address"), ({"times": "26:00"}, "'26:00' is no time of day."),
+    ({"times": ""}, "is no time of day"), ({"zone": "Mars/Base"}, "Not a valid choice"), ({"quiet_from": "22:00"}, "Quiet hours need a beginning and an end."),
+    ({"quiet_from": "05:00", "quiet_until": "07:00"}, "06:00 is inside the quiet hours."), ({"method": "fax"}, "Not a valid choice"),
+    ({"method": "sftp"}, "That is not an address of an SFTP server."), ({"method": "https", "https_address": "ftp://x"}, "not an address"),
+    ({"method": "https", "https_address": "https://partner.example/", "https_auth": "basic"}, "Enter the user name."),
+    ({"method": "https", "https_address": "https://p.example/", "https_auth": "header", "https_parameter": "Host", "https_secret": "gone"}, "Enter the name of the header"),
+    ({"method": "sftp", "sftp_address": "sftp.p.example", "sftp_auth": "key", "sftp_user": "ann", "sftp_secret": "ssh-ed25519 gone"}, "This is a public key."),
+    ({"placed_since": "soon"}, "That is no date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "Not a valid choice"),
+]  # fmt: skip
+
+
+def test_wrong_input_is_named_at_its_field_and_kept(client, export_id):
+    good = form_data(client.get(f"{PAGE}/{export_id}/delivery").text, "recipients", recipients="ann@partner.example")
+    for changes, said in WRONG:
+        answer = client.post(f"{PAGE}/{export_id}/delivery", data={**good, **changes})
+        assert answer.status_code == 422 and said in main_words(answer), changes
+        assert "gone" not in answer.text, "a secret is not shown again"
+        for name in ("recipients", "times", "https_address", "sftp_address", "quiet_from"):
+            assert changes.get(name, "") in answer.text.replace("\r", "")
+    assert export_targets.find_target(export_id) is None
+
+
+def test_a_secret_is_never_shown_and_stays_when_it_is_left_empty(client, export_id):
+    form = client.get(f"{PAGE}/{export_id}/delivery").text
+    sent = form_data(
+        form,
+        "https_address",
+        method="https",
+        https_address="https://partner.example/in/",
+        https_auth="bearer",
+        https_secret="token-geheim",
+    )
+    assert client.post(f"{PAGE}/{export_id}/delivery", data=sent).status_code == 303
+    form = client.get(f"{PAGE}/{export_id}/delivery").text
+    assert "token-geheim" not in form and "ends with heim" in form
+    assert client.post(f"{PAGE}/{export_id}/delivery", data=form_data(form, "https_address")).status_code == 303
+    db.session.rollback()
+    assert export_targets.place_of(export_targets.get_target(export_id)).secret == "token-geheim"
+    answer = client.post(
+        f"{PAGE}/{export_id}/delivery", data=form_data(form, "https_address", https_address="https://evil.example/in/")
+    )
+    assert answer.status_code == 422 and "Enter the password, key or token." in main_words(answer)
+
+
+def test_a_host_key_is_shown_on_the_page_and_on_today_and_confirmed_once(client, export_id, tmp_path):
+    with sftp_server(tmp_path) as server:
+        deliver_to(
+            export_id,
+            method="sftp",
+            address=f"127.0.0.1:{server.port}",
+            path="/",
+            auth="password",
+            user=server.user,
+            secret=server.password,
+        )
+        export_deliveries.work(export_id)
+        page = client.get(f"{PAGE}/{export_id}/deliveries")
+        shown = element(page.text, "input", name="fingerprint")["value"]
+        assert shown.startswith("SHA256:") and "Confirm the server" in main_words(page)
+        assert "Warehouse" in main_words(client.get("/today"))
+        assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": "SHA256:other"}).status_code == 409
+        assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": shown}).status_code == 303
+        assert len(export_deliveries.work(export_id)) == 1
+    assert "Every export is delivered." in main_words(client.get("/today"))
+
+
+def test_who_may_do_what_and_see_whom(app, client, export_id, mailbox):
+    deliver_to(export_id)
+    (delivery_id,) = export_deliveries.work(export_id)
+    viewer, manager = app.test_client(), app.test_client()
+    sign_in(viewer, "viewer", "viewer")
+    sign_in(manager, "manager", "manager")
+    content = viewer.get(f"{PAGE}/deliveries/{delivery_id}/download").text
+    assert "1001" in content and "ann@buyer.example" not in content, "without what is about customers"
+    assert viewer.post(f"{PAGE}/{export_id}/send").status_code == 403
+    assert manager.get(f"{PAGE}/{export_id}/delivery").status_code == 403, "only owners decide where customers' data goes"
+    assert manager.post(f"{PAGE}/{export_id}/send").status_code == 303
+    assert "An owner can set that up." not in main_words(viewer.get(f"{PAGE}/{export_id}/deliveries"))
+
+
+def test_a_file_that_fails_is_shown_with_advice_and_dropped(client, export_id, mailbox):
+    deliver_to(export_id)
+    mailbox.refuse["ann@partner.example"] = "550 No such mailbox"
+    export_deliveries.work(export_id)
+    page = client.get(f"{PAGE}/{export_id}/deliveries")
+    assert "550 No such mailbox" in main_words(page) and "No order is lost." in main_words(page)
+    delivery_id = db.session.query(ExportDelivery).one().id
+    assert client.post(f"{PAGE}/deliveries/{delivery_id}/drop").status_code == 303
+    assert client.post(f"{PAGE}/deliveries/{delivery_id}/drop").status_code == 409
+    assert client.post(f"{PAGE}/{export_id}/delivery/remove").status_code == 303
+    assert "downloaded by hand" in main_words(client.get(f"{PAGE}/{export_id}/deliveries"))
+    assert client.post(f"{PAGE}/{export_id}/send").status_code == 409
+    assert client.get(f"{PAGE}/999/deliveries").status_code == client.get(f"{PAGE}/deliveries/999").status_code == 404
+
+
+def test_the_record_has_pages(client, export_id):
+    deliver_to(export_id)
+    with writing() as session:
+        for number in range(export_records.PAGE_SIZE + 3):
+            session.add(ExportDelivery(export_id=export_id, name="Warehouse", by="order", format="csv", columns=["number"], key=str(number),
+                                       file_name=f"file-{number}.csv", state="done", finished_at=utcnow()))  # fmt: skip
+        session.query(ExportTarget).one().due_at = None
+    page = client.get(f"{PAGE}/{export_id}/deliveries")
+    following = client.get(next(each["href"] for each in elements(page.text, "a", rel="next")))
+    assert "file-2.csv" in following.text and "file-2.csv" not in page.text
