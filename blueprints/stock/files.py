@@ -100,7 +100,13 @@ def _preview(file: StockFile) -> dict[str, Any]:
             if total
         ]
     kept = file.wrong and file.layout is not None and file.state != "dropped"
-    return {"tables": tables, "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [], "most_kept": wrong_rows.MOST}
+    again = file.state == "refused" and files.can_be_read_again(file.id)
+    return {
+        "again": again,
+        "tables": tables,
+        "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
+        "most_kept": wrong_rows.MOST,
+    }
 
 
 @bp.get("/<int:file_id>/<any('changes', 'zeroed', 'lowered', 'raised', 'unknown'):what>.csv")

@@ -35,9 +35,18 @@ GUARDED = re.compile(_START + r"('*)" + _FORMULA)
 GUARD = re.compile(_START + r"'('*)" + _FORMULA)
 """A guarded text has one quote more than before. Quotes that were there are counted with it, so that nothing is lost. Double
 quotes behind a separator are part of its start: a spreadsheet that splits there takes them for the cell's own."""
-BINARY = re.compile(
-    rb"\A(\x89PNG|\xff\xd8\xff|GIF8[79]a|%PDF-|\xd0\xcf\x11\xe0|RIFF.{4}WEBP|\x1f\x8b\x08|BM.{4}\0\0\0\0)", re.DOTALL
+BINARY = re.compile(rb"\A(\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBP|\x1f\x8b\x08|BM.{4}\0\0\0\0)", re.DOTALL)
+OTHERS = (
+    (re.compile(rb"\A\xd0\xcf\x11\xe0"), "an Excel workbook of the old kind (.xls), or another document of that time"),
+    (re.compile(rb"\A%PDF-"), "a PDF document"),
+    (
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|body|table|meta|script|div|style)\b", re.IGNORECASE),
+        "a web page (HTML), even if it is called .xls or .csv",
+    ),
+    (re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b", re.IGNORECASE), "an XML document, even if it is called .xls or .csv"),
+    (BINARY, "an image or another binary file"),
 )
+"""How files begin that are often taken for tables, and what they are."""
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
 AS_TEXT = re.compile(r'="([^"]*)"\Z')
@@ -128,8 +137,9 @@ def _start(pieces: Pieces) -> bytes:
 
 def _look_through(pieces: Pieces, start: bytes) -> tuple[str, int]:
     """Read it once to its end: the encoding in which all of it can be read, and its number of line ends."""
-    if BINARY.match(start):
-        raise InvalidInput("That is no CSV file and no Excel workbook but an image or another binary file.", workbooks.ADVICE)
+    for beginning, kind in OTHERS:
+        if beginning.match(start):
+            raise InvalidInput(f"That is {kind}, and no CSV file or Excel workbook (.xlsx).", workbooks.ADVICE)
     marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
     trouble = None
     for encoding in (marked,) if marked else ("utf-8", "cp1252"):

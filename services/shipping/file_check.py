@@ -185,7 +185,7 @@ def _cause(row: dict[str, Any]) -> str:
     for value in sorted((*own, *(value.lstrip("#") for value in own)), key=len, reverse=True):
         if value:
             cause = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", cause)
-    return cause
+    return cause.replace("….", "…")
 
 
 def _several(shown: str, orders: list[tuple[Order, str]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, exists, select, update
 
 from extensions import db, reading
-from models import StockFile, StockFileRow, StockFileWrongRow, StockItem
+from models import StockFile, StockFilePart, StockFileRow, StockFileWrongRow, StockItem
 from models.types import utcnow
 from services.common.batches import delete_in_batches, in_batches
 
@@ -86,10 +86,11 @@ def iter_wrong(file_id: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def forget_old(stopping: Callable[[], bool]) -> int:
-    """Delete the rows of files that were applied or refused long ago; returns how many."""
+    """Delete the rows of files that were applied or refused long ago, and what is left of their bytes; returns how many."""
     old = (StockFile.state.in_(("applied", "refused")), StockFile.finished_at < utcnow() - KEPT)
     count = 0
-    for model in (StockFileRow, StockFileWrongRow):
+    tables: list[Any] = [StockFileRow, StockFileWrongRow, StockFilePart]
+    for model in tables:
         with reading():
             ids = list(db.session.scalars(select(StockFile.id).where(*old, exists().where(model.file_id == StockFile.id))))
         count += delete_in_batches(model, model.file_id.in_(ids), stopping=stopping) if ids else 0

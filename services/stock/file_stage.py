@@ -42,9 +42,9 @@ def pieces(file_id: int) -> Iterator[bytes]:
         yield piece
 
 
-def forget_content(file_id: int, *, wrong_too: bool = True) -> None:
+def forget_content(file_id: int) -> None:
     """Delete what was read of a file and its bytes. Call it inside ``writing()``."""
-    tables: list[Any] = [StockFileRow, StockFilePart, *([StockFileWrongRow] if wrong_too else [])]
+    tables: list[Any] = [StockFileRow, StockFilePart, StockFileWrongRow]
     for table in tables:
         db.session.execute(delete(table).where(table.file_id == file_id).execution_options(synchronize_session=False))
 
@@ -104,13 +104,22 @@ def stage(claim: Claim) -> None:
         raise InvalidInput("The file has no rows.", "Give it one row for each SKU.")
     with writing():
         claim.hold(layout=layout.kept(), **wrong.summary())
-    if good or assigned:
-        # With columns that a person has assigned it may be the columns that are wrong: they can be changed.
+    if good:
         _sum_up(claim)
-        return
-    with writing():
+    else:
+        _refuse(claim)
+
+
+def _refuse(claim: Claim) -> None:
+    """No row can be used. It may be the columns that are wrong, so the bytes are kept for a person to change these; of everybody only those of
+    their newest refused file."""
+    with writing() as session:
         claim.end(state="refused", finished_at=utcnow())
-        forget_content(file_id, wrong_too=False)
+        actor = select(StockFile.actor).where(StockFile.id == claim.row_id).scalar_subquery()
+        others = select(StockFile.id).where(StockFile.actor == actor, StockFile.state == "refused", StockFile.id != claim.row_id)
+        session.execute(
+            delete(StockFilePart).where(StockFilePart.file_id.in_(others)).execution_options(synchronize_session=False)
+        )
 
 
 def _layout(opened: Opened) -> Layout:

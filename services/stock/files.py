@@ -71,7 +71,8 @@ def _begun(opened: Callable[[], csv_files.Source], ask: bool) -> tuple[str, dict
         return "uploaded", file_columns.known(opened)
     except InvalidInput as wrong:
         if not ask:
-            raise
+            advice = f"{wrong.advice} Or say once on the page Import stock which column holds what."
+            raise InvalidInput(wrong.message, advice, field=wrong.field) from None
         file_columns.refuse_narrow(csv_files.sample(opened(), 0)[0], wrong)
         return "columns", None
 
@@ -95,10 +96,7 @@ def due_files() -> list[int]:
 
 
 def accept(file_id: int, add_unknown: bool) -> None:
-    """Accept the good rows of a checked file. Raises NotFound, or Conflict where it is not waiting for that or has none."""
-    file = get_file(file_id)
-    if file.state == "checked" and file.wrong and not file.total:
-        raise Conflict("No row of that file can be used.", "Correct its rows, or change the columns.")
+    """Accept the good rows of a checked file. Raises NotFound, or Conflict where it is not waiting for that."""
     _move(file_id, ACCEPTED, state="wanted", add_unknown=add_unknown, done=0)
 
 
@@ -115,8 +113,14 @@ def assign(file_id: int, columns: Mapping[str, str], options: Mapping[str, Any],
     headings = sample(file_id, 0)[0]
     options = file_columns.check_preset(headings, columns, options)
     kept = {"columns": dict(columns), "options": options}
-    _move(file_id, ASSIGNED, ("checked", "columns"), state="uploaded", columns=kept, done=0, wrong=0, problems=[], causes=[])
+    again = {"done": 0, "wrong": 0, "problems": [], "causes": [], "finished_at": None}
+    _move(file_id, ASSIGNED, ("checked", "columns", "refused"), state="uploaded", columns=kept, **again)
     presets.remember(file_columns.KIND, headings, columns, options, name=get_file(file_id).name, actor=actor)
+
+
+def can_be_read_again(file_id: int) -> bool:
+    """Whether the bytes of a file are still kept, so that its columns can be changed."""
+    return db.session.scalar(select(StockFilePart.id).where(StockFilePart.file_id == file_id).limit(1)) is not None
 
 
 def sample(file_id: int, rows: int) -> tuple[list[str], list[list[str]]]:

@@ -11,6 +11,7 @@ from extensions import db
 from models import Order, Shipment
 from services.presets import presets
 from services.shipping import carriers
+from tests.cli.conftest import Commands
 from tests.support.rows import make_integration, make_item, make_order
 
 pytestmark = pytest.mark.one_database
@@ -24,7 +25,7 @@ def desk(app) -> None:
 
 
 def invoke(app, *arguments: str, given: str | None = None, fails: bool = False):
-    answer = app.test_cli_runner().invoke(args=list(arguments), input=given)
+    answer = Commands(app).call(*arguments, input=given)
     assert (answer.exit_code != 0) is fails, answer.output
     return answer
 

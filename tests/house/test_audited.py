@@ -219,6 +219,7 @@ COMMANDS = (
     ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "--sku", "SKU"),
     ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
     ("orders", "undo-shipment", "1002"), ("orders", "mark-seen", "1004"), ("privacy", "erase", "1004", "--yes"),
+    ("carriers", "save", "Bike"), ("carriers", "remove", "Bike"),
     ("integrations", "remove", "Shop", "--yes"),
 )  # fmt: skip
 READING = {
@@ -226,7 +227,7 @@ READING = {
     "audit list", "backup create", "doctor", "integrations list", "integrations show", "integrations check", "keys check", "listings list",
     "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "exports list",
     "exports run", "exports deliveries", "runs list", "runs show",
-    "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
+    "carriers list", "presets list", "presets show", "presets export", "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
 }  # fmt: skip
 """Commands that change nothing here."""
 RUNNING = {
@@ -247,7 +248,9 @@ RUNNING = {
     "orders mark-entered": "tests/cli/test_orders.py",
     "orders note": "tests/blueprints/test_notes_and_tags.py", "orders tag": "tests/blueprints/test_notes_and_tags.py",
     "runs stop": "tests/cli/test_runs.py",
-    "runs undo": "tests/cli/test_runs.py", "stock import": "tests/cli/test_stock.py", "stock approve": "tests/cli/test_stock.py",
+    "runs undo": "tests/cli/test_runs.py", "stock import": "tests/cli/test_stock.py", "shipments import": "tests/cli/test_shipments.py",
+    "presets import": "tests/cli/test_shipments.py", "presets rename": "tests/cli/test_shipments.py", "presets remove": "tests/cli/test_shipments.py",
+    "stock approve": "tests/cli/test_stock.py",
 }  # fmt: skip
 """Commands that cannot be done here, with the reason or the tests that do them under watch."""
 

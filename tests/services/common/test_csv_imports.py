@@ -95,7 +95,7 @@ REFUSED = {
     "empty": (b"", "The file is empty."), "blank": (b" \r\n\t\n", "The file is empty."), "a mark only": (BOM, "The file is empty."),
     "png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image or another"), "jpeg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "an image or another"),
     "workbook": (b"PK\x03\x04\x14\0\6\0", "The workbook cannot be read"),
-    "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an image or another"), "pdf": (b"%PDF-1.7\n", "an image or another"),
+    "old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "the old kind (.xls)"), "pdf": (b"%PDF-1.7\n", "a PDF document"),
     "utf-16 without its mark": ("head\nrow\n".encode("utf-16-le"), "not a text file"),
     "utf-32": ("head\nrow\n".encode("utf-32"), "not a text file"), "cut utf-16": (b"\xff\xfeh", "letters cannot be read"),
     "unknown letters": (b"head\n\x81\x8d row\n", "letters cannot be read"),

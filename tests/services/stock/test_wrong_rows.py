@@ -135,11 +135,21 @@ def test_the_reason_does_not_make_another_kind_of_file_of_it(app):
     options = {"words": {"viel": 50}, "pack": 1}
     presets.remember("stock", ["Art", "Menge"], {"sku": "Art", "quantity": "Menge"}, options, name="ACME", actor="test")
     file = read(b"Art;Menge\nA;kaum\n")
-    # It may be the columns that are wrong: they can be changed.
-    assert (file.state, file.total, file.wrong) == ("checked", 0, 1)
-    with pytest.raises(Conflict, match="No row of that file can be used"):
-        files.accept(file.id, add_unknown=False)
+    assert (file.state, file.wrong) == ("refused", 1)
     assert read(wrong_file(file).replace(b"kaum", b"viel")).raised == 1
+
+
+def test_the_columns_of_a_file_of_which_no_row_can_be_used_can_be_changed(app):
+    make_item("A", 1)
+    first, second = read(b"sku,quantity\nA,10+\n"), read(b"sku,quantity\nA,20+\n")
+    assert (first.state, second.state) == ("refused", "refused")
+    assert [files.can_be_read_again(each.id) for each in (first, second)] == [False, True]
+    with pytest.raises(Conflict):
+        files.assign(first.id, {"sku": "sku", "quantity": "quantity"}, {}, "test")
+    files.assign(second.id, {"sku": "sku", "quantity": "quantity"}, {}, "test")
+    files.work(second.id)
+    file = apply(files.get_file(second.id))
+    assert (file.state, file.wrong, file.problems, on_hand()) == ("applied", 0, [], {"A": 20})
 
 
 def test_a_command_leaves_wrong_rows_out_only_where_that_is_wanted(app):
