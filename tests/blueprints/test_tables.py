@@ -62,7 +62,7 @@ def test_stock_items_listings_and_runs_are_counted_by_state_too(client):
         make_item(sku, on_hand)
     set_default(5, "user:ann")
     review()
-    assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "None available": "1"}
+    assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "None available": "1", "From suppliers": "0"}
     make_listing(shop, "A", 1, item=make_item("A"))
     make_listing(shop, "B", 1)
     make_listing(shop, "C", 1, push_error="The shop refused it.", push_state="refused")
