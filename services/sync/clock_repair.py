@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 
 from config import current_config
 from extensions import db, reading, writing
-from models import Delivery, Flow, FlowKind, Integration, Listing, SyncRun, UnreadableOrder, WriteBack
+from models import Delivery, ExportTarget, Flow, FlowKind, Integration, Listing, SyncRun, UnreadableOrder, WriteBack
 from models.types import utcnow
 from services.common.results import changed_rows
 
@@ -55,6 +55,7 @@ def _rules(now: datetime, term: timedelta) -> list[tuple[Any, tuple[Any, ...], d
         (UnreadableOrder, (UnreadableOrder.next_at > now + DAY,), {UnreadableOrder.next_at: now}),
         (Delivery, (Delivery.state == "sending", Delivery.lease_until > now + RETRY), {Delivery.lease_until: now}),
     ]
+    rules += _of_exports(now)
     connected = exists().where(Integration.id == Flow.integration_id, Integration.removed_at.is_(None))
     waits = {
         FlowKind.ORDERS: case(
@@ -73,6 +74,17 @@ def _rules(now: datetime, term: timedelta) -> list[tuple[Any, tuple[Any, ...], d
     rules.append((Flow, (Flow.poll_due_at.is_not(None), Flow.page_due_at > now + RETRY), {Flow.page_due_at: now}))
     rules.append((Flow, (Flow.failing_since.is_not(None), Flow.retry_at > now + RETRY), {Flow.retry_at: now}))
     return rules
+
+
+def _of_exports(now: datetime) -> list[tuple[Any, tuple[Any, ...], dict[Any, Any]]]:
+    target = ExportTarget
+    rarely = target.interval_seconds > 86_400
+    far = case((rarely, target.due_at > now + timedelta(days=9)), else_=target.due_at > now + 2 * DAY)
+    return [
+        (target, (far,), {target.due_at: now}),
+        (target, (target.retry_at > now + WRITE_BACK,), {target.retry_at: None}),
+        (target, (target.lease_until > now + RETRY,), {target.lease_until: now}),
+    ]
 
 
 def _push_is_far(now: datetime) -> tuple[ColumnElement[bool], ...]:

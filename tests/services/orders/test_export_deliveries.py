@@ -19,6 +19,7 @@ from services.operations import privacy
 from services.orders import export_deliveries, export_records, export_sending, export_targets, exports
 from services.orders.export_deliveries import due_exports, work
 from services.orders.views import Wanted
+from services.sync import clock_repair
 from tests.support.exports import deliver_to, make_export
 from tests.support.receivers import Mailbox, smtp_server
 from tests.support.remote_files import sftp_server, web_server
@@ -420,3 +421,21 @@ def test_an_unexpected_error_is_noted_and_does_not_return_with_each_tick(clock, 
     monkeypatch.setattr(mailer, "send", broken)
     assert work(export_id) == [] and due_exports() == []
     assert "Its log says why" in target(export_id).error
+
+
+@one_database
+def test_times_that_a_wrong_clock_wrote_are_brought_back(clock, shop, mailbox):
+    order(shop, "1")
+    export_id = make_export()
+    deliver_to(export_id)
+    with writing():
+        row = target(export_id)
+        row.due_at = row.retry_at = row.lease_until = clock.at + timedelta(days=400)
+    assert due_exports() == []
+    clock_repair.bring_back()
+    assert due_exports() == [] and target(export_id).retry_at is None, "its worker may still be at work"
+    clock.go(minutes=1)
+    assert len(work(export_id)) == 1
+    before = target(export_id).due_at
+    clock_repair.bring_back()
+    assert target(export_id).due_at == before
