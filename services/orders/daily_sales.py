@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from extensions import db, reading, writing
 from models import Order, OrderLine, SalesOfDay, SalesOfSku, Shop
 from models.types import utcnow
+from services.common.bulk import Bulk
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def _adding(dialect: Any, model: Any) -> Any:
 
 
 ADD = {
-    dialect.dialect.name: (_adding(dialect, SalesOfDay), _adding(dialect, SalesOfSku)) for dialect in (sqlite, postgresql)
+    dialect.dialect.name: (Bulk(_adding(dialect, SalesOfDay)), Bulk(_adding(dialect, SalesOfSku))) for dialect in (sqlite, postgresql)
 }  # fmt: skip
 # The modules are named for their dialects; ``dialect.dialect`` is the class, which knows its name.
 
@@ -126,14 +127,14 @@ def add(sales: Sales) -> None:
     add_days, add_skus = ADD[connection.dialect.name]
     # In one order everywhere, so that two transactions do not wait for each other.
     if sales.days:
-        connection.execute(
-            add_days,
+        add_days.execute(
+            connection,
             [{"shop_id": shop_id, "day": day, "currency": currency, "orders": sums.orders, "pieces": sums.pieces, "total": sums.total,
               "decimals": sums.decimals} for (shop_id, day, currency), sums in sorted(sales.days.items(), key=_by_key)],
         )  # fmt: skip
     if sales.skus:
-        connection.execute(
-            add_skus,
+        add_skus.execute(
+            connection,
             [{"shop_id": shop_id, "day": day, "sku_key": key, "currency": currency, "orders": sums.orders, "pieces": sums.pieces, "total": sums.total}
              for (shop_id, day, key, currency), sums in sorted(sales.skus.items(), key=_by_key)],
         )  # fmt: skip

@@ -11,7 +11,7 @@ overlap. The time in a shop's answers may be a proxy's: it can move the watermar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from errors import ChannelError
 from extensions import db, reading
 from models import DailyReconciliation, FlowKind, Integration, Order, RunItem, Shop
 from models.types import utcnow
+from services.order_basics import identity
 from services.order_basics.columns import READ_UNDER, Storing
 from services.order_basics.money import KnownRates, learn_rates, needs_rows
 from services.orders import deletions, rereading, store, unreadable
@@ -166,7 +167,8 @@ def _under_present_settings(lease: Lease, storing: Storing) -> Storing:
     """The settings as they are now. If a person changed them during the reading, orders stored under the old ones are
     evaluated again: the evaluation that the change started may have ended before this page."""
     if tuple(db.session.execute(READ_UNDER, {"integration_id": lease.integration_id}).one()) == storing.settings:
-        return storing
+        # A shop has its key from its first page on, and always the same.
+        return storing if storing.identity_key else replace(storing, identity_key=identity.identity_key(storing.shop_id))
     integration = db.session.get_one(Integration, lease.integration_id, populate_existing=True)
     integration.evaluate_due_at = utcnow()
     return Storing.of(integration, storing.actor, storing.run_id)

@@ -21,6 +21,7 @@ from extensions import db, reading, writing
 from models import Integration, Order, OrderLine, Setting
 from models.sku_key import sku_key
 from services.common import installation
+from services.common.bulk import Bulk
 from services.common.words import words_of
 from services.order_basics import numbers
 
@@ -35,8 +36,14 @@ MERGE_PAGES = 500
 """Pages that one step of merging writes: some milliseconds."""
 BATCH = 500
 
-INSERT_WORDS = "INSERT INTO order_search (rowid, public, personal) VALUES (:id, :public, :personal)"
-REPLACE_WORDS = INSERT_WORDS.replace("INSERT", "INSERT OR REPLACE", 1)
+_INSERT = "INSERT INTO order_search (rowid, public, personal) VALUES (:id, :public, :personal)"
+INSERT_WORDS, REPLACE_WORDS = Bulk(text(_INSERT)), Bulk(text(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1)))
+INSERT_VECTORS = Bulk(
+    text(
+        "INSERT INTO order_search (order_id, words) VALUES (:id, CAST(:words AS tsvector)) "
+        "ON CONFLICT (order_id) DO UPDATE SET words = excluded.words"
+    )
+)
 _sqlite = table("order_search", column("rowid"), column("public"), column("personal"))
 _postgresql = table("order_search", column("order_id"), column("words", TSVECTOR))
 
@@ -75,12 +82,8 @@ def write(orders: Iterable[Searched], *, new: bool = False) -> None:
         statement = INSERT_WORDS if new else REPLACE_WORDS
     else:
         rows = [{"id": each.order_id, "words": _vector(each)} for each in orders]
-        statement = (
-            "INSERT INTO order_search (order_id, words) VALUES (:id, CAST(:words AS tsvector)) "
-            "ON CONFLICT (order_id) DO UPDATE SET words = excluded.words"
-        )
-    if rows:
-        connection.execute(text(statement), rows)
+        statement = INSERT_VECTORS
+    statement.execute(connection, rows)
 
 
 def _vector(order: Searched) -> str:

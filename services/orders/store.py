@@ -160,7 +160,8 @@ def _see(known: Sequence[Any]) -> None:
 
 def _store_changes(storing: Storing, fresh: dict[str, Shown], changed: dict[str, Shown], stored: Stored) -> None:
     """Insert the new orders and update the changed ones, all by external id."""
-    storing = replace(storing, identity_key=identity.ensure_key(storing.shop_id))
+    if not storing.identity_key:
+        storing = replace(storing, identity_key=identity.ensure_key(storing.shop_id))
     compared = superseding.compare(storing.shop_id, {name: shown.order for name, shown in changed.items()}, storing.identity_key)
     sources = sources_of(storing.shop_id, [line for shown in (*fresh.values(), *changed.values()) for line in shown.order.lines])
     items = ledger.load_items(sources.item_ids | _items_of_lines(storing.shop_id, changed))
