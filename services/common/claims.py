@@ -23,6 +23,8 @@ from models.types import utcnow
 from services.common.heartbeat import Heartbeat
 from services.common.results import changed_rows
 
+CLOCK = timedelta(minutes=5)
+"""How far the clocks of two machines may differ."""
 HOLDER = secrets.token_hex(4)
 """The beginning of each token that this process, or a process forked from it, creates. It tells its own claims from others'."""
 
@@ -51,8 +53,10 @@ class Claimable:
         return self.token.class_
 
     def free(self) -> ColumnElement[bool]:
-        """Rows without a claim, or whose worker has died."""
-        return or_(self.lease_until.is_(None), self.lease_until < utcnow())
+        """Rows without a claim, or whose worker has died. A lease that ends later than any can was taken by a clock that was ahead."""
+        now = utcnow()
+        latest = now + timedelta(seconds=2 * self.seconds()) + CLOCK
+        return or_(self.lease_until.is_(None), self.lease_until < now, self.lease_until > latest)
 
     def claim(self, row_id: int, *where: ColumnElement[bool], **values: Any) -> Claim | None:
         """Claim a row if it is as ``where`` says, and change it. None if it is not."""

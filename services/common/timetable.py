@@ -12,6 +12,8 @@ from errors import InvalidInput
 
 LEAST_SECONDS, MOST_SECONDS = 300, 7 * 86400
 MOST_TIMES = 24
+LONGEST = timedelta(days=8)
+"""Further ahead nothing is planned: a later due time comes from a clock that was wrong."""
 TIME = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)\Z")
 
 

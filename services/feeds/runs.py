@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from sqlalchemy import delete, exists, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -34,8 +33,6 @@ WORKED_ON = ("queued", "running", "approved")
 """The states in which a run waits for a worker, or has one."""
 FIRST_WAIT, LONGEST_WAIT = 60.0, 3600.0
 """Seconds between two tries of a fetch that failed for a while only."""
-TOO_FAR = timedelta(days=8)
-"""No timetable plans further ahead: a later due time comes from a clock that was wrong."""
 
 
 class Unexpected(AppError):
@@ -64,7 +61,7 @@ def start_due() -> list[int]:
     """Start the runs of feeds that are due; returns the ids of the runs."""
     now = utcnow()
     live = exists().where(FeedRun.feed_id == Feed.id, FeedRun.state.in_(LIVE_STATES))
-    due = or_(Feed.due_at <= now, Feed.due_at > now + TOO_FAR, Feed.retry_at <= now)
+    due = or_(Feed.due_at <= now, Feed.retry_at <= now)
     query = select(Feed.id).join(Supplier).where(
         Feed.enabled == true(), Feed.removed_at.is_(None), Supplier.removed_at.is_(None), due, ~live
     )  # fmt: skip

@@ -13,9 +13,23 @@ from sqlalchemy import ColumnElement, and_, case, exists, or_, select, update
 
 from config import current_config
 from extensions import db, reading, writing
-from models import Delivery, ExportTarget, Flow, FlowKind, Integration, Listing, SyncRun, UnreadableOrder, WriteBack
+from models import (
+    Delivery,
+    EventEndpoint,
+    ExportTarget,
+    Feed,
+    Flow,
+    FlowKind,
+    Integration,
+    Listing,
+    SyncRun,
+    UnreadableOrder,
+    WriteBack,
+)
 from models.types import utcnow
+from services.common import timetable
 from services.common.results import changed_rows
+from services.feeds import suppliers
 
 RETRY = timedelta(minutes=75)
 """The longest back-off is an hour, and workers are not exact."""
@@ -55,7 +69,14 @@ def _rules(now: datetime, term: timedelta) -> list[tuple[Any, tuple[Any, ...], d
         (UnreadableOrder, (UnreadableOrder.next_at > now + DAY,), {UnreadableOrder.next_at: now}),
         (Delivery, (Delivery.state == "sending", Delivery.lease_until > now + RETRY), {Delivery.lease_until: now}),
     ]
-    rules += _of_exports(now)
+    rules += [
+        *_of_exports(now),
+        # Offers seen in the future would hide every shipment until then: the file is read again, and says when they were seen.
+        (Feed, (Feed.read_at > now + IN_QUEUE,), {Feed.read_at: now, Feed.due_at: now, **suppliers.UNREAD}),
+        (Feed, (Feed.due_at > now + timetable.LONGEST,), {Feed.due_at: now}),
+        (Feed, (Feed.retry_at > now + RETRY,), {Feed.retry_at: now}),
+        (EventEndpoint, (EventEndpoint.due_at > now + DAY,), {EventEndpoint.due_at: now}),
+    ]
     connected = exists().where(Integration.id == Flow.integration_id, Integration.removed_at.is_(None))
     waits = {
         FlowKind.ORDERS: case(

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from extensions import db, writing
-from models import Integration, Listing, SyncRun, UnreadableOrder
+from models import Feed, Integration, Listing, StockFile, SyncRun, UnreadableOrder
 from models.flow import SYNCS
 from models.types import utcnow
+from services.feeds import runs, suppliers
 from services.runs import lifecycle
+from services.stock import files
 from services.sync import clock_repair, schedule
 from tests.support.rows import make_integration, make_listing, of_integration_and_flows
 
@@ -82,3 +84,31 @@ def test_times_as_they_should_be_are_left_alone(app):
     kept = db.session.get_one(Integration, integration_id)
     _, of_flows = of_integration_and_flows(plans)
     assert all(getattr(kept.flows[kind], name) == value for kind, values in of_flows.items() for name, value in values.items())
+
+
+def test_a_claim_from_a_clock_that_was_ahead_is_free(app):
+    with writing() as session:
+        file = StockFile(
+            name="stock.csv", actor="test", state="uploaded", token="somebody", lease_until=utcnow() + timedelta(days=400)
+        )
+        session.add(file)
+        session.flush()
+        file_id = file.id
+    assert files.due_files() == [file_id]
+
+
+def test_a_feed_that_was_read_and_planned_by_a_clock_that_was_ahead_is_read_again(app):
+    """Until its offers get a right time, a shipment would not be subtracted from them."""
+    far = utcnow() + timedelta(hours=5)
+    supplier_id = suppliers.create_supplier("Acme", None, "test")
+    feed_id = suppliers.create_feed(
+        supplier_id, "test", name="Stock", address="https://supplier.example/stock.csv", interval_seconds=3600
+    )
+    with writing() as session:
+        feed = session.get_one(Feed, feed_id)
+        feed.read_at, feed.digest, feed.due_at = far, "a", far
+    assert runs.start_due() == []
+    assert clock_repair.bring_back() == 1
+    feed = db.session.get_one(Feed, feed_id)
+    assert (feed.read_at <= utcnow(), feed.digest) == (True, "")
+    assert len(runs.start_due()) == 1
