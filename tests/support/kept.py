@@ -89,7 +89,15 @@ def _description(shop: PracticeShop) -> str:
 
 def _copy_of(store: Store) -> dict[str, Any]:
     with store.lock:
-        return copy.deepcopy({name: value for name, value in vars(store).items() if name not in NOT_COPIED})
+        values = copy.deepcopy({name: value for name, value in vars(store).items() if name not in NOT_COPIED})
+    return values | ({"_backup": _copy_of(store._backup)} if store._backup else {})
+
+
+def _store_of(kept: dict[str, Any]) -> Store:
+    store = Store()
+    vars(store).update(copy.deepcopy({name: value for name, value in kept.items() if name != "_backup"}))
+    store._backup = _store_of(kept["_backup"]) if "_backup" in kept else None
+    return store
 
 
 def _let_go() -> None:
@@ -127,9 +135,7 @@ def _bring_back(app: Flask, shop: PracticeShop, server: PostgresServer | None, k
         name = db.engine.url.database
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {name} TEMPLATE {kept.database} STRATEGY FILE_COPY")
-    store = Store()
-    vars(store).update(copy.deepcopy(kept.store))
-    shop.replace_store(store)
+    shop.replace_store(_store_of(kept.store))
     shop.clear_requests()
     with Redis.from_url(app.config["CARTLINK"].redis_url) as queue:
         queue.flushall()

@@ -18,6 +18,7 @@ from services.monitoring import incidents
 from services.orders import deletions, rereading, views
 from services.shipping import shipments
 from services.stock import items
+from tests.support.kept import set_up_once
 from tests.support.proxied import proxied
 from tests.support.shops import connect, do
 
@@ -41,8 +42,8 @@ def sell(shop, count: int = 1) -> list[int]:
 
 
 @pytest.fixture
-def connected(app, shop):
-    return connect(shop)
+def connected(app, shop, request):
+    return set_up_once(request, app, shop, lambda: connect(shop))
 
 
 def orders(db) -> list[Order]:

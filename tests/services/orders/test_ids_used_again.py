@@ -16,6 +16,7 @@ from services.operations import privacy
 from services.orders import find_order, held, queries, rereading, superseding
 from services.security import keyring
 from services.shipping import shipments, write_backs
+from tests.support.kept import set_up_once
 from tests.support.shops import connect, do, products
 
 pytestmark = pytest.mark.one_database
@@ -51,12 +52,15 @@ def shop(request):
 
 
 @pytest.fixture
-def connected(app, shop):
-    sell(shop, "first@example.com")
-    shop.store.backup()
-    integration_id = connect(shop)
-    do(integration_id, "stock")
-    return integration_id
+def connected(app, shop, request):
+    def sell_and_read() -> int:
+        sell(shop, "first@example.com")
+        shop.store.backup()
+        integration_id = connect(shop)
+        do(integration_id, "stock")
+        return integration_id
+
+    return set_up_once(request, app, shop, sell_and_read)
 
 
 def test_a_shipped_order_is_kept_and_the_new_one_is_work(connected, db, shop):

@@ -14,19 +14,23 @@ from models.types import utcnow
 from services.integrations import lifecycle
 from services.stock import items
 from services.sync import schedule
+from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
 
 STOCK = (FlowKind.STOCK,)
 
 
 @pytest.fixture
-def integration_id(app, shop):
-    integration_id = connect(shop)
-    do(integration_id, "stock")
-    do(integration_id, "stock")
-    make_due()
-    shop.clear_requests()
-    return integration_id
+def integration_id(app, shop, request):
+    def settle() -> int:
+        integration_id = connect(shop)
+        do(integration_id, "stock")
+        do(integration_id, "stock")
+        make_due()
+        shop.clear_requests()
+        return integration_id
+
+    return set_up_once(request, app, shop, settle)
 
 
 def make_due() -> None:
