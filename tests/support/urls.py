@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
 
 from extensions import db
 from models import AuditEntry, Draft
@@ -72,6 +75,14 @@ def _values(rule: Rule, name: str, values: dict[str, Any]) -> list[Any]:
         if known in values:
             return [values[known]]
     return [1] if rule._converters[name].__class__.__name__ == "RowId" else ["x"]
+
+
+def shown(answer: TestResponse) -> str:
+    """What somebody who opens an answer can read: its text, and of an Excel workbook all that is packed in it."""
+    if not answer.data.startswith(b"PK"):
+        return answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as packed:
+        return "\n".join(packed.read(name).decode("utf-8", "replace") for name in packed.namelist())
 
 
 def all_that_is_stored() -> dict[str, list[tuple[Any, ...]]]:
