@@ -35,7 +35,12 @@ group = Group("shipments", help="Files of tracking numbers: preview and ship.")
 def import_file(file: str, ship: bool, sheet: str, out: str, as_json: bool) -> None:
     """Show what a CSV or Excel file of tracking numbers would ship (- reads standard input); with --apply, ship it."""
     name = "standard input" if file == "-" else Path(file).name
-    kept = files.read_file(read_content(file), name, actor(), sheet=sheet)
+    kept = files.read_file(read_content(file), name, actor(), sheet=sheet, ask=True)
+    if kept.asks:
+        raise InvalidInput(
+            "Nothing was shipped: it is not clear which column holds what.",
+            f"Say it once on the page /orders/tracking-numbers/{kept.id}/columns, or with `presets import`.",
+        )
     good = [row for row in kept.rows if not row["problem"]]
     wrong = len(kept.rows) - len(good)
     if out and wrong:
@@ -63,6 +68,6 @@ def _object(row: dict[str, object]) -> Row:
 def _show_counts(kept: ShipmentFile, good: int, wrong: int) -> None:
     if kept.read_as:
         note(f"Read as a file of {kept.read_as}.")
-    note(f"{good} rows can be shipped, {wrong} cannot.")
+    note(f"{good} {'row' if good == 1 else 'rows'} can be shipped, {wrong} cannot.")
     for cause, count in file_check.causes(kept.rows):
         note(f"{count} x {cause}")

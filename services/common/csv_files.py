@@ -221,7 +221,7 @@ def read(
             continue
         problem = _problem(cells, len(names))
         found = {name: plain(cells[place]) if place < len(cells) and not problem else "" for name, place in places.items()}
-        yield Row(line, found, cells if problem else cells[: len(names)], problem)
+        yield Row(line, found, cells if problem or len(cells) <= len(names) else cells[: len(names)], problem)
 
 
 def read_two(source: Source, columns: Columns, required: tuple[str, str]) -> Iterator[tuple[int, str, str]]:

@@ -39,7 +39,7 @@ def test_a_file_is_shown_and_shipped_only_when_that_is_wanted(desk, app, tmp_pat
         (3, "DHL Paket", "There is no order 999."),
     ]
     shown = invoke(app, "shipments", "import", str(file), "--wrong-rows", str(out))
-    assert "1 rows can be shipped, 1 cannot." in shown.output and "Nothing was shipped." in shown.output
+    assert "1 row can be shipped, 1 cannot." in shown.output and "Nothing was shipped." in shown.output
     assert db.session.scalar(select(Shipment.id)) is None
     assert '"T2";"999";"";"Line 3: There is no order 999."' in out.read_text("utf-8-sig")
     assert "already" in invoke(app, "shipments", "import", str(file), "--wrong-rows", str(out), fails=True).output
@@ -50,6 +50,21 @@ def test_a_file_is_shown_and_shipped_only_when_that_is_wanted(desk, app, tmp_pat
     db.session.rollback()
     assert sorted(db.session.scalars(select(Shipment.tracking_number))) == ["T1", "T2"]
     assert set(db.session.scalars(select(Order.state))) == {"shipped"}
+
+
+def test_a_file_with_headings_that_nobody_knows_ships_nothing(desk, app, tmp_path):
+    """Its tracking numbers may stand under a heading that is not known: the order would ship without one."""
+    file = tmp_path / "x.csv"
+    file.write_text("number,barcode\n1001,T1\n")
+    assert "not clear which column" in invoke(app, "shipments", "import", str(file), "--apply", fails=True).output
+    preset = {
+        "format": presets.FORMAT, "kind": "shipments", "name": "x", "headings": ["number", "barcode"],
+        "columns": {"number": "number", "tracking": "barcode"}, "options": {"carrier": "DHL"},
+    }  # fmt: skip
+    invoke(app, "presets", "import", "-", given=json.dumps(preset))
+    invoke(app, "shipments", "import", str(file), "--apply")
+    db.session.rollback()
+    assert list(db.session.scalars(select(Shipment.tracking_number))) == ["T1"]
 
 
 def test_carriers_are_added_changed_and_removed(app):
