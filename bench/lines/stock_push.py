@@ -23,7 +23,7 @@ from bench.place import Place, connect, do, let_go
 from extensions import db
 from models import Link, Listing, StockItem
 from services.runs import lifecycle
-from services.stock import files
+from services.stock import file_imports
 from services.sync import execution
 
 LATENCY = 20
@@ -88,7 +88,7 @@ def change_stock(listings: list[tuple[str, str]], chance: random.Random) -> None
         query = select(StockItem.sku, StockItem.on_hand).where(StockItem.sku.in_(skus[start : start + 500]))
         before |= dict(db.session.execute(query).all())
     rows = [f"{sku},{before[sku] + chance.randrange(1, 40)}" for sku in skus]
-    changed = files.import_now("\n".join(["sku,quantity", *rows]).encode(), "stock.csv", "bench").changed
+    changed = file_imports.import_now("\n".join(["sku,quantity", *rows]).encode(), "stock.csv", "bench").changed
     if changed != len(skus):
         raise RuntimeError(f"{changed} of {len(skus)} stock items changed")
 

@@ -92,7 +92,8 @@ def _preview(file: StockFile) -> dict[str, Any]:
     if file.state == "checked":
         kinds = (
             ("zeroed", "Set to 0", file.zeroed), ("lowered", "Lower than now", file.lowered), ("raised", "Higher than now", file.raised),
-            ("unknown", "Unknown SKUs", file.unknown),
+            # A file that was read before these were kept apart.
+            ("changes", "Would change", file.changed - file.zeroed - file.lowered - file.raised), ("unknown", "Unknown SKUs", file.unknown),
         )  # fmt: skip
         tables = [
             {"what": what, "title": title, "total": total, "rows": file_results.preview_rows(file.id, what, SHOWN)}

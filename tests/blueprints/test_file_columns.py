@@ -8,7 +8,7 @@ import json
 import pytest
 from sqlalchemy import select
 
-from extensions import db
+from extensions import db, writing
 from models import FilePreset, ShipmentFile, StockFile, StockItem
 from services.presets import presets
 from services.shipping import assignment
@@ -133,3 +133,41 @@ def test_what_is_no_preset_is_refused(app, client):
         answer = send(client, "/settings/file-presets", each if isinstance(each, bytes) else json.dumps(each).encode(), "a.json")
         assert answer.status_code == 422, each
     assert assignment.suggest(["Ref", "Barcode", "Order no"]) == {"number": "Order no", "tracking": "Barcode"}
+
+
+@pytest.mark.one_database
+def test_the_preview_says_what_goes_up_and_down_and_offers_the_rows_with_problems(app, client):
+    for sku in ("CUP", "PLATE", "BOWL"):
+        make_item(sku, 5)
+    rows = b"sku;quantity\nCUP;0\nPLATE;4\nBOWL;9\nNEW;1\nCUP-2;\nCUP-3;10+\n"
+    file_id = int(send(client, "/stock/files", rows).location.rsplit("/", 1)[1])
+    files.work(file_id)
+    page = client.get(f"/stock/files/{file_id}").text
+    for words in (
+        "Set to 0",
+        "Lower than now",
+        "Higher than now",
+        "Unknown SKUs",
+        "2 rows cannot be used.",
+        "1 × No quantity",
+        "are left out.",
+    ):
+        assert words in page
+    offered = client.get(f"/stock/files/{file_id}/rows-with-problems")
+    assert 'filename="rows-with-problems.csv"' in offered.headers["Content-Disposition"]
+    assert offered.text.splitlines()[1] == '"CUP-2";"";"Line 6: CUP-2: no quantity"'
+    assert client.get(f"/stock/files/{file_id}/zeroed.csv").text.splitlines()[1] == '"2","CUP","5","0"'
+    client.post(f"/stock/files/{file_id}/accept")
+    files.work(file_id)
+    assert "2 rows were left out." in client.get(f"/stock/files/{file_id}").text and on_hand() == {
+        "CUP": 0,
+        "PLATE": 4,
+        "BOWL": 9,
+    }
+    with writing() as session:
+        # As files were read before the kinds of changes were kept apart.
+        old = StockFile(name="old.csv", actor="x", state="checked", total=1, done=1, changed=1)
+        session.add(old)
+        session.flush()
+        old_id = old.id
+    assert "would change" in client.get(f"/stock/files/{old_id}").text
