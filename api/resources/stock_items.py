@@ -29,7 +29,8 @@ from services.stock.quantities import AVAILABLE
 
 class StockItem(Struct):
     """``available`` = on_hand − reserved − buffer, never below 0. ``low_at`` is its low-stock threshold, null for the default, and ``low`` whether
-    it is at or below it. ``version`` changes with what a program may set: on_hand, buffer and low_at."""
+    it is at or below it. What is on hand of a ``fed`` item follows from suppliers' offers and cannot be set.
+    ``version`` changes with what a program may set: on_hand, buffer and low_at."""
 
     id: str
     sku: str
@@ -40,6 +41,7 @@ class StockItem(Struct):
     available: int
     low_at: int | None
     low: bool
+    fed: bool
     updated_at: datetime
     version: str
 
@@ -242,7 +244,7 @@ def shown(row: Row, default: int | None) -> StockItem:
     """``default`` is the threshold of items without their own."""
     low = low_stock.is_low(row.available, row.low_at, default)
     return StockItem(
-        str(row.id), row.sku, row.name, row.on_hand, row.reserved, row.buffer, row.available, row.low_at, low, row.updated_at, version_of(row)
+        str(row.id), row.sku, row.name, row.on_hand, row.reserved, row.buffer, row.available, row.low_at, low, row.fed, row.updated_at, version_of(row)
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from channels.remote_files.failures import HostKeyUnknown, PlaceBusy, RemoteFile
 from errors import AppError, Conflict, LeaseLost, NotFound, StopRequested
 from extensions import db, reading, writing
 from models import Feed, FeedRun, FeedRunRow, Supplier
-from models.feed import LIVE_STATES
 from models.types import utcnow
 from services.common import timetable
 from services.common.backoff import wait_for
@@ -45,7 +44,7 @@ def start(feed_id: int, actor: str) -> int:
     with writing() as session:
         feed = suppliers.get_feed(feed_id)
         about = f"{feed.supplier.name}: {feed.name}"
-        live = session.scalar(select(FeedRun.state).where(FeedRun.feed_id == feed_id, FeedRun.state.in_(LIVE_STATES)))
+        live = session.scalar(select(FeedRun.state).where(FeedRun.feed_id == feed_id, FeedRun.live))
         if live is not None:
             waits = live == "waiting"
             raise Conflict(
@@ -60,7 +59,7 @@ def start(feed_id: int, actor: str) -> int:
 def start_due() -> list[int]:
     """Start the runs of feeds that are due; returns the ids of the runs."""
     now = utcnow()
-    live = exists().where(FeedRun.feed_id == Feed.id, FeedRun.state.in_(LIVE_STATES))
+    live = exists().where(FeedRun.feed_id == Feed.id, FeedRun.live)
     due = or_(Feed.due_at <= now, Feed.retry_at <= now)
     query = select(Feed.id).join(Supplier).where(
         Feed.enabled == true(), Feed.removed_at.is_(None), Supplier.removed_at.is_(None), due, ~live
@@ -87,7 +86,11 @@ def start_due() -> list[int]:
 def due_runs() -> list[int]:
     """Runs that wait for a worker, or were left behind by one that died."""
     with reading() as session:
-        return list(session.scalars(select(FeedRun.id).where(FeedRun.state.in_(WORKED_ON), RUNS.free()).order_by(FeedRun.id)))
+        return list(
+            session.scalars(
+                select(FeedRun.id).where(FeedRun.live, FeedRun.state.in_(WORKED_ON), RUNS.free()).order_by(FeedRun.id)
+            )
+        )
 
 
 def get_run(run_id: int) -> FeedRun:

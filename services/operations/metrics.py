@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, literal_column, not_, select, update
+from sqlalchemy import and_, bindparam, func, literal_column, not_, select, true, update
 
 from extensions import db, reading, writing
 from models import (
     Delivery,
+    Feed,
+    FeedRun,
     Flow,
     Incident,
     Integration,
@@ -222,6 +224,8 @@ def _waiting() -> dict[str, int]:
         "write_backs": select(func.count()).select_from(WriteBack).where(shipment.OPEN),
         "failed_write_backs": select(func.count()).select_from(WriteBack).where(WriteBack.state == literal_column("'failed'")),
         "incidents": select(func.count()).select_from(Incident).where(Incident.resolved_at.is_(None)),
+        "feeds": select(func.count()).select_from(FeedRun).where(FeedRun.live, FeedRun.state == "waiting"),
+        "failing_feeds": select(func.count()).select_from(Feed).where(Feed.failing_since.is_not(None), Feed.enabled == true()),
         "deliveries": select(func.count()).select_from(Delivery).where(notification.OPEN),
     }
     return {name: db.session.scalar(query) or 0 for name, query in counts.items()}

@@ -45,6 +45,7 @@ from services.common import installation
 from services.common.batches import delete_in_batches
 from services.common.results import changed_rows
 from services.events import deliveries, log
+from services.feeds import old_runs
 from services.monitoring import incidents
 from services.notify import outbox
 from services.operations import metrics
@@ -96,6 +97,7 @@ def forget_old(stopping: Stopping = lambda: False) -> Forgotten:
     config, done = current_config(), Forgotten()
     acts: tuple[tuple[int, Callable[[datetime, Forgotten, Stopping], None]], ...] = (
         (config.keep_runs_days, _forget_runs),
+        (config.keep_runs_days, _forget_feed_runs),
         (config.keep_changes_days, _forget_changes),
         (config.keep_deliveries_days, _forget_messages),
         (config.keep_files_days, _forget_files),
@@ -132,6 +134,10 @@ def _forget_runs(before: datetime, done: Forgotten, stopping: Stopping) -> None:
             # What stays will not be looked at again: what names a run does so for good.
             _note(RUNS_TO, {"at": batch[-1].finished_at.isoformat(), "id": batch[-1].id})
         done.runs += len(ids)
+
+
+def _forget_feed_runs(before: datetime, done: Forgotten, stopping: Stopping) -> None:
+    done.runs += old_runs.forget_before(before, stopping)
 
 
 def _runs_after(mark: dict[str, Any] | None, before: datetime) -> Sequence[Any]:
