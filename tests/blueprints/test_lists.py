@@ -101,7 +101,7 @@ def test_the_page_of_an_order_asks_as_little_for_many_lines_as_for_few(client):
             for item in items[:10]
         ])  # fmt: skip
     assert asked(client, f"/orders/{large}") <= asked(client, f"/orders/{small}")
-    assert asked(client, f"/orders/{large}") <= 26
+    assert asked(client, f"/orders/{large}") <= 27
 
 
 def asked(client, path: str) -> int:
@@ -119,7 +119,7 @@ def test_the_audit_trail_is_paged_and_searched(client):
         )  # fmt: skip
     user_called("bob")
     first = client.get("/activity/changes").get_data(as_text=True)
-    assert "SKU 119" in words(first) and "SKU 69" not in words(first) and "more" not in words(first)
+    assert "SKU 119" in words(first) and "SKU 69" not in words(first) and "more than" not in words(first).lower()
     assert client.get("/activity/changes?page=3").text.count("SKU 119") == 1
     found = trail.list_page(trail.Wanted(actor="user:bob")).rows
     assert {row.actor for row in found} == {"user:bob"} and trail.list_page(trail.Wanted(search="sku 7")).total == 11
