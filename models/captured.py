@@ -87,6 +87,18 @@ CAPTURED: dict[str, Captured] = {
         "export", ("export_id", "file_name", "state", "orders", "trigger"), (), acts="u",
         only="NEW.state IN ('done', 'failing') AND OLD.state <> NEW.state",
     ),
+    "supplier": Captured("supplier", ("name", "lead_days", "removed_at")),
+    "feed": Captured(
+        "feed", ("name", "enabled", "approved_at", "failing_since", "error_code", "stale_since", "removed_at"),
+        ("method", "address", "path", "auth", "user", "parameter", "secret_last4", "host_key", "seen_host_key", "sheet", "headings", "columns", "delta",
+         "excludes_open_orders", "missing", "missing_after", "priority", "interval_seconds", "times", "zone", "quiet_from", "quiet_until",
+         "stale_after_seconds", "when_stale", "zero_percent", "rows_percent", "unreadable_percent"),
+        "supplier_id",
+    ),
+    "feed_run": Captured(
+        "feed_run", ("state", "error_code", "rows", "changed", "zeroed", "unknown", "items"), (), "feed_id", acts="u",
+        only="NEW.state <> OLD.state AND NEW.state IN ('waiting', 'done', 'failed', 'dropped', 'undone')",
+    ),
 }  # fmt: skip
 """By table."""
 
@@ -123,6 +135,9 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "incident": ("opened_at", "remind_at", "facts"),
     "export_delivery": ("name", "by", "format", "columns", "key", "actor", "repeats", "method", "place", "reached", "size", "digest", "tries",
                         "error_code", "error", "advice", "created_at", "finished_at"),
+    "supplier": ("name_key", "created_at", "changed_at", "changed_by"),
+    "feed": ("secret_encrypted", "sample", "due_at", "etag", "last_modified", "file_name", "file_size", "file_modified_at", "digest", "rows", "read_at",
+             "succeeded_at", "failures", "retry_at", "error", "advice", "created_at", "changed_at", "changed_by"),
 }  # fmt: skip
 """Columns whose changes alone are no event, by table: no reader sees them, or only as something that moves all the time. A test finds
 columns that are nowhere here."""
@@ -210,13 +225,19 @@ def _differ(table: str, names: tuple[str, ...]) -> str:
 
     def pair(name: str) -> str:
         cast = "CAST({} AS TEXT)" if isinstance(_column(table, name).type, JSON) else "{}"
-        return f"{cast.format(f'OLD.{name}')} IS DISTINCT FROM {cast.format(f'NEW.{name}')}"
+        before, after = (cast.format(f'{row}."{name}"') for row in ("OLD", "NEW"))
+        return f"{before} IS DISTINCT FROM {after}"
 
     return " OR ".join(pair(name) for name in names)
 
 
+def _quoted(columns: tuple[str, ...]) -> str:
+    """Their names as SQL: some are words of its own, such as ``user``."""
+    return ", ".join(f'"{name}"' for name in columns)
+
+
 def _on_sqlite(name: str, table: str, act: str, when: str, columns: tuple[str, ...], values: str) -> list[str]:
-    of = f" OF {', '.join(columns)}" if act == "u" else ""
+    of = f" OF {_quoted(columns)}" if act == "u" else ""
     condition = f" WHEN {when.replace('IS DISTINCT FROM', 'IS NOT')}" if when else ""
     values = values.replace("IS DISTINCT FROM", "IS NOT")
     merged = MERGED.format(hidden="max(event_change.hidden, excluded.hidden)")
@@ -227,7 +248,7 @@ def _on_sqlite(name: str, table: str, act: str, when: str, columns: tuple[str, .
 
 
 def _on_postgresql(name: str, table: str, act: str, when: str, columns: tuple[str, ...], values: str) -> list[str]:
-    of = f" OF {', '.join(columns)}" if act == "u" else ""
+    of = f" OF {_quoted(columns)}" if act == "u" else ""
     condition = f" WHEN ({when})" if when else ""
     merged = MERGED.format(hidden="event_change.hidden OR excluded.hidden")
     return [

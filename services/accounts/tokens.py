@@ -57,6 +57,8 @@ SCOPES = {
     "stock:write": Scope("manager", "Change stock items"),
     "listings:read": Scope("viewer", "Read listings and links"),
     "listings:write": Scope("manager", "Link listings to stock items"),
+    "feeds:read": Scope("viewer", "Read suppliers, their feeds and their offers"),
+    "feeds:write": Scope("manager", "Add, change, fetch and remove suppliers and feeds, and link their codes"),
     "approvals:write": Scope(
         "manager", "Approve and decide what waits for a person: stock updates, files, losses, drift, renames"
     ),

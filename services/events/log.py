@@ -73,12 +73,14 @@ PLACES = {
     "order": ("order", ""), "shipment": ("shipment", "order"), "write_back": ("write_back", "order"), "stock_item": ("stock_item", ""),
     "listing": ("listing", ""), "link": ("listing", ""), "integration": ("integration", ""), "run": ("run", "integration"),
     "incident": ("incident", "integration"), "export": ("export_delivery", ""),
+    "supplier": ("supplier", ""), "feed": ("feed", "supplier"), "feed_run": ("feed_run", "feed"),
 }  # fmt: skip
 """What an object is called, and what it belongs to."""
 PATHS = {
     "order": "orders/{id}", "shipment": "orders/{parent}?expand=shipments", "write_back": "orders/{parent}?expand=write_backs",
     "stock_item": "stock-items/{id}", "listing": "listings/{id}", "link": "listings/{id}", "integration": "integrations/{id}",
     "run": "runs/{id}", "incident": "incidents/{id}", "export": "export-deliveries/{id}",
+    "supplier": "suppliers/{id}", "feed": "feeds/{id}", "feed_run": "feed-runs/{id}",
 }  # fmt: skip
 
 

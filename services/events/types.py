@@ -53,6 +53,18 @@ TYPES: dict[str, str] = {
     "incident.resolved": "A problem is over.",
     "export.delivered": "A file of a saved export was delivered.",
     "export.failed": "A file of a saved export could not be delivered. It is tried again.",
+    "supplier.created": "A supplier was added.",
+    "supplier.changed": "A supplier has another name or other lead days.",
+    "supplier.removed": "A supplier was removed.",
+    "feed.created": "A feed was added to a supplier.",
+    "feed.changed": "A setting of a feed changed, or it works again.",
+    "feed.failing": "A feed cannot be fetched or read.",
+    "feed.stale": "The offers of a feed are older than they may be.",
+    "feed.removed": "A feed was removed.",
+    "feed_run.waiting": "A file of a feed hit a safety limit: nothing changes until somebody approves it.",
+    "feed_run.finished": "A file of a feed was applied, or dropped.",
+    "feed_run.failed": "A feed could not be fetched or read.",
+    "feed_run.undone": "What a file of a feed changed was undone.",
     "test": "A test that a person asked for.",
 }
 """Every type, and what it means."""
@@ -152,6 +164,27 @@ def _incident(change: Change) -> str:
     return "resolved" if change.appeared("resolved_at") else "updated"
 
 
+def _supplier(change: Change) -> str:
+    if change.act == "c":
+        return "created"
+    return "removed" if change.act == "d" or change.appeared("removed_at") else "changed"
+
+
+def _feed(change: Change) -> str:
+    if change.act == "c":
+        return "created"
+    if change.act == "d" or change.appeared("removed_at"):
+        return "removed"
+    if change.appeared("failing_since"):
+        return "failing"
+    return "stale" if change.appeared("stale_since") else "changed"
+
+
+def _feed_run(change: Change) -> str:
+    word = str(change.now.get("state", ""))
+    return word if word in ("waiting", "failed", "undone") else "finished"
+
+
 WORDS: dict[str, Callable[[Change], str]] = {
     "order": _order,
     "shipment": _shipment,
@@ -163,5 +196,8 @@ WORDS: dict[str, Callable[[Change], str]] = {
     "run": lambda change: "finished",
     "incident": _incident,
     "export": lambda change: "delivered" if change.now.get("state") == "done" else "failed",
+    "supplier": _supplier,
+    "feed": _feed,
+    "feed_run": _feed_run,
 }
 """What decides on the second half of a type, by object."""

@@ -98,6 +98,7 @@ def planted(app: Flask) -> dict[str, Any]:
     return {
         **values,
         "link_id": link_id,
+        "feed_run_id": values["feed_run.run_id"],
         "carrier_id": carriers.list_carriers()[0].id,
         "connection_id": connection_id,
         "import_id": values["stock_files.file_id"],

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from api.examples import BODIES
 from extensions import db, writing
-from models import EventEndpoint, Integration, Listing, Order, RunItem, Shop, SyncRun
+from models import EventEndpoint, Feed, FeedRun, Integration, Listing, Offer, Order, RunItem, Shop, SyncRun
 from models.types import utcnow
 
 Values = dict[str, Any]
@@ -70,6 +71,23 @@ def name_waiting_file(values: Values) -> None:
     values["export_delivery_id"] = values["waiting export"]
 
 
+def end_feed_run(values: Values) -> None:
+    """The planted run of a feed was applied."""
+    with writing() as session:
+        run = session.get_one(FeedRun, values["feed_run_id"])
+        run.state, run.finished_at, run.before = "done", utcnow(), {}
+
+
+def link_code(values: Values) -> None:
+    with writing() as session:
+        session.get_one(Offer, values["offer_id"]).stock_item_id = values["item_id"]
+
+
+def show_host_key(values: Values) -> None:
+    with writing() as session:
+        session.get_one(Feed, values["feed_id"]).seen_host_key = BODIES["confirm_host_key"]["host_key"]
+
+
 def _shop(values: Values) -> int:
     return db.session.get_one(Integration, values["integration_id"]).shop_id
 
@@ -78,6 +96,7 @@ PREPARED: dict[str, Callable[[Values], None]] = {
     "preview_undo": make_undoable, "undo_stock_update": make_undoable, "resume_event_endpoint": pause_endpoint,
     "get_missing_listings": lose_listings, "approve_missing_listings": lose_listings, "get_deleted_orders": lose_orders,
     "approve_deleted_orders": lose_orders, "mark_set_back_seen": set_back, "settle_identity": doubt, "mark_order_entered": leave_to_do,
-    "settle_rename": rename, "drop_export_delivery": name_waiting_file,
+    "settle_rename": rename, "drop_export_delivery": name_waiting_file, "fetch_feed": end_feed_run, "undo_feed_run": end_feed_run,
+    "unlink_offer": link_code, "set_fed": link_code, "confirm_host_key": show_host_key,
 }  # fmt: skip
 """By the operation's name."""

@@ -30,6 +30,12 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "carriers.add_carrier": ("create_carrier",), "carriers.edit_carrier": ("change_carrier",), "carriers.remove_carrier": ("remove_carrier",),
     "file_presets.import_preset": ("create_file_preset",), "file_presets.remove_preset": ("remove_file_preset",),
     "file_presets.rename_preset": ("change_file_preset",),
+    "suppliers.add_supplier": ("create_supplier",), "suppliers.edit_supplier": ("change_supplier",), "suppliers.remove_supplier": ("remove_supplier",),
+    "feeds.set_enabled": ("change_feed",), "feeds.edit_rules": ("change_feed",), "feeds.fetch_now": ("fetch_feed",), "feeds.remove_feed": ("remove_feed",),
+    "feed_run.approve": ("approve_feed_run",), "feed_run.drop": ("drop_feed_run",), "feed_run.undo": ("undo_feed_run",),
+    "feed_items.switch": ("set_fed",), "feed_items.set_rule": ("set_fed",),
+    "unknown_codes.link_code": ("link_offer",), "unknown_codes.act_on_selected": ("link_offer", "create_item_of_offer", "ignore_offer"), "feed_setup.begin": ("create_feed",),
+    "feed_setup.confirm_key": ("confirm_host_key",), "feed_setup.begin_change": ("change_feed",),
     "notes.add_note": ("add_note",), "notes.change_tags": ("change_tags",), "tagging.tag_orders": ("change_tags",),
     "event_endpoints.create_endpoint": ("create_event_endpoint",), "event_endpoints.remove_endpoint": ("remove_event_endpoint",),
     "event_endpoints.replay_events": ("replay_events",), "event_endpoints.resume_endpoint": ("resume_event_endpoint",),
@@ -55,7 +61,7 @@ FOR_PEOPLE: dict[str, str] = {
 """Why a program has no operation for a form, by its route."""
 AREAS_FOR_PEOPLE = {
     "account": ACCESS, "accounts": ACCESS, "users": ACCESS, "tokens": ACCESS, "list_views": PERSONAL, "notifications": PERSONAL,
-    "preferences": PERSONAL, "onboarding": WIZARD, "reauthorise": WIZARD,
+    "preferences": PERSONAL, "onboarding": WIZARD, "reauthorise": WIZARD, "feed_setup": WIZARD,
 }  # fmt: skip
 """The same for all forms of a blueprint but those that have an operation."""
 

@@ -39,7 +39,7 @@ def reads(values: dict[str, Any]) -> list[str]:
 def test_every_resource_answers(erp: Program, planted):
     for path in reads(planted):
         answer = erp.get(path)
-        if "items" in answer and path not in ("/openapi.json",):
+        if isinstance(answer.get("items"), list):
             assert answer["items"], path
 
 
