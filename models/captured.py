@@ -232,7 +232,7 @@ def _differ(table: str, names: tuple[str, ...]) -> str:
 
 
 def _quoted(columns: tuple[str, ...]) -> str:
-    """Their names as SQL: some are words of its own, such as ``user``."""
+    """Their names as SQL: some, such as ``user``, are reserved words there."""
     return ", ".join(f'"{name}"' for name in columns)
 
 
