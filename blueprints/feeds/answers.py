@@ -127,12 +127,13 @@ def rules(form: RulesForm) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fetch(feed_id: int) -> None:
-    """Start a run of a feed, unless one is going on or waits for approval."""
+def fetch(feed_id: int, *, quiet: bool = False) -> None:
+    """Start a run of a feed, unless one is going on or waits for approval; then a message says so, if it is not to be ``quiet``."""
     try:
         enqueue(runs.start(feed_id, current_actor()))
     except Conflict as error:
-        toast(error.sentence(), "info")
+        if not quiet:
+            toast(error.sentence(), "info")
 
 
 def enqueue(run_id: int) -> None:

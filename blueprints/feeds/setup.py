@@ -153,7 +153,8 @@ def _save(draft: OpenDraft, form: RulesForm) -> int | None:
     except AppError as error:
         answers.refuse(form, error)
         return None
-    answers.fetch(feed_id)
+    # A tick may have been faster.
+    answers.fetch(feed_id, quiet=True)
     return feed_id
 
 

@@ -1,6 +1,9 @@
-"""What may be shown of a feed's secrets and keys."""
+"""What is shown of a feed's secrets, keys and columns."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from channels.remote_files import HostKey
 
@@ -13,3 +16,16 @@ def last4(secret: str) -> str:
 def fingerprint(host_key: str) -> str:
     """Of a host key that is pinned, as OpenSSH prints it; empty where there is none."""
     return HostKey.parse(host_key).fingerprint if host_key else ""
+
+
+def columns(assigned: Mapping[str, Any] | None) -> str | None:
+    """The columns that are assigned, with the options that differ from the usual ones, on one line; None where there are none."""
+    if not assigned:
+        return None
+    options = assigned.get("options") or {}
+    words = ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
+    said = [f"{name}: {heading}" for name, heading in assigned["columns"].items() if heading]
+    said += [f"words: {words}"] if words else []
+    usual: dict[str, Any] = {"decimal": "", "pack": 1, "buffer": 0, "cap": None}
+    said += [f"{name}: {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
+    return "; ".join(said)

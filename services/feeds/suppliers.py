@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +160,7 @@ def create_feed(supplier_id: int, actor: str, **values: Any) -> int:
         session.add(row)
         session.flush()
         said = {field: (None, value) for field, value in checked.items() if value not in (None, "", [], False)}
-        record_change(FEED_CREATED, _about(row, supplier), said | ({"secret": CHANGED} if secret else {}), actor)
+        record_change(FEED_CREATED, _about(row, supplier), _in_words(said) | ({"secret": CHANGED} if secret else {}), actor)
         return row.id
 
 
@@ -178,7 +178,7 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
             _refuse_twin(row.supplier_id, checked["name"], row.id)
         changes = {field: (present[field], value) for field, value in checked.items() if present[field] != value}
         renewed = bool(secret) and secret != secret_of(row)
-        record_change(FEED_CHANGED, _about(row), changes | ({"secret": CHANGED} if renewed else {}), actor)
+        record_change(FEED_CHANGED, _about(row), _in_words(changes) | ({"secret": CHANGED} if renewed else {}), actor)
         if not changes and not renewed:
             return
         for field in changes:
@@ -280,6 +280,15 @@ def _refuse_twin(supplier_id: int, name: str, but: int = 0) -> None:
     ).all()
     if name_key(name) in {name_key(each) for each in names}:
         raise NameTaken(f"This supplier has a feed {name} already.", "Choose another name.")
+
+
+def _in_words(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """Changes as the audit trail keeps them: the columns with their options on one line, and without the file's headings."""
+    return {
+        field: (showing.columns(before), showing.columns(after)) if field == "columns" else (before, after)
+        for field, (before, after) in changes.items()
+        if field != "headings"
+    }  # fmt: skip
 
 
 def _about(row: Feed, supplier: Supplier | None = None) -> About:

@@ -38,6 +38,7 @@ def test_a_feed_is_set_up_from_nothing(app, client, web):
     assert db.session.scalar(db.select(Draft)) is None
     page = client.get("/suppliers").text
     assert "ACME" in page and "Stock list" in page and "2 lead days" in page
+    assert ">sku: Article; quantity: Available<" in client.get(f"/suppliers/feeds/{feed_id}").text
 
 
 def test_the_file_is_fetched_by_a_worker_alone(app, client, web):
