@@ -1,0 +1,50 @@
+"""Feeds fetched by real workers, also after one was killed while the supplier's server answered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from extensions import reading, writing
+from jobs.feeds import enqueue_due_feeds, enqueue_run
+from models import Feed, FeedRun
+from models.types import utcnow
+from services.feeds import runs, suppliers
+from tests.support.processes import wait_until
+from tests.support.remote_files import File, web_server
+
+BODY = b"sku,quantity\nA-1,4\n"
+
+
+@pytest.mark.one_database
+def test_a_killed_worker_leaves_a_run_that_the_next_one_does(app, worker):
+    with web_server() as web:
+        web.files["/stock.csv"] = File(BODY, fault="stall")
+        supplier_id = suppliers.create_supplier("Acme", None, "user:ann")
+        feed_id = suppliers.create_feed(supplier_id, "user:ann", name="Stock", address=web.url(), interval_seconds=3600)
+        first = worker("sync")
+        enqueue_due_feeds()
+        with reading() as session:
+            run_id = session.scalars(select(FeedRun.id)).one()
+        wait_until(lambda: web.asked, what="the request")
+        first.kill()
+        web.files["/stock.csv"] = File(BODY)
+        with reading():
+            assert runs.get_run(run_id).state == "running"
+        with writing() as session:
+            session.get(FeedRun, run_id).lease_until = utcnow() - timedelta(seconds=1)
+        worker("checks")
+        assert wait_until(lambda: _done(run_id), what="the run") == "waiting"
+        with reading() as session:
+            assert session.get(Feed, feed_id).failures == 0
+
+
+def _done(run_id: int) -> str:
+    """The state of a run once it has ended. The queue may still hold the job of the killed worker, whose name is the same until then."""
+    with reading():
+        state = runs.get_run(run_id).state
+    if state == "running" and run_id in runs.due_runs():
+        enqueue_run(run_id)
+    return state if state not in ("queued", "running") else ""
