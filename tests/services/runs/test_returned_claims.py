@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.common import claims
 from services.runs import lifecycle
-from services.stock import files
+from services.stock import file_stage, files
 from tests.support.rows import make_integration, make_item
 
 
@@ -37,7 +37,7 @@ def test_a_stock_file_under_way_waits_for_the_next_worker(app, db, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as cut:
-        cut.setattr(files, "_stage", killed)
+        cut.setattr(file_stage, "stage", killed)
         try:
             files.work(file_id)
         except KeyboardInterrupt:
