@@ -33,7 +33,7 @@ class MissingListings(Struct):
 class MissingListingsApproval(Body):
     """``found_at`` is that of the loss you have looked at."""
 
-    found_at: datetime
+    found_at: Annotated[datetime, Meta(tz=True)]
 
 
 class MissingListingsApproved(Struct):

@@ -38,6 +38,8 @@ def test_missing_listings_are_approved_as_they_were_seen(erp: Program):
     assert [row["sku"] for row in erp.items(f"/listings?integration={shop.id}&missing=true")] == ["A"]
     assert [row["sku"] for row in erp.items("/listings?missing=false")] == ["B"]
     problem(erp.post(f"{path}/approve", {"found_at": "2026-01-01T00:00:00Z"}), 409, "conflict")
+    for no_time in ("", "2026-01-01T00:00:00"):
+        problem(erp.post(f"{path}/approve", {"found_at": no_time}), 400, "invalid_request")
     problem(erp.post(f"{path}/approve"), 415, "unsupported_media_type")
     assert fresh(Listing).gone_at is None
     assert erp.post(f"{path}/approve", {"found_at": seen["found_at"]}).json == {"listings": 1}
