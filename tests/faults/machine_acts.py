@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 import jobs
+import jobs.polls
 import jobs.schedule
 from tests.faults.boundaries import COMMITS, DATABASE_ERRORS, PLACES, REQUESTS, Crash, made_by_the_suite
 from tests.faults.house import House
@@ -78,6 +79,17 @@ class MachineActs:
             if not self._job() or self.house.boundaries.plan is None:
                 break
         self.house.boundaries.plan = None
+
+    def crash_polling(self) -> None:
+        """A worker dies in the middle of a batch of polls: with the flows claimed, while shops are asked, or with some answers settled.
+        Once its claim is over, the flows are polled by another."""
+        self.house.clock.step(310)
+        self.house.boundaries.crash(self.chance.choice((1, 2, 2, 3, 4)), self.chance.choice((COMMITS, COMMITS, REQUESTS)))
+        if not self._act(lambda: jobs.polls.run(False)):
+            self.events["crashed in polls"] += 1
+        self.house.boundaries.plan = None
+        if self.chance.random() < 0.5:
+            self.sell()
 
     def database(self) -> None:
         name = self.chance.choice(list(DATABASE_ERRORS[self.house.kind]))
