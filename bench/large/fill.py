@@ -219,7 +219,12 @@ class Filler:
             )  # fmt: skip
 
     def _history(self) -> None:
-        """Ledger, shipments, write-backs, daily reconciliations, drift, audit trail."""
+        """Tags, ledger, shipments, write-backs, daily reconciliations, drift, audit trail."""
+        self.run("INSERT INTO tag (id, name, name_key) VALUES (1, 'Gift', 'gift')")
+        self.run(
+            f"INSERT INTO order_tag (order_id, tag_id) SELECT {FIRST_ID} + b.n, 1 FROM bench_n b "
+            f"WHERE b.n < {self.size.orders - self.models} AND b.n % 20 = 3"
+        )
         items, orders = self.size.stock_items, self.size.orders - self.models
         self.copy(
             "stock_entry", f"bench_n b JOIN stock_entry m ON m.id = (SELECT min(id) FROM stock_entry) WHERE b.n < {orders}",
@@ -275,7 +280,7 @@ class Filler:
 
 TABLES = (
     "shop", "integration", "flow", "stock_item", "listing", "link", "order", "order_line", "allocation", "sync_run", "run_item", "stock_entry",
-    "shipment", "write_back", "daily_reconciliation", "drift", "audit_entry", "incident",
+    "tag", "order_tag", "shipment", "write_back", "daily_reconciliation", "drift", "audit_entry", "incident",
 )  # fmt: skip
 
 
