@@ -101,27 +101,6 @@ def _among_on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
     return f"{column} = ANY ({texts})"
 
 
-class _Often(FunctionElement[Any]):
-    name = "often"
-    inherit_cache = True
-
-
-def often(condition: Any) -> ColumnElement[bool]:
-    """A condition that is no reason to choose an index. SQLite takes each ``=`` for one that few rows pass until it has statistics, and
-    reads all orders in a state instead of those of one shop; a partial index with this condition is still used."""
-    return _Often(condition)
-
-
-@compiles(_Often)
-def _often_on_sqlite(element: _Often, compiler: Any, **options: Any) -> str:
-    return f"likely({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Often, "postgresql")
-def _often_on_postgresql(element: _Often, compiler: Any, **options: Any) -> str:
-    return str(compiler.process(element.clauses, **options))
-
-
 class _SecondsBetween(FunctionElement[float]):
     name = "seconds_between"
     inherit_cache = True
