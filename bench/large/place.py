@@ -17,7 +17,7 @@ from bench.place import Place, connect, do, let_go
 from config import load
 from extensions import db
 from services.common import installation
-from services.operations import schema
+from services.operations import schema, statistics
 from services.orders import daily_sales, search
 from tests.support.databases import PostgresServer, migrate
 
@@ -107,6 +107,8 @@ class Kept:
             installation.change_setting(search.FILLED_TO, 0, "bench")
             search.fill()
             daily_sales.check()
-            with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("ANALYZE" if self.kind == "sqlite" else "VACUUM ANALYZE"))
+            statistics.refresh()
+            if self.kind == "postgresql":
+                with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("VACUUM"))
             let_go()

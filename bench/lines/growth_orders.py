@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import insert, select
+from sqlalchemy import Table, func, insert, literal, select, text
 
 import jobs.schedule
 from bench.frame import Measured
@@ -31,7 +31,8 @@ FRESH = 1_000
 """Orders that are downloaded into the table."""
 MODELS = 200
 """Orders that the rest are copies of."""
-CHUNK = 2_000
+FIRST_ID = 1_000_000
+"""Ids of copies begin here."""
 
 Model = tuple[dict[str, Any], list[dict[str, Any]]]
 """The columns of an order, and of each of its lines."""
@@ -89,22 +90,46 @@ def _models() -> list[Model]:
 
 
 def _fill(integration_id: int, models: list[Model], number: int) -> None:
-    """Copies of the models, as if downloaded by this integration long ago."""
+    """Copies of the models, as if downloaded by this integration long ago: one of each from here, the others by the database itself."""
     shop_id = db.session.get_one(Integration, integration_id).shop_id
-    for start in range(0, number, CHUNK):
-        orders, its_lines = [], []
-        for each in range(start, min(start + CHUNK, number)):
-            model, lines = models[each % len(models)]
-            order_id = 1_000_000 + each
-            orders.append(
-                model | {"id": order_id, "shop_id": shop_id, "external_id": f"old-{each}", "number": f"OLD-{each}",
-                         "placed_at": model["placed_at"] - timedelta(days=400, minutes=each), "state": "shipped",
-                         "held_codes": [], "held_reason": "", "cancel_unseen": False}
-            )  # fmt: skip
-            its_lines += [line | {"order_id": order_id, "shipped": line["quantity"]} for line in lines]
-        with writing() as session:
+    orders, its_lines = [], []
+    for each, (model, lines) in enumerate(models[:number]):
+        order_id = FIRST_ID + each
+        orders.append(
+            model | {"id": order_id, "shop_id": shop_id, "external_id": f"old-{each}", "number": f"OLD-{each}",
+                     "placed_at": model["placed_at"] - timedelta(days=400, minutes=each), "state": "shipped",
+                     "held_codes": [], "held_reason": "", "cancel_unseen": False}
+        )  # fmt: skip
+        its_lines += [line | {"order_id": order_id, "shipped": line["quantity"]} for line in lines]
+    with writing() as session:
+        if orders:
             session.execute(insert(Order.__table__), orders)
             session.execute(insert(OrderLine.__table__), its_lines)
+        _copy(Order.__table__, models, number)
+        _copy(OrderLine.__table__, models, number)
+        # What the triggers noted of it is no work of the ticks that are measured.
+        session.execute(text("DELETE FROM event_change"))
+
+
+def _copy(table: Table, models: list[Model], number: int) -> None:
+    """Copy the rows of the first copies for each further one up to ``number``."""
+    first = select(literal(len(models)).label("n")).cte("c", recursive=True)
+    n = first.union_all(select(first.c.n + 1).where(first.c.n + 1 < number)).c.n
+    row, order_id = table.alias("m"), (FIRST_ID + n).label("order_id")
+    of = FIRST_ID + n % len(models)
+    earlier = func.printf("-%d minutes", n - n % len(models))
+    new = {
+        "external_id": literal("old-").concat(n), "number": literal("OLD-").concat(n), "order_id": order_id,
+        "placed_at": func.strftime("%Y-%m-%d %H:%M:%f000", row.c.placed_at, earlier) if "placed_at" in row.c else None,
+    }  # fmt: skip
+    if table is Order.__table__:
+        new["id"], source = order_id, row.c.id
+    else:
+        source = row.c.order_id
+    names = [column.name for column in table.columns if column.name in new or column.name != "id"]
+    columns = [new.get(name, row.c[name]) for name in names]
+    rows = select(*columns).join_from(n.table, row, source == of).where(n < number)
+    db.session.execute(insert(table).from_select(names, rows))
 
 
 def _download(integration_id: int) -> float:
@@ -149,7 +174,7 @@ def _tick(integration_id: int, times: int) -> float:
         for run_id in queued:
             run_jobs.run(run_id)
 
-    while sequencer.give_positions():  # what filling has put into the log of events is work of other ticks
+    while sequencer.give_positions():  # what the runs have put into the log of events is work of other ticks
         pass
     tick()
     return processor_seconds(tick, times)

@@ -42,8 +42,8 @@ def _measure(place: Place) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
     chance = random.Random(place.seed)
     for size in spread_sizes(1_000, place.full_or_quick(50_000, 4_000), 3):
-        # One product in a hundred has variants; the largest is the shop that the worker's memory is measured with.
-        shop = place.shop(products=size, orders=100, variant_share=0.01)
+        # One product in five hundred has variants; the largest is the shop that the worker's memory is measured with.
+        shop = place.shop(products=size, orders=100, variant_share=0.002)
         with place.installation():
             integration_id = connect(shop, safety_limit_percent=100)
             # Before the orders are there nothing is linked.

@@ -95,7 +95,7 @@ def measure_ratio(place: Place) -> Measured:
         pairs[-1] = (pairs[-1][1], cpu)
         return seconds
 
-    mine, peer = alternate(ours, theirs, place.full_or_quick(7, 1))
+    mine, peer = alternate(ours, theirs, place.full_or_quick(5, 1))
     details = samples(mine, peer)
     return Measured(
         ratio(mine, peer),

@@ -3,7 +3,7 @@
 A real ``worker.py`` on a Valkey and a practice shop of that size works through the first runs: listings read, stock items
 started and linked, all of it compared; then 2,000 stock items are changed and pushed. The scheduler's tick is called here.
 The figure is the highest mark of resident memory of any of its work horses (VmHWM of Linux, which counts the pages shared with
-the worker as well), less the resident memory of the idle worker before the first job. One product in a hundred has variants:
+the worker as well), less the resident memory of the idle worker before the first job. One product in five hundred has variants:
 which product a variant belongs to costs a request each, and the channel sends 1,200 a minute at most.
 """
 
@@ -37,7 +37,7 @@ TICK = 2.0
 
 def measure(place: Place) -> Measured:
     products, changes = place.full_or_quick(50_000, 2_000), place.full_or_quick(2_000, 200)
-    shop = place.shop(products=products, orders=100, variant_share=0.01)
+    shop = place.shop(products=products, orders=100, variant_share=0.002)
     with place.installation(REDIS_URL=place.queue) as app:
         integration_id = connect(shop, safety_limit_percent=100)
         worker = place.processes.start(
