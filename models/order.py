@@ -177,7 +177,7 @@ class _HeldOrders(FunctionElement[int]):
 
 
 def held_orders(shop_id: Any) -> ColumnElement[int]:
-    """How many orders of a shop are on hold, as a part of a statement about many shops. SQLite is told the index: without statistics it
+    """How many orders of a shop are on hold, as a part of a statement about many shops. SQLite is given the index: without statistics it
     reads the orders on hold of all shops for each of them, or all orders of each shop."""
     return _HeldOrders(shop_id)
 
