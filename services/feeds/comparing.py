@@ -194,13 +194,13 @@ class Comparison:
 
     def _quantity(self, cell: str) -> int | None:
         """Few different quantities are written in a file, so each is read once."""
-        found = self.quantities.get(cell, UNREAD)
-        if found is UNREAD:
-            said = csv_files.plain(cell)
-            found = self.opened.quantity(said, MOST) if said and len(said) <= csv_files.MOST_CELL else None
-            if len(self.quantities) < 10 * CHUNK:
-                self.quantities[cell] = found
-        return found  # type: ignore[return-value]
+        if cell in self.quantities:
+            return self.quantities[cell]
+        said = csv_files.plain(cell)
+        found = self.opened.quantity(said, MOST) if said and len(said) <= csv_files.MOST_CELL else None
+        if len(self.quantities) < 10 * CHUNK:
+            self.quantities[cell] = found
+        return found
 
     def _unreadable(self, line: int, code: str, problem: str, known: Known | None = None) -> None:
         self.counts.unreadable += 1
