@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,11 +15,12 @@ from models.types import utcnow
 from services.events import endpoints
 from services.monitoring import incidents
 from services.notify import notifications, outbox
-from services.notify.incident_texts import CAUSES
+from services.notify.incident_texts import CAUSES, TOPICS
 from services.sync import outcomes
 from tests.blueprints.looks import assert_good_in_every_look, half_of, watch
 from tests.blueprints.pages import complaints, element, elements, htmx, next_page, toasts, words
 from tests.blueprints.rows import add_incident, add_integration, change_integration, read_integration
+from tests.support.exports import make_export
 from tests.support.signed_in import sign_in, user_called
 
 FACTS = {
@@ -28,20 +30,30 @@ FACTS = {
 }  # fmt: skip
 
 
+OF_INSTALLATION = ("endpoint_paused", "low_stock", "feed_stale", "export_failing")
+"""Causes that are not about one integration."""
+
+
 def every_cause(integration_id: int, user_id: int) -> dict[str, int]:
     """An open incident of each cause, with a notification; answers with their ids."""
     plain = {"code": "timeout", "message": "shop.example stopped answering: nothing came for 120 seconds.", "advice": "", "failures": 31, "count": 2}  # fmt: skip
     ids = {
         cause: add_incident(integration_id, user_id, cause=cause, facts=FACTS.get(cause, plain))[0]
-        for cause in CAUSES if cause != "endpoint_paused"
+        for cause in CAUSES if cause not in OF_INSTALLATION
     }  # fmt: skip
     made = endpoints.create_endpoint("Warehouse", endpoints.check_address("https://example.com/"), [], "user:ann")
     paused = {
-        "cause": "endpoint_paused",
         "event_endpoint_id": made.endpoint_id,
         "facts": {"name": "Warehouse", "paused_for": "gone"},
     }
-    return {**ids, "endpoint_paused": add_incident(None, user_id, **paused)[0]}
+    stale = [[1, "Acme: Stock", "2026-11-23T08:00:00+00:00", "The server did not answer."]]
+    others: dict[str, dict[str, Any]] = {
+        "endpoint_paused": paused,
+        "low_stock": {"facts": {"name": "Stock", "count": 2}},
+        "feed_stale": {"facts": {"name": "Supplier feeds", "count": 1, "feeds": stale}},
+        "export_failing": {"facts": {**plain, "name": "Warehouse"}, "order_export_id": make_export()},
+    }
+    return ids | {cause: add_incident(None, user_id, cause=cause, **values)[0] for cause, values in others.items()}
 
 
 def test_each_incident_says_what_happened_what_is_done_and_what_to_do_with_a_button(app, client):
@@ -54,6 +66,18 @@ def test_each_incident_says_what_happened_what_is_done_and_what_to_do_with_a_but
         assert len(acts) == 1, cause
     silent = client.get(f"/incidents/{ids['orders_missing']}").text
     assert "3 newer orders that did not arrive here" in silent
+
+
+def test_the_incidents_of_feeds_and_exports_lead_to_what_they_are_about(app, client):
+    ids = every_cause(add_integration("Garden shop"), user_called("owner"))
+    export_id = make_export()
+    leads = {"feed_stale": "/suppliers?state=stale", "export_failing": f"/orders/export/{export_id}/deliveries"}
+    for cause, address in leads.items():
+        page = client.get(f"/incidents/{ids[cause]}").text
+        (act,) = [item for item in elements(page, "a") if "btn-primary" in (item.get("class") or "")]
+        assert act["href"] == address and client.get(address).status_code == 200
+    removed, _ = add_incident(None, cause="export_failing", facts={"name": "Gone"})
+    assert "Open the exports" in words(client.get(f"/incidents/{removed}").text)
 
 
 def test_a_trouble_that_waiting_does_not_end_says_what_does(app, client):
@@ -127,7 +151,7 @@ def test_the_bell_counts_and_a_notification_is_read_by_opening_it(app, client):
 
 def test_a_person_chooses_notifications_and_where_they_go(app, client):
     page = client.get("/account/notifications").text
-    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 14
+    assert len([item for item in elements(page, "input", type="checkbox") if item.get("checked") is not None]) == 2 * len(TOPICS)
     assert "no mail server is set up" in page
     answer = client.post("/account/notifications", data={"email": "ann@shop.example", "mail": ["key"], "bell": ["key", "silence", "nonsense"]})  # fmt: skip
     assert answer.status_code == 303
