@@ -15,10 +15,10 @@ from services.stock.ledger import Reason
 
 
 def set_all(wanted: Mapping[int, int], reason: Reason) -> int:
-    """Set on hand of stock items, by id; returns how many changed. Fed items stay as they are, unless the cause is ``feed``. Most are plain numbers and go in bulk; where orders
-    reserve more than there is now, or lack something that has come, it is done one by one. Call it inside ``writing()``."""
+    """Set on hand of stock items, by id; returns how many changed. Fed items stay as they are, unless the cause is ``feed``. Most are plain
+    numbers and go in bulk; where orders reserve more than there is now, or lack something that has come, it is done one by one. Call it inside
+    ``writing()``."""
     ids = sorted(wanted)
-    lacking = set(allocations.lacking_items(ids))
     plain: list[tuple[int, int]] = []
     single: list[int] = []
     for start in range(0, len(ids), 500):
@@ -26,7 +26,10 @@ def set_all(wanted: Mapping[int, int], reason: Reason) -> int:
         query = select(StockItem.id, StockItem.on_hand, StockItem.reserved).where(StockItem.id.in_(chunk)).order_by(StockItem.id)
         if reason.cause != stock_items.FEED:
             query = query.where(StockItem.fed == false())
-        for item_id, on_hand, reserved in db.session.execute(query.with_for_update()):
+        rows = db.session.execute(query.with_for_update()).all()
+        # Looked for behind the lock: an order that another transaction has just stored may lack what comes now.
+        lacking = set(allocations.lacking_items([row.id for row in rows]))
+        for item_id, on_hand, reserved in rows:
             quantity = wanted[item_id]
             if quantity == on_hand:
                 continue

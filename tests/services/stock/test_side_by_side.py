@@ -74,6 +74,40 @@ def busy_shop(skus: list[str], seed: int) -> PracticeShop:
     return PracticeShop(store=store).start()
 
 
+def test_an_order_stored_while_a_file_waits_for_its_stock_item_gets_what_the_file_brings(app, db, shop):
+    """It lacks its units when it is stored, just before the file has the lock of the stock item."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 0, "test")
+    threads: list[threading.Thread] = []
+
+    def buy() -> None:
+        product_id = next(number for number, product in shop.store.products.items() if product.sku == "CUP")
+        shop.store.place_order(lines=[(product_id, 3)])
+        do(integration_id, "orders")
+
+    def look(connection, cursor, statement, parameters, context, many) -> None:
+        locks = "FROM stock_item" in statement and "on_hand, stock_item.reserved" in statement and "sku" not in statement
+        if locks and not threads and threading.current_thread() is threading.main_thread():
+            threads.append(threading.current_thread())
+            threads[0] = beside(app, buy)
+            if database.engine.dialect.name != "sqlite":  # where the other one waits for this transaction
+                threads[0].join(30)
+
+    event.listen(database.engine, "before_cursor_execute", look)
+    try:
+        import_stock(["sku,quantity\n", "CUP,26\n"])
+    finally:
+        event.remove(database.engine, "before_cursor_execute", look)
+    [thread] = threads
+    thread.join(30)
+    assert not thread.is_alive()
+    books_balance()
+    database.session.rollback()
+    item = items.find_stock_item("CUP")
+    assert (item.on_hand, item.reserved) == (26, 3)
+
+
 def test_everything_at_once_fails_nothing_and_the_books_balance(app, db):
     """Two shops with one stock, every kind of run, a file imported and settings applied, all at the same time."""
     skus = [f"SKU-{number:02}" for number in range(80)]
