@@ -59,7 +59,13 @@ def _edit(form: CarrierForm, kept: Carrier | None) -> Answer:
 
 @bp.app_template_global()
 def tracking_link(carrier: str, tracking_number: str) -> str:
-    """The web address that shows a parcel, or nothing. The table is read once a request."""
+    """The web address that shows a parcel, or nothing."""
+    return links().link(carrier, tracking_number)
+
+
+def links() -> carriers.Links:
+    """The table as it is when a page first needs it, read once a request."""
     if "tracking_links" not in g:
         g.tracking_links = carriers.read_links()
-    return str(g.tracking_links.link(carrier, tracking_number))
+    found: carriers.Links = g.tracking_links
+    return found

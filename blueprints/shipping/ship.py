@@ -11,6 +11,7 @@ from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
 from blueprints.orders.within import list_within
 from blueprints.shipping.batches import offering_undo
+from blueprints.shipping.carriers import links
 from errors import AppError
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
@@ -64,15 +65,15 @@ def _compare(order_id: int, pieces: dict[int, int]) -> None:
 
 
 @bp.app_template_global()
-def known_carriers() -> list[str]:
-    """The carriers to choose from, the one this person used last first."""
-    return sheet.carriers(current_actor())
+def used_carriers() -> list[str]:
+    """The carriers used last, the one this person used last first."""
+    return sheet.used_carriers(current_actor())
 
 
 @bp.app_template_global()
-def last_carrier() -> str:
-    """The carrier that this person used last."""
-    return sheet.last_carrier(current_actor())
+def known_carriers(used: list[str]) -> list[str]:
+    """The carriers to choose from: those used last, and the others of the table."""
+    return sheet.carriers(used, links().names)
 
 
 def _pieces() -> dict[int, int]:

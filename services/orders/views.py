@@ -19,6 +19,7 @@ from models.order import mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
+from services.order_basics.holds import Rules
 from services.order_basics.money import plain
 from services.orders import list_facts, queries, search, tags
 from services.orders import redaction as customers
@@ -210,13 +211,15 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     names = {(status.kind, status.code or status.external_id): status.name for status in kinds.statuses_of(integration)}
     updates, sent = write_backs.of_order(order.id), shipments.of_order(order.id)
     lines = [_line(line, order.decimals, with_customers) for line in order.lines]
-    blocked, may_send_again = called_off.blocked(order.id), called_off.changed_back(order)
-    newest = undo.possible(order)
-    may_undo, just_shipped = (None, None) if newest is None else (newest.id, batches.of_shipment(newest))
+    rules = Rules.of(integration)
+    blocked, may_send_again = called_off.blocking_of(updates), called_off.changed_back(order, rules)
+    newest = undo.possible(order, sent, updates, rules)
+    present = integration if integration.removed_at is None else None
+    may_undo, just_shipped = (None, None) if newest is None else (newest.id, batches.of_known(newest, updates, present))
     tasks = by_hand.tasks(order.id)
-    waiting = by_hand.waiting_numbers(order.id)
+    waiting = by_hand.waiting_of(sent)
     refusal = (
-        shipments.refusal(order)
+        shipments.refusal(order, updates)
         if integration.removed_at is None
         else "Its shop was removed. Connect it again to ship its orders."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from errors import NotFound
 from extensions import db
-from models import Shipment, WriteBack
+from models import Integration, Shipment, WriteBack
 from models.types import utcnow
 from services.shipping import outlook
 
@@ -62,6 +62,8 @@ def get_batch(name: str) -> Batch:
 
 
 def find_batch(name: str) -> Batch | None:
+    if not name:
+        return None
     rows = db.session.scalars(select(Shipment).where(Shipment.batch == name, Shipment.batch != "")).all()
     return _batch(name, rows) if rows else None
 
@@ -71,24 +73,43 @@ def of_shipment(shipment: Shipment) -> Batch:
     return _batch("", [shipment])
 
 
+def of_known(shipment: Shipment, updates: Sequence[WriteBack], integration: Integration | None) -> Batch:
+    """``of_shipment`` where all write-backs of its order have been read, oldest first, and the present integration of its shop."""
+    return _counted("", [shipment], {shipment.order_id: updates}, lambda _, event: outlook.obstacle_in(integration, event))
+
+
 def _batch(name: str, rows: Sequence[Shipment]) -> Batch:
-    order_ids = list(dict.fromkeys(row.order_id for row in rows))
+    updates = _updates(list(dict.fromkeys(row.order_id for row in rows)))
+    return _counted(name, rows, updates, outlook.obstacle_of_shop)
+
+
+def _updates(order_ids: Sequence[int]) -> dict[int, list[WriteBack]]:
+    """The write-backs of each of these orders, oldest first."""
     updates: dict[int, list[WriteBack]] = defaultdict(list)
     for start in range(0, len(order_ids), 500):
         query = select(WriteBack).where(WriteBack.order_id.in_(order_ids[start : start + 500])).order_by(WriteBack.id)
         for update in db.session.scalars(query):
             updates[update.order_id].append(update)
+    return updates
+
+
+def _counted(
+    name: str,
+    rows: Sequence[Shipment],
+    updates: Mapping[int, Sequence[WriteBack]],
+    obstacle: Callable[[int, str], str],
+) -> Batch:
     counts: Counter[str] = Counter()
     due, shops = [], set()
     for row in rows:
-        since = [update for update in updates[row.order_id] if update.id > (row.after_write_back_id or 0)]
+        since = [update for update in updates.get(row.order_id, ()) if update.id > (row.after_write_back_id or 0)]
         state = _state(row, since)
         counts[state] += 1
         if state in ("waiting", "retrying"):
             waits = next(update for update in since if update.state == "waiting")
             due.append(waits.due_at)
             shops.add((waits.shop_id, waits.event))
-    obstacles = sorted({sentence for shop_id, event in shops if (sentence := outlook.obstacle_of_shop(shop_id, event))})
+    obstacles = sorted({sentence for shop_id, event in shops if (sentence := obstacle(shop_id, event))})
     left = list(dict.fromkeys(row.order_id for row in rows if row.voided_at is None))
     return Batch(name, counts, left, min(due, default=None), obstacles)
 

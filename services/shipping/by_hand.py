@@ -77,6 +77,11 @@ def waiting_numbers(order_id: int) -> list[str]:
     return list(dict.fromkeys(db.session.scalars(query)))
 
 
+def waiting_of(sent: Sequence[Shipment]) -> list[str]:
+    """``waiting_numbers`` for an order all of whose shipments have been read already, oldest first."""
+    return list(dict.fromkeys(each.tracking_number for each in sent if each.by_hand))
+
+
 def see_in_shop(order_id: int, tracking_numbers: Sequence[str]) -> None:
     """The shop shows these tracking numbers on an order: nobody has to enter them any more. Call it inside ``writing()``."""
     db.session.execute(

@@ -19,6 +19,7 @@ from extensions import db, reading
 from models import FlowKind, Order, Shop, WriteBack
 from models.types import utcnow
 from services.order_basics import holds, identity
+from services.order_basics.holds import Rules
 from services.shops import flows
 
 CODE = OrderCalledOff.code
@@ -34,6 +35,11 @@ def blocked(order_id: int) -> WriteBack | None:
     """The newest write-back that blocks an order; None where it is not blocked."""
     query = select(WriteBack).where(WriteBack.order_id == order_id, is_blocking()).order_by(WriteBack.id.desc())
     return db.session.scalar(query.limit(1))
+
+
+def blocking_of(updates: Sequence[WriteBack]) -> WriteBack | None:
+    """``blocked`` for an order all of whose write-backs have been read already, oldest first."""
+    return next((row for row in reversed(updates) if row.state == "failed" and row.error_code == CODE), None)
 
 
 def compare_with(order_id: int) -> Callable[[ShopOrder | Outline], None]:
@@ -78,9 +84,9 @@ def ask_again_soon(session: Session, order_id: int, integration_id: int) -> None
     flows.make_due(flows.of_integration(integration_id), FlowKind.ORDERS)
 
 
-def changed_back(order: Order) -> bool:
-    """Whether the shop no longer shows a blocked order as called off, by a reading made after it was blocked."""
-    rules = holds.rules_for_shop(order.shop_id)
+def changed_back(order: Order, rules: Rules | None) -> bool:
+    """Whether the shop no longer shows a blocked order as called off, by a reading made after it was blocked. ``rules`` are those of its
+    shop."""
     # Whatever the shipping status is: X-Cart's payment status alone says that an order is called off.
     return not order.reread_due and (rules is None or rules.stage(order.payment_status, "") != "cancelled")
 
@@ -95,7 +101,7 @@ def may_try_again(row: WriteBack) -> None:
             f"Order {order.number} has not been read from the shop since it was stopped.",
             "Wait for the next download of orders, or mark the order as handled.",
         )
-    if not changed_back(order):
+    if not changed_back(order, holds.rules_for_shop(order.shop_id)):
         raise Conflict(
             f"The shop still shows order {order.number} as cancelled, declined or refunded.",
             "Mark it as handled, or change its payment status in the shop first.",

@@ -26,9 +26,10 @@ MOST_NAME, MOST_URL, MOST_ALIASES, MOST = 100, 500, 20, 500
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where parcels are tracked: ``urls`` by the key of a carrier's name."""
+    """Where parcels are tracked: ``urls`` by the key of a carrier's name. ``names`` are the carriers' own."""
 
     urls: dict[str, str]
+    names: tuple[str, ...] = ()
 
     def link(self, carrier: str, tracking_number: str) -> str:
         """The web address that shows a parcel; empty if the carrier is not known, has none, or the parcel has no number."""
@@ -77,7 +78,8 @@ def read_links() -> Links:
     """A carrier's own name counts before another carrier's other name."""
     carriers = list_carriers()
     urls = {key_of(alias): carrier.tracking_url for carrier in carriers for alias in carrier.aliases}
-    return Links(urls | {key_of(carrier.name): carrier.tracking_url for carrier in carriers})
+    own = {key_of(carrier.name): carrier.tracking_url for carrier in carriers}
+    return Links(urls | own, tuple(carrier.name for carrier in carriers))
 
 
 def read_names() -> Names:

@@ -40,7 +40,11 @@ def of_order(order_id: int, event: str, tracking_number: str = "") -> str:
 
 def obstacle_of_shop(shop_id: int, event: str) -> str:
     """A sentence where a shop cannot be updated now; empty where it can."""
-    integration = write_backs.integration_of(shop_id)
+    return obstacle_in(write_backs.integration_of(shop_id), event)
+
+
+def obstacle_in(integration: Integration | None, event: str) -> str:
+    """``obstacle_of_shop`` for the integration that a shop is connected by now, None where it was removed."""
     if integration is None:
         return "The shop is not connected any more, so nothing is sent there."
     first = obstacle(integration, event)

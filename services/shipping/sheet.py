@@ -13,7 +13,7 @@ from errors import InvalidInput
 from extensions import db
 from models import Integration, Order, Shipment
 from services.shipping import outlook, shipments
-from services.shipping.carriers import key_of, list_carriers
+from services.shipping.carriers import key_of, read_links
 from services.shops import kinds
 
 MOST = 100
@@ -73,7 +73,8 @@ def sheet_of(
         for order, integration in db.session.execute(query.where(Order.id.in_(wanted)).options(selectinload(Order.lines)))
     }
     rows, refused = [], []
-    last = last_carrier(actor)
+    used = used_carriers(actor)
+    last = next(iter(used), "")
     for order_id in (each for each in wanted if each in found):
         order, integration = found[order_id]
         if reason := shipments.refusal(order):
@@ -85,7 +86,7 @@ def sheet_of(
             Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), carrier, tracking,
                 wrong_of(carrier, tracking) if typed is not None else {})
         )  # fmt: skip
-    return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(actor))
+    return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(used, read_links().names))
 
 
 def _content(order: Order) -> str:
@@ -133,22 +134,16 @@ def fill_column(rows: Sequence[Row], text: str) -> dict[int, tuple[str, str]]:
     return {row.order_id: (row.carrier, row.tracking or next(numbers, "")) for row in rows}
 
 
-def carriers(actor: str) -> list[str]:
-    """The carriers to choose from: those used last, a person's own first, then the others of the table."""
-    used = _used(actor)
+def carriers(used: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The carriers to choose from: those used last, as ``used_carriers`` says, then the others of the table, whose ``names`` are given."""
     known = {key_of(carrier) for carrier in used}
-    return [*used, *(each.name for each in list_carriers() if key_of(each.name) not in known)]
+    return [*used, *(name for name in names if key_of(name) not in known)]
 
 
-def _used(actor: str) -> list[str]:
+def used_carriers(actor: str) -> list[str]:
     """The carriers used last, a person's own first."""
     newest = select(Shipment.id).order_by(Shipment.id.desc()).limit(RECENT).scalar_subquery()
     query = select(Shipment.carrier, Shipment.actor).where(Shipment.id.in_(newest), Shipment.carrier != "")
     rows = db.session.execute(query.order_by(Shipment.id.desc())).all()
     own = [carrier for carrier, by in rows if by == actor]
     return list(dict.fromkeys([*own, *(carrier for carrier, _ in rows)]))[:20]
-
-
-def last_carrier(actor: str) -> str:
-    """The carrier a person used last, or the one used last by anybody; empty for none."""
-    return next(iter(_used(actor)), "")

@@ -162,8 +162,8 @@ def ship_many(
     return done, refused
 
 
-def refusal(order: Order) -> str:
-    """Why an order may not be shipped now; empty where it may."""
+def refusal(order: Order, updates: Sequence[WriteBack] | None = None) -> str:
+    """Why an order may not be shipped now; empty where it may. ``updates`` are all its write-backs, oldest first, where they have been read."""
     left = any(line.quantity > line.shipped for line in order.lines)
     if order.called_off_at is not None and order.state == "cancelled":
         return f"Order {order.number} was cancelled here."
@@ -171,7 +171,7 @@ def refusal(order: Order) -> str:
         return f"The shop has cancelled order {order.number}. Mark the cancellation as seen before you ship it."
     if not left:
         return f"Order {order.number} has been shipped already."
-    blocked = called_off.blocked(order.id)
+    blocked = called_off.blocked(order.id) if updates is None else called_off.blocking_of(updates)
     if blocked is not None:
         return f"{blocked.error} Mark order {order.number} as handled before you ship more of it."
     if order.state == "on_hold":

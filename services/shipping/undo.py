@@ -19,6 +19,7 @@ from models import Flow, FlowKind, Order, Shipment, WriteBack
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
+from services.order_basics.holds import Rules
 from services.shipping import reversal, write_backs
 from services.shops import flows
 
@@ -88,17 +89,14 @@ def _in(batch: str) -> ColumnElement[bool]:
     return (Shipment.batch == batch) & (Shipment.batch != "")
 
 
-def possible(order: Order) -> Shipment | None:
-    """The shipment of an order that could be undone now: the newest, if its shop cannot know of it."""
-    query = select(Shipment).where(Shipment.order_id == order.id, Shipment.voided_at.is_(None))
-    shipment = db.session.scalar(query.order_by(Shipment.id.desc()).limit(1))
-    if shipment is None:
+def possible(order: Order, sent: Sequence[Shipment], updates: Sequence[WriteBack], rules: Rules | None) -> Shipment | None:
+    """The shipment of an order that could be undone now: the newest, if its shop cannot know of it. ``sent`` and ``updates`` are all of the
+    order's, oldest first, and ``rules`` those of its shop."""
+    shipment = next((each for each in reversed(sent) if each.voided_at is None), None)
+    if shipment is None or (rules is not None and rules.stage_of(order) == "shipped"):
         return None
-    try:
-        _refuse(shipment, order)
-    except Conflict:
-        return None
-    return None if any(_may_have_arrived(row) for row in _since(shipment)) else shipment
+    since = (row for row in updates if row.id > (shipment.after_write_back_id or 0))
+    return None if any(_may_have_arrived(row) for row in since) else shipment
 
 
 @retry_on_deadlock
