@@ -13,9 +13,10 @@ from sqlalchemy import LargeBinary, select
 from app import create_app
 from errors import ConfigError
 from extensions import db, writing
-from models import Draft, Integration, Shop, User
+from models import Draft, ExportTarget, Integration, OrderExport, Shop, User
 from services.accounts import two_step
 from services.events import endpoints
+from services.feeds import suppliers
 from services.onboarding import drafts
 from services.security import keyring, vault
 from tests.support.rows import make_integration
@@ -48,7 +49,16 @@ def stored(app) -> int:
         session.query(User).one().two_step_encrypted = vault.encrypt("a seed in use")
     endpoints.create_endpoint("ERP", endpoints.check_address("https://example.com/events"), ["test"], "user:ann")
     endpoints.rotate_secret(endpoints.list_endpoints()[0].id, "user:ann")
-    return 11
+    supplier_id = suppliers.create_supplier("Acme", None, "user:ann")
+    feed = {"name": "Stock", "address": "https://supplier.example/stock.csv", "interval_seconds": 3600, "auth": "bearer"}
+    suppliers.create_feed(supplier_id, "user:ann", **feed, secret="a token of a supplier")
+    with writing() as session:
+        export = OrderExport(name="Daily", name_key="daily", by="order", columns=["number"])
+        session.add(export)
+        session.flush()
+        secret = vault.encrypt("a token of a warehouse")
+        session.add(ExportTarget(export_id=export.id, method="https", address="https://example.com/", secret_encrypted=secret))
+    return 13
 
 
 def encrypted() -> list[bytes]:
