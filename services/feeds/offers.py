@@ -112,7 +112,7 @@ def link(offer_id: int, sku: str, actor: str, *, units: int = 1) -> int:
             "units": (offer.units, units),
             "ignored": (offer.ignored, False),
         }
-        record_change(LINKED, _about(offer), changes, actor)
+        record_change(LINKED, about(offer), changes, actor)
         offer.stock_item_id, offer.linked_by, offer.units, offer.ignored = item_id, "hand", units, False
         db.session.flush()
         _follow({item_id, *([before] if before else [])}, actor)
@@ -139,7 +139,7 @@ def unlink(offer_id: int, actor: str) -> None:
         item_id = get_offer(offer_id).stock_item_id
         ledger.lock_items([item_id] if item_id else [])
         offer = get_offer(offer_id)
-        record_change(UNLINKED, _about(offer), {"stock_item": (_sku(offer.stock_item_id), None)}, actor)
+        record_change(UNLINKED, about(offer), {"stock_item": (_sku(offer.stock_item_id), None)}, actor)
         offer.stock_item_id, offer.linked_by = None, "hand"
         db.session.flush()
         if item_id:
@@ -153,7 +153,7 @@ def ignore(offer_ids: Sequence[int], ignored: bool, actor: str) -> int:
     with writing() as session:
         query = select(Offer).where(Offer.id.in_(offer_ids), Offer.stock_item_id.is_(None), Offer.ignored != ignored)
         offers = session.scalars(query).all()
-        record_changes(IGNORED, [_about(offer) for offer in offers], {"ignored": (not ignored, ignored)}, actor)
+        record_changes(IGNORED, [about(offer) for offer in offers], {"ignored": (not ignored, ignored)}, actor)
         session.execute(
             update(Offer).where(Offer.id.in_([offer.id for offer in offers])).values(ignored=ignored)
             .execution_options(synchronize_session=False)
@@ -206,5 +206,6 @@ def _sku(item_id: int | None) -> str | None:
     return None if item_id is None else db.session.scalar(select(StockItem.sku).where(StockItem.id == item_id))
 
 
-def _about(offer: Offer) -> About:
+def about(offer: Offer) -> About:
+    """What the audit trail calls an offer."""
     return About(offer.id, f"{offer.feed.supplier.name}: {offer.code}")

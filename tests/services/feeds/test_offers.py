@@ -9,14 +9,15 @@ from email.utils import format_datetime
 import pytest
 from sqlalchemy import select
 
-from errors import Conflict, InvalidInput
+from errors import Conflict, InvalidInput, NotFound
 from extensions import db, reading, writing
 from models import Feed, Incident, Offer, StockEntry, StockItem
 from models.types import utcnow
-from services.feeds import fed_stock, offers, removal, staleness
+from services.feeds import fed_stock, offers, removal, staleness, unknown_codes
 from services.monitoring import stale_feeds
 from services.shipping import shipments, voiding
 from services.stock import allocations, items, ledger
+from tests.blueprints.pages import counted_queries
 from tests.support.rows import make_integration, make_item, make_order
 
 
@@ -185,3 +186,35 @@ def test_removing_a_feed_leaves_the_others_to_feed_an_item(make_feed, on_hand):
         assert {item.sku: item.fed for item in session.scalars(select(StockItem))} == {"A": True, "B": False}
         assert "feed" in set(db.session.scalars(select(StockEntry.cause)))
     assert utcnow() > two.row().read_at
+
+
+def test_unknown_codes_become_items_in_batches_each_all_or_nothing(feed, on_hand, monkeypatch):
+    make_item("C", 1)
+    codes = {code: number for number, code in enumerate("ABCDEFGH", 1)}
+    feed.fetch(codes)
+    feed.approve()
+    ids = [offer_id(feed, code) for code in codes]
+    few, all_of_them = ids[:2], ids[3:]
+    with counted_queries() as queries:
+        assert unknown_codes.create_items([*few, ids[2]], "user:ann") == unknown_codes.Created(2, ["C: It is linked already."])
+    assert (on_hand("A"), on_hand("B"), on_hand("C")) == (1, 2, 1) and len(queries) < 60
+    monkeypatch.setattr(unknown_codes, "BATCH", 2)
+    make_fed, made = fed_stock.make_fed, []
+
+    def break_in_the_second(item_ids, actor):
+        made.append(item_ids)
+        make_fed(item_ids, actor)
+        if len(made) == 2:
+            raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fed_stock, "make_fed", break_in_the_second)
+        with pytest.raises(RuntimeError):
+            unknown_codes.create_items(all_of_them, "user:ann")
+    with reading() as session:
+        assert set(session.scalars(select(StockItem.sku))) == set("ABCDE")
+        assert session.scalar(select(Offer.stock_item_id).where(Offer.id == ids[5])) is None
+    assert unknown_codes.create_items(all_of_them, "user:ann").created == 3
+    assert [on_hand(code) for code in "DEFGH"] == [4, 5, 6, 7, 8]
+    with pytest.raises(NotFound):
+        unknown_codes.create_items([4711], "user:ann")
