@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint
@@ -12,6 +12,8 @@ from blueprints.formats import number
 from blueprints.labels import plural
 from models import Feed
 from services.feeds import showing
+from services.security import trail
+from services.security.trail import Words
 from services.stock import file_columns
 
 bp = Blueprint("feed_labels", __name__)
@@ -33,6 +35,28 @@ RULES = {"sum": "Add their quantities", "first": "Take the first by priority"}
 def offer(state: Any) -> None:
     """Let templates use the labels."""
     state.app.jinja_env.globals.update(FEED_STATES=STATES, FEED_RUN_STATES=RUN_STATES, FED_RULES=RULES)
+    trail.use_words("feed", changed_words())
+
+
+def changed_words() -> dict[str, Words]:
+    """What the audit trail calls what is set of a feed, by column."""
+    return {
+        "method": ("Where", _one_of(METHODS)), "path": ("File", str), "auth": ("Sign-in", _one_of(SIGN_INS | SFTP_SIGN_INS)),
+        "user": ("User name", str), "parameter": ("Header or parameter", str), "secret": ("Password or key", str),
+        "host_key": ("Host key", showing.fingerprint), "delta": ("The file contains", lambda delta: CONTENTS["yes" if delta else "no"]),
+        "missing": ("Missing codes", _one_of(MISSING)), "missing_after": ("Times missing until 0", str),
+        "excludes_open_orders": ("Leaves out your open orders", lambda excludes: "Yes" if excludes else "No"),
+        "interval_seconds": ("Fetched every", _plain_span), "times": ("Fetched at", ", ".join), "quiet_from": ("Quiet from", str),
+        "quiet_until": ("Quiet until", str), "zone": ("Time zone", lambda zone: str(zone).replace("_", " ")),
+        "zero_percent": ("May go to 0", lambda share: f"{share}% of the codes"),
+        "rows_percent": ("Rows needed", lambda share: f"{share}% of last time"),
+        "unreadable_percent": ("May be unreadable", lambda share: f"{share}% of the rows"),
+        "stale_after_seconds": ("Stale after", _plain_span), "when_stale": ("When stale", _one_of(WHEN_STALE)),
+    }  # fmt: skip
+
+
+def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda value: names.get(value, value)
 
 
 Facts = Sequence[tuple[str, str]]
@@ -100,7 +124,18 @@ def _schedule(feed: Feed) -> str:
 
 def _span(seconds: int) -> str:
     """``2 days``, ``6 hours``, ``90 minutes``."""
-    for unit, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds % unit == 0 or unit == 60:
-            return plural(max(1, seconds // unit), word)
-    return ""
+    return plural(*_counted(seconds))
+
+
+def _plain_span(seconds: int) -> str:
+    """``_span`` for the audit trail: commands say it too, and have no reader whose way to write numbers is known."""
+    count, word = _counted(seconds)
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _counted(seconds: int) -> tuple[int, str]:
+    """In the largest unit that says it without a rest."""
+    size, word = next(
+        (size, word) for size, word in ((86_400, "day"), (3600, "hour"), (60, "minute")) if seconds % size == 0 or size == 60
+    )
+    return max(1, seconds // size), word

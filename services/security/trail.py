@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from services.common.batches import in_batches
 from services.common.paging import Page, page_of
 from services.security.audit import KINDS, without_personal
 
+Words = tuple[str, Callable[[Any], str]]
 PAGE_SIZE = 50
 NEWEST = (AuditEntry.at.desc(), AuditEntry.id.desc())
 SORTS: dict[str, Any] = {"": NEWEST, "oldest": (AuditEntry.at, AuditEntry.id)}
@@ -24,6 +25,8 @@ MOST_ACTORS = 500
 LINES = "cli"
 """The filter for everything that was done on the command line, by anyone."""
 SPELLED = {"api_token": "API token"}
+WORDS: dict[str, Mapping[str, Words]] = {}
+"""By kind of thing and field, what pages call the field and how they say its value. Filled where those labels are (``use_words``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,11 @@ def object_words(name: str) -> str:
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
+def use_words(object: str, words: Mapping[str, Words]) -> None:
+    """Say changes of a kind of thing as its pages do. Fields that are not named are said as they are stored."""
+    WORDS[object] = words
+
+
 def _load(ids: Sequence[int], reader: Reader) -> dict[int, Entry]:
     found = db.session.execute(_entries().where(AuditEntry.id.in_(ids)))
     return {entry.id: _entry(entry, name, reader) for entry, name in found}
@@ -145,10 +153,16 @@ def _entry(row: AuditEntry, integration: str | None, reader: Reader) -> Entry:
     what = known.words if known else row.kind.partition(".")[2].replace("_", " ").capitalize()
     subject = row.subject or (integration or "" if row.object == "integration" else "")
     changes = row.changes if reader.customers else without_personal(row.changes, "hidden")
-    said = [(_name(name), _said(before), _said(after)) for name, before, after in changes]
+    said = [_in_words(row.object, *change) for change in changes]
     return Entry(
         row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, integration or "", said
     )  # fmt: skip
+
+
+def _in_words(object: str, field: str, before: Any, after: Any) -> tuple[str, str, str]:
+    label, say = WORDS.get(object, {}).get(field) or (_name(field), _said)
+    first, last = (_said(value) if value in (None, "", []) else say(value) for value in (before, after))
+    return label, first, last
 
 
 def _name(field: str) -> str:

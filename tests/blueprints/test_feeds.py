@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from extensions import db, writing
 from models import Feed, FeedRun, Offer, StockItem
+from services.feeds import suppliers
 from tests.blueprints.feed_walks import FILE, set_up
 from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
@@ -175,6 +177,31 @@ def test_rules_are_changed_on_a_page(client, web):
     feed = db.session.get(Feed, feed_id)
     assert (feed.priority, feed.quiet_from, feed.quiet_until, feed.when_stale) == (7, "22:00", "06:00", "hold")
     assert "22:00 to 06:00" in client.get(f"/suppliers/feeds/{feed_id}").text
+
+
+def test_the_history_of_a_feed_says_what_its_page_says(client, web):
+    feed_id, _ = fetched(client, web)
+    suppliers.change_feed(
+        feed_id, "user:ann", interval_seconds=5400, zero_percent=7, when_stale="hold", excludes_open_orders=True, delta=True,
+        stale_after_seconds=259_200,
+    )  # fmt: skip
+    suppliers.change_feed(feed_id, "user:ann", interval_seconds=None, times=["06:30", "13:00"])
+    page, changes = (
+        words(re.sub("<[^>]+>", "", client.get(path).text.partition("<main")[2]))
+        for path in (f"/suppliers/feeds/{feed_id}", "/activity/changes")
+    )
+    for said in (
+        "Fetched every: 1 hour → 90 minutes",
+        "Fetched every: 90 minutes → –",
+        "Fetched at: 06:30, 13:00",
+        "→ 7% of the codes",
+        "When stale: Keep counting them → Leave them out",
+        "The file contains: Everything the supplier has → Only what has changed",
+        "Leaves out your open orders: No → Yes",
+        "→ 3 days",
+    ):
+        assert said in page and said in changes, said
+    assert "seconds:" not in page and "percent:" not in page
 
 
 def test_unknown_codes_are_linked_created_and_ignored(client, web):
