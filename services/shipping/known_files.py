@@ -1,8 +1,8 @@
 """The exports of programs that print labels, recognised by their headings.
 
 Headings are compared by their letters and digits alone. Only what a public source names is here. None was found that shows the headings of a
-file exported by DPD Germany or DPD UK (their public documents are about files that are imported there, and DPD Print lets its users choose):
-such files are read where they use the words in file_columns.py, and otherwise people assign the columns."""
+file exported by DPD UK, and the public documents of DPD Germany show those of its scan data alone: other files of theirs are read where they
+use the words in file_columns.py, and otherwise people assign the columns."""
 
 from __future__ import annotations
 
@@ -85,6 +85,15 @@ DHL_BUSINESS = KnownFile(
 Sendungsnummer``, ``Abrechnungsnummer``, ``Empfängername`` … ``Status``, ``Produkt``, ``Services``. Source: the public project
 xelth-com/eckwmsgo (internal/delivery/dhl), which reads that download, and knows the status ``Storniert``."""
 
+DPD_SCANS = KnownFile(
+    "DPD scan data (SCANINFO)",
+    {"number": ("customerreference",), "tracking": ("parcelno",), "carrier": ()},
+    marks=("scancode", "eventdatetime"), carrier="DPD",
+)  # fmt: skip
+"""What DPD Germany offers its customers by SFTP, with semicolons: ``PARCELNO``, ``SCAN_CODE``, ``DEPOT_CODE``, ``DEPOTNAME``, ``EVENT_DATE_TIME`` …
+``CUSTOMER_REFERENCE``, ``POD_IMAGE_REF`` … A parcel has a row for each scan; the first one counts. Source: a public Java program that writes
+such a file (ba.enox.codebase.algorithms.utils.ReadFromFileAndSaveInFile); AEB's overview of carriers names the file and the way."""
+
 USPS_EPS = KnownFile(
     "USPS transaction report",
     {"number": ("custrefnum1", "custrefnum2"), "tracking": ("packageidentificationcodepic",), "carrier": ()},
@@ -115,7 +124,7 @@ PIRATE_SHIP = KnownFile(
 (src/main/java/com/hackclub/clubs/models/PirateShipEntry.java). A public description of the report's filters names the states Printed and
 Refunded (glama.ai, *Pirate Ship MCP Server*, export_shipments)."""
 
-KNOWN = (SHIPSTATION, CLICK_AND_DROP, WORLDSHIP, DHL_BUSINESS, USPS_EPS, STAMPS, PIRATE_SHIP)
+KNOWN = (SHIPSTATION, CLICK_AND_DROP, WORLDSHIP, DHL_BUSINESS, DPD_SCANS, USPS_EPS, STAMPS, PIRATE_SHIP)
 
 
 def recognise(headings: Sequence[str]) -> tuple[KnownFile, dict[str, str]] | None:

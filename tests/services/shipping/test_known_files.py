@@ -29,6 +29,13 @@ FILES = {
         DHL + "003404;00202;;123;Ann;Zugestellt;1;DHL Paket\n003405;00203;;123;Ben;Storniert;1;DHL Paket\n",
         [("00202", "DHL Paket", "003404", ""), ("00203", "DHL Paket", "003405", "The file says 'Storniert' of this row, so it is not a shipment.")],
     ),
+    "DPD scan data (SCANINFO)": (
+        "PARCELNO;SCAN_CODE;DEPOT_CODE;DEPOTNAME;EVENT_DATE_TIME;ROUTE;TOUR;PCODE;SERVICE;CONSIGNEE_COUNTRY_CODE;CONSIGNEE_ZIP;ADD_SERVICE_1;"
+        "ADD_SERVICE_2;ADD_SERVICE_3;WEIGHT;CUSTOMER_REFERENCE;POD_IMAGE_REF;RECEIVER_NAME;INFO_TEXT;LOCATION;\n"
+        "01645300186059;10;0998;Depot 0998;20260419101930;0000;;;101;276;60313;;;;500;00202;;;;;\n"
+        "01645300186059;13;0998;Depot 0998;20260420081930;0000;;;101;276;60313;;;;500;00202;;;;;\n",
+        [("00202", "DPD", "01645300186059", ""), ("00202", "DPD", "01645300186059", "Order 00202 is in line 2 already.")],
+    ),
     "UPS WorldShip": (
         "Voided,Tracking Number,Package Reference No. 1\nN,1Z1,00202\nY,1Z2,00203\n",
         [("00202", "UPS", "1Z1", ""), ("00203", "UPS", "1Z2", "The file says 'Y' of this row, so it is not a shipment.")],
