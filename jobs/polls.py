@@ -6,6 +6,7 @@ import time
 
 from jobs import enqueue, enqueue_runs, signals
 from models import FlowKind
+from models.types import utcnow
 from services.sync import polls, schedule
 
 SLICE = 30.0
@@ -23,10 +24,11 @@ def enqueue_due_polls() -> None:
     than it polls in a few seconds: so any number of workers shares the polls. Raises QueueAway."""
     # A job waits for the last shops of its last batch.
     timeout = int(2 * SLICE + polls.claimed_for().total_seconds())
+    turn = int(utcnow().timestamp() // TURN)
     for slow in (False, True):
         due = polls.count_due(slow, MOST_JOBS * FOR_ONE_JOB)
         for number in range(-(-due // FOR_ONE_JOB)):
-            name = f"polls-{'slow' if slow else 'quick'}-{number}-{int(time.time() // TURN)}"
+            name = f"polls-{'slow' if slow else 'quick'}-{number}-{turn}"
             enqueue("sync", "jobs.polls.run", once_as=name, at_front=True, timeout=timeout, ttl=TURN, away=AWAY, slow=slow)
 
 
