@@ -253,14 +253,18 @@ class TestCaps:
             fetch(server.place(), None, quick(server, look_gap=50), gate=stop)
 
     def test_no_thread_is_left_behind(self, server):
+        # Another test's timer may still run.
+        before = set(threading.enumerate())
         write(server, "stock.csv")
         got(server)
         failed(server, server.place(secret="wrong"))
         failed(server, server.place(host_key=""))
-        wait_until(
-            lambda: not [each for each in threading.enumerate() if "paramiko" in repr(each) or isinstance(each, threading.Timer)],
-            10,
-        )
+
+        def left() -> list[threading.Thread]:
+            new = set(threading.enumerate()) - before
+            return [each for each in new if "paramiko" in repr(each) or isinstance(each, threading.Timer)]
+
+        wait_until(lambda: not left(), 10)
 
 
 class TestPut:
