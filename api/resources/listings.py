@@ -105,7 +105,7 @@ def get_listing(call: Call, listing_id: int) -> Listing:
 
 
 def _one(listing_id: int) -> Listing:
-    """Raises NotFound, also for a listing of a shop that was removed."""
+    """Raises NotFound, also for a listing that is gone or of a shop that was removed."""
     found = _load([listing_id]).get(listing_id)
     if found is None:
         raise NotFound("There is no such listing.")
@@ -149,7 +149,7 @@ def _start() -> None:
 
 
 def _load(ids: Sequence[int]) -> dict[int, Listing]:
-    query = select(Row, Integration.id, Integration.name).join(Integration, HERE).where(Row.id.in_(ids))
+    query = select(Row, Integration.id, Integration.name).join(Integration, HERE).where(Row.id.in_(ids), Row.gone_at.is_(None))
     query = query.options(selectinload(Row.links).joinedload(Link.stock_item), selectinload(Row.shop))
     return {row.id: _shown(row, integration_id, name) for row, integration_id, name in db.session.execute(query)}
 

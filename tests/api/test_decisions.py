@@ -41,9 +41,11 @@ def test_missing_listings_are_approved_as_they_were_seen(erp: Program):
     for no_time in ("", "2026-01-01T00:00:00"):
         problem(erp.post(f"{path}/approve", {"found_at": no_time}), 400, "invalid_request")
     problem(erp.post(f"{path}/approve"), 415, "unsupported_media_type")
-    assert fresh(Listing).gone_at is None
+    [lacking] = erp.items(f"/listings?integration={shop.id}&missing=true")
+    assert fresh(Listing).gone_at is None and erp.get(f"/listings/{lacking['id']}") == lacking
     assert erp.post(f"{path}/approve", {"found_at": seen["found_at"]}).json == {"listings": 1}
     assert fresh(Listing).gone_at is not None
+    problem(erp.ask("GET", f"/listings/{lacking['id']}"), 404, "not_found")
     problem(erp.post(f"{path}/approve", {"found_at": seen["found_at"]}), 409, "conflict")
 
 

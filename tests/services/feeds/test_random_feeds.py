@@ -129,7 +129,8 @@ class World:
         feed.web.files[feed.path] = BAD[fault](self.file(dict.fromkeys((*FED, OWN), 0)))
         state = feed.fetch()
         if fault == "no rows" and not self.sides[side].full:
-            self.applied(self.sides[side], {}, state)  # nothing has changed since, which is no fault
+            # Nothing has changed since, which is no fault. After an undo a person looks at it.
+            self.applied(self.sides[side], {}, feed.approve() if state == "waiting" else state)
         else:
             assert state == "failed", fault
 
