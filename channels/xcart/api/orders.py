@@ -32,6 +32,9 @@ _MOST_IDLE = 3
 _MOST_BLIND = 20
 """Pages in a row of which no order can be read: a shop may have deleted the products of many old orders."""
 
+_MOST_BLIND_CHANGES = 200
+"""Rows in a row, of the list of changes, that fail one by one. A shop that fails at this very question would be asked without an end."""
+
 _ALIVE_EVERY = 25
 _MOST_GUESSES = 20
 """Ids that are tried to find the one of an order faulty. Carts take ids as well, so there are gaps."""
@@ -111,9 +114,19 @@ class ApiOrders:
             rows = self.shop.rows("/orders", [*query, *page_of(offset + 1, 1)], insist=False)
             return _row(rows[0]) if rows else None
 
+        blind = 0
+
+        def stretch(offset: int, count: int) -> Stretch:
+            nonlocal blind
+            found = self._stretch(query, offset, count)
+            blind = blind + len(found.rows) if found.rows and found.faulty == len(found.rows) else 0
+            if blind >= _MOST_BLIND_CHANGES:
+                raise ShopBroken(f"{self.shop.host} fails whenever it is asked for the orders that have changed.")
+            return found
+
         source = Source(
             self.shop.host,
-            lambda offset, count: self._stretch(query, offset, count),
+            stretch,
             single,
             plan,
             lambda number, taken: self._identified(number, taken, asked.suspects()),

@@ -228,3 +228,15 @@ def test_the_add_on_gives_such_an_order_in_part_and_whole_once_it_is_repaired(ap
         due_now()
         do(integration_id, "orders")
         assert "unreadable" not in order(db, bad).held_codes and order(db, bad).email
+
+
+def test_a_shop_that_always_fails_at_changes_is_not_asked_without_an_end(api_shop):
+    """Polls and all else work. The run fails with the reason, and what comes later finds the orders again."""
+    integration_id = connect(api_shop)
+    assert do(integration_id, "orders").outcome == "done"
+    api_shop.faults.add("status_500", True, match="lastRenewDate%5Bafter")
+    api_shop.store.place_order(lines=[(1, 1)])
+    failed = do(integration_id, "orders")
+    assert failed.outcome == "failed" and "orders that have changed" in failed.error and failed.requests < 1000
+    api_shop.faults.clear()
+    assert do(integration_id, "orders").outcome == "done"
