@@ -13,8 +13,9 @@ from blueprints.htmx import toast
 from errors import AppError, Conflict, InvalidInput, QueueAway
 from jobs.feeds import enqueue_run
 from models.types import utcnow
-from services.feeds import feed_values, runs, showing, suppliers
+from services.feeds import feed_values, runs, suppliers
 from services.onboarding.drafts import OpenDraft
+from services.security import vault
 
 SAME = (
     "missing", "missing_after", "priority", "zero_percent", "rows_percent", "unreadable_percent", "zone", "quiet_from", "quiet_until",
@@ -82,7 +83,7 @@ def last4(draft: OpenDraft) -> str:
     """The end of the saved secret that may be shown."""
     typed = draft.answers.get("secret", "")
     if typed or draft.answers.get("feed_id") is None:
-        return showing.last4(typed)
+        return vault.last4(typed)
     return suppliers.get_feed(draft.answers["feed_id"]).secret_last4
 
 

@@ -14,9 +14,9 @@ from blueprints.onboarding.forms import ReauthoriseForm
 from errors import InvalidInput, QueueAway
 from jobs.checks import start_check
 from models import Integration
-from services.integrations import lifecycle
 from services.onboarding import drafts
 from services.onboarding.drafts import DraftGone, OpenDraft
+from services.security import vault
 from services.shops import connection, finding
 from services.shops.kinds import get_kind
 
@@ -74,7 +74,7 @@ def _show_failure(form: ReauthoriseForm, draft: OpenDraft) -> None:
 
 def _page(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None, status: int) -> Response:
     site = options.site_of(integration.kind, _typed(integration, draft))
-    last4 = lifecycle.last4(draft.answers["api_key"]) if draft and draft.answers["api_key"] else integration.key_last4
+    last4 = vault.last4(draft.answers["api_key"]) if draft and draft.answers["api_key"] else integration.key_last4
     page = render_template(
         "onboarding/reauthorise.html", form=form, integration=integration, token=draft.token if draft else "",
         kind=get_kind(integration.kind), site=site, key_last4=last4,

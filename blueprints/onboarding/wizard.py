@@ -21,6 +21,7 @@ from jobs.schedule import start_due_runs
 from services.integrations import lifecycle
 from services.onboarding import connect, drafts
 from services.onboarding.drafts import DraftGone, OpenDraft
+from services.security import vault
 from services.shops import connection, kinds
 
 bp = Blueprint("onboarding", __name__, url_prefix="/settings/sales-channels/add")
@@ -144,7 +145,7 @@ def _show_failure(form: ShopForm, draft: OpenDraft) -> None:
 def _shop_page(form: ShopForm, draft: OpenDraft, status: int) -> Answer:
     page = render_template(
         "onboarding/wizard_shop.html", form=form, kind=kinds.get_kind(draft.kind), token=draft.token, step=2,
-        key_last4=lifecycle.last4(draft.answers.get("api_key", "")), has_key=bool(draft.answers.get("api_key")),
+        key_last4=vault.last4(draft.answers.get("api_key", "")), has_key=bool(draft.answers.get("api_key")),
         site=options.site_of(draft.kind, draft.answers.get("endpoint", "")), check=draft.found.get("check", {}),
     )  # fmt: skip
     return make_response(page, status)

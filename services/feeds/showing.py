@@ -1,4 +1,4 @@
-"""What is shown of a feed's secrets, keys and columns."""
+"""What is shown of a feed's keys and columns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.remote_files import HostKey
-
-
-def last4(secret: str) -> str:
-    """The last four characters of a secret; nothing of a short one, and of a private key."""
-    return secret[-4:] if len(secret) >= 12 and "\n" not in secret else ""
 
 
 def fingerprint(host_key: str) -> str:

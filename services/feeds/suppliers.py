@@ -263,7 +263,7 @@ def _after_change(row: Feed, changed: set[str], actor: str) -> None:
 
 def _put_secret(row: Feed, secret: str) -> None:
     row.secret_encrypted = vault.encrypt(secret) if secret else None
-    row.secret_last4 = showing.last4(secret)
+    row.secret_last4 = vault.last4(secret)
 
 
 def _locked(feed_id: int) -> Feed:

@@ -91,7 +91,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
                 shop.clock_ahead = round(max(-1e9, min(1e9, check.clock_skew)))
             integration = Integration(
                 shop_id=shop.id, kind=new.kind, name=name, name_key=name.casefold(), endpoint=check.endpoint,
-                admin_script=check.admin_script, generation=check.generation, key_encrypted=vault.encrypt(key), key_last4=last4(key),
+                admin_script=check.admin_script, generation=check.generation, key_encrypted=vault.encrypt(key), key_last4=vault.last4(key),
                 use_tax=new.use_tax, use_shipping_tax=new.use_shipping_tax, surcharge_name=new.surcharge_name.strip()[:200],
                 orders_since=since, flows=flows.new_flows(now, _intervals()), health="connected", health_since=now, **settings,
             )  # fmt: skip
@@ -151,11 +151,6 @@ def _compare_all(shop: Shop) -> None:
         update(Listing).where(Listing.shop_id == shop.id, Listing.gone_at.is_(None)).values(stale=True, push_due_at=None)
         .execution_options(synchronize_session=False)
     )  # fmt: skip
-
-
-def last4(key: str) -> str:
-    """What may be shown of a key: its last four characters, or nothing of one so short that four would give it away."""
-    return key[-4:] if len(key) >= 12 else ""
 
 
 def clean_name(name: str) -> str:

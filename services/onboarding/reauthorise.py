@@ -8,7 +8,7 @@ from channels.base import Check
 from errors import ConfigError, Conflict, NotFound
 from extensions import writing
 from models import Integration, Shop
-from services.integrations.lifecycle import address_of, last4
+from services.integrations.lifecycle import address_of
 from services.monitoring import incidents
 from services.monitoring.connection_state import make_all_due, note_good
 from services.security import audit, vault
@@ -49,7 +49,7 @@ def apply_reauthorisation(integration_id: int, check: Check, key: str, statuses:
         integration.endpoint, integration.admin_script = check.endpoint, check.admin_script
         integration.generation, integration.statuses = check.generation, statuses
         integration.shop.address = address_of(check.endpoint)
-        integration.key_encrypted, integration.key_last4 = vault.encrypt(key), last4(key)
+        integration.key_encrypted, integration.key_last4 = vault.encrypt(key), vault.last4(key)
         integration.writes_refused, integration.put_by_post = False, ""
         health.note_answer(integration)
         note_good(integration)

@@ -103,7 +103,7 @@ def _said(value: Any) -> Any:
 
 def _keep_secret(row: ExportTarget, secret: str, *, forget: bool) -> None:
     if secret and row.auth != "none":
-        row.secret_encrypted, row.secret_last4 = vault.encrypt(secret), "" if row.auth == "key" else secret[-4:]
+        row.secret_encrypted, row.secret_last4 = vault.encrypt(secret), vault.last4(secret)
     elif forget:
         row.secret_encrypted, row.secret_last4 = None, ""
 

@@ -79,6 +79,11 @@ def decrypt(encrypted: bytes) -> str:
     return secret
 
 
+def last4(secret: str) -> str:
+    """What may be shown of a secret: its last four characters, or nothing of a private key and of one so short that four would give it away."""
+    return secret[-4:] if len(secret) >= 12 and "\n" not in secret else ""
+
+
 def keyring() -> Keyring:
     ring: Keyring = current_app.extensions["cartlink.keyring"]
     return ring

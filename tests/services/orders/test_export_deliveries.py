@@ -357,7 +357,13 @@ def test_over_sftp_a_host_key_is_confirmed_first_and_a_file_is_there_once(clock,
 
 @pytest.mark.parametrize(
     "sign_in",
-    [(), ("basic", "ann", "geheim"), ("bearer", "token-1234"), ("header", "X-Key", "key-1234"), ("query", "key", "key-1234")],
+    [
+        (),
+        ("basic", "ann", "ganz geheim 1"),
+        ("bearer", "a-token-1234"),
+        ("header", "X-Key", "the-key-1234"),
+        ("query", "key", "the-key-1234"),
+    ],
 )
 @one_database
 def test_over_https_with_each_way_to_sign_in(clock, shop, sign_in):
