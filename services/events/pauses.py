@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, select
 
 from extensions import db, reading, writing
-from models import EventEndpoint, Incident, IncidentEvent
+from models import EventEndpoint, Incident
 from models.types import utcnow
 from services.notify import notifications
 
@@ -23,7 +23,7 @@ def begin(endpoint: EventEndpoint, now: datetime) -> None:
     )  # fmt: skip
     db.session.add(incident)
     db.session.flush()
-    notifications.notify(incident, _note(incident, "opened", now))
+    notifications.notify(incident, notifications.note_event(incident, "opened", now))
 
 
 def end(endpoint_id: int, resolution: str, actor: str) -> None:
@@ -31,7 +31,7 @@ def end(endpoint_id: int, resolution: str, actor: str) -> None:
     now = utcnow()
     for incident in db.session.scalars(_open().where(Incident.event_endpoint_id == endpoint_id).with_for_update()):
         incident.resolved_at, incident.resolution, incident.remind_at = now, resolution, None
-        _note(incident, "resolved", now, actor)
+        notifications.note_event(incident, "resolved", now, actor)
         notifications.mark_read_for_all(incident.id)
 
 
@@ -45,16 +45,9 @@ def remind() -> int:
         now, found = utcnow(), session.scalars(due.with_for_update()).all()
         for incident in found:
             incident.remind_at = now + REMIND_EVERY
-            notifications.notify(incident, _note(incident, "reminded", now))
+            notifications.notify(incident, notifications.note_event(incident, "reminded", now))
         return len(found)
 
 
 def _open() -> Select[Incident]:
     return select(Incident).where(Incident.cause == CAUSE, Incident.resolved_at.is_(None))
-
-
-def _note(incident: Incident, kind: str, now: datetime, actor: str = "") -> IncidentEvent:
-    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now, actor=actor)
-    db.session.add(event)
-    db.session.flush()
-    return event

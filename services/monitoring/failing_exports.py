@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from extensions import db, reading, writing
-from models import ExportTarget, Incident, IncidentEvent, OrderExport
+from models import ExportTarget, Incident, OrderExport
 from models.types import utcnow
 from services.notify import notifications
 
@@ -50,7 +50,7 @@ def _bring_in_line(export_id: int | None, now: datetime) -> bool:
                 _end(incident, "export_removed" if target is None else "evidence", now)
             elif incident.remind_at is not None and incident.remind_at <= now:
                 incident.facts, incident.remind_at = _facts(target), now + REMIND_EVERY
-                notifications.notify(incident, _note(incident, "reminded", now))
+                notifications.notify(incident, notifications.note_event(incident, "reminded", now))
         return bool(incidents)
 
 
@@ -72,22 +72,15 @@ def _begin(target: ExportTarget, now: datetime) -> bool:
     )  # fmt: skip
     db.session.add(incident)
     db.session.flush()
-    notifications.notify(incident, _note(incident, "opened", now))
+    notifications.notify(incident, notifications.note_event(incident, "opened", now))
     return True
 
 
 def _end(incident: Incident, resolution: str, now: datetime) -> None:
     incident.resolved_at, incident.resolution, incident.remind_at = now, resolution, None
-    event = _note(incident, "resolved", now)
+    event = notifications.note_event(incident, "resolved", now)
     if resolution == "evidence":
         notifications.notify(incident, event)
     else:
         # A person has removed it and needs no mail about that.
         notifications.mark_read_for_all(incident.id)
-
-
-def _note(incident: Incident, kind: str, now: datetime) -> IncidentEvent:
-    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now, actor="")
-    db.session.add(event)
-    db.session.flush()
-    return event

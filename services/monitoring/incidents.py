@@ -231,7 +231,7 @@ def _go_on(integration: Integration, incident: Incident, each: Found | None, now
         seen = {"seen_at": now.isoformat()} if incident.reopened else {}
         paused = {"paused": True} if incident.facts.get("paused") and integration.paused_at is not None else {}
         if incident.facts.get("paused") and integration.paused_at is None:
-            _note(incident, "resumed", now)
+            notifications.note_event(incident, "resumed", now)
         incident.facts = {**each.facts, **seen, **paused}
     if integration.enabled and _reminds(incident, now):
         incident.remind_at = now + REMIND_EVERY
@@ -293,16 +293,9 @@ def _end(incident: Incident, now: datetime, resolution: str) -> None:
         _tell(incident, "resolved", now)
     else:
         # A person has switched it off or removed it and needs no mail about that.
-        _note(incident, "resolved", now)
+        notifications.note_event(incident, "resolved", now)
         notifications.mark_read_for_all(incident.id)
 
 
-def _note(incident: Incident, kind: str, now: datetime) -> IncidentEvent:
-    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now)
-    db.session.add(event)
-    db.session.flush()
-    return event
-
-
 def _tell(incident: Incident, kind: str, now: datetime) -> None:
-    notifications.notify(incident, _note(incident, kind, now))
+    notifications.notify(incident, notifications.note_event(incident, kind, now))

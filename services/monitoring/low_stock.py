@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from extensions import db, writing
-from models import Incident, IncidentEvent
+from models import Incident
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.notify import notifications
@@ -43,7 +43,7 @@ def _review() -> int:
         )
         if incident is not None and not count:
             incident.resolved_at, incident.resolution = now, "evidence"
-            _note(incident, "resolved", now)
+            notifications.note_event(incident, "resolved", now)
             notifications.mark_read_for_all(incident.id)
         elif count:
             _show(incident, count, now, bool(marked.fallen))
@@ -61,11 +61,4 @@ def _show(incident: Incident | None, count: int, now: datetime, fallen: bool) ->
         db.session.flush()
     incident.facts = facts
     if fallen:
-        notifications.notify(incident, _note(incident, kind, now))
-
-
-def _note(incident: Incident, kind: str, now: datetime) -> IncidentEvent:
-    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now, actor="")
-    db.session.add(event)
-    db.session.flush()
-    return event
+        notifications.notify(incident, notifications.note_event(incident, kind, now))

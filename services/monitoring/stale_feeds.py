@@ -10,7 +10,7 @@ from sqlalchemy import select, true
 from sqlalchemy.exc import IntegrityError
 
 from extensions import db, reading, writing
-from models import Feed, Incident, IncidentEvent, Supplier
+from models import Feed, Incident, Supplier
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.notify import notifications
@@ -64,7 +64,7 @@ def _review(found: list[tuple[int, str, datetime, str]]) -> None:
         )
         if incident is not None and not found:
             incident.resolved_at, incident.resolution = now, "evidence"
-            _note(incident, "resolved", now)
+            notifications.note_event(incident, "resolved", now)
             notifications.mark_read_for_all(incident.id)
             return
         if not found:
@@ -77,11 +77,4 @@ def _review(found: list[tuple[int, str, datetime, str]]) -> None:
             session.flush()
         incident.facts = _facts(found)
         if {feed_id for feed_id, *_ in found[:NAMED]} - known:
-            notifications.notify(incident, _note(incident, kind, now))
-
-
-def _note(incident: Incident, kind: str, now: datetime) -> IncidentEvent:
-    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now, actor="")
-    db.session.add(event)
-    db.session.flush()
-    return event
+            notifications.notify(incident, notifications.note_event(incident, kind, now))

@@ -69,6 +69,14 @@ class Preferences:
     choices: Mapping[str, tuple[str, ...]]
 
 
+def note_event(incident: Incident, kind: str, now: datetime, actor: str = "") -> IncidentEvent:
+    """Store that something has happened to an incident, and return it with its id. Call it inside ``writing()``."""
+    event = IncidentEvent(incident_id=incident.id, kind=kind, at=now, actor=actor)
+    db.session.add(event)
+    db.session.flush()
+    return event
+
+
 def notify(incident: Incident, event: IncidentEvent) -> None:
     """Notify everyone who chose the incident's topic of an event. Call it inside ``writing()``."""
     topic = CAUSES[incident.cause].topic
