@@ -54,7 +54,7 @@ def _object(row: OrderExport) -> Row:
     target = export_targets.find_target(row.id)
     if target is None:
         return found
-    plan = export_targets.plan_of(target)
+    plan = timetable.of_row(target)
     when = "by hand" if plan is None else timetable.in_words(plan) if target.enabled else "switched off"
     return found | {
         "to": export_targets.place_in_words(target), "when": when, "next_at": stamp(export_targets.next_file_at(target)),

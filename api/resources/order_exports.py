@@ -193,7 +193,7 @@ def _load(ids: Sequence[int]) -> dict[int, SavedExport]:
 
 
 def _target(row: ExportTarget) -> Target:
-    plan = export_targets.plan_of(row)
+    plan = timetable.of_row(row)
     return Target(
         row.method, export_targets.place_in_words(row), "" if plan is None else timetable.in_words(plan), row.enabled, row.only_new,
         export_targets.next_file_at(row), row.failing_since, row.error, row.advice,

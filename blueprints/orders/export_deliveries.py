@@ -39,7 +39,7 @@ def delivery_link(delivery_id: int) -> Callable[[str], str]:
 @bp.get("/<int:export_id>/deliveries")
 def show_deliveries(export_id: int) -> str:
     export, target = exports.get_saved(export_id), export_targets.find_target(export_id)
-    plan = None if target is None else export_targets.plan_of(target)
+    plan = None if target is None else timetable.of_row(target)
     return render_template(
         "orders/export_deliveries.html", export=export, target=target, words=words_of(export.orders or {}),
         plan=None if plan is None else timetable.in_words(plan), where=target and export_targets.place_in_words(target),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from errors import InvalidInput
@@ -27,6 +28,21 @@ class Timetable:
     zone: str = "UTC"
     quiet_from: time | None = None
     quiet_until: time | None = None
+
+
+class Recurring(Protocol):
+    """A row whose columns say when it is due."""
+
+    @property
+    def interval_seconds(self) -> int | None: ...
+    @property
+    def times(self) -> list[str]: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def quiet_from(self) -> str: ...
+    @property
+    def quiet_until(self) -> str: ...
 
 
 def make_timetable(*, seconds: int | None, times: str, zone: str, quiet_from: str = "", quiet_until: str = "") -> Timetable:
@@ -54,6 +70,32 @@ def make_timetable(*, seconds: int | None, times: str, zone: str, quiet_from: st
         if _is_quiet(made, each):
             raise InvalidInput(f"{each:%H:%M} is inside the quiet hours.", "Change one of them.", field="times")
     return made
+
+
+def checked_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a row that recurs, from what a person wants: an interval, times of day, or neither, which is not planned. Raises InvalidInput
+    with the column that is wrong."""
+    seconds, times = values["interval_seconds"], ", ".join(values["times"] or [])
+    if seconds is not None and times:
+        raise InvalidInput("Choose an interval or times of day, not both.", field="times")
+    try:
+        plan = make_timetable(
+            seconds=86_400 if seconds is None and not times else seconds, times=times, zone=values["zone"],
+            quiet_from=values["quiet_from"], quiet_until=values["quiet_until"],
+        )  # fmt: skip
+    except InvalidInput as wrong:
+        raise InvalidInput(wrong.message, wrong.advice, {"seconds": "interval_seconds"}.get(wrong.field, wrong.field)) from None
+    quiet = ["" if each is None else f"{each:%H:%M}" for each in (plan.quiet_from, plan.quiet_until)]
+    return {"times": [f"{each:%H:%M}" for each in plan.times], "quiet_from": quiet[0], "quiet_until": quiet[1]}
+
+
+def of_row(row: Recurring) -> Timetable | None:
+    """From the columns of a row; None where nothing is planned."""
+    if not (row.interval_seconds or row.times):
+        return None
+    return make_timetable(
+        seconds=row.interval_seconds, times=", ".join(row.times), zone=row.zone, quiet_from=row.quiet_from, quiet_until=row.quiet_until
+    )  # fmt: skip
 
 
 def _time(text: str, field: str) -> time:

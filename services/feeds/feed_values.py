@@ -54,7 +54,7 @@ def checked(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     for name, (least, most, label) in NUMBERS.items():
         if type(found[name]) is not int or not least <= found[name] <= most:
             raise InvalidInput(f"{label} has to be from {least} to {most}.", field=name)
-    found |= _plan(found) | {"columns": _columns(found)}
+    found |= timetable.checked_columns(found) | {"columns": _columns(found)}
     if not found["delta"]:
         return found
     return found | {"missing": "keep"}
@@ -97,23 +97,6 @@ def _place(found: Mapping[str, Any], secret: str) -> dict[str, Any]:
     if place.auth not in ("header", "query"):
         kept["parameter"] = ""
     return kept
-
-
-def _plan(found: Mapping[str, Any]) -> dict[str, Any]:
-    """When it is due, as it is stored. A feed may have neither an interval nor times: it is fetched when a person asks for it."""
-    seconds, times = found["interval_seconds"], ", ".join(found["times"] or [])
-    if seconds is not None and times:
-        raise InvalidInput("Choose an interval or times of day, not both.", field="times")
-    try:
-        plan = timetable.make_timetable(
-            seconds=86_400 if seconds is None and not times else seconds, times=times, zone=found["zone"],
-            quiet_from=found["quiet_from"], quiet_until=found["quiet_until"],
-        )  # fmt: skip
-    except InvalidInput as wrong:
-        field = "interval_seconds" if wrong.field == "seconds" else wrong.field
-        raise InvalidInput(wrong.message, wrong.advice, field=field) from None
-    quiet = ["" if each is None else f"{each:%H:%M}" for each in (plan.quiet_from, plan.quiet_until)]
-    return {"times": [f"{each:%H:%M}" for each in plan.times], "quiet_from": quiet[0], "quiet_until": quiet[1]}
 
 
 def _columns(found: Mapping[str, Any]) -> dict[str, Any] | None:

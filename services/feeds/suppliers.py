@@ -207,12 +207,7 @@ def secret_of(feed: Feed) -> str:
 
 def plan_of(feed: Feed) -> Timetable | None:
     """When it is due; None where nothing is planned."""
-    if feed.enabled is False or not (feed.interval_seconds or feed.times):
-        return None
-    return timetable.make_timetable(
-        seconds=feed.interval_seconds, times=", ".join(feed.times or []), zone=feed.zone, quiet_from=feed.quiet_from,
-        quiet_until=feed.quiet_until,
-    )  # fmt: skip
+    return None if feed.enabled is False else timetable.of_row(feed)
 
 
 def name_key(name: str) -> str:

@@ -111,7 +111,7 @@ def _plan(claim: Claim, export_id: int) -> int | None:
     with writing() as session:
         claim.hold()
         target, export = export_targets.get_target(export_id), session.get_one(OrderExport, export_id)
-        now, plan, asked_by = utcnow(), export_targets.plan_of(target), target.asked_by
+        now, plan, asked_by = utcnow(), timetable.of_row(target), target.asked_by
         more = only_new and len(ids) > MOST_ORDERS
         if not more:
             target.asked_by = ""

@@ -18,7 +18,6 @@ from models import ExportTarget, OrderExport
 from models.types import utcnow
 from services.common import timetable
 from services.common.channel_limits import channel_limits
-from services.common.timetable import Timetable
 from services.notify import notifications
 from services.orders import export_records, exports
 from services.security import audit, vault
@@ -88,7 +87,7 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
         now = utcnow()
         row.changed_at, row.changed_by, row.retry_at = now, actor, None
         if row.due_at is None or any(before[name] != after[name] for name in OF_PLAN):
-            plan = plan_of(row)
+            plan = timetable.of_row(row)
             row.due_at = timetable.next_due(plan, now) if plan is not None and row.enabled else None
         changes = {name: (_said(before[name]), _said(after[name])) for name in DEFAULTS}
         # What follows "?" may be a secret.
@@ -117,23 +116,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInput("Choose how the file is sent.", field="method")
     if values["auth"] not in AUTHS[values["method"]]:
         values["auth"] = next(iter(AUTHS[values["method"]]))
-    return values | _checked_plan(values)
-
-
-def _checked_plan(values: Mapping[str, Any]) -> dict[str, Any]:
-    """When it is due, as it is stored. Without an interval and times it is sent when a person asks for it."""
-    seconds, times = values["interval_seconds"], ", ".join(values["times"])
-    if seconds is not None and times:
-        raise InvalidInput("Choose an interval or times of day, not both.", field="times")
-    try:
-        plan = timetable.make_timetable(
-            seconds=86_400 if seconds is None and not times else seconds, times=times, zone=values["zone"],
-            quiet_from=values["quiet_from"], quiet_until=values["quiet_until"],
-        )  # fmt: skip
-    except InvalidInput as wrong:
-        raise InvalidInput(wrong.message, wrong.advice, {"seconds": "interval_seconds"}.get(wrong.field, wrong.field)) from None
-    quiet = ["" if each is None else f"{each:%H:%M}" for each in (plan.quiet_from, plan.quiet_until)]
-    return {"times": [f"{each:%H:%M}" for each in plan.times], "quiet_from": quiet[0], "quiet_until": quiet[1]}
+    return values | timetable.checked_columns(values)
 
 
 def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
@@ -171,19 +154,6 @@ def _server(values: Mapping[str, Any]) -> tuple[Any, ...]:
         return method, values["auth"], parts.scheme, parts.hostname, parts.port
     except ValueError:
         return method, values["auth"], address
-
-
-def plan_of(row: ExportTarget) -> Timetable | None:
-    """When it is due; None where only a person sends it."""
-    if row.interval_seconds is None and not row.times:
-        return None
-    return timetable.make_timetable(
-        seconds=row.interval_seconds,
-        times=", ".join(row.times),
-        zone=row.zone,
-        quiet_from=row.quiet_from,
-        quiet_until=row.quiet_until,
-    )
 
 
 def place_in_words(row: ExportTarget) -> str:
