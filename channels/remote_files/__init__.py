@@ -24,11 +24,12 @@ from channels.remote_files.places import (
     Seen,
     Unchanged,
     check,
+    server_of,
 )
 from errors import InvalidInput
 
 __all__ = [
-    "Fetched", "FileLimits", "HostKey", "Place", "Put", "RemoteFile", "RemoteFileError", "Seen", "Unchanged", "check", "fetch", "host_key", "latest", "put",
+    "Fetched", "FileLimits", "HostKey", "Place", "Put", "RemoteFile", "RemoteFileError", "Seen", "Unchanged", "check", "fetch", "host_key", "latest", "put", "server_of",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from channels.guard import is_at_home, is_known_private
@@ -19,6 +19,8 @@ from errors import InvalidInput
 
 METHODS = ("https", "sftp")
 AUTHS = {"https": ("none", "basic", "bearer", "header", "query"), "sftp": ("password", "key")}
+WITH_USER = ("basic", "password", "key")
+WITH_PARAMETER = ("header", "query")
 LONGEST = 500
 """Characters of an address or a path."""
 SFTP_PORT = 22
@@ -177,7 +179,7 @@ class FileLimits:
 def check(place: Place, allow_private: Sequence[str] = (), *, signed_in: bool = True) -> Place:
     """The place as it is stored: trimmed, and the parts of a pasted ``sftp://`` address where they belong. Looks nothing up. Raises InvalidInput
     with the field, for what cannot be used and for an address that is known to lead into a private network the operator does not permit.
-    Without ``signed_in`` it may lack what it takes to sign in."""
+    Without ``signed_in`` it may lack what it takes to sign in; with it, a user and a parameter that are not used are left out."""
     place = replace(
         place, address=place.address.strip(), path=place.path.strip(), user=place.user.strip(), parameter=place.parameter.strip()
     )
@@ -192,7 +194,21 @@ def check(place: Place, allow_private: Sequence[str] = (), *, signed_in: bool = 
         )  # fmt: skip
     if signed_in:
         _check_sign_in(place)
+        place = replace(
+            place, user=place.user if place.auth in WITH_USER else "", parameter=place.parameter if place.auth in WITH_PARAMETER else ""
+        )  # fmt: skip
     return place
+
+
+def server_of(method: str, address: str) -> tuple[Any, ...]:
+    """By what it is known whether two addresses, as people type them, lead to the same server: a secret that is stored for one of them is not sent
+    to another."""
+    address = address.strip()
+    try:
+        parts = urlsplit(address if method == "https" else f"sftp://{address.removeprefix('sftp://')}")
+        return method, parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        return method, address
 
 
 def _checked_url(place: Place, allow_private: Sequence[str]) -> Place:
@@ -250,7 +266,7 @@ def _checked_server(place: Place, signed_in: bool) -> Place:
 def _check_sign_in(place: Place) -> None:
     if place.auth not in AUTHS[place.method]:
         raise InvalidInput("Choose how Cartlink signs in there.", field="auth")
-    if place.auth in ("basic", "password", "key") and not place.user:
+    if place.auth in WITH_USER and not place.user:
         raise InvalidInput("Enter the user name.", field="user")
     if not place.user.isprintable() or len(place.user) > 200 or (place.auth == "basic" and ":" in place.user):
         raise InvalidInput("A user name has no colon and no control characters.", field="user")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from channels import remote_files
 from channels.remote_files import Place
@@ -68,17 +67,8 @@ def leads_elsewhere(present: Mapping[str, Any], values: Mapping[str, Any]) -> bo
     """Whether the file would come from another server than now: its secret has to be given again then, so that nobody can have a stored one
     sent to a place of their own."""
     after = {**present, **values}
-    return _server(present["method"], present["address"]) != _server(after["method"], str(after["address"] or "").strip())
-
-
-def _server(method: str, address: str) -> tuple[Any, ...]:
-    if method != "https":
-        return (method, address.casefold())
-    try:
-        parts = urlsplit(address)
-        return (method, parts.scheme, parts.hostname, parts.port)
-    except ValueError:
-        return (method, address)
+    before, then = (remote_files.server_of(each["method"], str(each["address"] or "")) for each in (present, after))
+    return before != then
 
 
 def _one_of(value: Any, choices: tuple[str, ...], name: str) -> None:
@@ -91,12 +81,7 @@ def _place(found: Mapping[str, Any], secret: str) -> dict[str, Any]:
     names = ("method", "address", "path", "auth", "user", "parameter")
     given = {name: str(found[name] or "") for name in names}
     place = remote_files.check(Place(**given, secret=secret), channel_limits().allow_private)
-    kept = {name: getattr(place, name) for name in names}
-    if place.auth not in ("basic", "password", "key"):
-        kept["user"] = ""
-    if place.auth not in ("header", "query"):
-        kept["parameter"] = ""
-    return kept
+    return {name: getattr(place, name) for name in names}
 
 
 def _columns(found: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
 
@@ -132,10 +131,7 @@ def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     path = (values["path"].strip() or ".") if values["method"] == "sftp" else ""
     given = Place(values["method"], values["address"], path, values["auth"], values["user"], values["parameter"], secret)
     place = remote_files.check(given, channel_limits().allow_private)
-    return {
-        "recipients": [], "address": place.address, "path": place.path, "user": place.user if values["auth"] in ("basic", "password", "key") else "",
-        "parameter": place.parameter if values["auth"] in ("header", "query") else "",
-    }  # fmt: skip
+    return {"recipients": [], "address": place.address, "path": place.path, "user": place.user, "parameter": place.parameter}
 
 
 def _mailbox(text: str) -> str:
@@ -147,13 +143,8 @@ def _mailbox(text: str) -> str:
 
 
 def _server(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The server that gets the file and its secret."""
-    method, address = values["method"], values["address"].strip()
-    try:
-        parts = urlsplit(address if method == "https" else f"sftp://{address.removeprefix('sftp://')}")
-        return method, values["auth"], parts.scheme, parts.hostname, parts.port
-    except ValueError:
-        return method, values["auth"], address
+    """The server that gets the file and its secret, and how Cartlink signs in there."""
+    return values["auth"], *remote_files.server_of(values["method"], values["address"])
 
 
 def place_in_words(row: ExportTarget) -> str:
