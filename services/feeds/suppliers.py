@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -11,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import Feed, FeedRun, Offer, Supplier
+from models import Feed, FeedRun, Supplier
 from models.feed import LIVE_STATES
 from models.types import utcnow
 from services.common import timetable
@@ -32,45 +31,6 @@ AFRESH = {"approved_at": None}
 """What a feed forgets when it gets another file, or its file is read in another way: the next run waits for a person."""
 UNREAD = {"etag": "", "last_modified": "", "digest": ""}
 """With which a feed knows no file that it could find unchanged."""
-
-
-@dataclass(frozen=True, slots=True)
-class SupplierRow:
-    """A supplier in a list. ``feeds`` counts those that are not removed, ``failing`` those of them that are enabled and fail, and ``offers``
-    all of their offers."""
-
-    id: int
-    name: str
-    lead_days: int | None
-    feeds: int
-    failing: int
-    offers: int
-
-
-def list_suppliers() -> list[SupplierRow]:
-    """Those that are not removed, by name."""
-    feed = Feed
-    counted = (
-        select(
-            feed.supplier_id,
-            func.count().label("feeds"),
-            func.count().filter(feed.enabled, feed.failing_since.is_not(None)).label("failing"),
-        )
-        .where(feed.removed_at.is_(None)).group_by(feed.supplier_id).subquery()
-    )  # fmt: skip
-    offers = (
-        select(feed.supplier_id, func.count().label("offers"))
-        .join(Offer, Offer.feed_id == feed.id).where(feed.removed_at.is_(None)).group_by(feed.supplier_id).subquery()
-    )  # fmt: skip
-    query = (
-        select(
-            Supplier.id, Supplier.name, Supplier.lead_days, func.coalesce(counted.c.feeds, 0), func.coalesce(counted.c.failing, 0),
-            func.coalesce(offers.c.offers, 0),
-        )
-        .outerjoin(counted, counted.c.supplier_id == Supplier.id).outerjoin(offers, offers.c.supplier_id == Supplier.id)
-        .where(Supplier.removed_at.is_(None)).order_by(Supplier.name_key)
-    )  # fmt: skip
-    return [SupplierRow(*row) for row in db.session.execute(query)]
 
 
 def get_supplier(supplier_id: int) -> Supplier:
@@ -127,11 +87,9 @@ def change_supplier(supplier_id: int, actor: str, **values: Any) -> None:
         raise _taken(values["name"]) from None
 
 
-def list_feeds(supplier_id: int | None = None) -> list[Feed]:
-    """The feeds that are not removed, of one supplier or of all, by supplier and name."""
-    query = select(Feed).join(Supplier).where(Feed.removed_at.is_(None)).order_by(Supplier.name_key, Feed.name, Feed.id)
-    if supplier_id is not None:
-        query = query.where(Feed.supplier_id == supplier_id)
+def list_feeds(supplier_id: int) -> list[Feed]:
+    """The feeds of a supplier that are not removed, by name."""
+    query = select(Feed).where(Feed.supplier_id == supplier_id, Feed.removed_at.is_(None)).order_by(Feed.name, Feed.id)
     return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
