@@ -11,6 +11,7 @@ from cli.output import Column, Row, json_option, say, write_rows
 from cli.starting import start_due_pushes
 from errors import QueueAway
 from jobs.feeds import enqueue_run
+from models import FeedRun
 from services.common.batches import stamp
 from services.feeds import applying, code_pages, finding, item_pages, offers, overview, run_pages, runs, unknown_codes
 from services.stock import items as stock_items
@@ -50,6 +51,13 @@ def _enqueue(run_id: int) -> None:
         note(trouble.sentence())
 
 
+def _note(run: FeedRun) -> str:
+    """Why a run failed, or why it waits for a person. What one that was applied had waited for is no news."""
+    if run.state in ("done", "undone"):
+        return ""
+    return run.error or " ".join(each["sentence"] for each in run.problems)
+
+
 @group.command("runs")
 @click.argument("feed")
 @json_option
@@ -59,7 +67,7 @@ def show_runs(feed: str, as_json: bool) -> None:
         {
             "run": run.id, "state": run.state, "started_at": stamp(run.started_at), "finished_at": stamp(run.finished_at), "file": run.file_name,
             "rows": run.rows, "changed": run.changed, "zeroed": run.zeroed, "unknown": run.unknown, "unreadable": run.unreadable,
-            "missing": run.missing, "actor": run.actor, "note": run.error or " ".join(each["sentence"] for each in run.problems),
+            "missing": run.missing, "actor": run.actor, "note": _note(run),
         }
         for run in overview.list_runs(finding.find_feed(feed).id).rows
     ]  # fmt: skip

@@ -62,7 +62,8 @@ def test_a_supplier_feeds_an_item_by_commands(commands, web, tmp_path):
     commands.done("feeds", "approve", run, "--make-fed")
     work_off("checks")
     assert (on_hand("CUP"), on_hand("PLATE")) == (12, 10)
-    assert commands.rows("feeds", "runs", "ACME")[0]["state"] == "done"
+    done = commands.rows("feeds", "runs", "ACME")[0]
+    assert (done["state"], done["note"]) == ("done", "")
     (offer,) = commands.rows("feeds", "offers", "CUP")
     assert (offer["supplier"], offer["quantity"], offer["counts"]) == ("ACME", 12, True)
     assert "its quantity comes from suppliers" in commands.done("feeds", "offers", "CUP")
