@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from channels.guard import is_at_home, is_known_private
 from channels.remote_files import private_keys
@@ -30,6 +30,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "range", "if-range", "expect"})
 """Headers that decide how a request is read; a key never goes into one of them."""
+_SECRET_NAME = re.compile(r"(?i)(.*[_.-])?(api)?[_.-]?(key|token|password|passwd|pwd|pass|secret|sig|signature|auth)")
+"""Names of parameters whose values are secrets: ``key``, ``api_key``, ``access_token``, ``X-Amz-Signature`` and the like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +229,22 @@ def _checked_url(place: Place, allow_private: Sequence[str]) -> Place:
         raise InvalidInput(
             "The address must not hold a user name or password.", "Choose how to sign in, and enter them there.", "address"
         )
+    if place.auth != "query":
+        _refuse_secret_parameter(parts.query)
     if parts.scheme.lower() == "http" and not is_at_home(host, port or 80, allow_private):
         raise InvalidInput("The address has to begin with https://.", "Plain http would send everything in the clear.", "address")
     return replace(place, address=f"{parts.scheme.lower()}://{url.partition('://')[2]}", path="")
+
+
+def _refuse_secret_parameter(query: str) -> None:
+    """An address is shown on pages and stored as it is; a secret is neither. Raises InvalidInput."""
+    found = next((name for name, value in parse_qsl(query) if value and _SECRET_NAME.fullmatch(name)), "")
+    if found:
+        raise InvalidInput(
+            f"The address holds a secret ({found[:40]}=…), and an address is shown and stored as it is.",
+            f"Take it out of the address. Sign in with a key in the address instead, whose parameter is {found[:40]}.",
+            "address",
+        )
 
 
 def _checked_server(place: Place, signed_in: bool) -> Place:

@@ -18,7 +18,7 @@ from services.common.text import one_line
 from services.common.timetable import Timetable
 from services.feeds import feed_values, showing
 from services.security import audit, vault
-from services.security.audit import CHANGED, About, record_change
+from services.security.audit import CHANGED, About, change_of_address, record_change
 
 MOST_SUPPLIERS, MOST_FEEDS, MOST_LEAD = 500, 500, 365
 SUPPLIER_CREATED = audit.kind("supplier.created", "Supplier added")
@@ -236,12 +236,13 @@ def _refuse_twin(supplier_id: int, name: str, but: int = 0) -> None:
 
 
 def _in_words(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    """Changes as the audit trail keeps them: the columns with their options on one line, and without the file's headings."""
-    return {
-        field: (showing.columns(before), showing.columns(after)) if field == "columns" else (before, after)
-        for field, (before, after) in changes.items()
-        if field != "headings"
-    }  # fmt: skip
+    """Changes as the audit trail keeps them: the columns with their options on one line, the address without its query, and no headings."""
+    said: dict[str, Any] = {field: each for field, each in changes.items() if field != "headings"}
+    if "columns" in said:
+        said["columns"] = tuple(showing.columns(each) for each in said["columns"])
+    if "address" in said:
+        said["address"] = change_of_address(*said["address"])
+    return said
 
 
 def _about(row: Feed, supplier: Supplier | None = None) -> About:

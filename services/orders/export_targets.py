@@ -20,13 +20,16 @@ from services.common.channel_limits import channel_limits
 from services.notify import notifications
 from services.orders import export_records, exports
 from services.security import audit, vault
-from services.security.audit import CHANGED, About, record_change
+from services.security.audit import CHANGED, About, change_of_address, record_change
 
 METHODS = {"email": "E-mail", "sftp": "SFTP", "https": "https PUT"}
 AUTHS = {
     "email": {"none": "No sign-in"},
-    "sftp": {"password": "User and password", "key": "User and private key"},
-    "https": {"none": "No sign-in", "basic": "User and password", "bearer": "Bearer token", "header": "Key in a header", "query": "Key in the address"},
+    "sftp": {"password": "User name and password", "key": "User name and private key"},
+    "https": {
+        "none": "No sign-in", "basic": "User name and password", "bearer": "A token (Bearer)", "header": "A key in a header",
+        "query": "A key in the address",
+    },
 }  # fmt: skip
 MOST_RECIPIENTS = 10
 DEFAULTS: dict[str, Any] = {
@@ -89,9 +92,7 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
             plan = timetable.of_row(row)
             row.due_at = timetable.next_due(plan, now) if plan is not None and row.enabled else None
         changes = {name: (_said(before[name]), _said(after[name])) for name in DEFAULTS}
-        # What follows "?" may be a secret.
-        shown = tuple(each["address"].partition("?")[0] for each in (before, after))
-        changes["address"] = CHANGED if before["address"] != after["address"] and shown[0] == shown[1] else (shown[0], shown[1])
+        changes["address"] = change_of_address(before["address"], after["address"])
         record_change(SET, About(export.id, export.name), changes | ({"secret": CHANGED} if secret else {}), actor)
 
 

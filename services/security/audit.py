@@ -94,6 +94,12 @@ def record_changes(
         )  # fmt: skip
 
 
+def change_of_address(before: str | None, after: str | None) -> tuple[Any, Any]:
+    """The change of a URL as it is recorded: without its query, which may hold a secret; ``CHANGED`` where only the query differs."""
+    shown = tuple(None if each is None else each.partition("?")[0] for each in (before, after))
+    return CHANGED if before != after and shown[0] == shown[1] else (shown[0], shown[1])
+
+
 def _differing(changes: Mapping[str, tuple[Any, Any]]) -> list[list[Any]]:
     return [[name, _plain(before), _plain(after)] for name, (before, after) in changes.items() if before != after]
 

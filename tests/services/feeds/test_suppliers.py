@@ -99,6 +99,15 @@ def test_a_secret_never_follows_a_feed_to_another_server(app):
     assert suppliers.get_feed(feed_id).secret_encrypted is None
 
 
+def test_the_audit_trail_shows_an_address_without_its_query(app):
+    feed_id = make_feed(address=f"{URL}?customer=4711")
+    suppliers.change_feed(feed_id, "user:ann", address=f"{URL}?customer=4712")
+    suppliers.change_feed(feed_id, "user:ann", address="https://supplier.example/all.csv?customer=4712")
+    entries = db.session.scalars(select(AuditEntry).where(AuditEntry.kind.startswith("feed.")).order_by(AuditEntry.id)).all()
+    said = [change[1:] for entry in entries for change in entry.changes if change[0] == "address"]
+    assert said == [[None, URL], [None, "changed"], [URL, "https://supplier.example/all.csv"]]
+
+
 def test_another_file_waits_for_a_person_again_and_is_read_as_a_whole(app):
     feed_id = make_feed()
     with writing():
