@@ -33,6 +33,8 @@ BATCH = 25
 BATCH_SECONDS = 3.0
 """After which no further call of a batch begins."""
 GIVES_UP = timedelta(days=3)
+LEAST_TRIES = 10
+"""Failures without which three days do not count: Cartlink itself may have been off for them."""
 IN_A_ROW = 3
 """Failed calls after which the endpoint itself waits."""
 FIRST_WAIT, LONGEST_WAIT = 30, 4 * 3600
@@ -174,7 +176,7 @@ def _note_health(endpoint: EventEndpoint, outcome: Outcome, at: datetime) -> Non
     endpoint.error = outcome.error
     if outcome.status == GONE:
         endpoint.paused_at, endpoint.paused_for = at, "gone"
-    elif at - endpoint.failing_since >= GIVES_UP:
+    elif at - endpoint.failing_since >= GIVES_UP and endpoint.failures >= LEAST_TRIES:
         endpoint.paused_at, endpoint.paused_for = at, "failing"
     if endpoint.failures >= IN_A_ROW or outcome.retry_after is not None:
         endpoint.due_at = at + _wait(max(1, endpoint.failures - IN_A_ROW + 1), outcome)
@@ -187,7 +189,7 @@ def _note_call(endpoint: EventEndpoint, pending: Pending, outcome: Outcome, at: 
     delivery.tries += 1
     if outcome.good:
         delivery.state, delivery.finished_at = "done", at
-    elif at - pending.since >= GIVES_UP and endpoint.failures < IN_A_ROW:
+    elif at - pending.since >= GIVES_UP and delivery.tries >= LEAST_TRIES and endpoint.failures < IN_A_ROW:
         # The endpoint takes others, only this one it never took.
         delivery.state, delivery.finished_at = "failed", at
     else:

@@ -141,6 +141,22 @@ def test_an_endpoint_that_is_down_costs_a_few_calls_and_gets_everything_later(ho
     assert {row.state for row in replays.last_deliveries(endpoint_id)} == {"done"}
 
 
+def test_days_on_which_cartlink_was_off_are_not_three_days_of_failures(hook, clock):
+    endpoint_id = connect(hook)
+    hook.answers = [500, 500, 204, 500]
+    for number in range(3):
+        make_item(f"A{number}", 1)
+    sequencer.give_positions()
+    clock.go(days=4)
+    send(endpoint_id)
+    clock.go(days=4)
+    while send(endpoint_id, late=True):
+        pass
+    assert len({json.loads(call.body)["object"]["id"] for call in hook.calls}) == 3
+    assert {row.state for row in replays.last_deliveries(endpoint_id)} == {"done"}
+    assert endpoint(endpoint_id).paused_at is None
+
+
 @pytest.mark.one_database
 def test_retry_after_is_respected_up_to_an_hour(hook):
     endpoint_id = connect(hook)
