@@ -15,6 +15,7 @@ from config import current_config
 from extensions import db, reading, writing
 from models import (
     Delivery,
+    EventDelivery,
     EventEndpoint,
     ExportTarget,
     Feed,
@@ -75,7 +76,9 @@ def _rules(now: datetime, term: timedelta) -> list[tuple[Any, tuple[Any, ...], d
         (Feed, (Feed.read_at > now + IN_QUEUE,), {Feed.read_at: now, Feed.due_at: now, **suppliers.UNREAD}),
         (Feed, (Feed.due_at > now + timetable.LONGEST,), {Feed.due_at: now}),
         (Feed, (Feed.retry_at > now + RETRY,), {Feed.retry_at: now}),
-        (EventEndpoint, (EventEndpoint.due_at > now + DAY,), {EventEndpoint.due_at: now}),
+        (EventEndpoint, (EventEndpoint.due_at > now + DELIVERY,), {EventEndpoint.due_at: now}),
+        (EventEndpoint, (EventEndpoint.failing_since > now + IN_QUEUE,), {EventEndpoint.failing_since: now}),
+        (EventDelivery, (*_waiting_by_endpoint(), EventDelivery.due_at > now + DELIVERY), {EventDelivery.due_at: now}),
     ]
     connected = exists().where(Integration.id == Flow.integration_id, Integration.removed_at.is_(None))
     waits = {
@@ -106,6 +109,11 @@ def _of_exports(now: datetime) -> list[tuple[Any, tuple[Any, ...], dict[Any, Any
         (target, (target.retry_at > now + WRITE_BACK,), {target.retry_at: None}),
         (target, (target.lease_until > now + RETRY,), {target.lease_until: now}),
     ]
+
+
+def _waiting_by_endpoint() -> tuple[ColumnElement[bool], ...]:
+    """Each endpoint is named, so that the index of its waiting deliveries is used."""
+    return EventDelivery.state == "waiting", EventDelivery.endpoint_id.in_(select(EventEndpoint.id))
 
 
 def _push_is_far(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -20,6 +20,7 @@ from services.events import deliveries, endpoints, replays, sequencer
 from services.monitoring import incident_list, incidents
 from services.notify import notifications
 from services.security import vault
+from services.sync import clock_repair
 from tests.support.receivers import Hook, http_receiver
 from tests.support.rows import make_item
 from tests.support.signed_in import user_called
@@ -155,6 +156,19 @@ def test_days_on_which_cartlink_was_off_are_not_three_days_of_failures(hook, clo
     assert len({json.loads(call.body)["object"]["id"] for call in hook.calls}) == 3
     assert {row.state for row in replays.last_deliveries(endpoint_id)} == {"done"}
     assert endpoint(endpoint_id).paused_at is None
+
+
+def test_what_failed_while_the_clock_was_ahead_is_sent_again_once_it_is_right(hook, clock):
+    endpoint_id = connect(hook)
+    hook.answers = [500]
+    make_item("A", 1)
+    clock.go(hours=50)
+    send(endpoint_id)
+    clock.go(hours=-50)
+    assert send(endpoint_id) == 0
+    assert clock_repair.bring_back() == 2
+    assert send(endpoint_id) == 1 and clock_repair.bring_back() == 0
+    assert {row.state for row in replays.last_deliveries(endpoint_id)} == {"done"}
 
 
 @pytest.mark.one_database
