@@ -43,6 +43,7 @@ from app import create_app
 from errors import AppError
 from extensions import db
 from jobs import RUN_JOB, signals
+from jobs.names import MONITORED_EVERY
 from jobs.runs import return_leases
 
 PATIENCE = 20
@@ -171,7 +172,7 @@ class Scheduler(CronScheduler):
 def make_worker(connection: Redis, queues: Sequence[str], **options: Any) -> Worker:
     """A worker on these queues, in this order. Raises RedisError if the queue is away."""
     return Worker(
-        list(queues), connection=connection, serializer=JSONSerializer, job_monitoring_interval=5, worker_ttl=60,
+        list(queues), connection=connection, serializer=JSONSerializer, job_monitoring_interval=MONITORED_EVERY, worker_ttl=60,
         maintenance_interval=60, **options,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 
 from config import Config, current_config
 from errors import QueueAway
-from jobs import slots
+from jobs import names, slots
 from models import FlowKind, SyncRun
 from services.runs import lifecycle
 from services.runs.lifecycle import Enqueued
@@ -95,18 +95,27 @@ def enqueue(
     at_front: bool = False,
     **kwargs: Any,
 ) -> None:
-    """Put a job that is not a sync run on a queue. ``once_as`` is the name of a job that is on the queue at most once.
+    """Put a job that is not a sync run on a queue. ``once_as`` is the name of a job that is on the queue at most once (jobs/names.py).
     A waiting job is dropped after ``ttl`` seconds; a tick enqueues it again. A job with ``at_front`` is taken before those that wait.
 
     It passes RQ's options on by their names, so it has more parameters than other functions.
 
     Raises QueueAway, with the sentence ``away`` and its advice, if Redis does not answer."""
+    found = queue(name)
+
+    def put() -> None:
+        found.enqueue(
+            function, kwargs=kwargs, job_id=once_as, unique=once_as is not None, job_timeout=timeout, result_ttl=0,
+            failure_ttl=failure_ttl, ttl=ttl, at_front=at_front,
+        )  # fmt: skip
+
     try:
-        with suppress(DuplicateJobError):
-            queue(name).enqueue(
-                function, kwargs=kwargs, job_id=once_as, unique=once_as is not None, job_timeout=timeout, result_ttl=0,
-                failure_ttl=failure_ttl, ttl=ttl, at_front=at_front,
-            )  # fmt: skip
+        try:
+            put()
+        except DuplicateJobError:
+            if once_as is not None and names.free_if_left_behind(found, once_as):
+                with suppress(DuplicateJobError):
+                    put()
     except RedisError as error:
         raise _away(error, away, advice) from None
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from jobs import enqueue
 from services.integrations import settings
 
-WAITING_TTL = 60
-"""Seconds after which a waiting job is dropped; a tick enqueues it again. A worker that is killed just after it has taken a job leaves
-it neither waiting nor running."""
-
 
 def enqueue_evaluation(integration_id: int) -> None:
     """Put it on the queue, at most once. Raises QueueAway; the database keeps it due."""
     enqueue(
-        "checks", "jobs.evaluations.run", once_as=f"evaluation-{integration_id}", ttl=WAITING_TTL, integration_id=integration_id,
+        "checks", "jobs.evaluations.run", once_as=f"evaluation-{integration_id}", integration_id=integration_id,
         away="The queue does not answer. The stored orders are evaluated when it is back.",
     )  # fmt: skip
 

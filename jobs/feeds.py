@@ -14,9 +14,7 @@ AWAY = "The queue does not answer. The feed is fetched when it is back."
 
 def enqueue_run(run_id: int, queue: str = "checks") -> None:
     """Put a run of a feed on a queue, at most once: the one of what a person waits for, by default. Raises QueueAway; the row keeps it due."""
-    enqueue(
-        queue, "jobs.feeds.run", once_as=f"feed-run-{run_id}-{runs.last_claim(run_id)}", timeout=TIMEOUT, run_id=run_id, away=AWAY
-    )
+    enqueue(queue, "jobs.feeds.run", once_as=f"feed-run-{run_id}", timeout=TIMEOUT, run_id=run_id, away=AWAY)
 
 
 def enqueue_due_feeds() -> None:

@@ -6,13 +6,12 @@ import time
 
 from jobs import enqueue, enqueue_runs, signals
 from models import FlowKind
-from models.types import utcnow
 from services.sync import polls, schedule
 
 SLICE = 30.0
 """Seconds after which a job begins no further batch. The next tick enqueues another."""
-TURN = 60
-"""Seconds. A job that died with its worker keeps its name on the queue for a while; the name changes this often."""
+WAITING_TTL = 60
+"""Seconds after which a waiting job is dropped; a tick enqueues it again, if anything is due then."""
 FOR_ONE_JOB = 1_000
 """Due shops for which one job is enough: a process polls about a hundred a second."""
 MOST_JOBS = 16
@@ -24,12 +23,11 @@ def enqueue_due_polls() -> None:
     than it polls in a few seconds: so any number of workers shares the polls. Raises QueueAway."""
     # A job waits for the last shops of its last batch.
     timeout = int(2 * SLICE + polls.claimed_for().total_seconds())
-    turn = int(utcnow().timestamp() // TURN)
     for slow in (False, True):
         due = polls.count_due(slow, MOST_JOBS * FOR_ONE_JOB)
         for number in range(-(-due // FOR_ONE_JOB)):
-            name = f"polls-{'slow' if slow else 'quick'}-{number}-{turn}"
-            enqueue("sync", "jobs.polls.run", once_as=name, at_front=True, timeout=timeout, ttl=TURN, away=AWAY, slow=slow)
+            name = f"polls-{'slow' if slow else 'quick'}-{number}"
+            enqueue("sync", "jobs.polls.run", once_as=name, at_front=True, timeout=timeout, ttl=WAITING_TTL, away=AWAY, slow=slow)
 
 
 def run(slow: bool) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from rq import Worker
+from rq.job import Job, JobStatus
 from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import jobs
 from extensions import db, writing
+from jobs.names import KEPT_LONGER, MONITORED_EVERY, SILENT
 from models import Flow, FlowKind, SyncRun
 from models.types import utcnow
 from services.sync import schedule
@@ -88,3 +91,74 @@ def test_several_schedulers_start_and_enqueue_each_due_run_once(app, db, schedul
     assert set(db.session.scalars(select(SyncRun.enqueues))) == {1}
     kinds = db.session.execute(select(SyncRun.integration_id, SyncRun.kind)).all()
     assert len(kinds) == len(set(kinds)) == 180
+
+
+def put(number: int = 1) -> None:
+    jobs.enqueue("sync", "jobs.order_rows.run", once_as=f"named-{number}", away="")
+
+
+def begin(status: JobStatus, silent_for: int) -> None:
+    """The job of the name, taken by a worker that has reported for the last time so many seconds ago."""
+    queue = jobs.queue("sync")
+    job = Job.fetch("named-1", connection=queue.connection, serializer=queue.serializer)
+    queue.remove(job)
+    job.worker_name = "w"
+    job.set_status(status)
+    job.save()
+    worker = f"{Worker.redis_worker_namespace_prefix}w"
+    queue.connection.hset(worker, "birth", "x")
+    queue.connection.expire(worker, MONITORED_EVERY + KEPT_LONGER - silent_for)
+
+
+@pytest.mark.one_database
+def test_a_job_with_a_name_waits_once(app, redis_url):
+    for _ in range(3):
+        put()
+        put(2)
+    assert jobs.queue("sync").job_ids == ["named-1", "named-2"]
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("status", "silent_for", "free"),
+    [
+        (JobStatus.STARTED, 4, False),
+        (JobStatus.STARTED, SILENT + 2, True),
+        (JobStatus.STARTED, MONITORED_EVERY + KEPT_LONGER + 1, True),
+        (JobStatus.QUEUED, 4, True),
+        (JobStatus.FAILED, SILENT + 2, False),
+    ],
+)
+def test_a_name_is_free_once_nobody_does_its_job(app, redis_url, status, silent_for, free):
+    """As a worker that works, one that was killed, one that RQ has forgotten, one that was killed before it began, and one whose job failed."""
+    put()
+    begin(status, silent_for)
+    put()
+    put()
+    assert jobs.queue("sync").job_ids == (["named-1"] if free else [])
+
+
+@pytest.mark.one_database
+def test_a_worker_that_works_keeps_the_name_of_its_job(app, redis_url, worker, tmp_path):
+    """RQ reports every few seconds for as long as the job goes on: what names.py knows of RQ is so."""
+    kept = tmp_path / "note"
+
+    def put() -> None:
+        jobs.enqueue("sync", "tests.support.sample_jobs.pages", once_as="pages", away="", path=str(kept))
+
+    put()
+    busy = worker("sync")
+    wait_until(lambda: kept.exists() and kept.read_text(), 30, "the job")
+    left = jobs.redis_connection().ttl(f"{Worker.redis_worker_namespace_prefix}{_worker_of('pages')}")
+    assert MONITORED_EVERY + KEPT_LONGER - SILENT < left <= MONITORED_EVERY + KEPT_LONGER
+    put()
+    assert jobs.queue("sync").count == 0
+    busy.kill()
+    jobs.redis_connection().expire(f"{Worker.redis_worker_namespace_prefix}{_worker_of('pages')}", 40)
+    put()
+    assert jobs.queue("sync").count == 1
+
+
+def _worker_of(name: str) -> str:
+    queue = jobs.queue("sync")
+    return Job.fetch(name, connection=queue.connection, serializer=queue.serializer).worker_name or ""
