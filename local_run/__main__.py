@@ -37,6 +37,7 @@ def main() -> int:
         look_at_queue(plan)
         prepare_instance(plan)
         os.environ.update(environment_of_parts(plan))
+        terminal.say("preparing the database")
         first_code = migrate()
         config_file = plan.run_folder / "supervisord.conf"
         config_file.write_text(supervisor_config(plan, read_procfile(ROOT / "Procfile.dev")), encoding="utf-8")
@@ -116,13 +117,15 @@ def migrate() -> str:
 
 
 def say_hello(plan: Plan, terminal: Terminal, first_code: str) -> None:
-    """Wait until the pages answer and the practice shop listens, then say where they are."""
+    """Wait until the pages answer and the practice shop listens, then say where they are, on a slow machine too: nobody
+    can sign in without the one-time code."""
     deadline = time.monotonic() + HELLO_SECONDS
+    warned = False
     for port, ready in ((plan.practice_port, listens), (plan.port, answers)):
         while not ready(port):
-            if time.monotonic() > deadline:
-                terminal.say(f"nothing answers on port {port} yet; the lines above say why")
-                return
+            if time.monotonic() > deadline and not warned:
+                terminal.say(f"still waiting for an answer on port {port}; if a line above names an error, that is why")
+                warned = True
             time.sleep(0.1)
     terminal.greet(hello_text(plan, first_code))
 
