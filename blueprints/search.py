@@ -58,10 +58,10 @@ def show_search() -> str:
 
 def _groups(text: str) -> Iterator[Group]:
     wanted = orders.Wanted(search=text, customers=may_see_customers())
-    page = orders.list_page(wanted)
+    page = orders.list_page(wanted, size=SHOWN)
     hits = [
         Hit(url_for("order.show_order", order_id=row.id), row.number, _about(row.integration, row.customer, STATES[row.state][0]))
-        for row in page.rows[:SHOWN]
+        for row in page.rows
     ]
     yield Group("Orders", hits, _more(text, page))
     items = stock.quick_search(text, SHOWN)

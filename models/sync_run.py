@@ -16,6 +16,7 @@ from models.types import Moment, Units, utcnow
 LIVE = text("state IN ('queued', 'running')")
 TROUBLES = ("failed", "partial", "waiting", "lost", "stopped")
 """Outcomes of runs that few runs have."""
+FAILED = text("outcome = 'failed'")
 TROUBLED = text("outcome IN ('failed', 'partial', 'waiting', 'lost', 'stopped')")
 
 
@@ -88,6 +89,7 @@ class SyncRun(Model):
         Index("ix_sync_run_integration_created", "integration_id", "created_at"),
         Index("ix_sync_run_finished", "finished_at", "id"),
         Index("ix_sync_run_quiet", "integration_id", "id", sqlite_where=text("quiet = 1"), postgresql_where=text("quiet")),
+        Index("ix_sync_run_failed", "integration_id", "finished_at", sqlite_where=FAILED, postgresql_where=FAILED),
         Index("ix_sync_run_troubled", "outcome", "id", sqlite_where=TROUBLED, postgresql_where=TROUBLED),
     )
 

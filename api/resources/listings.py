@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import UNSET, Struct, UnsetType
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import selectinload
 
 from api.operations import Call, matches, operation
@@ -91,7 +91,7 @@ def list_listings(call: Call) -> Reply:
     if wanted.sku is not None:
         query = query.where(Row.sku_key == sku_key(wanted.sku))
     if wanted.search:
-        query = query.where(or_(skus.matches(Row, wanted.search), Row.name.icontains(wanted.search, autoescape=True)))
+        query = query.where(skus.found_by(Row, wanted.search))
     if wanted.renamed is not None:
         query = query.where(Row.was_renamed if wanted.renamed else ~Row.was_renamed)
     if wanted.missing is not None:

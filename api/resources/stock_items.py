@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from api.batches import Batch, RowAnswer, summed_up
 from api.decoding import refuse_body
@@ -75,7 +75,7 @@ def list_stock_items(call: Call) -> Reply:
         found = skus.find_items([wanted.sku]).get(wanted.sku)
         query = query.where(Row.id == (-1 if found is None else found))
     if wanted.search:
-        query = query.where(or_(skus.matches(Row, wanted.search), Row.name.icontains(wanted.search, autoescape=True)))
+        query = query.where(skus.found_by(Row, wanted.search))
     if wanted.low is not None:
         query = query.where(low_stock.marked() if wanted.low else ~low_stock.marked())
     if wanted.available_max is not None:

@@ -15,7 +15,6 @@ from blueprints.reports import drawing
 from blueprints.reports.forms import DayFilter, ReconciliationFilter, SkuFilter
 from jobs import start_run
 from models import FlowKind
-from services.common.paging import slice_of
 from services.reports import reconciliation, sales, summary
 from services.shops import finding
 
@@ -29,9 +28,9 @@ Answer = str | Response
 def show_sales() -> Answer:
     form = DayFilter(request.args)
     period, chosen = form.period(reader_zone()), form.chosen()
-    seen, rows = summary.summarise(period, form.shop_id)
+    seen = summary.summarise(period, form.shop_id)
     page = render_template(
-        "reports/sales.html", page=slice_of(sales.sorted_days(rows, form.sort.data), argument("page") or 1, PAGE_SIZE),
+        "reports/sales.html", page=sales.day_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE),
         seen=seen, charts=drawing.charts_of(seen), totals=drawing.totals_of(seen), shops=drawing.shops_of(seen), chosen=chosen,
         form=form, by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip

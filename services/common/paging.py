@@ -69,13 +69,18 @@ def page_of(
         return page_of(query, order, "", size, load)
     goes_on, came_from = (True, beyond) if back else (beyond, values is not None)
     ends = [[*row][-len(keys) :] for row in (*found[:1], *found[-1:])]
-    counted = query.limit(MOST_COUNTED + 1).subquery()
-    total = db.session.scalar(select(func.count()).select_from(counted)) or 0
+    whole = not goes_on and not came_from
+    total = len(found) if whole else _counted(query)
     return Page(
         load(found), min(total, MOST_COUNTED), more=total > MOST_COUNTED, goes_on=goes_on,
         next=encode(FORWARD, ends[1], made_for) if goes_on and ends else "",
         previous=encode(BACK, ends[0], made_for) if came_from and ends else "",
     )  # fmt: skip
+
+
+def _counted(query: Select[*tuple[Any, ...]]) -> int:
+    """The rows of a select, up to one more than ``MOST_COUNTED``."""
+    return db.session.scalar(select(func.count()).select_from(query.limit(MOST_COUNTED + 1).subquery())) or 0
 
 
 def first_after(query: Select[*tuple[Any, ...]], order: Sequence[Any], values: Sequence[Any] | None) -> Any:

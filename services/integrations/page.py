@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import func, select
 
 from extensions import db
 from models import Integration, Listing, Order, SyncRun
 from models.order import OPEN_STATES
+from models.sync_run import FAILED
 from models.types import utcnow
 from services.integrations import problems
 from services.integrations.overview import IntegrationRow, get_row
@@ -77,18 +78,18 @@ def last_days(integration: Integration, zone: tzinfo) -> list[Day]:
     days = [today - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     starts = [datetime.combine(day, time.min, zone) for day in (*days, today + timedelta(days=1))]
     orders = _by_day(Order.placed_at, starts, Order.shop_id == integration.shop_id)
-    failures = _by_day(SyncRun.finished_at, starts, SyncRun.integration_id == integration.id, SyncRun.outcome == "failed")
+    failures = _by_day(SyncRun.finished_at, starts, SyncRun.integration_id == integration.id, FAILED)
     return [Day(*each) for each in zip(days, orders, failures, strict=True)]
 
 
-def _by_day(column: Any, starts: list[datetime], *where: ColumnElement[bool]) -> list[int]:
-    """How many rows fall between each two neighbouring moments. Days are cut in the reader's zone, which SQL does not know."""
+def _by_day(column: Any, starts: list[datetime], *where: Any) -> list[int]:
+    """How many rows fall between each two neighbouring moments: each day is counted in an index. Days are cut in the reader's zone, which
+    SQL does not know."""
     counts = [
-        func.coalesce(func.sum(case(((column >= start) & (column < end), 1), else_=0)), 0)
+        select(func.count()).where(column >= start, column < end, *where).scalar_subquery()
         for start, end in zip(starts, starts[1:], strict=False)
     ]
-    row = db.session.execute(select(*counts).where(column >= starts[0], column < starts[-1], *where)).one()
-    return [int(count) for count in row]
+    return list(db.session.execute(select(*counts)).one())
 
 
 @dataclass(frozen=True, slots=True)

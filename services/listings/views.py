@@ -116,7 +116,7 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
     if wanted.integration_id is not None:
         query = query.where(Integration.id == wanted.integration_id)
     if wanted.search:
-        query = query.where(or_(skus.matches(Listing, wanted.search), Listing.name.icontains(wanted.search, autoescape=True)))
+        query = query.where(skus.found_by(Listing, wanted.search))
     conditions = _conditions()
     if wanted.state in conditions:
         query = query.where(conditions[wanted.state])

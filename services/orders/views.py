@@ -83,13 +83,13 @@ class Row:
         return mark_of(self.superseded_at, self.gone_at)
 
 
-def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
+def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Row]:
     """One page of the orders of present integrations."""
     return page_of(
         _matching(wanted),
         _order(wanted),
         place,
-        PAGE_SIZE,
+        size,
         by_id(lambda ids: _rows(ids, wanted.customers, list_facts.ordered_goods(ids))),
     )
 

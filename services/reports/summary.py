@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from services.reports.periods import Period
-from services.reports.sales import DaySales, rows_between
+from services.reports.sales import StepSales, sales_by_step
 
 DAYS_AS_DAYS, DAYS_AS_WEEKS = 45, 370
 """The longest periods that are drawn by day and by week; longer ones are drawn by month."""
@@ -25,7 +25,7 @@ class Sums:
     revenue: dict[str, Decimal] = field(default_factory=dict)
     decimals: dict[str, int] = field(default_factory=dict)
 
-    def add(self, row: DaySales) -> None:
+    def add(self, row: StepSales) -> None:
         self.orders += row.orders
         self.pieces += row.pieces
         self.revenue[row.currency] = self.revenue.get(row.currency, Decimal(0)) + row.amount
@@ -68,16 +68,17 @@ class Summary:
         return max(self.now.decimals.get(currency, 0), self.before.decimals.get(currency, 0))
 
 
-def summarise(period: Period, shop_id: int | None = None) -> tuple[Summary, list[DaySales]]:
-    """The sums of a period, and its rows in no order. One query reads them together with the period before."""
-    rows = rows_between(Period(period.before.first, period.last), shop_id)
-    now = [row for row in rows if row.day in period]
-    before = [row for row in rows if row.day not in period]
+def summarise(period: Period, shop_id: int | None = None) -> Summary:
+    """The sums of a period. One query reads them together with the period before."""
     unit = unit_of(period)
-    summary = Summary(
-        period, _sums(now), _sums(before), _currencies(rows), _by_shop(now, before), unit, _buckets(period, unit, now)
-    )  # fmt: skip
-    return summary, now
+    buckets = _buckets(period, unit)
+    rows = sales_by_step([period.before.first, *(bucket.first for bucket in buckets)], period.last, shop_id)
+    now = [row for row in rows if row.first in period]
+    before = [row for row in rows if row.first not in period]
+    by_first = {bucket.first: bucket for bucket in buckets}
+    for row in now:
+        by_first[row.first].shops.setdefault(row.shop_id, Sums()).add(row)
+    return Summary(period, _sums(now), _sums(before), _currencies(rows), _by_shop(now, before), unit, buckets)
 
 
 def change(now: Decimal | int, before: Decimal | int) -> Decimal | None:
@@ -89,21 +90,21 @@ def unit_of(period: Period) -> str:
     return "day" if period.days <= DAYS_AS_DAYS else "week" if period.days <= DAYS_AS_WEEKS else "month"
 
 
-def _sums(rows: Iterable[DaySales]) -> Sums:
+def _sums(rows: Iterable[StepSales]) -> Sums:
     found = Sums()
     for row in rows:
         found.add(row)
     return found
 
 
-def _currencies(rows: Sequence[DaySales]) -> list[str]:
+def _currencies(rows: Sequence[StepSales]) -> list[str]:
     orders: dict[str, int] = {}
     for row in rows:
         orders[row.currency] = orders.get(row.currency, 0) + row.orders
     return sorted(orders, key=lambda currency: (-orders[currency], currency))
 
 
-def _by_shop(now: Sequence[DaySales], before: Sequence[DaySales]) -> list[ShopSums]:
+def _by_shop(now: Sequence[StepSales], before: Sequence[StepSales]) -> list[ShopSums]:
     """By name; shops that have sold something in one of the periods."""
     found: dict[int, ShopSums] = {}
     for row in (*now, *before):
@@ -123,16 +124,10 @@ NEXT: dict[str, Callable[[date], date]] = {
 """The first day of the next day, week (from Monday) or month."""
 
 
-def _buckets(period: Period, unit: str, rows: Sequence[DaySales]) -> list[Bucket]:
-    buckets, place = [], {}
-    first = period.first
+def _buckets(period: Period, unit: str) -> list[Bucket]:
+    buckets, first = [], period.first
     while first <= period.last:
         following = NEXT[unit](first)
-        bucket = Bucket(first, min(following - timedelta(days=1), period.last))
-        buckets.append(bucket)
-        for back in range((bucket.last - first).days + 1):
-            place[first + timedelta(days=back)] = bucket
+        buckets.append(Bucket(first, min(following - timedelta(days=1), period.last)))
         first = following
-    for row in rows:
-        place[row.day].shops.setdefault(row.shop_id, Sums()).add(row)
     return buckets

@@ -35,7 +35,7 @@ def list_stock(search: str = "", *, low: bool = False, limit: int | None = None,
     if low:
         query = query.where(StockItem.low_since.is_not(None))
     if search:
-        query = query.where(skus.matches(StockItem, search) | StockItem.name.icontains(search, autoescape=True))
+        query = query.where(skus.found_by(StockItem, search))
     return list(db.session.scalars(query.limit(limit).offset(offset)))
 
 

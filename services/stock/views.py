@@ -114,7 +114,7 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
     if wanted.fed:
         query = query.where(StockItem.fed)
     if search:
-        query = query.where(or_(skus.matches(StockItem, search), StockItem.name.icontains(search, autoescape=True)))
+        query = query.where(skus.found_by(StockItem, search))
     if low is not None:
         query = query.where(low >= AVAILABLE)
     return query

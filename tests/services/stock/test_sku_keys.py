@@ -13,6 +13,7 @@ from models import Listing, Order, OrderLine, StockItem
 from models.sku_key import sku_key, tidy
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
+from services.listings import views as listing_views
 from services.orders import held, views
 from services.stock import items, skus
 from services.stock import views as stock_views
@@ -138,3 +139,16 @@ def test_links_and_searches_compare_keys(app, db):
     assert [link.stock_item.sku for link in db.session.get(Listing, listing_id).links] == ["CUP"]
     assert db.session.scalar(select(OrderLine)).allocations
     assert views.list_page(views.Wanted(search="CUP")).rows
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("most", [2000, 1])
+def test_a_search_finds_a_part_of_a_sku_or_name_however_many_there_are(db, monkeypatch, most):
+    monkeypatch.setattr(skus, "MOST_COUNTED", most)
+    shop = make_integration()
+    for sku, name in (("CUP-1", "Plate"), ("X-2", "Blue cup"), ("X-3", "Bowl")):
+        make_item(sku)
+        make_listing(shop, sku, 1, name=name)
+    assert [row.sku for row in listing_views.list_page(listing_views.Wanted(search="cUp")).rows] == ["CUP-1", "X-2"]
+    assert [row.sku for row in listing_views.list_page(listing_views.Wanted(search="x-")).rows] == ["X-2", "X-3"]
+    assert [item.sku for item in items.list_stock("cup")] == ["CUP-1"]
