@@ -2,5 +2,6 @@
 
     python -m bench.large [--db sqlite|postgresql] [--orders N] [--folder F] [--only NAME]
 
-``fill`` makes a large installation of a small one, once; ``place`` keeps both and opens them; ``timing`` asks the same pages of both.
+``fill`` makes a large installation of a small one, once; ``place`` keeps both and opens them; ``timing`` asks the same pages of both,
+``downloads`` reads the same files.
 """

@@ -1,4 +1,4 @@
-"""``python -m bench.large``: make the two installations where they are missing, then time every page of both."""
+"""``python -m bench.large``: make the two installations where they are missing, then time every page and every download of both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.large import timing
+from bench.large import downloads, timing
 from bench.large.place import Kept
 from bench.place import Place
 
@@ -22,21 +22,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="WORD", help="pages with this in their names; may be repeated")
     parser.add_argument("--times", type=int, default=5, help="how often each page is asked (default: 5)")
     given = parser.parse_args(arguments)
-    names = [name for name in timing.PAGES if not given.only or any(word in name for word in given.only)]
+    names, files = (
+        [name for name in kind if not given.only or any(word in name for word in given.only)]
+        for kind in (timing.PAGES, downloads.DOWNLOADS)
+    )
     for kind in given.db or ("sqlite", "postgresql"):
         with Place(1, False) as place:
             kept = Kept(place, given.folder, kind, given.orders)
             try:
                 print(f"{kind}: {given.orders:,} orders, filled in {kept.fill():.0f} s", flush=True)
-                for each in timing.timed_pages(kept, names, given.times):
-                    mark = "ok" if each.ratio <= BUDGET and each.status == 200 else "short"
-                    print(
-                        f"{each.name:<36}{each.small:>9.1f} ms {each.large:>10.1f} ms {each.ratio:>9.2f}  {each.status}  {mark}",
-                        flush=True,
-                    )
+                for page in timing.timed_pages(kept, names, given.times):
+                    print(_line_of_page(page), flush=True)
+                for pair in downloads.timed_downloads(kept, files):
+                    print(_line_of_download(pair), flush=True)
             finally:
                 kept.stop()
     return 0
+
+
+def _line_of_page(page: timing.Timed) -> str:
+    mark = "ok" if page.ratio <= BUDGET and page.status == 200 else "short"
+    return f"{page.name:<36}{page.small:>9.1f} ms {page.large:>10.1f} ms {page.ratio:>9.2f}  {page.status}  {mark}"
+
+
+def _line_of_download(pair: downloads.Pair) -> str:
+    """Rows of both, rows in a second of both, memory of both."""
+    parts = (
+        f"{each.rows:>9,} rows {each.rows_in_a_second:>7,.0f}/s {each.memory:>6.1f} MiB" for each in (pair.small, pair.large)
+    )
+    return f"{pair.name:<36}{'  '.join(parts)}  {'ok' if pair.good else 'short'}"
 
 
 if __name__ == "__main__":

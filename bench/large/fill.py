@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Index, Table, text
 from sqlalchemy.schema import CreateIndex, DropIndex
 
+from bench.large import derived
 from extensions import db
+from services.common.words import words_of
 
 SHOPS = 20
 DAYS = 1_000
@@ -63,7 +65,9 @@ class Filler:
         self.sqlite = connection.dialect.name == "sqlite"
 
     def fill(self) -> None:
+        """Events are not captured and foreign keys not checked meanwhile: that takes longer than all else."""
         tables = [db.metadata.tables[name] for name in TABLES]
+        triggers = self._drop_triggers()
         self._prepare()
         self._drop_indexes(tables)
         for name in ("shop", "integration", "flow"):
@@ -73,7 +77,11 @@ class Filler:
         self._runs()
         self._history()
         self._create_indexes(tables)
+        derived.write_sales(self.connection)
+        derived.write_search(self.connection, FIRST_ID)
         self._tidy(tables)
+        for trigger in triggers:
+            self.connection.exec_driver_sql(trigger)
 
     def run(self, statement: str, **values: Any) -> None:
         self.connection.execute(text(statement), values)
@@ -100,9 +108,9 @@ class Filler:
         self.run(f'INSERT INTO "{name}" ({listed}) SELECT {", ".join(values)} FROM {source}')
 
     def _prepare(self) -> None:
-        for name in ("bench_n", "bench_word", "bench_model"):
+        for name in MADE:
             self.run(f"DROP TABLE IF EXISTS {name}")
-        most = max(self.size.orders, self.size.runs, self.size.listings)
+        most = max(self.size.orders, self.size.runs, self.size.listings, self.size.stock_items)
         self.run("CREATE TABLE bench_n (n integer PRIMARY KEY)")
         if self.sqlite:
             self.run(
@@ -115,21 +123,38 @@ class Filler:
         for values in (FIRST_NAMES, LAST_NAMES):
             for place, word in enumerate(values):
                 self.run("INSERT INTO bench_word VALUES (:list, :place, :word)", list=id_of(values), place=place, word=word)
+        self.run("CREATE TABLE bench_name (name text PRIMARY KEY, words text)")
+        for name in (f"{first} {last}" for first in FIRST_NAMES for last in LAST_NAMES):
+            self.run("INSERT INTO bench_name VALUES (:name, :words)", name=name, words=" ".join(words_of(name)))
         self.run("CREATE TABLE bench_model (place integer PRIMARY KEY, id integer)")
         self.run("INSERT INTO bench_model SELECT row_number() OVER (ORDER BY id) - 1, id FROM \"order\" WHERE number <> ''")
         self.models = self.connection.scalar(text("SELECT count(*) FROM bench_model"))
 
+    def _drop_triggers(self) -> list[str]:
+        """The statements that make them again. PostgreSQL lets a connection work without, until its transaction ends."""
+        if not self.sqlite:
+            self.run("SET LOCAL session_replication_role = replica")
+            return []
+        triggers = self.connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")).all()
+        for name, _ in triggers:
+            self.run(f'DROP TRIGGER "{name}"')
+        return [sql for _, sql in triggers]
+
     def _drop_indexes(self, tables: list[Table]) -> None:
         for table in tables:
             for index in table.indexes:
-                if not index.unique:
+                if self._is_made_afterwards(index):
                     self.connection.execute(DropIndex(index, if_exists=True))
 
     def _create_indexes(self, tables: list[Table]) -> None:
         for table in tables:
             for index in sorted(table.indexes, key=lambda each: each.name or ""):
-                if not index.unique:
+                if self._is_made_afterwards(index):
                     self.connection.execute(CreateIndex(index))
+
+    def _is_made_afterwards(self, index: Index) -> bool:
+        """An index of SQLite reads all of its table: for the large rows of orders that takes longer than keeping their indexes."""
+        return not index.unique and not (self.sqlite and index.table is not None and index.table.name == "order")
 
     def _copy_shops(self, name: str) -> None:
         more = f'bench_n b JOIN "{name}" m ON m.id < 1000 WHERE b.n BETWEEN 1 AND {SHOPS - 1}'
@@ -268,7 +293,7 @@ class Filler:
         )
 
     def _tidy(self, tables: list[Table]) -> None:
-        for name in ("bench_n", "bench_word", "bench_model"):
+        for name in MADE:
             self.run(f"DROP TABLE {name}")
         if not self.sqlite:
             for table in tables:
@@ -282,6 +307,8 @@ TABLES = (
     "shop", "integration", "flow", "stock_item", "listing", "link", "order", "order_line", "allocation", "sync_run", "run_item", "stock_entry",
     "tag", "order_tag", "shipment", "write_back", "daily_reconciliation", "drift", "audit_entry", "incident",
 )  # fmt: skip
+MADE = ("bench_n", "bench_word", "bench_name", "bench_model")
+"""Tables of the filling itself."""
 
 
 def id_of(values: tuple[str, ...]) -> str:

@@ -16,9 +16,7 @@ from bench.large.fill import Filler, Size
 from bench.place import Place, connect, do, let_go
 from config import load
 from extensions import db
-from services.common import installation
 from services.operations import schema, statistics
-from services.orders import daily_sales, search
 from tests.support.databases import PostgresServer, migrate
 
 SMALL = 1_000
@@ -104,9 +102,6 @@ class Kept:
                         connection.connection.driver_connection.execute(f"PRAGMA {pragma}")
                 Filler(connection, Size(orders)).fill()
                 connection.commit()
-            installation.change_setting(search.FILLED_TO, 0, "bench")
-            search.fill()
-            daily_sales.check()
             statistics.refresh()
             if self.kind == "postgresql":
                 with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

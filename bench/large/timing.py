@@ -41,7 +41,7 @@ PAGES = {
     "runs by outcome": "/activity?sort=outcome", "audit trail": "/activity/changes", "today": "/today", "sales, 30 days": "/reports",
     "sales, a year": "/reports?days=365", "SKUs, 30 days": "/reports/skus", "SKUs, a year": "/reports/skus?days=365",
     "reconciliation": "/reports/reconciliation", "reconciliation, different": "/reports/reconciliation?only=different",
-    "SKUs, a year, as CSV": "/reports/skus.csv?days=365", "low stock, listed": "/stock?state=low", "printed order": "/orders/{order}/print",
+    "low stock, listed": "/stock?state=low", "printed order": "/orders/{order}/print",
     "packing slip": "/orders/{order}/packing-slip", "audit trail of orders": "/activity/changes?of=order", "tagged orders": "/orders?tag=1",
     "search everything: a name": "/search?search=m%C3%BCller", "search everything: nothing": "/search?search=nowhere",
     "incidents": "/incidents", "incidents over": "/incidents?state=over", "integrations": "/settings/sales-channels",
