@@ -1,6 +1,6 @@
-"""Files and whole lists, which have as many rows as the installation: judged by their memory, and by rows in a second, not by their time.
+"""Files and whole lists, which have as many rows as the installation: what counts is their memory, and rows in a second, not their time.
 
-Each is read in a process of its own, piece by piece, and nothing of it is kept. Its memory is the highest resident mark (Linux) less what the
+Each is read in its own process, piece by piece, and nothing of it is kept. Its memory is the highest resident mark (Linux) less what the
 process had before.
 """
 

@@ -89,7 +89,7 @@ def matches(row: Any, search: str) -> ColumnElement[bool]:
 def found_by(row: Any, search: str) -> ColumnElement[bool]:
     """In SQL: whether a part of a row's SKU or name is what a person searches for.
 
-    Up to ``MOST_COUNTED`` rows are looked for first, each part in an index of its own, which is far narrower than the table. Where there are
+    Up to ``MOST_COUNTED`` rows are looked for first, each part in its own index, which is far narrower than the table. Where there are
     more, the condition itself stands: a list in any order meets enough of them soon."""
     by_sku, by_name = matches(row, search), row.name.icontains(search, autoescape=True)
     some = union(select(row.id).where(by_sku), select(row.id).where(by_name)).limit(MOST_COUNTED + 1)
