@@ -180,13 +180,8 @@ def _check(value: Any, hint: Any, pointer: str, faults: list[Fault]) -> None:
         _check(value, inner, pointer, faults)
     elif isinstance(base, type) and issubclass(base, Struct) and isinstance(value, dict):
         _check_struct(value, base, pointer, faults)
-    elif get_origin(base) is list and isinstance(value, list):
-        least, most = (meta.min_length or 0, meta.max_length or LARGEST) if meta else (0, LARGEST)
-        if not least <= len(value) <= most:
-            faults.append(Fault("invalid_length", f"Give {least} to {most} entries, not {len(value)}.", pointer))
-        else:
-            for index, each in enumerate(value):
-                _check(each, get_args(base)[0], f"{pointer}/{index}", faults)
+    elif (get_origin(base), type(value)) in ((list, list), (dict, _Object)):
+        _check_entries(value, get_args(base), meta, pointer, faults)
     else:
         try:
             msgspec.convert(value, hint)
@@ -195,6 +190,20 @@ def _check(value: Any, hint: Any, pointer: str, faults: list[Fault]) -> None:
         except msgspec.ValidationError as error:
             sentence = _sentence(error)
             faults.append(Fault("invalid_type" if WRONG_TYPE.match(sentence) else "invalid_value", sentence, pointer))
+
+
+def _check_entries(value: Any, hints: tuple[Any, ...], meta: Meta | None, pointer: str, faults: list[Fault]) -> None:
+    """The number of entries of a list or an object, then each entry."""
+    least, most = (meta.min_length or 0, meta.max_length or LARGEST) if meta else (0, LARGEST)
+    if not least <= len(value) <= most:
+        faults.append(Fault("invalid_length", f"Give {least} to {most} entries, not {len(value)}.", pointer))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            _check(each, hints[0], f"{pointer}/{index}", faults)
+    else:
+        for name, each in value.items():
+            _check(name, hints[0], _below(pointer, name), faults)
+            _check(each, hints[1], _below(pointer, name), faults)
 
 
 def _check_struct(value: dict[str, Any], kind: type[Struct], pointer: str, faults: list[Fault]) -> None:

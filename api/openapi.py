@@ -109,13 +109,16 @@ def _portable(schema: Any) -> Any:
 
 
 def _sendable(schema: Any) -> Any:
-    """Schemas of what is sent: no text holds the character NUL."""
+    """Schemas of what is sent: no text holds the character NUL, nor does the name of an entry of an object."""
     if isinstance(schema, list):
         return [_sendable(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     free = schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "format"}
-    return {name: _sendable(value) for name, value in schema.items()} | ({"pattern": TEXT} if free else {})
+    found = {name: _sendable(value) for name, value in schema.items()} | ({"pattern": TEXT} if free else {})
+    if isinstance(schema.get("additionalProperties"), dict):
+        found["propertyNames"] = {"pattern": TEXT, **schema.get("propertyNames", {})}
+    return found
 
 
 def _operation(made: Operation) -> dict[str, Any]:
@@ -188,6 +191,8 @@ def _responses(made: Operation) -> dict[str, Any]:
         found[str(status)] = {"description": made.summary, "headers": _headers(made, status)}
         if kind is not None:
             found[str(status)]["content"] = {JSON: {"schema": _ref(kind)}}
+        if links := _links(made, status):
+            found[str(status)]["links"] = links
     if made.method == "GET":
         found["304"] = {"description": "Nothing has changed since the answer with this ETag.", "headers": _refs("ETag")}
         found["414"] = {
@@ -200,6 +205,22 @@ def _responses(made: Operation) -> dict[str, Any]:
             "description": TITLES[status], "headers": _refs("X-Request-Id", *more),
             "content": {"application/problem+json": {"schema": {"$ref": REF.format(name=PROBLEM)}}},
         }  # fmt: skip
+    return found
+
+
+def _links(made: Operation, status: int) -> dict[str, Any]:
+    """What can follow on an answer: after a thing was read, its change with the version that was read; after it was made, reading it."""
+    if made.method == "GET":
+        following = [each for each in OPERATIONS.values() if each.conditional and each.path == made.path]
+        place, headers = "$request.path.{name}", {"If-Match": '"{$response.body#/version}"'}
+    else:
+        kind = made.answers[status] if status in (201, 202) else None
+        following = [each for each in OPERATIONS.values() if each.method == "GET" and kind and each.answers.get(200) is kind]
+        place, headers = "$response.body#/id", {}
+    found: dict[str, Any] = {}
+    for each in following:
+        parameters = {name: place.replace("{name}", name) for name in VARIABLE.findall(each.path)}
+        found[each.name] = {"operationId": each.name, "description": each.summary, "parameters": parameters | headers}
     return found
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy import select
 
 from api.operations import Call, matches, operation
@@ -18,11 +18,15 @@ from api.shapes import Body
 from extensions import db, one_transaction
 from models import FilePreset as Row
 from services.presets import presets
+from services.shipping import shipments
 from services.shipping.file_presets import CHECKS
+from services.stock import file_quantities
 
 SHIPPING = "shipments:write"
 Kind = Literal["stock", "shipments"]
 Heading = Annotated[str, Meta(max_length=presets.MOST_HEADING)]
+Word = Annotated[str, Meta(min_length=1, max_length=file_quantities.MOST_WORD)]
+Count = Annotated[int, Meta(ge=0, le=file_quantities.MOST)]
 
 
 class FilePreset(Struct):
@@ -44,14 +48,26 @@ class PresetQuery(ListQuery, kw_only=True):
     kind: Kind | None = None
 
 
+class PresetOptions(Body):
+    """How values are read. For shipments: ``carrier``, of rows that name none. All others are for stock: ``words`` are quantities by word,
+    ``decimal`` is the sign before decimals. Each quantity is multiplied by ``pack``, reduced by ``buffer`` and limited to ``cap``."""
+
+    words: Annotated[dict[Word, Count], Meta(max_length=file_quantities.MOST_WORDS)] | UnsetType = UNSET
+    decimal: Literal["", ".", ","] | UnsetType = UNSET
+    pack: Annotated[int, Meta(ge=1, le=file_quantities.MOST)] | UnsetType = UNSET
+    buffer: Count | UnsetType = UNSET
+    cap: Count | None | UnsetType = UNSET
+    carrier: Annotated[str, Meta(max_length=shipments.MOST_CARRIER)] | UnsetType = UNSET
+
+
 class NewFilePreset(Body):
-    """``headings`` are those of the files, in any order. ``options`` for stock: words, decimal, pack, buffer, cap; for shipments: carrier."""
+    """``headings`` are those of the files, in any order."""
 
     kind: Kind
     name: Annotated[str, Meta(min_length=1, max_length=presets.MOST_NAME)]
     headings: Annotated[list[Heading], Meta(min_length=1, max_length=200)]
     columns: Annotated[dict[str, Heading], Meta(max_length=20)]
-    options: Annotated[dict[str, Any], Meta(max_length=20)] = {}
+    options: PresetOptions = msgspec.field(default_factory=PresetOptions)
 
 
 class FilePresetChanges(Body):

@@ -139,7 +139,11 @@ def import_preset(content: bytes, actor: str, checks: Mapping[str, Check]) -> Fi
         isinstance(each, str) and len(each) <= MOST_HEADING and "\0" not in each for each in texts
     ):
         raise wrong
-    options = checks[kind](headings, columns, options)
+    checked = checks[kind](headings, columns, options)
+    if unknown := sorted(options.keys() - checked.keys()):
+        raise InvalidInput(
+            f"Presets of this kind have no option {unknown[0][:60]!r}.", f"They have: {', '.join(checked)}.", field="options"
+        )
     name = one_line(name, MOST_NAME, "name", "name") or "File"
     try:
         with writing() as session:
@@ -147,7 +151,7 @@ def import_preset(content: bytes, actor: str, checks: Mapping[str, Check]) -> Fi
                 raise Conflict("There is a preset for files with these headings already.", "Remove that one first.")
             digest = column_choice.digest(headings)
             preset = FilePreset(
-                kind=kind, name=name, digest=digest, headings=headings, columns=columns, options=options, changed_by=actor
+                kind=kind, name=name, digest=digest, headings=headings, columns=columns, options=checked, changed_by=actor
             )
             session.add(preset)
             session.flush()

@@ -10,7 +10,7 @@ from typing import Any
 from errors import InvalidInput
 from services.common import whole_numbers
 
-MOST_WORDS, MOST_WORD = 50, 60
+MOST_WORDS, MOST_WORD, MOST = 50, 60, 1_000_000
 AT_LEAST = re.compile(r"(?:[>≥]=?\s*(?P<more>.+)|(?P<plus>.+?)\s*\+)\Z")
 GROUPS = re.compile(r"\d{1,3}(?:(?P<mark>[.,’' \u00a0\u202f])\d{3})(?:(?P=mark)\d{3})*\Z")
 DECIMAL = re.compile(r"(?P<whole>.+?)(?P<mark>[.,])(?P<rest>\d+)\Z")
@@ -85,9 +85,9 @@ def from_kept(values: Mapping[str, Any]) -> Quantity:
 
 
 def _whole(value: object, name: str, label: str) -> int:
-    number = whole_numbers.parse(str(value), 1_000_000)
+    number = whole_numbers.parse(str(value), MOST)
     if number is None or isinstance(value, bool):
-        raise InvalidInput(f"{label} has to be a whole number from 0 to 1,000,000.", field=name)
+        raise InvalidInput(f"{label} has to be a whole number from 0 to {MOST:,}.", field=name)
     return number
 
 

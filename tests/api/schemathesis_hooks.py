@@ -1,4 +1,5 @@
-"""What schemathesis cannot know from the document: keys are new for each act, and cursors are taken from the page before.
+"""What schemathesis cannot know from the document: keys are new for each act, cursors are taken from the page before, and ids are small
+where little is stored.
 
 It is loaded by schemathesis itself (tests/api/schemathesis.toml), not by pytest."""
 
@@ -13,6 +14,7 @@ from requests import PreparedRequest
 
 HEADER = "Idempotency-Key"
 KEY = re.compile(r"[!-~]{1,255}")
+ID = "[0-9]{1,10}"
 
 
 @schemathesis.hook
@@ -30,9 +32,12 @@ def _with_new_key(request: PreparedRequest) -> PreparedRequest:
 
 @schemathesis.hook
 def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """Cursors cannot be made up, so they are not: only the empty one, and what is not a cursor at all."""
+    """Cursors cannot be made up, so they are not: only the empty one, and what is not a cursor at all. The same ids as in the document, but
+    every second one is of something that may be there."""
     for methods in raw_schema["paths"].values():
         for operation in methods.values():
             for parameter in operation["parameters"]:
                 if parameter["name"] == "cursor":
                     parameter["schema"] = {"const": ""}
+                if parameter["in"] == "path":
+                    parameter["schema"]["pattern"] = parameter["schema"]["pattern"].replace(ID, f"([1-3]|{ID})")

@@ -36,6 +36,18 @@ def test_a_preset_lets_files_be_read_without_a_person(app, erp: Program):
     assert erp.post("/file-presets", parcels).json["kind"] == "shipments"
 
 
+def test_options_of_a_preset_that_mean_nothing_are_refused(erp: Program):
+    """All of them, each at its place."""
+    odd = {"words": {"": 1, "lots": -1, "many\0": 2, "few": 3}, "pak": 2, "decimal": ";"}
+    found = problem(erp.post("/file-presets", {**PRESET, "options": odd}), 400, "invalid_request")["errors"]
+    assert sorted((fault["pointer"], fault["code"]) for fault in found) == [
+        ("/options/decimal", "invalid_value"), ("/options/pak", "unknown_field"), ("/options/words", "invalid_text"),
+        ("/options/words/", "invalid_value"), ("/options/words/lots", "invalid_value"),
+    ]  # fmt: skip
+    refused = problem(erp.post("/file-presets", {**PRESET, "options": {"carrier": "DHL"}}), 422, "invalid_input")
+    assert "'carrier'" in refused["detail"] and "pack" in refused["detail"]
+
+
 def test_carriers_are_added_changed_and_removed(app, erp: Program):
     made = erp.post("/carriers", {"name": "Bike", "other_names": ["velo"], "tracking_link": "https://bike.example/{number}"})
     path = made.headers["Location"]

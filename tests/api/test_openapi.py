@@ -85,6 +85,22 @@ def test_every_operation_says_what_it_needs():
         )
 
 
+def test_links_lead_from_what_was_read_to_its_change_and_from_what_was_made_to_it():
+    known = operations()
+    leads: set[str] = set()
+    for method, path, found in known.values():
+        for answer in found["responses"].values():
+            for name, link in answer.get("links", {}).items():
+                needed = {each["name"] for each in known[name][2]["parameters"] if each["required"]}
+                assert link["operationId"] == name and link["parameters"].keys() == needed, (path, name)
+                leads.add(name)
+                schema = answer["content"]["application/json"]["schema"]
+                properties = the_document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+                assert {"get": "version", "post": "id"}[method] in properties, (path, name)
+    changes = {name for name, (method, _, _) in known.items() if method in ("patch", "delete")}
+    assert leads >= changes | {"get_run", "get_connection"}
+
+
 @pytest.mark.parametrize("made", OPERATIONS.values(), ids=lambda made: made.name)
 def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted: dict[str, Any], made: Operation):
     """With a body that the document takes, it succeeds; without an entry it is refused. The client checks the answers."""
