@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ CHALLENGE = 'Bearer realm="cartlink"'
 JSON = "application/json"
 REFERENCE = "/settings/api"
 """Where the pages are that render the document."""
+VERSIONS = re.compile(r'\*|(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*')
+"""What ``If-Match`` may hold (RFC 9110, 13.1.1)."""
 EXPENSIVE = ("search", "hold")
 """Parameters for which many rows may be read."""
 
@@ -144,8 +147,8 @@ def _answer(made: Operation, holder: Holder, query: Any, values: dict[str, Any])
     body: Any = content if made.media_types else None
     if made.body is not None:
         body = decoding.decode_body(content, made.body)
-    if made.conditional and not request.headers.get("If-Match", "").strip():
-        raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
+    if made.conditional or made.versioned:
+        check_if_match(required=made.conditional)
     act = _prepared(made, holder, query, body, values)
     if made.acts:
         reply = idempotency.do_once(holder.row_id, content, act)
@@ -243,7 +246,20 @@ def respond(reply: Reply) -> Response:
     return response
 
 
+def check_if_match(*, required: bool) -> None:
+    """Whether ``If-Match`` is there, where it is ``required``, and can be a version at all: one without its quotes would never match, and
+    look like a change by somebody else. Raises Problem 428 or 400."""
+    sent = request.headers.get("If-Match", "").strip()
+    if required and not sent:
+        raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
+    if sent and not VERSIONS.fullmatch(sent):
+        raise Problem(400, "if_match_invalid", 'Send If-Match with the version in double quotes, for example "3f0b8c9d5e714a2f".')
+
+
 def matches(version: str) -> None:
     """Check ``If-Match`` against the version of what is to be changed. Raises Problem 412."""
     if not request.if_match.contains(version):
-        raise Problem(412, "version_mismatch", "It has changed since you read it. Read it again, then decide.")
+        raise Problem(
+            412, "version_mismatch",
+            "It has changed since you read it, or what you sent is not its version (an ETag is none). Read it again, then decide.",
+        )  # fmt: skip

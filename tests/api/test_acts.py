@@ -53,6 +53,12 @@ class TestStock:
         assert on_hand() == {"A": 7}
         again = erp.ask("PATCH", path, json={"buffer": 2}, headers={"If-Match": f'"{changed.json["version"]}"'})
         assert (again.json["on_hand"], again.json["buffer"], again.json["available"]) == (7, 2, 5)
+        for unquoted in (changed.json["version"], "'x'", '"a', '"a" "b"'):
+            problem(erp.ask("PATCH", path, json={"buffer": 3}, headers={"If-Match": unquoted}), 400, "if_match_invalid")
+        either = f'"other", "{again.json["version"]}"'
+        assert erp.ask("PATCH", path, json={"buffer": 2}, headers={"If-Match": either}).status_code == 200
+        tag = erp.ask("GET", path).headers["ETag"]
+        assert "ETag" in problem(erp.ask("PATCH", path, json={}, headers={"If-Match": tag}), 412, "version_mismatch")["detail"]
         problem(erp.ask("PATCH", path, json={"sku": "B"}, headers={"If-Match": '"x"'}), 400, "invalid_request")
         problem(erp.ask("PATCH", "/stock-items/999999", json={}, headers={"If-Match": '"x"'}), 404, "not_found")
 
