@@ -76,6 +76,18 @@ class ConfigError(AppError):
     code = "config"
 
 
+class Unexpected(AppError):
+    """What is said of a mistake in Cartlink."""
+
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Something went wrong inside Cartlink. It has been logged.",
+            "Try again; if it lasts, ask the person who runs Cartlink.",
+        )
+
+
 class InvalidInput(AppError):
     """``field`` names the form field or option, if there is one."""
 

@@ -150,7 +150,8 @@ class FeedRun(Model):
     of them that go to 0, codes without a stock item, rows that cannot be read, and codes that the file no longer names. ``items``
     counts the fed stock items whose on hand changed.
     ``make_fed`` says that a person makes all linked own items fed with it. ``problems`` are the safety limits that were hit, each ``code`` and ``sentence``.
-    ``before`` is what the feed knew of its file before this run was applied, for its undo. Claimed by lease like a sync run."""
+    ``before`` is what the feed knew of its file before this run was applied, for its undo. Claimed by lease like a sync run; ``lost_workers`` in
+    a row have died in the middle of it."""
 
     __tablename__ = "feed_run"
 
@@ -188,6 +189,7 @@ class FeedRun(Model):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     token: Mapped[str] = mapped_column(String(32), default="", server_default="")
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    lost_workers: Mapped[int] = mapped_column(default=0, server_default="0")
 
     feed: Mapped[Feed] = relationship()
 

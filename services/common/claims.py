@@ -2,7 +2,7 @@
 
 A row is claimed by a conditional update, so that of several workers one gets it. The claim is proven by a token and ends with its
 lease. A heartbeat extends the lease while the worker lives; once it has expired another worker may claim the row. A worker that ends
-returns its claims, so that the next one continues at once.
+returns its claims, so that the next one continues at once. A row whose workers die again and again is given up.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, case, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from errors import LeaseLost
-from extensions import db, writing
+from errors import AppError, LeaseLost
+from extensions import db, reading, writing
 from models.types import utcnow
 from services.common.heartbeat import Heartbeat
 from services.common.results import changed_rows
@@ -27,6 +27,13 @@ CLOCK = timedelta(minutes=5)
 """How far the clocks of two machines may differ."""
 HOLDER = secrets.token_hex(4)
 """The beginning of each token that this process, or a process forked from it, creates. It tells its own claims from others'."""
+
+MOST_LOST = 5
+"""Workers in a row that may end in the middle of one row, before it is given up."""
+
+
+class WorkersLost(AppError):
+    code = "workers_lost"
 
 
 def new_token() -> str:
@@ -42,11 +49,13 @@ def change_if(model: Any, row_id: int, *where: ColumnElement[bool], **values: An
 
 @dataclass(frozen=True)
 class Claimable:
-    """How the rows of a table are claimed: the columns for token and lease, and how long a lease lasts."""
+    """How the rows of a table are claimed: the columns for token and lease, how long a lease lasts, and the column that counts the workers in a
+    row that have died over a row, where one may be too much for any worker."""
 
     token: InstrumentedAttribute[str]
     lease_until: InstrumentedAttribute[Any]
     seconds: Callable[[], float]
+    lost: Any = None
 
     @property
     def model(self) -> Any:
@@ -61,6 +70,8 @@ class Claimable:
     def claim(self, row_id: int, *where: ColumnElement[bool], **values: Any) -> Claim | None:
         """Claim a row if it is as ``where`` says, and change it. None if it is not."""
         claim = Claim(self, row_id, new_token())
+        if self.lost is not None:
+            values[self.lost.key] = case((self.lease_until.is_not(None), self.lost + 1), else_=self.lost)
         with writing():
             claimed = change_if(self.model, row_id, *where, **claim.lease(), **{self.token.key: claim.token}, **values)
         return claim if claimed else None
@@ -101,7 +112,19 @@ class Claim:
 
     def end(self, **values: Any) -> None:
         """Change the row and give up the claim. Raises LeaseLost. Call it inside ``writing()``."""
-        self.hold(**{self.on.token.key: "", self.on.lease_until.key: None, **values})
+        counted = {} if self.on.lost is None else {self.on.lost.key: 0}
+        self.hold(**{self.on.token.key: "", self.on.lease_until.key: None, **counted, **values})
+
+    def refuse_if_deadly(self) -> None:
+        """Raises WorkersLost where the row has cost so many workers that the next one would hardly survive it. The row has to be ended then."""
+        column = self.on.lost
+        with reading() as session:
+            lost = 0 if column is None else session.execute(select(column).where(self.on.model.id == self.row_id)).scalar_one()
+        if lost >= MOST_LOST:
+            raise WorkersLost(
+                f"It was begun {lost} times, and each time the worker ended in the middle of it.",
+                "The file may need more memory than the server has. Use a smaller file, or ask the person who runs Cartlink.",
+            )
 
     def kept_alive(self) -> Heartbeat:
         """A context manager that extends the lease while the work goes on. If the lease is lost, the next ``hold`` says so."""

@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from channels.remote_files.failures import HostKeyUnknown, PlaceBusy, RemoteFileError
-from errors import AppError, Conflict, LeaseLost, NotFound, StopRequested
+from errors import AppError, Conflict, LeaseLost, NotFound, StopRequested, Unexpected
 from extensions import db, reading, writing
 from models import Feed, FeedRun, FeedRunRow, Supplier
 from models.types import utcnow
@@ -26,17 +26,12 @@ log = logging.getLogger(__name__)
 STARTED = audit.kind("feed_run.started", "Feed fetched by hand")
 APPROVED = audit.kind("feed_run.approved", "Feed run approved")
 DROPPED = audit.kind("feed_run.dropped", "Feed run dropped")
-RUNS = Claimable(FeedRun.token, FeedRun.lease_until, lambda: 120)
+RUNS = Claimable(FeedRun.token, FeedRun.lease_until, lambda: 120, FeedRun.lost_workers)
 
 WORKED_ON = ("queued", "running", "approved")
 """The states in which a run waits for a worker, or has one."""
 FIRST_WAIT, LONGEST_WAIT = 60.0, 3600.0
 """Seconds between two tries of a fetch that failed for a while only."""
-
-
-class Unexpected(AppError):
-    code = "internal"
-    advice = "Try again; if it lasts, ask the person who runs Cartlink."
 
 
 def start(feed_id: int, actor: str) -> int:
@@ -93,14 +88,6 @@ def due_runs() -> list[int]:
         )
 
 
-def last_claim(run_id: int) -> str:
-    """Tells the claims of a run apart; empty before the first one. The queue holds on to the job of a killed worker for minutes, so the job of
-    the next one needs another name."""
-    with reading() as session:
-        token: str | None = session.scalar(select(FeedRun.token).where(FeedRun.id == run_id))
-        return (token or "")[-8:]
-
-
 def get_run(run_id: int) -> FeedRun:
     """Raises NotFound."""
     found = db.session.get(FeedRun, run_id, populate_existing=True)
@@ -128,6 +115,7 @@ def work(run_id: int, stopping: Callable[[], bool] = lambda: False) -> None:
     if claim is None:
         return
     try:
+        claim.refuse_if_deadly()
         with claim.kept_alive():
             _work(claim, stopping)
     except LeaseLost:
@@ -142,7 +130,7 @@ def work(run_id: int, stopping: Callable[[], bool] = lambda: False) -> None:
     except Exception:
         # Left as it is, the run would be begun again and again, and its feed never fetched.
         log.exception("the run %s of a feed ended in an unexpected error", run_id)
-        _fail(claim, Unexpected("Something went wrong inside Cartlink. It has been logged."))
+        _fail(claim, Unexpected())
         raise
 
 

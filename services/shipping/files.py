@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
+from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound, Unexpected
 from extensions import db, reading, writing
 from models import ShipmentFile
 from models.types import utcnow
@@ -25,6 +27,7 @@ from services.security.audit import About, record_change
 from services.shipping import assignment, file_check, file_rows, shipments, undo
 from services.shipping import sheet as review
 
+log = logging.getLogger(__name__)
 UPLOADED = audit.kind("shipment_file.uploaded", "Shipment file uploaded")
 ACCEPTED = audit.kind("shipment_file.accepted", "Shipment file accepted")
 ASSIGNED = audit.kind("shipment_file.assigned", "Columns of a shipment file assigned")
@@ -263,13 +266,23 @@ def _ship(file_id: int, claim: Claim) -> None:
         except LeaseLost:
             raise
         except AppError as trouble:
-            refused.append({"number": row["number"], "reason": trouble.sentence()})
-            with writing():
-                hold(refused=refused)
+            _leave_out(refused, row["number"], trouble, hold)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # Nothing of this row was stored. Left to the next worker, it would end the file there again and again.
+            log.exception("the order of line %s of the shipment file %s was not shipped", row["line"], file_id)
+            _leave_out(refused, row["number"], Unexpected(), hold)
     # All of it has the same time to be undone, however long it was.
     undo.hold_back(file.batch, undo.WAIT)
     with writing():
         claim.end(applied_at=utcnow())
+
+
+def _leave_out(refused: list[dict[str, str]], number: str, trouble: AppError, hold: Callable[..., None]) -> None:
+    refused.append({"number": number, "reason": trouble.sentence()})
+    with writing():
+        hold(refused=refused)
 
 
 def return_files() -> None:

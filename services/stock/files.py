@@ -5,18 +5,21 @@ person to correct.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound
+from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound, Unexpected
 from extensions import db, reading, writing
 from models import StockFile, StockFilePart
 from models.types import utcnow
 from services.common import csv_files
-from services.common.claims import Claimable
+from services.common.claims import Claim, Claimable
 from services.common.results import changed_rows
 from services.common.workbooks import Workbook
 from services.presets import presets
@@ -24,13 +27,14 @@ from services.security import audit
 from services.security.audit import About, Kind, record_change
 from services.stock import file_apply, file_columns, file_rows, file_stage
 
+log = logging.getLogger(__name__)
 UPLOADED = audit.kind("stock_file.uploaded", "Stock file uploaded")
 ACCEPTED = audit.kind("stock_file.accepted", "Stock file accepted")
 ASSIGNED = audit.kind("stock_file.assigned", "Columns of a stock file assigned")
 DROPPED = audit.kind("stock_file.dropped", "Stock file discarded")
 MOST_BYTES = 16 * 1024 * 1024
 PART = 512 * 1024
-FILES = Claimable(StockFile.token, StockFile.lease_until, lambda: 120)
+FILES = Claimable(StockFile.token, StockFile.lease_until, lambda: 120, StockFile.lost_workers)
 MOST_OPEN = 10
 """Files of one person that are neither applied nor discarded: each may be as large as ``MOST_BYTES``, and its rows larger."""
 WAITING = ("uploaded", "wanted")
@@ -153,13 +157,15 @@ def _move(file_id: int, what: Kind, was: Sequence[str] = ("checked",), **values:
 
 
 def work(file_id: int) -> None:
-    """Do what a file waits for: read and stage it, or apply it. A file that another worker has claimed is left alone."""
+    """Do what a file waits for: read and stage it, or apply it. A file that another worker has claimed is left alone. Raises what is a mistake in
+    Cartlink, after the file has been refused, and what says that the database is away: the next worker begins again then."""
     claim = FILES.claim(file_id, StockFile.state.in_(WAITING), FILES.free())
     if claim is None:
         return
     with reading():
         state = get_file(file_id).state
     try:
+        claim.refuse_if_deadly()
         if state == "uploaded":
             file_stage.stage(claim)
         else:
@@ -167,9 +173,21 @@ def work(file_id: int) -> None:
     except LeaseLost:
         return
     except AppError as wrong:
-        with writing():
-            claim.end(state="refused", problems=[wrong.sentence()], finished_at=utcnow())
-            file_stage.forget_content(file_id)
+        _refuse(claim, wrong)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # Left as it is, the file would be begun again and again.
+        log.exception("the stock file %s ended in an unexpected error", file_id)
+        _refuse(claim, Unexpected())
+        raise
+
+
+def _refuse(claim: Claim, wrong: AppError) -> None:
+    """End a file of which nothing was applied."""
+    with suppress(LeaseLost), writing():
+        claim.end(state="refused", problems=[wrong.sentence()], finished_at=utcnow())
+        file_stage.forget_content(claim.row_id)
 
 
 def return_files() -> None:

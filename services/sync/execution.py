@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import logs
 from channels.base import Channel
 from config import current_config
-from errors import AppError, ChannelError, LeaseLost, RunStopped, SwitchedOff
+from errors import AppError, ChannelError, LeaseLost, RunStopped, SwitchedOff, Unexpected
 from extensions import acting, reading
 from models import FlowKind, Integration, SyncRun
 from models.flow import WRITING
@@ -146,9 +146,7 @@ def _end_failed(work: Work, kind: FlowKind, error: Exception) -> None:
         lifecycle.pause(lease, 1)
         return
     log.exception("run %s ended in an unexpected error", lease.run_id)
-    ours = AppError(
-        "Something went wrong inside Cartlink. It has been logged.", "Try again; if it lasts, ask the person who runs Cartlink."
-    )
+    ours = Unexpected()
     lifecycle.finish(lease, Outcome.FAILED, ours)
     outcomes.record_own_trouble(lease, "internal", ours)
     raise error

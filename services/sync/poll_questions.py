@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 from channels.base import UNSETTLED, Channel
 from channels.newest import Newest, NewestPage
 from config import current_config
-from errors import AppError, SwitchedOff
+from errors import AppError, SwitchedOff, Unexpected
 from extensions import db
 from models import Flow, Integration
 from models.types import utcnow
@@ -123,7 +123,7 @@ def ask(claimed: Claimed) -> Answer:
         answer = Answer(claimed, error=trouble)
     except Exception:
         log.exception("The poll of integration %s ended in an unexpected error", claimed.integration_id)
-        answer = Answer(claimed, error=AppError("Something went wrong inside Cartlink. It has been logged."))
+        answer = Answer(claimed, error=Unexpected())
     finally:
         claimed.channel.close()
     return replace(answer, seconds=time.monotonic() - began)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from extensions import db, reading
+from extensions import db, reading, writing
 from models import FeedRun
+from models.types import utcnow
+from services.common.claims import MOST_LOST
 from services.feeds import fetching, runs
 from tests.support.rows import make_item
 
@@ -51,3 +55,47 @@ def test_a_database_that_is_away_leaves_the_run_to_the_next_worker(feed, on_hand
     assert runs.due_runs() == [run.id]
     runs.work(run.id)
     assert on_hand("CUP") == 3
+
+
+def killed(run_id: int, monkeypatch) -> None:
+    """A worker is killed in the middle of a run, and its lease expires."""
+
+    def die(*given: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetching.file_reading, "open_file", die)
+        with pytest.raises(SystemExit):
+            runs.work(run_id)
+    with writing() as session:
+        session.get_one(FeedRun, run_id).lease_until = utcnow() - timedelta(seconds=1)
+
+
+def test_a_file_that_kills_its_worker_again_and_again_is_given_up_with_the_reason(feed, on_hand, monkeypatch):
+    make_item("CUP", 0)
+    feed.begin({"CUP": 9})
+    feed.serve({"CUP": 3})
+    run_id = runs.start(feed.id, "user:ann")
+    for _ in range(MOST_LOST):
+        killed(run_id, monkeypatch)
+    assert runs.due_runs() == [run_id]
+    runs.work(run_id)
+    run = last_run()
+    assert (run.state, run.error_code, run.lost_workers) == ("failed", "workers_lost", 0)
+    assert f"begun {MOST_LOST} times" in run.error and "memory" in run.advice
+    assert feed.row().error_code == "workers_lost" and on_hand("CUP") == 9 and runs.due_runs() == []
+    # The next run begins to count from the start.
+    assert feed.fetch() == "done" and on_hand("CUP") == 3
+
+
+def test_workers_that_stop_in_order_are_not_counted(feed, on_hand, monkeypatch):
+    make_item("CUP", 0)
+    feed.begin({"CUP": 9})
+    feed.serve({"CUP": 3})
+    run_id = runs.start(feed.id, "user:ann")
+    for _ in range(MOST_LOST):
+        runs.work(run_id, stopping=lambda: True)
+    killed(run_id, monkeypatch)
+    runs.return_runs()
+    runs.work(run_id)
+    assert last_run().state == "done" and on_hand("CUP") == 3

@@ -65,6 +65,27 @@ def test_a_file_whose_worker_died_is_shipped_on_from_there(app, db, shop):
     assert states() == ["ready", "shipped", "shipped", "shipped"]
 
 
+def test_a_mistake_of_ours_at_one_row_leaves_it_out_and_ships_the_others(app, db, shop, monkeypatch):
+    ids = products(shop)
+    numbers = [shop.store.place_order(lines=[(ids["CUP"], 1)]) for _ in range(3)]
+    settled(shop)
+    rows = "".join(f"{number},DHL,T{number}\n" for number in numbers)
+    file = files.read_file(f"number,carrier,tracking\n{rows}".encode(), "x.csv", "test")
+    files.accept(file.id)
+    bad, ship = file.rows[1]["order_id"], shipments.ship
+
+    def mistaken(order_id: int, *given: object, **more: object) -> object:
+        if order_id == bad:
+            raise ZeroDivisionError("a mistake of ours")
+        return ship(order_id, *given, **more)
+
+    monkeypatch.setattr(shipments, "ship", mistaken)
+    files.work(file.id)
+    kept = files.get_file(file.id)
+    assert kept.applied_at and (kept.done, [row["number"] for row in kept.refused]) == (3, [str(numbers[1])])
+    assert "inside Cartlink" in kept.refused[0]["reason"] and states() == ["shipped", "ready", "shipped"]
+
+
 def test_a_number_that_several_orders_have_is_named():
     rows = [
         ("T1", 1, "line 2"),

@@ -11,6 +11,7 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Order, StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
+from services.common.claims import MOST_LOST
 from services.stock import file_results, file_stage, files
 from services.stock import items as stock_items
 from tests.support.shops import connect, do, products
@@ -195,3 +196,38 @@ def test_rows_of_applied_files_are_kept_for_a_week(app, db, clock):
     clock.go(days=2)
     assert file_results.forget_old(lambda: False) == 1
     assert files.get_file(file.id).state == "applied"
+
+
+def test_a_file_that_kills_its_worker_again_and_again_is_refused_with_the_reason(app, db, monkeypatch):
+    items(1)
+    file_id = files.upload(b"sku,quantity\nS-000000,5\n", "stock.csv", "test")
+
+    def die(*given: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file_stage, "stage", die)
+        for _ in range(MOST_LOST):
+            with pytest.raises(SystemExit):
+                files.work(file_id)
+            with writing() as session:
+                session.get_one(StockFile, file_id).lease_until = utcnow() - timedelta(seconds=1)
+    files.work(file_id)
+    file = files.get_file(file_id)
+    assert file.state == "refused" and f"begun {MOST_LOST} times" in file.problems[0] and files.due_files() == []
+
+
+def test_a_mistake_of_ours_refuses_the_file_and_says_so(app, db, monkeypatch):
+    items(1)
+    file_id = files.upload(b"sku,quantity\nS-000000,5\n", "stock.csv", "test")
+
+    def mistake(*given: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file_stage, "stage", mistake)
+        with pytest.raises(ZeroDivisionError):
+            files.work(file_id)
+    file = files.get_file(file_id)
+    assert file.state == "refused" and "inside Cartlink" in file.problems[0] and files.due_files() == []
+    assert on_hand(db, "S-000000") == 1
