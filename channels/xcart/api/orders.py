@@ -9,7 +9,7 @@ makes its page answer 500; the page is read in halves down to it, and it is repo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -35,7 +35,11 @@ _MOST_BLIND = 20
 _MOST_BLIND_CHANGES = 200
 """Rows in a row, of the list of changes, that fail one by one. A shop that fails at this very question would be asked without an end."""
 
-_ALIVE_EVERY = 25
+_ASKED_EVERY = 25
+_BEYOND_THE_END = 1_000_000
+"""The number of a page that no shop has: it answers that with an empty list (5.5.0.29, observed)."""
+
+_SAMPLE = 5
 _MOST_GUESSES = 20
 """Ids that are tried to find the one of an order faulty. Carts take ids as well, so there are gaps."""
 
@@ -74,7 +78,9 @@ class ApiOrders:
         while True:
             before, warnings = self.shop.session.requests, []
             query = [("date[after]", f"@{bound}"), ("order[date]", "asc")]
-            stretch = self._stretch(query, offset, size, bound, max(seen, default=None))
+            stretch = self._stretch(query, offset, size)
+            if stretch.faulty:
+                self._name_faulty(stretch.rows, max(seen, default=None) if seen or offset else self._last_before(bound))
             found = [row for row in stretch.rows if not row.id or row.id not in seen]
             kept = [row for row in found if not (_is_dated(row) and row.value.placed_at.timestamp() < since)]
             if len(kept) < len(found):
@@ -118,7 +124,7 @@ class ApiOrders:
 
         def stretch(offset: int, count: int) -> Stretch:
             nonlocal blind
-            found = self._stretch(query, offset, count)
+            found = self._stretch(query, offset, count, lambda: self._refuse_if_nothing_prints(asked.suspects()))
             blind = blind + len(found.rows) if found.rows and found.faulty == len(found.rows) else 0
             if blind >= _MOST_BLIND_CHANGES:
                 raise ShopBroken(f"{self.shop.host} fails whenever it is asked for the orders that have changed.")
@@ -239,9 +245,8 @@ class ApiOrders:
             raise ShopRefused(f"The shop has no order {external_id} any more.")
         return order.surcharges or ()
 
-    def _stretch(self, query: Query, offset: int, count: int, bound: int = 0, after: int | None = None) -> Stretch:
-        """A stretch of the list. Where it is sorted by time from ``bound`` up, faulty rows are named; ``after`` is the id
-        of the last order before it, where that is known."""
+    def _stretch(self, query: Query, offset: int, count: int, begin_rescue: Callable[[], None] = lambda: None) -> Stretch:
+        """A stretch of the list. ``begin_rescue`` is called where row after row fails and may raise, so that no more of them are tried."""
 
         rescued = 0
 
@@ -255,20 +260,38 @@ class ApiOrders:
             return rows
 
         def ids_of(offset: int, count: int) -> list[str] | None:
-            # Nothing plainer than the list tells ids; but where the shop answers something, the rows are worth trying.
-            return [""] * count if self.shop.is_alive() else None
+            # Nothing plainer than the list tells ids; but where the shop answers this question at all, the rows are worth trying.
+            return [""] * count if self._answers(query) else None
 
         def rescue(_: str, error: ChannelError, hopeless: bool) -> BadRow:
             nonlocal rescued
             rescued += 1
-            if hopeless and rescued % _ALIVE_EVERY == _MOST_IDLE and not self.shop.is_alive():
+            if hopeless and rescued == _MOST_IDLE:
+                begin_rescue()
+            if hopeless and rescued % _ASKED_EVERY == _MOST_IDLE and not self._answers(query):
                 raise error
             return BadRow("", _FAULT)
 
-        stretch = read_in_pieces(page, ids_of, rescue, offset, count, subdivide)
-        if stretch.faulty and bound:
-            self._name_faulty(stretch.rows, self._last_before(bound) if after is None and not offset else after)
-        return stretch
+        return read_in_pieces(page, ids_of, rescue, offset, count, subdivide)
+
+    def _refuse_if_nothing_prints(self, suspects: Suspects) -> None:
+        """Raises ShopBroken if the shop fails for orders as well that it has given before: it is not single rows then."""
+        before = [each for each in suspects.known if each not in suspects.unreadable and each.isascii() and each.isdigit()]
+        sample = [int(each) for each in before[:: -(-len(before) // _SAMPLE) or 1]]
+        if sample and all(self._next_failing(range(each, each + 1)) for each in sample):
+            raise ShopBroken(f"{self.shop.host} fails for every order that Cartlink asks it for.")
+
+    def _answers(self, query: Query) -> bool:
+        """Whether the shop answers this question where there is nothing to print: if it fails there too, it is not the rows."""
+        try:
+            self.shop.rows("/orders", [*query, *page_of(_BEYOND_THE_END, 1)], insist=False)
+        except ShopRefused:
+            return True
+        except ChannelError as exc:
+            if not exc.retryable:
+                raise
+            return False
+        return True
 
     def _last_before(self, bound: int) -> int | None:
         """The id of the last order placed before a time, 0 if there is none, None if that is not known."""

@@ -230,13 +230,26 @@ def test_the_add_on_gives_such_an_order_in_part_and_whole_once_it_is_repaired(ap
         assert "unreadable" not in order(db, bad).held_codes and order(db, bad).email
 
 
-def test_a_shop_that_always_fails_at_changes_is_not_asked_without_an_end(api_shop):
+def test_a_shop_that_always_fails_at_changes_is_asked_twice_in_a_reading(api_shop):
     """Polls and all else work. The run fails with the reason, and what comes later finds the orders again."""
     integration_id = connect(api_shop)
     assert do(integration_id, "orders").outcome == "done"
     api_shop.faults.add("status_500", True, match="lastRenewDate%5Bafter")
     api_shop.store.place_order(lines=[(1, 1)])
-    failed = do(integration_id, "orders")
-    assert failed.outcome == "failed" and "orders that have changed" in failed.error and failed.requests < 1000
+    for _ in range(3):
+        failed = do(integration_id, "orders")
+        assert failed.outcome == "failed" and "error" in failed.error and failed.requests <= 3
     api_shop.faults.clear()
     assert do(integration_id, "orders").outcome == "done"
+
+
+def test_a_shop_that_can_print_no_order_any_more_is_not_asked_for_each_of_them(api_shop):
+    """As after an update of one of its modules. What it says beyond the end of its list, and of statuses, is right."""
+    integration_id = connect(api_shop)
+    assert do(integration_id, "orders").outcome == "done"
+    assert do(integration_id, "orders").outcome == "done"
+    for each in list(api_shop.store.orders):
+        api_shop.store.break_order(each)
+    for _ in range(3):
+        failed = do(integration_id, "orders")
+        assert failed.outcome == "failed" and "every order" in failed.error and failed.requests <= 20
