@@ -15,7 +15,7 @@ from models import Order
 from services.common.batches import stamp
 from services.integrations import lifecycle
 from services.orders import chosen_lines, notes, queries, rereading, seen, superseding, tags
-from services.shipping import by_hand, outlook, shipments, undo, voiding, write_backs
+from services.shipping import by_hand, outlook, shipments, trying_again, undo, voiding
 from services.shops import finding
 
 COLUMNS = (
@@ -225,7 +225,7 @@ def replace(number: str, integration: str | None, shop_id: str | None) -> None:
 def send_again(number: str, integration: str | None, shop_id: str | None) -> None:
     """Send again what the shop has not accepted for an order."""
     order = find(number, integration, shop_id)
-    write_backs.try_again(write_backs.unsent(order.id), actor())
+    trying_again.try_again(trying_again.unsent(order.id), actor())
     say(f"Order {order.number}: it is sent again.")
     start_due_write_backs()
 

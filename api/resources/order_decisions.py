@@ -8,7 +8,7 @@ from api.resources.orders import Order, after_act, start_runs
 from api.shapes import Body
 from errors import Conflict
 from services.orders import identity_decision
-from services.shipping import by_hand, write_backs
+from services.shipping import by_hand, trying_again
 
 
 class IdentityDecision(Body):
@@ -45,5 +45,5 @@ def mark_order_entered(call: Call, order_id: int) -> Order:
 )  # fmt: skip
 def send_order_again(call: Call, order_id: int) -> Reply:
     after_act(order_id)
-    write_backs.try_again(write_backs.unsent(order_id), call.actor)
+    trying_again.try_again(trying_again.unsent(order_id), call.actor)
     return Reply(after_act(order_id), after=start_runs)

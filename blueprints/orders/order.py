@@ -15,7 +15,7 @@ from jobs.schedule import start_due_runs
 from services.orders import identity_decision, printing, rereading, seen, views
 from services.orders.seller import get_seller
 from services.orders.views import OrderPage
-from services.shipping import by_hand, outlook, shipments, write_backs
+from services.shipping import by_hand, outlook, shipments, trying_again
 from services.shops import kinds
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
@@ -114,7 +114,7 @@ def cancel(order_id: int) -> Response | AnyResponse:
 
 @bp.post("/send-again")
 def send_again(order_id: int) -> Response | AnyResponse:
-    number = write_backs.try_again(write_backs.unsent(order_id), current_actor())
+    number = trying_again.try_again(trying_again.unsent(order_id), current_actor())
     start_due_runs()
     toast(f"{plural(number, 'shipment update')} tried again.", "info")
     return go_to(url_for(".show_order", order_id=order_id))

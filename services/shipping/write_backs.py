@@ -6,7 +6,7 @@ a time. The channel reads the order first, so one that was sent before its worke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, case, func, or_, select
 
 from channels.base import Channel
 from channels.results import ShipmentResult
-from errors import ChannelError, Conflict, OrderCalledOff, RunStopped
+from errors import ChannelError, OrderCalledOff, RunStopped
 from extensions import db, reading, writing
 from models import FlowKind, Integration, Order, RunItem, Shipment, WriteBack
 from models.order import GONE_CODE
@@ -23,9 +23,7 @@ from models.types import utcnow
 from services.common.backoff import wait_for
 from services.common.claims import change_if
 from services.order_basics import holds, identity
-from services.order_basics.audited import SENT_AGAIN, about_orders
 from services.runs.lease import Lease
-from services.security.audit import record_changes
 from services.shipping import by_hand, called_off
 from services.shops import flows
 
@@ -47,8 +45,9 @@ def integration_of(shop_id: int) -> Integration | None:
 
 def plan(order: Order, event: str, actor: str, wait: timedelta = AT_ONCE) -> WriteBack | None:
     """Plan an update of the shop about an order, due after ``wait``. A write-back of the same order that still waits is replaced, because this
-    one contains it. None where no status is set for such an event, or where the shop uses the order's id for another. Call it inside ``writing()``."""
-    if order.superseded_at is not None:
+    one contains it. None where no status is set for such an event, where the shop uses the order's id for another, or where the order waits for a
+    person because the shop called it off. Call it inside ``writing()``."""
+    if order.superseded_at is not None or (event != "cancelled" and called_off.blocked(order.id) is not None):
         return None
     integration = integration_of(order.shop_id)
     if event != "shipped" and (integration is None or not getattr(integration, SETTING[event])):
@@ -85,7 +84,7 @@ def plan_unsent(order: Order, actor: str) -> WriteBack | None:
     """Plan what the shop has not been sent of the shipments that are left of an order, after one was undone, voided or changed. None
     where nothing is left to send. Call it inside ``writing()``."""
     numbers = tracking_numbers(order.id)
-    if order.state == "cancelled" or db.session.scalar(_present_shipments(order.id).limit(1)) is None:
+    if order.state == "cancelled" or db.session.scalar(present_shipments(order.id).limit(1)) is None:
         return None
     event = "shipped" if all(line.shipped >= line.quantity for line in order.lines) else "part_shipped"
     rows = [row for row in of_order(order.id) if row.state in ("waiting", "sending", "done")]
@@ -99,7 +98,7 @@ def known_numbers(order: Order, rows: Iterable[WriteBack]) -> set[str]:
     return {*order.tracking_numbers, *(number for row in rows for number in row.tracking_numbers)}
 
 
-def _present_shipments(order_id: int) -> Select[int]:
+def present_shipments(order_id: int) -> Select[int]:
     """The ids of an order's shipments that were not undone or voided."""
     return select(Shipment.id).where(Shipment.order_id == order_id, Shipment.voided_at.is_(None))
 
@@ -109,7 +108,7 @@ def plan_rest(order: Order, shipped_there: bool, actor: str) -> WriteBack | None
     was left to ship, or marked it as shipped themselves (``shipped_there``) while tracking numbers were kept for the whole.
 
     None where nothing was shipped here, or nothing is left to send. Call it inside ``writing()``."""
-    if db.session.scalar(_present_shipments(order.id).limit(1)) is None:
+    if db.session.scalar(present_shipments(order.id).limit(1)) is None:
         return None
     planned = [row for row in of_order(order.id) if row.state not in ("replaced", "undone")]
     known = known_numbers(order, planned)
@@ -119,7 +118,7 @@ def plan_rest(order: Order, shipped_there: bool, actor: str) -> WriteBack | None
 
 def tracking_numbers(order_id: int) -> list[str]:
     """All tracking numbers of an order's shipments, none twice, in the order they were entered."""
-    query = _present_shipments(order_id).with_only_columns(Shipment.tracking_number).where(Shipment.tracking_number != "")
+    query = present_shipments(order_id).with_only_columns(Shipment.tracking_number).where(Shipment.tracking_number != "")
     return list(dict.fromkeys(db.session.scalars(query.order_by(Shipment.id))))
 
 
@@ -341,37 +340,6 @@ def due_again(integration_id: int) -> None:
     """Make the shipments flow due if write-backs wait: the integration was added again or given a new key. Call it inside
     ``writing()``."""
     flows.make_due(flows.of_integration(integration_id) & are_waiting(integration_id), FlowKind.SHIPMENTS)
-
-
-def try_again(ids: Sequence[int], actor: str) -> int:
-    """Put failed and waiting write-backs in the queue again, due at once; returns how many.
-
-    Raises Conflict where none is, or where the shop still shows an order as cancelled, declined or refunded."""
-    with writing() as session:
-        rows = session.scalars(
-            select(WriteBack).where(WriteBack.id.in_(ids), WriteBack.state.in_(("failed", "waiting"))).with_for_update()
-        ).all()
-        if not rows:
-            raise Conflict("None of these waits for another try.")
-        record_changes(SENT_AGAIN, about_orders({row.order_id for row in rows}), actor=actor)
-        for row in rows:
-            called_off.may_try_again(row)
-            later = select(WriteBack.id).where(
-                WriteBack.order_id == row.order_id, WriteBack.id > row.id, WriteBack.state != "undone"
-            )
-            newer = session.scalar(later.order_by(WriteBack.id.desc()).limit(1))
-            if row.state == "failed" and newer is not None:
-                row.state, row.replaced_by = "replaced", newer
-                continue
-            row.state, row.due_at, row.finished_at, row.tries, row.actor = "waiting", utcnow(), None, 0, actor
-            session.flush()
-            flows.make_due(flows.of_shops([row.shop_id]), FlowKind.SHIPMENTS)
-        return len(rows)
-
-
-def unsent(order_id: int) -> list[int]:
-    """The ids of an order's write-backs that failed or wait."""
-    return [row.id for row in of_order(order_id) if row.state in ("failed", "waiting")]
 
 
 def of_order(order_id: int) -> list[WriteBack]:

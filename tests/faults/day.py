@@ -19,7 +19,7 @@ from extensions import db
 from models import Integration, Order, SyncRun, WriteBack
 from services.listings import stock_push
 from services.orders import deletions
-from services.shipping import shipments, write_backs
+from services.shipping import shipments, trying_again
 from tests.faults import checks, convergence
 from tests.faults.acts import ACTS, Acts
 from tests.faults.followed import Copy
@@ -188,7 +188,7 @@ class Day(Acts):
             if cancelled:
                 shipments.mark_cancellation_seen(cancelled, "test")
             if failed:
-                write_backs.try_again(failed, "test")
+                trying_again.try_again(failed, "test")
 
         self._act(go)
 

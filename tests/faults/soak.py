@@ -25,7 +25,7 @@ from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
 from services.integrations import lifecycle
 from services.listings import stock_push
-from services.shipping import shipments, write_backs
+from services.shipping import shipments, trying_again
 from services.stock import items
 from tests.faults import checks, connecting, convergence
 from tests.faults.browser import PAGES, Browser
@@ -333,7 +333,7 @@ class Soak:
             shipments.mark_cancellation_seen(cancelled, "soak")
         if failed and turn % 5 == 1:
             with suppress(AppError):
-                write_backs.try_again(failed, "soak")
+                trying_again.try_again(failed, "soak")
 
     def summary(self) -> None:
         def count() -> dict[str, int]:

@@ -25,7 +25,7 @@ from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import stock_push
-from services.shipping import shipments, write_backs
+from services.shipping import shipments, trying_again
 from tests.faults import checks, connecting, convergence
 from tests.faults.browser import Browser
 from tests.faults.day import Failed, bounded
@@ -266,7 +266,7 @@ class Storm(StormActs, StormProgramActs):
                 shipments.mark_cancellation_seen(cancelled, "test")
             if failed and turn % 4 == 3:
                 with suppress(AppError):
-                    write_backs.try_again(failed, "test")
+                    trying_again.try_again(failed, "test")
 
         self._surely(go)
 

@@ -14,8 +14,8 @@ from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
 from services.orders import list_facts, views
 from services.orders.views import Wanted
-from services.shipping import called_off, shipments, write_backs
-from tests.support.shops import connect, do
+from services.shipping import called_off, shipments, trying_again, voiding, write_backs
+from tests.support.shops import connect, do, products
 
 pytestmark = pytest.mark.one_database
 
@@ -70,7 +70,7 @@ def test_called_off_after_the_last_reading_nothing_is_sent_and_a_person_decides(
     page = views.order_page(order_id, with_customers=True)
     assert page.blocked is not None and not page.may_send_again
     with pytest.raises(Conflict, match="still shows order"):
-        write_backs.try_again(write_backs.unsent(order_id), "test")
+        trying_again.try_again(trying_again.unsent(order_id), "test")
     assert shipments.mark_cancellation_seen([order_id], "test") == 1
     assert (_states(order_id), _listed("cancel_unseen")) == (["handled"], [])
     _try_all_again(integration_id)
@@ -97,12 +97,12 @@ def test_an_order_that_the_shop_pays_again_may_be_sent_after_it_has_been_read(so
     do(integration_id, "shipments")
     shop.store.set_status(there, payment="P")
     with pytest.raises(Conflict, match="has not been read"):
-        write_backs.try_again(write_backs.unsent(order_id), "test")
+        trying_again.try_again(trying_again.unsent(order_id), "test")
     do(integration_id, "orders")
     _try_all_again(integration_id)
     assert (_writes(shop), _states(order_id)) == ([], ["failed"])
     assert views.order_page(order_id, with_customers=True).may_send_again
-    write_backs.try_again(write_backs.unsent(order_id), "test")
+    trying_again.try_again(trying_again.unsent(order_id), "test")
     do(integration_id, "shipments")
     assert _states(order_id) == ["done"]
     assert shop.store.status("shipping", shop.store.order(there).shipping_id).code == "S"
@@ -226,3 +226,56 @@ def test_a_write_that_was_not_taken_is_sent_again_before_a_person_is_asked(sold,
     proxy.change_answer = None
     _try_all_again(integration_id)
     assert _states(order_id) == ["done"]
+
+
+def _stopped(sold) -> tuple[int, int]:
+    """One order shipped in a parcel, and stopped because the shop had cancelled it; then the shop has it paid again. (shipment, order) ids."""
+    shop, integration_id, there, order_id = sold
+    done = shipments.ship(order_id, "test", tracking_number="T-1")
+    shop.store.set_status(there, payment="C")
+    do(integration_id, "shipments")
+    shop.store.set_status(there, payment="P")
+    do(integration_id, "orders")
+    assert _states(order_id) == ["failed"]
+    return done.shipment_id, order_id
+
+
+def test_another_tracking_number_is_no_decision(sold):
+    shop, integration_id, there, _ = sold
+    shipment_id, order_id = _stopped(sold)
+    voiding.edit_tracking(shipment_id, "test", carrier="DHL", tracking_number="T-2")
+    _try_all_again(integration_id)
+    assert (_writes(shop), _states(order_id)) == ([], ["failed"])
+    trying_again.try_again(trying_again.unsent(order_id), "test")
+    do(integration_id, "shipments")
+    assert shop.store.status("shipping", shop.store.order(there).shipping_id).code == "S"
+    assert write_backs.of_order(order_id)[-1].tracking_numbers == ["T-2"]
+
+
+def test_a_voided_shipment_is_not_sent_by_another_try(sold):
+    shop, integration_id, _, _ = sold
+    shipment_id, order_id = _stopped(sold)
+    voiding.void(shipment_id, "test")
+    trying_again.try_again(trying_again.unsent(order_id), "test")
+    do(integration_id, "shipments")
+    assert (_writes(shop), _states(order_id)) == ([], ["undone"])
+    assert db.session.get_one(Order, order_id, populate_existing=True).state == "ready"
+    shipments.ship(order_id, "test", tracking_number="T-3")
+    do(integration_id, "shipments")
+    assert _states(order_id) == ["undone", "done"]
+
+
+def test_what_the_shop_takes_out_of_a_stopped_order_sends_nothing(sold):
+    """Of two parcels the first is stopped; then the shop removes what is left, so that all that remains has been shipped."""
+    shop, integration_id, there, order_id = sold
+    with writing() as session:
+        session.execute(update(Integration).values(part_shipped_status="P"))
+    cup = db.session.get_one(Order, order_id).lines[0].id
+    shipments.ship(order_id, "test", quantities={cup: 3})
+    shop.store.set_status(there, payment="C")
+    do(integration_id, "shipments")
+    shop.store.set_status(there, payment="P")
+    shop.store.edit_order(there, [(products(shop)["CUP"], 3)])
+    do(integration_id, "orders")
+    _try_all_again(integration_id)
+    assert (_writes(shop), _states(order_id)) == ([], ["failed"])

@@ -14,7 +14,7 @@ from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.orders import views
 from services.runs import lifecycle as runs_lifecycle
-from services.shipping import shipments, write_backs
+from services.shipping import shipments, trying_again, write_backs
 from services.shops import connection
 from services.stock import items
 from services.sync import execution, schedule
@@ -206,7 +206,7 @@ def test_an_order_cancelled_before_the_write_back_is_not_marked_shipped(db, shop
     row = write_backs.of_order(order_id)[0]
     assert row.state == "failed" and "cancelled" in row.error
     with pytest.raises(Conflict, match="has not been read"):
-        write_backs.try_again([row.id], "test")
+        trying_again.try_again([row.id], "test")
     assert shipments.mark_cancellation_seen([order_id], "test") == 1
     do(integration_id, "shipments")
     assert (writes(shop), write_backs.of_order(order_id)[0].state) == ([], "handled")

@@ -13,7 +13,7 @@ from extensions import db, writing
 from models import Integration, StockEntry, WriteBack
 from models.types import utcnow
 from services.listings import manual_links
-from services.shipping import files, shipments, undo, write_backs
+from services.shipping import files, shipments, trying_again, undo
 from services.stock import items
 from services.sync import schedule
 from tests.services.shipping.looks import HELD, due, fresh, levels, lose_the_answer, pass_the_wait, shipping, states
@@ -61,7 +61,7 @@ def test_what_a_run_has_claimed_is_already_sent(shop, sold):
     pass_the_wait()
     lose_the_answer(integration_id)
     assert states(order_id) == ["waiting"]
-    write_backs.try_again(write_backs.unsent(order_id), "test")
+    trying_again.try_again(trying_again.unsent(order_id), "test")
     with pytest.raises(undo.AlreadySent, match="Already sent"):
         undo.undo(done.shipment_id, "test")
     assert fresh(order_id).state == "shipped" and levels("CUP") == (18, 0)
