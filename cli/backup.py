@@ -44,8 +44,18 @@ def restore(file: Path) -> None:
     for path in restored.aside:
         say(f"The previous file is kept as {path}.")
     if restored.upgrade:
-        say(f"Its schema is older than that of Cartlink {VERSION}: run `flask --app app db upgrade` before you start anything.")
+        say(
+            f"Its schema is older than that of Cartlink {VERSION}: run `flask --app app db upgrade` and then "
+            "`flask --app app backup restored` before you start anything."
+        )
     say("Start Cartlink again. It downloads what the shops have sold since the backup, and compares stock before it sends any.")
+
+
+@group.command("restored")
+def restored() -> None:
+    """Say once that the database was replaced by an older copy with other tools, such as pg_restore."""
+    backup.note_restored()
+    say("Programs that have read events since that copy was made get 410 and have to read everything again.")
 
 
 def running() -> list[str]:

@@ -15,7 +15,8 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class EventState(Model):
-    """One row. ``position`` is the last one given out, ``dropped_to`` the last one that is no longer kept. On SQLite ``transaction_number``,
+    """One row. ``position`` is the last one given out, ``dropped_to`` the last one that is no longer kept.
+    Positions between ``lost_from`` and ``lost_to`` were given out before the database was replaced by an older copy of itself. On SQLite ``transaction_number``,
     ``actor`` and ``cause`` are those of the transaction that writes (extensions.py: _note_transaction); PostgreSQL knows them itself."""
 
     __tablename__ = "event_state"
@@ -26,6 +27,8 @@ class EventState(Model):
     cause: Mapped[str] = mapped_column(String(20), default="", server_default="")
     position: Mapped[int] = mapped_column(Number, default=0)
     dropped_to: Mapped[int] = mapped_column(Number, default=0)
+    lost_from: Mapped[int] = mapped_column(Number, default=0, server_default="0")
+    lost_to: Mapped[int] = mapped_column(Number, default=0, server_default="0")
 
 
 class EventChange(Model):

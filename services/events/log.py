@@ -12,12 +12,14 @@ from sqlalchemy import delete, func, select, update
 from config import current_config
 from errors import Gone
 from extensions import db, reading, writing
-from models import Event, EventDelivery, EventState
+from models import Event, EventDelivery, EventObject, EventState
 from models.types import utcnow
 from services.common.results import changed_rows
 
 KEPT = timedelta(days=30)
 BATCH = 5000
+SKIPPED = 10_000_000
+"""More events than there are between a backup and its restore."""
 FORGOTTEN = "Events before this position are no longer kept, or never were given out."
 START_AGAIN = "Read everything once, beginning with the position of the newest event, and follow from there."
 
@@ -38,7 +40,7 @@ def read_after(after: int | None, types: Sequence[str] = (), limit: int = 50) ->
     state = db.session.scalars(select(EventState).execution_options(populate_existing=True)).one()
     newest, oldest = state.position, state.dropped_to
     after = oldest if after is None else after
-    if after < oldest or after > newest:
+    if after < oldest or after > newest or state.lost_from < after < state.lost_to:
         raise Gone(FORGOTTEN, START_AGAIN)
     query = select(Event).where(Event.position > after, Event.position <= newest).order_by(Event.position).limit(limit + 1)
     if types:
@@ -46,6 +48,18 @@ def read_after(after: int | None, types: Sequence[str] = (), limit: int = 50) ->
     events = db.session.scalars(query).all()
     more = len(events) > limit
     return Part(events[:limit], events[limit - 1].position if more else newest, newest, more)
+
+
+def skip_lost_positions() -> None:
+    """Call it where the database was replaced by an older copy of itself. Programs may know positions, and versions of objects, that were given
+    out since that copy was made. Both go on far beyond those: a program that has read lost events gets 410 and starts again, and no version stands
+    for two states of an object."""
+    with writing() as session:
+        state = session.scalars(select(EventState).with_for_update().execution_options(populate_existing=True)).one()
+        state.lost_from, state.lost_to = state.position, state.position + SKIPPED
+        state.position = state.lost_to
+        grow = update(EventObject).values(sequence=EventObject.sequence + SKIPPED)
+        session.execute(grow.execution_options(synchronize_session=False))
 
 
 def newest_position() -> int:

@@ -34,6 +34,7 @@ from errors import Conflict, InvalidInput
 from extensions import db
 from models.types import utcnow
 from services.common import installation
+from services.events import log
 from services.operations import schema
 from services.security import keyring, vault
 
@@ -120,9 +121,17 @@ def restore(archive: Path, running: Iterable[str]) -> Restored:
         with _room_beside(target) as room:
             manifest, keys = _read_archive(archive, room)
             _refuse_unusable(manifest, room / DATABASE, keys, bool(ring))
-            return _put_in_place(manifest, room, target, Path(ring) if ring else None)
+            restored = _put_in_place(manifest, room, target, Path(ring) if ring else None)
     except OSError as cause:
         raise Conflict(f"{cause.filename or target} cannot be read or written: {cause.strerror}.") from None
+    if not restored.upgrade:
+        note_restored()
+    return restored
+
+
+def note_restored() -> None:
+    """What has to be done after the database was replaced by an older copy, by whatever means, once its schema is up to date."""
+    log.skip_lost_positions()
 
 
 def backed_up_at() -> datetime | None:
