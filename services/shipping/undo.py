@@ -139,7 +139,8 @@ def _since(shipment: Shipment) -> list[WriteBack]:
 
 
 def _may_have_arrived(row: WriteBack) -> bool:
-    return row.tried_at is not None or row.state not in ("waiting", "replaced", "undone")
+    """One that was never tried has failed because the shop no longer has its order."""
+    return row.tried_at is not None or row.state in ("sending", "done")
 
 
 def _cancel(order: Order, rows: Sequence[WriteBack]) -> None:
@@ -149,7 +150,7 @@ def _cancel(order: Order, rows: Sequence[WriteBack]) -> None:
         raise sent
     for row in rows:
         # One statement decides against a run that claims it at this moment.
-        if row.state == "waiting" and not write_backs.cancel_untried(row.id):
+        if row.state in ("waiting", "failed") and not write_backs.cancel_untried(row.id):
             raise sent
         db.session.expire(row)
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from errors import Conflict
 from extensions import db, writing
-from models import Order, Shipment, WriteBack
+from models import Order, Shipment, SyncRun, WriteBack
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
@@ -86,8 +86,11 @@ def _changed(order: Order) -> Changed:
 
 
 def _refuse_while_sending(order: Order) -> None:
-    sending = select(WriteBack.id).where(WriteBack.order_id == order.id, WriteBack.state == "sending").limit(1)
-    if db.session.scalar(sending) is not None:
+    """What a run has left behind whose worker died is sent by nobody at this moment, and where no run follows, by nobody ever."""
+    sending = select(WriteBack.id).join(SyncRun, SyncRun.id == WriteBack.run_id).where(
+        WriteBack.order_id == order.id, WriteBack.state == "sending", SyncRun.state == "running"
+    )  # fmt: skip
+    if db.session.scalar(sending.limit(1)) is not None:
         raise Conflict(f"The shop is being updated about order {order.number} at this moment.", "Try again in a minute.")
 
 
@@ -95,10 +98,12 @@ def _close_unsent(order: Order, actor: str) -> None:
     """Have nothing sent that was planned while the shipment counted. What is blocked because the shop called the order off is not sent
     and stays for a person to see. Raises Conflict where a run claims it at this moment."""
     unsent = select(WriteBack).where(
-        WriteBack.order_id == order.id, WriteBack.state.in_(("waiting", "failed")), WriteBack.event != "cancelled",
+        WriteBack.order_id == order.id, WriteBack.state.in_(("waiting", "failed", "sending")), WriteBack.event != "cancelled",
         WriteBack.error_code != called_off.CODE,
     )  # fmt: skip
-    for row in db.session.scalars(unsent.with_for_update().execution_options(populate_existing=True)):
+    rows = db.session.scalars(unsent.with_for_update().execution_options(populate_existing=True)).all()
+    _refuse_while_sending(order)
+    for row in rows:
         row.state, row.finished_at, row.actor = "undone", utcnow(), actor
     db.session.flush()
     _refuse_while_sending(order)

@@ -75,8 +75,8 @@ def waiting(order_id: int) -> WriteBack | None:
 
 
 def cancel_untried(row_id: int) -> bool:
-    """Have a waiting write-back not sent; False where a run has claimed it, at this very moment or before. Call it inside ``writing()``."""
-    untried = (WriteBack.state == "waiting", WriteBack.tried_at.is_(None))
+    """Have a write-back not sent; False where a run has claimed it, at this very moment or before. Call it inside ``writing()``."""
+    untried = (WriteBack.state.in_(("waiting", "failed")), WriteBack.tried_at.is_(None))
     return change_if(WriteBack, row_id, *untried, state="undone", finished_at=utcnow())
 
 

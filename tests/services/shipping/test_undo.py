@@ -13,6 +13,8 @@ from extensions import db, writing
 from models import Integration, StockEntry, WriteBack
 from models.types import utcnow
 from services.listings import manual_links
+from services.order_basics import holds
+from services.orders import deletions
 from services.shipping import files, shipments, trying_again, undo
 from services.stock import items
 from services.sync import schedule
@@ -201,6 +203,21 @@ def test_a_line_that_the_shop_took_out_meanwhile_gives_back_its_units(shop, sold
     do(integration_id, "orders")
     undo.undo(done.shipment_id, "test")
     assert (fresh(order_id).state, levels("CUP"), levels("PLATE")) == ("ready", (20, 0), (8, 5))
+    books_balance()
+
+
+@pytest.mark.one_database
+def test_a_shipment_of_an_order_that_the_shop_deleted_meanwhile_is_undone(shop, sold):
+    """Its update of the shop failed without having been tried, so the shop cannot know of it."""
+    integration_id, there, order_id = sold
+    done = shipments.ship(order_id, "test", tracking_number="T-1", together=HELD)
+    with writing():
+        deletions.mark_gone(holds.rules_for_shop(fresh(order_id).shop_id), order_id)
+    assert states(order_id) == ["failed"]
+    undo.undo(done.shipment_id, "test")
+    assert (states(order_id), fresh(order_id).state, levels("CUP")) == (["undone"], "on_hold", (20, 2))
+    deletions.mark_seen([order_id], "test")
+    assert (fresh(order_id).state, levels("CUP"), levels("PLATE")) == ("cancelled", (20, 0), (8, 0))
     books_balance()
 
 

@@ -7,7 +7,9 @@ from sqlalchemy import func, select, update
 
 from errors import Conflict
 from extensions import db, writing
-from models import Integration, Shipment, StockItem
+from models import Integration, Shipment, StockItem, SyncRun, WriteBack
+from models.types import utcnow
+from services.integrations import lifecycle
 from services.orders import views
 from services.shipping import by_hand, shipments, undo, voiding
 from services.stock import items
@@ -76,6 +78,27 @@ def test_a_shipment_that_may_have_arrived_is_voided_and_what_arrives_late_does_n
     assert changed.state == "ready" and states(order_id) == ["undone"]
     do(integration_id, "orders")
     assert (fresh(order_id).state, levels("CUP")) == ("ready", (20, 2))
+    books_balance()
+
+
+@pytest.mark.one_database
+def test_what_a_dead_worker_was_sending_when_the_shop_was_disabled_is_voided_and_never_sent(shop, sold):
+    integration_id, there, order_id = sold
+    done = shipments.ship(order_id, "test", tracking_number="T-1")
+    dead = do(integration_id, "stock")
+    with writing() as session:
+        session.execute(update(WriteBack).values(state="sending", run_id=dead.id, tried_at=utcnow()))
+        session.execute(update(SyncRun).where(SyncRun.id == dead.id).values(state="running"))
+    with pytest.raises(Conflict, match="at this moment"):
+        voiding.void(done.shipment_id, "test")
+    with writing() as session:
+        session.execute(update(SyncRun).where(SyncRun.id == dead.id).values(state="finished", outcome="lost"))
+    lifecycle.set_enabled(integration_id, False, "test")
+    assert voiding.void(done.shipment_id, "test").state == "ready"
+    lifecycle.set_enabled(integration_id, True, "test")
+    pass_the_wait()
+    do(integration_id, "shipments")
+    assert (states(order_id), shipping(shop, there), shop.store.tracking(there)) == (["undone"], "N", [])
     books_balance()
 
 
