@@ -240,11 +240,17 @@ def _planned(order: Order, shipment: Shipment, together: Together) -> Shipped:
     if whole:
         by_hand.withdraw(order.id, "status")
     if planned is None and shipment.tracking_number:
-        shipment.note = SENT_LATER
+        shipment.note = note_unsent(order)
     sent = {"carrier": (None, shipment.carrier or None), "tracking_number": (None, shipment.tracking_number or None)}
     record_change(SHIPPED, about_order(order), {**sent, "state": (None, order.state)}, shipment.actor)
     together.beside()
     return Shipped(shipment.id, order.id, order.state, planned.event if planned is not None else "")
+
+
+def note_unsent(order: Order) -> str:
+    """The note of a parcel of which the shop is sent nothing now: when it gets it, if it ever does."""
+    left = any(line.shipped < line.quantity for line in order.lines)
+    return SENT_LATER if left and order.superseded_at is None else ""
 
 
 def _pieces(order: Order, quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:

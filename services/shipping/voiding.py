@@ -77,7 +77,7 @@ def edit_tracking(shipment_id: int, actor: str, *, carrier: str, tracking_number
                 _ask_to_remove(shipment, before, actor)
             _plan_again(order, actor)
             if tracking_number and not _is_sent(order, tracking_number):
-                shipment.note = shipments.SENT_LATER
+                shipment.note = shipments.note_unsent(order)
         return _changed(order)
 
 

@@ -244,6 +244,7 @@ def test_another_tracking_number_is_no_decision(sold):
     shop, integration_id, there, _ = sold
     shipment_id, order_id = _stopped(sold)
     voiding.edit_tracking(shipment_id, "test", carrier="DHL", tracking_number="T-2")
+    assert shipments.of_order(order_id)[0].note == ""
     _try_all_again(integration_id)
     assert (_writes(shop), _states(order_id)) == ([], ["failed"])
     trying_again.try_again(trying_again.unsent(order_id), "test")
