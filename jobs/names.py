@@ -35,7 +35,8 @@ def free_if_left_behind(queue: Queue, name: str) -> bool:
 def _is_left_behind(queue: Queue, job: Job) -> bool:
     status = job.get_status(refresh=False)
     if status == JobStatus.QUEUED:
-        return queue.get_job_position(job) is None
+        # It may wait on another queue than the one on which it is to be put now.
+        return queue.connection.lpos(f"{queue.redis_queue_namespace_prefix}{job.origin}", job.id) is None
     # The time that is left to a worker is counted by the queue, so clocks that differ do not matter.
     return status == JobStatus.STARTED and _seconds_left(queue, job) < MONITORED_EVERY + KEPT_LONGER - SILENT
 

@@ -119,6 +119,14 @@ def test_a_job_with_a_name_waits_once(app, redis_url):
 
 
 @pytest.mark.one_database
+def test_a_job_that_waits_on_another_queue_stays_there(app, redis_url):
+    """A run of a feed waits among what people wait for, and a tick would put it among the syncs."""
+    jobs.enqueue("checks", "jobs.order_rows.run", once_as="named-1", away="")
+    put()
+    assert (jobs.queue("checks").job_ids, jobs.queue("sync").job_ids) == (["named-1"], [])
+
+
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("status", "silent_for", "free"),
     [
