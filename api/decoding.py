@@ -11,10 +11,10 @@ import operator
 import re
 import types
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -30,6 +30,10 @@ WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 """msgspec takes 5.0 and 1e1 for whole numbers too."""
 WRONG_TYPE = re.compile(r"Expected `[^`]+`, got `[^`]+`")
 MOST_FAULTS = 100
+WRITTEN: dict[Any, str] = {
+    datetime: "Write a time with its zone, for example 2026-11-26T20:24:16Z (in an address, + is %2B).",
+    date: "Write a day, for example 2026-11-26.",
+}
 
 
 class _Object(dict):
@@ -81,7 +85,7 @@ def decode_query(query: str, kind: type[T]) -> T:
             try:
                 given[name] = _parameter(text, hints[name])
             except (msgspec.ValidationError, OverflowError) as error:
-                faults.append(Fault("invalid_value", _sentence(error), parameter=name))
+                faults.append(Fault("invalid_value", _sentence(error, _stripped(_without_none(hints[name]))[0]), parameter=name))
     faults += [
         Fault("required", "The parameter is missing.", parameter=field.encode_name)
         for field in msgspec.structs.fields(kind)
@@ -188,7 +192,7 @@ def _check(value: Any, hint: Any, pointer: str, faults: list[Fault]) -> None:
         except UnicodeError:
             faults.append(Fault("invalid_text", "The text contains characters that cannot be used.", pointer))
         except msgspec.ValidationError as error:
-            sentence = _sentence(error)
+            sentence = _sentence(error, base)
             faults.append(Fault("invalid_type" if WRONG_TYPE.match(sentence) else "invalid_value", sentence, pointer))
 
 
@@ -248,5 +252,9 @@ def _below(pointer: str, name: str) -> str:
     return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
 
 
-def _sentence(error: Exception) -> str:
-    return f"{str(error).partition(' - at ')[0]}."
+def _sentence(error: Exception, base: Any) -> str:
+    """What is wrong, and what a value of this type may be where there are few, or a way to write it."""
+    said = f"{str(error).partition(' - at ')[0]}."
+    if get_origin(base) is Literal:
+        return f"{said} Use one of: {', '.join(json.dumps(each) for each in get_args(base))}."
+    return f"{said} {WRITTEN[base]}" if base in WRITTEN else said

@@ -247,6 +247,17 @@ class TestDecoding:
         found = decoding.decode_query("since=2026-11-26T12:00:00%2B02:00&limit=7&held=true", Query)
         assert found == Query(datetime(2026, 11, 26, 10, tzinfo=UTC), 7, True)
 
+    def test_a_fault_says_what_can_be_sent_instead(self, app, erp):
+        details = [
+            fault["detail"]
+            for parameter in ("state=redy", "changed_since=2026-11-27", "placed_from=2026-11-27T10:00:00%2B1:00")
+            for fault in problem(erp.ask("GET", f"/orders?{parameter}"), 400, "invalid_request")["errors"]
+        ]
+        assert '"ready"' in details[0] and '"on_hold"' in details[0]
+        assert all("for example 2026-11-26T20:24:16Z" in detail for detail in details[1:])
+        (kind,) = problem(erp.post("/runs", {"integration_id": "1", "kind": "stok"}), 400, "invalid_request")["errors"]
+        assert '"stock"' in kind["detail"]
+
     def test_every_fault_of_a_query_is_named(self):
         with pytest.raises(Problem) as refused:
             decoding.decode_query("since=2026-11-26T12:00:00&limit=251&held=maybe&limit=1&x=", Query)
