@@ -105,7 +105,7 @@ def _orders_as_json(app: Flask) -> Iterator[bytes]:
 
 
 DOWNLOADS: dict[str, Callable[[Flask], Iterator[bytes]]] = {
-    "orders as CSV": _page("/orders.csv"), "lines as CSV": _page("/orders/export/file.csv?by=line"),
-    "orders as JSON": _orders_as_json, "listings as CSV": _page("/listings.csv"), "stock as CSV": _page("/stock.csv"),
+    "orders as CSV": _page("/orders/orders.csv"), "lines as CSV": _page("/orders/export/file.csv?by=line"),
+    "orders as JSON": _orders_as_json, "listings as CSV": _page("/listings/listings.csv"), "stock as CSV": _page("/stock/stock.csv"),
     "SKUs, a year, as CSV": _page("/reports/skus.csv?days=365"), "sales, a year, as CSV": _page("/reports/sales.csv?days=365"),
 }  # fmt: skip
