@@ -12,7 +12,7 @@ from services.operations import first_steps
 bp = Blueprint("today", __name__, url_prefix="/today")
 STEPS = {
     "shop": ("Connect a shop", "onboarding.show_catalogue"), "email": ("Notification settings", "preferences.change_preferences"),
-    "people": ("Create a user", "users.create_user"),
+    "people": ("Add user", "users.create_user"),
 }  # fmt: skip
 """The button of each step of services/operations/first_steps.py that can be done on a page: its label and where it leads."""
 

@@ -20,10 +20,10 @@ from services.security.audit import record_changes
 LEARNED_FOR = timedelta(days=1)
 """How long it counts what a shop's description of itself said."""
 
-ADVICE = "Enter the number in the shop by hand, then mark it as entered."
+ADVICE = "Enter the number in the shop by hand, then mark it as done."
 
 
-WHERE = "enter it in the shop by hand, and mark it as entered in the orders list under ‘To do by hand in the shop’."
+WHERE = "enter the number in the shop by hand, then mark it as done. The list of orders shows what is left under ‘To do by hand in the shop’."
 
 
 def takes_tracking(integration: Integration) -> bool | None:

@@ -30,7 +30,8 @@ def of_tracking(integration: Integration) -> str:
     takes = by_hand.takes_tracking(integration)
     if takes:
         return ""
-    return f"This shop {'may take' if takes is None else 'takes'} no tracking numbers: {by_hand.WHERE}"
+    first = "This shop may take no tracking numbers. If it takes none," if takes is None else "This shop takes no tracking numbers:"
+    return f"{first} {by_hand.WHERE}"
 
 
 def of_order(order_id: int, event: str, tracking_number: str = "") -> str:
