@@ -21,13 +21,14 @@ from services.shipping import outlook
 class Batch:
     """``counts`` says how many shipments are in which state: ``waiting`` (can be undone), ``here`` (nothing is to be sent, can be undone),
     ``sending``, ``retrying``, ``sent``, ``failed``, ``taken_back``. ``orders`` are the ids of the orders of which something is left. ``due_at`` is when the first of
-    those that wait is sent; ``obstacles`` are sentences about shops that cannot be updated now."""
+    those that wait is sent; ``obstacles`` are sentences about shops that cannot be updated now. ``shops`` is how many shops are updated."""
 
     name: str
     counts: Counter[str]
     orders: list[int]
     due_at: datetime | None
     obstacles: list[str]
+    shops: int = 1
 
     @property
     def total(self) -> int:
@@ -100,18 +101,19 @@ def _counted(
     obstacle: Callable[[int, str], str],
 ) -> Batch:
     counts: Counter[str] = Counter()
-    due, shops = [], set()
+    due, shops, updated = [], set(), set()
     for row in rows:
         since = [update for update in updates.get(row.order_id, ()) if update.id > (row.after_write_back_id or 0)]
         state = _state(row, since)
         counts[state] += 1
+        updated.update(update.shop_id for update in since)
         if state in ("waiting", "retrying"):
             waits = next(update for update in since if update.state == "waiting")
             due.append(waits.due_at)
             shops.add((waits.shop_id, waits.event))
     obstacles = sorted({sentence for shop_id, event in shops if (sentence := obstacle(shop_id, event))})
     left = list(dict.fromkeys(row.order_id for row in rows if row.voided_at is None))
-    return Batch(name, counts, left, min(due, default=None), obstacles)
+    return Batch(name, counts, left, min(due, default=None), obstacles, len(updated))
 
 
 def _state(shipment: Shipment, since: Sequence[WriteBack]) -> str:

@@ -30,7 +30,9 @@ def of_tracking(integration: Integration) -> str:
     takes = by_hand.takes_tracking(integration)
     if takes:
         return ""
-    first = "This shop may take no tracking numbers. If it takes none," if takes is None else "This shop takes no tracking numbers:"
+    first = (
+        "This shop may take no tracking numbers. If it takes none," if takes is None else "This shop takes no tracking numbers:"
+    )
     return f"{first} {by_hand.WHERE}"
 
 

@@ -163,7 +163,7 @@ def _quantity_problem(row: _Given, sku: str, quantity: int | None) -> Problem | 
     if not row.quantity:
         return Problem("No quantity", f"{sku}: no quantity")
     if quantity is None:
-        return Problem("The quantity is not clear", f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST}")
+        return Problem("The quantity is not clear", f"{sku}: {row.quantity[:40]!r} is not a whole number from 0 to {MOST:,}")
     return None
 
 

@@ -109,7 +109,7 @@ def _set_one(item_id: int, quantity: int, actor: str) -> None:
 def check_quantity(quantity: int) -> int:
     """Raises InvalidInput."""
     if not 0 <= quantity <= MOST:
-        raise InvalidInput(f"{quantity} is not a possible quantity.", f"Use a whole number from 0 to {MOST}.", field="quantity")
+        raise InvalidInput(f"{quantity} is not a possible quantity.", f"Use a whole number from 0 to {MOST:,}.", field="quantity")
     return quantity
 
 

@@ -202,7 +202,7 @@ def test_a_date_at_the_end_of_the_calendar(commands, since):
 def test_a_quantity_no_shop_could_store(commands, quantity):
     make_item("A", 3)
     said = commands.refused("stock", "set", "A", quantity)
-    assert said == f"{int(quantity)} is not a possible quantity. Use a whole number from 0 to 2147483647."
+    assert said == f"{int(quantity)} is not a possible quantity. Use a whole number from 0 to 2,147,483,647."
 
 
 @pytest.mark.parametrize("quantity", ["many", "1.5", "1e3", "٣", "", "9" * 5000, "0x10", "1_000"])

@@ -144,8 +144,8 @@ def test_a_missing_or_doubled_column_is_named(imported):
 def test_ten_thousand_bad_rows_are_named_and_nothing_is_done(desk):
     rows = "".join(f"S-{n},{'=1+1' if n % 2 else '-3'}\n" for n in range(10_000))
     said = stock_file(f"sku,quantity\nCUP,7\n{rows}".encode())
-    assert said[:2] == ["Line 3: S-0: '-3' is not a whole number from 0 to 2147483647",
-                        "Line 4: S-1: '=1+1' is not a whole number from 0 to 2147483647"]  # fmt: skip
+    assert said[:2] == ["Line 3: S-0: '-3' is not a whole number from 0 to 2,147,483,647",
+                        "Line 4: S-1: '=1+1' is not a whole number from 0 to 2,147,483,647"]  # fmt: skip
     assert len(said) == file_stage.MOST_WRONG
     rows = "".join(f"N-{n},DHL,T\n" for n in range(10_000))
     assert shipments_file(f"number,carrier,tracking\n{rows}".encode()) == [

@@ -105,7 +105,7 @@ def test_a_file_of_ten_thousand_bad_rows_changes_nothing_and_names_them(app, db)
     text = "sku,quantity\n" + "".join(f"S-{n},{'=1+1' if n % 2 else '-3'}\n" for n in range(10_000))
     file = read(text)
     assert (file.state, file.wrong, len(file.problems)) == ("refused", 10_000, 1000)
-    assert file.problems[0] == "Line 2: S-0: '-3' is not a whole number from 0 to 2147483647"
+    assert file.problems[0] == "Line 2: S-0: '-3' is not a whole number from 0 to 2,147,483,647"
     assert on_hand(db, "S-000000") == 1
     assert db.session.scalar(select(func.count()).select_from(StockFileRow)) == 0
     with pytest.raises(Conflict):

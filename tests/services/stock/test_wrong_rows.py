@@ -109,7 +109,7 @@ def test_cells_come_back_as_they_were(app):
     headings, rows = csv_files.sample(csv_files.opened(lambda: [content.encode()])[0], 10)
     assert headings == TABLE[0] and rows == TABLE[2:]
     assert content.splitlines()[0] == '"Item";"Qty";"Note";"Reason (Cartlink)"'
-    assert "\"Line 3: B: 'x' is not a whole number from 0 to 2147483647\"" in content
+    assert "\"Line 3: B: 'x' is not a whole number from 0 to 2,147,483,647\"" in content
 
 
 def test_a_row_with_too_many_cells_is_wrong_and_the_others_are_read(app):
