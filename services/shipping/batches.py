@@ -101,7 +101,8 @@ def _counted(
     obstacle: Callable[[int, str], str],
 ) -> Batch:
     counts: Counter[str] = Counter()
-    due, shops, updated = [], set(), set()
+    due, shops = [], set()
+    updated: set[int] = set()
     for row in rows:
         since = [update for update in updates.get(row.order_id, ()) if update.id > (row.after_write_back_id or 0)]
         state = _state(row, since)
