@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from config import current_config
 from errors import QueueAway
-from extensions import acting
+from extensions import acting, db
 from jobs import enqueue_runs, free_slots, signals
 from jobs.evaluations import enqueue_due_evaluations
 from jobs.events import enqueue_events
@@ -31,6 +35,8 @@ from services.runs import lifecycle
 from services.stock import released
 from services.sync import clock_repair, schedule
 
+log = logging.getLogger(__name__)
+
 
 def tick() -> None:
     """Called by RQ's cron scheduler every few seconds. Several may run at once: the database decides which one does what."""
@@ -38,31 +44,38 @@ def tick() -> None:
         _tick()
 
 
-def _tick() -> None:
-    clock_repair.bring_back()
+def _release_dead_runs() -> None:
     free_slots(lifecycle.release_dead_runs())
-    released.catch_up()
-    schedule.skip_idle_stock()
-    schedule.start_due_runs()
+
+
+def _enqueue_waiting_runs() -> None:
     enqueue_runs(schedule.waiting_runs())
-    enqueue_due_polls()
-    enqueue_due_evaluations()
-    enqueue_due_erasing()
-    enqueue_due_files()
-    enqueue_due_feeds()
-    enqueue_due_shipments()
-    enqueue_due_exports()
-    watch()
-    token_expiry.warn()
-    low_stock.review()
-    stale_feeds.review()
-    failing_exports.review()
-    enqueue_due_deliveries()
-    enqueue_events()
-    metrics.roll_up()
-    enqueue_due_forgetting()
-    enqueue_due_order_rows()
-    note_tick()
+
+
+STEPS: tuple[Callable[[], object], ...] = (
+    clock_repair.bring_back, _release_dead_runs, released.catch_up, schedule.skip_idle_stock, schedule.start_due_runs,
+    _enqueue_waiting_runs, enqueue_due_polls, enqueue_due_evaluations, enqueue_due_erasing, enqueue_due_files, enqueue_due_feeds,
+    enqueue_due_shipments, enqueue_due_exports, watch, token_expiry.warn, low_stock.review, stale_feeds.review, failing_exports.review,
+    enqueue_due_deliveries, enqueue_events, metrics.roll_up, enqueue_due_forgetting, enqueue_due_order_rows, note_tick,
+)  # fmt: skip
+"""What a tick does, in this order."""
+
+
+def _tick() -> None:
+    """A mistake of ours in one step, as at a row that nobody thought of, stops no other; the first one is raised at the end. A queue or a
+    database that is away ends the tick, because all steps need both."""
+    first: Exception | None = None
+    for step in STEPS:
+        try:
+            step()
+        except (QueueAway, OperationalError, InterfaceError):
+            raise
+        except Exception as mistake:
+            db.session.rollback()
+            log.exception("%s ended in an unexpected error; the tick goes on", step.__qualname__)
+            first = first or mistake
+    if first is not None:
+        raise first
 
 
 def tick_on_time() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import delete, exists, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from channels.remote_files.failures import HostKeyUnknown, PlaceBusy, RemoteFileError
-from errors import AppError, Conflict, LeaseLost, NotFound, StopRequested, Unexpected
+from errors import AppError, Conflict, InvalidInput, LeaseLost, NotFound, StopRequested, Unexpected
 from extensions import db, reading, writing
 from models import Feed, FeedRun, FeedRunRow, Supplier
 from models.types import utcnow
@@ -69,13 +70,26 @@ def start_due() -> list[int]:
                 if feed is None:
                     continue
                 again = feed.due_at is None or feed.due_at > now
-                plan = suppliers.plan_of(feed)
-                feed.due_at = None if plan is None else timetable.next_due(plan, now)
-                feed.retry_at = None
+                if not _plan_next(feed, now):
+                    continue
                 started.append(_insert(feed_id, "retry" if again else "schedule", "schedule"))
         except IntegrityError:
             continue  # another process has just started it
     return started
+
+
+def _plan_next(feed: Feed, now: datetime) -> bool:
+    """Plan the next run of a feed. False where its times cannot be used any more, as after its time zone was renamed: it says so, and waits for a
+    person."""
+    feed.retry_at = None
+    try:
+        plan = suppliers.plan_of(feed)
+    except InvalidInput as wrong:
+        feed.due_at, feed.failing_since, feed.failures = None, feed.failing_since or now, feed.failures + 1
+        feed.error_code, feed.error, feed.advice = "times", wrong.message, "Save the feed's times again."
+        return False
+    feed.due_at = None if plan is None else timetable.next_due(plan, now)
+    return True
 
 
 def due_runs() -> list[int]:

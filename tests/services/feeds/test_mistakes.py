@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from extensions import db, reading, writing
-from models import FeedRun
+from models import Feed, FeedRun
 from models.types import utcnow
 from services.common.claims import MOST_LOST
 from services.feeds import fetching, runs
@@ -99,3 +99,15 @@ def test_workers_that_stop_in_order_are_not_counted(feed, on_hand, monkeypatch):
     runs.return_runs()
     runs.work(run_id)
     assert last_run().state == "done" and on_hand("CUP") == 3
+
+
+def test_a_feed_whose_times_cannot_be_used_any_more_says_so_and_stops_no_other(make_feed):
+    """Its time zone was renamed since, as some are each year."""
+    first, second = make_feed(times=["06:00"], zone="Europe/Kiev"), make_feed(times=["06:00"], zone="Europe/Kyiv")
+    with writing() as session:
+        for feed in (first, second):
+            session.get_one(Feed, feed.id).due_at = utcnow() - timedelta(minutes=1)
+        session.get_one(Feed, first.id).zone = "Europe/Nowhere"
+    started = runs.start_due()
+    assert [runs.get_run(each).feed_id for each in started] == [second.id]
+    assert first.row().error_code == "times" and first.row().due_at is None and second.row().due_at > utcnow()
