@@ -179,8 +179,9 @@
     document.addEventListener("focusin", (event) => { if (!opener.parentElement.contains(event.target)) unfold(false); });
   }
 
-  // A step of a set-up begins at its heading, unless something else has the focus already.
-  const step = document.querySelector("[data-step-heading]");
+  // A step of a set-up begins at its heading, and a page after shipping at what was shipped, with Undo next, unless something else has the
+  // focus already.
+  const step = document.querySelector("[data-step-heading], [data-news]");
   if (step && !summary && !document.querySelector("[autofocus]")) step.focus({ preventScroll: true });
 
   // Shortcuts. Those of one key can be turned off, and none works while somebody types.
