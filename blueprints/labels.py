@@ -22,11 +22,13 @@ OUTCOMES = {
 }  # fmt: skip
 """Outcome of a finished run -> label and tone."""
 COUNTS = {
-    "told": "sent to the shop", "before_start": "before the start date", "preview": "need approval", "started": "new stock items", "released": "orders released",
+    "told": "sent to the shop", "before_start": "before the start date", "preview": "waiting for approval", "started": "new stock items", "released": "orders released",
     "held": "on hold", "missing": "not listed by the shop", "not_listed": "not in this reading",
     "waiting": "waiting to be sent again", "other_value": "stored as another value", "gone": "deleted in the shop", "drift": "changed in the shop",
 }  # fmt: skip
 """Labels of counts whose name is not clear enough."""
+ONE = {"started": "new stock item", "released": "order released", "extra_reads": "extra read"}
+"""Labels of counts of one."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
     "retrying": ("Waiting to retry", "warn"), "paused": ("Paused", "warn"),
@@ -75,7 +77,11 @@ def actor_words(actor: str) -> str:
 
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
-    return ", ".join(f"{number(count)} {COUNTS.get(name) or name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(f"{number(count)} {_count_label(name, count)}" for name, count in counts.items() if count)
+
+
+def _count_label(name: str, count: int) -> str:
+    return (ONE.get(name) if count == 1 else None) or COUNTS.get(name) or name.replace("_", " ")
 
 
 def counted(count: int) -> str:

@@ -9,7 +9,7 @@ from extensions import db, writing
 from models import Allocation, Listing, Order, OrderLine, StockItem
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
-from services.orders import evaluation
+from services.orders import evaluation, views
 from services.stock import items
 from tests.support.shops import connect, connect_bare, do
 
@@ -46,6 +46,11 @@ def test_an_order_of_what_is_not_counted_is_not_held(goods):
     goods.store.place_order(lines=[((goods.store.shirt, goods.store.medium), 1)])
     do(integration_id, "orders")
     assert states() == ["ready", "ready", "on_hold"]
+    # Its page says so, where a 0 would look like a shortage.
+    pages = [
+        views.order_page(order_id, with_customers=True) for order_id in db.session.scalars(select(Order.id).order_by(Order.id))
+    ]
+    assert [page.lines[0]["uncounted"] for page in pages] == [True, True, False]
 
 
 @GENERATIONS
