@@ -79,13 +79,18 @@ LISTS = (
 )  # fmt: skip
 
 
+def assert_asked_as_little(many: dict[str, int], few: dict[str, int]) -> None:
+    """Rows that fit on one page are not counted by a statement of their own; more are, by one."""
+    assert {path: number for path, number in many.items() if number not in (few[path], few[path] + 1)} == {}
+
+
 def test_a_list_asks_as_little_for_many_rows_as_for_few(client):
     integration = make_integration()
     fill(integration, 0, 2)
     few = {path: asked(client, path) for path in LISTS}
     fill(integration, 2, 23)
     many = {path: asked(client, path) for path in LISTS}
-    assert many == few
+    assert_asked_as_little(many, few)
     assert max(many.values()) <= 14, many
 
 
@@ -378,5 +383,5 @@ def test_the_pages_of_a_feed_and_its_run_ask_as_little_for_many_rows_as_for_few(
                     feed_id=ids["feed_id"], code=f"M-{number}", stock_item_id=1, quantity=1, seen_at=utcnow(), changed_at=utcnow()
                 )
             )
-    assert {path: asked(client, path) for path in paths} == few
+    assert_asked_as_little({path: asked(client, path) for path in paths}, few)
     assert max(few.values()) <= 20, few
