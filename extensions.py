@@ -133,6 +133,15 @@ def one_transaction() -> Iterator[Session]:
             _together.reset(token)
 
 
+def begin_again() -> None:
+    """Undo all that the open ``writing()`` has written so far, and go on in a new transaction inside the same block. For code that wrote all
+    of it: in place of a savepoint, which makes SQLite write each page aside that a statement changes. Raises RuntimeError where others'
+    writes would be lost with it."""
+    if _together.get() or not _writing.get():
+        raise RuntimeError("Only a transaction of one act can begin again.")
+    db.session.rollback()
+
+
 @contextmanager
 def reading() -> Iterator[Session]:
     """Read rows, and end the transaction at the end of the block, so that none is open while a shop or a person is waited for.

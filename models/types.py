@@ -21,7 +21,10 @@ Units = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _ten_thousandths(value: Decimal | None) -> int | None:
-    return None if value is None else int((value * SCALE).to_integral_value())
+    if not value:
+        # Half of an order's amounts are zero.
+        return None if value is None else 0
+    return int((value * SCALE).to_integral_value())
 
 
 class Money(TypeDecorator[Decimal]):
@@ -42,6 +45,21 @@ class Money(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value) / SCALE
 
 
+def _as_sqlite_keeps_it(value: datetime | None) -> str | None:
+    """A time in UTC as SQLAlchemy writes it on SQLite: without its zone, always with microseconds."""
+    if value is None:
+        return None
+    return _in_utc(value).isoformat(" ", "microseconds")[: -len("+00:00")]
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is UTC:
+        return value
+    if value.tzinfo is None:
+        raise ValueError("A time without a zone cannot be stored.")
+    return value.astimezone(UTC)
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware ``datetime`` in UTC. A naive one is refused: it would be somebody's local time."""
 
@@ -51,10 +69,12 @@ class Moment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("A time without a zone cannot be stored.")
-        value = value.astimezone(UTC)
+        value = _in_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def bind_processor(self, dialect: Any) -> Any:
+        """On SQLite the text in one step: an order has five times, and SQLAlchemy's own way takes five times as long."""
+        return _as_sqlite_keeps_it if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         if value is None:

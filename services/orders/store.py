@@ -18,7 +18,7 @@ from sqlalchemy.orm import selectinload
 
 from channels.base import NO_TIME, BadRow, Surcharge
 from channels.base import Order as ShopOrder
-from extensions import db
+from extensions import begin_again, db
 from models import Allocation, Order, OrderLine
 from models.types import among, utcnow
 from services.common.deadlocks import is_bad_data
@@ -80,15 +80,19 @@ def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes
 
 
 def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
-    """Store one page of orders. Where that fails because of a value in them, they are stored one by one, and the order with that value is kept as
-    unreadable: it stops no other order."""
+    """Store one page of orders. Several have to be the first that their transaction writes: where storing them fails because of a value in
+    them, it begins again and they are stored one by one, and the order with that value is kept as unreadable: it stops no other order."""
+    if len(orders) == 1:
+        return _store_one(storing, orders[0], rows)
     try:
-        with db.session.begin_nested():
-            return _store(storing, orders, rows)
+        stored = _store(storing, orders, rows)
+        db.session.flush()
+        return stored
     except Exception as error:
         if not is_bad_data(error):
             raise
         log.warning("%d orders could not be stored together: %s", len(orders), type(error).__name__)
+    begin_again()
     stored = Stored()
     for order in orders:
         stored.add(_store_one(storing, order, rows))

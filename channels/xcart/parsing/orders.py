@@ -35,8 +35,11 @@ NOT_PRINTED = (
 
 _NEVER_STORED = ("profile", "orig_profile", "events")
 _BULK = ("description", "shortDescription")
-_RENAMED = {"firstname", "lastname", "address", "city", "state", "country", "zipcode", "phone", "company", "street"}
-_FLAGS = {"isDefaultShippingAddress", "isDefaultBillingAddress", "type"}
+_OF_ADDRESS = {
+    "firstname", "lastname", "address", "city", "state", "country", "zipcode", "phone", "company", "street",
+    "isDefaultShippingAddress", "isDefaultBillingAddress", "type",
+}  # fmt: skip
+"""The fields of every address: those that are read, and those that say nothing."""
 
 
 class _ComplexItem(msgspec.Struct, gc=False):
@@ -355,7 +358,7 @@ def _other(value: Any, decimals: int, problems: list[str]) -> tuple[Surcharge, .
 
 def _address(fields: dict[str, Any]) -> Address:
     """X-Cart 5.4, observed: the shop's enabled address fields by service name; a merchant's own fields go to ``extra``."""
-    extra = [(name, text(value)) for name, value in fields.items() if name not in _RENAMED and name not in _FLAGS]
+    own: Sequence[str] = () if fields.keys() <= _OF_ADDRESS else [name for name in fields if name not in _OF_ADDRESS]
     return Address(
         f"{text(fields.get('firstname'))} {text(fields.get('lastname'))}".strip(),
         text(fields.get("company")),
@@ -365,5 +368,5 @@ def _address(fields: dict[str, Any]) -> Address:
         text(fields.get("zipcode")),
         text(fields.get("country")),
         text(fields.get("phone")),
-        tuple([pair for pair in extra if pair[1]]) if extra else (),
+        tuple([(name, said) for name in own if (said := text(fields[name]))]),
     )

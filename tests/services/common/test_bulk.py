@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select
+from sqlalchemy import DateTime, insert, select
+from sqlalchemy.dialects import sqlite
 
 from extensions import writing
 from models import Order, Shop
+from models.types import Moment
 from services.common.bulk import Bulk
 
 MOMENT = datetime(2026, 11, 27, 12, 30, 15, 250, tzinfo=UTC)
@@ -58,3 +60,14 @@ def test_a_row_without_a_value_of_the_first_is_refused(app: Flask) -> None:
 def test_no_rows_are_no_statement(app: Flask) -> None:
     with writing() as session:
         Bulk(insert(Order.__table__)).execute(session.connection(), [])
+
+
+def test_a_time_is_written_as_sqlalchemy_writes_it() -> None:
+    dialect = sqlite.dialect()
+    usual, ours = (kind.dialect_impl(dialect).bind_processor(dialect) for kind in (DateTime(), Moment()))
+    for moment in (MOMENT, datetime(1995, 1, 2, tzinfo=UTC), datetime(999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)):
+        assert ours(moment) == usual(moment.replace(tzinfo=None))
+        assert ours(moment.astimezone(timezone(timedelta(hours=5, minutes=30)))) == ours(moment)
+    assert ours(None) is None
+    with pytest.raises(ValueError, match="without a zone"):
+        ours(datetime(2026, 11, 27))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from errors import Gone
-from extensions import acting, db, one_transaction, writing
+from extensions import acting, begin_again, db, one_transaction, writing
 from models import Event, EventChange, Order, Shipment, ShipmentLine, StockItem, captured
 from models.captured import CAPTURED, LEFT_OUT, TOUCHING
 from models.types import utcnow
@@ -95,6 +95,19 @@ def test_what_is_undone_leaves_no_event(app):
     assert only["changes"] == {"buffer": {"from": 0, "to": 2}}
     assert (only["actor"], only["object"]["id"]) == ("api:ERP", str(item.id))
     assert not db.session.query(EventChange).count()
+
+
+def test_a_transaction_that_begins_again_keeps_what_came_after(app):
+    make_item("A", 1)
+    newest = len(follow())
+    with acting("run:1", "run"), writing() as session:
+        session.execute(update(StockItem).values(on_hand=7))
+        begin_again()
+        session.execute(update(StockItem).values(buffer=2))
+    (only,) = follow(newest)
+    assert (only["changes"], only["actor"]) == ({"buffer": {"from": 0, "to": 2}}, "run:1")
+    with pytest.raises(RuntimeError, match="one act"), one_transaction():
+        begin_again()
 
 
 def test_transactions_are_kept_apart(app):

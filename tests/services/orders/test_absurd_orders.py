@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from extensions import writing
-from models import Link, Listing, Order, RunItem, StockItem, UnreadableOrder
+from models import Link, Listing, Order, RunItem, SalesOfDay, StockItem, UnreadableOrder
 from practice_shop import PracticeShop, Store
 from services.orders import changes, insertion, rereading
 from services.stock import items
@@ -118,6 +118,8 @@ def test_an_order_that_cannot_be_stored_is_kept_as_unreadable_and_read_again(app
     assert run.outcome == "partial"
     found = orders(db)
     assert (found[str(absurd)].held_codes, found[str(good)].state) == (["unreadable"], "ready")
+    cup, sales = db.session.scalar(select(StockItem).where(StockItem.sku == "CUP")), db.session.scalar(select(SalesOfDay))
+    assert (cup.reserved, sales.orders) == (1, 1), "what was stored before the page began again counts once"
     assert db.session.scalar(select(RunItem.external_id).where(RunItem.run_id == run.id)) == str(absurd)
     assert db.session.scalar(select(UnreadableOrder.external_id)) == str(absurd)
     monkeypatch.undo()
