@@ -37,6 +37,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
+import channels
 import jobs
 import logs
 from app import create_app
@@ -187,15 +188,21 @@ def make_scheduler(connection: Redis, func: Any, every: int) -> Scheduler:
     return scheduler
 
 
+def import_ahead() -> None:
+    """Import what jobs import, the channels to shops included: once, before the fork, and shared by all work horses."""
+    for module in pkgutil.iter_modules(jobs.__path__, "jobs."):
+        import_module(module.name)
+    for kind in channels.CHANNELS:
+        channels.channel_class(kind)
+    configure_mappers()
+
+
 def work(app: Flask, queues: Sequence[str], patience: int = PATIENCE, burst: bool = False) -> None:
     """Work until asked to stop; with ``burst`` until the queues are empty. ``patience`` is in seconds.
 
     An idle worker waits for a queue that is away. One that is busy when the connection is lost raises RedisError. The schedule
     enqueues again what it had taken."""
-    # What jobs import is imported once, before the fork, and shared by all work horses.
-    for module in pkgutil.iter_modules(jobs.__path__, "jobs."):
-        import_module(module.name)
-    configure_mappers()
+    import_ahead()
     with app.app_context():
         worker = make_worker(jobs.redis_connection(), queues)
         worker.patience = patience

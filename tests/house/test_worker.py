@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -23,6 +24,7 @@ from tests.support.workers import processes_environment
 from worker import make_scheduler
 
 JOBS = "tests.support.sample_jobs"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -42,6 +44,20 @@ def text_of(path: Path) -> str:
 
 def horse_of(path: Path) -> int:
     return int(wait_until(lambda: text_of(path), 60, "the job's first note").split()[-1])
+
+
+def test_what_a_job_needs_of_a_channel_is_imported_before_the_fork():
+    """A forked job would import it again each time: 40 modules."""
+    opening = "from channels.base import Credentials; channels.open_channel('xcart', Credentials('https://shop.example', 'key', 'addon'))"
+    lines = [
+        "import sys, channels, worker",
+        "worker.import_ahead()",
+        "before = set(sys.modules)",
+        opening,
+        "print(sorted(set(sys.modules) - before))",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 @pytest.mark.both_databases
