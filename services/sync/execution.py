@@ -14,6 +14,7 @@ from errors import AppError, ChannelError, LeaseLost, RunStopped, SwitchedOff, U
 from extensions import acting, reading
 from models import FlowKind, Integration, SyncRun
 from models.flow import WRITING
+from services.common.collector import seldom_collected
 from services.common.deadlocks import is_deadlock
 from services.listings import push_results
 from services.runs import lifecycle
@@ -44,7 +45,7 @@ def work(run_id: int, *, slice_seconds: float | None = None, stopping: Callable[
     if lease is None:
         return None
     about = logs.about(run=run_id, integration=lease.integration_id)
-    with about, acting(lease.run_actor, "run"), lease.kept_alive():
+    with about, acting(lease.run_actor, "run"), lease.kept_alive(), seldom_collected():
         try:
             _work(lease, Turn(slice_seconds, stopping, report))
         except LeaseLost as lost:
