@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
@@ -17,8 +18,7 @@ from services.order_basics.money import plain
 from services.security.audit import is_person, record_change
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``note`` what is worth knowing."""
 
     state: str

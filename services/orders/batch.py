@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from channels.base import Order as ShopOrder
 from channels.base import Surcharge
@@ -13,8 +14,7 @@ from services.stock.ledger import Reason
 from services.stock.line_sources import Sources
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """An order as the shop shows it. ``payload`` is what is kept of its JSON, ``digest`` is the digest of that, and
     ``surcharges`` are its single money rows, None where they were not read."""
 

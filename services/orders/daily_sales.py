@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, or_, select, text, update
@@ -36,8 +36,7 @@ DayKey = tuple[int, date, str]
 SkuKey = tuple[int, date, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(NamedTuple):
     """What one order adds to the sales of its day. ``lines`` are (SKU key, pieces, total)."""
 
     shop_id: int
@@ -73,8 +72,9 @@ def difference(before: Iterable[Sold], after: Iterable[Sold]) -> Sales:
     skus: dict[SkuKey, Sums] = defaultdict(Sums)
     for sign, orders in ((-1, before), (1, after)):
         for sold in orders:
-            _add(days[sold.shop_id, sold.day, sold.currency], sign, sum(pieces for _, pieces, _ in sold.lines), sold.total)
-            days[sold.shop_id, sold.day, sold.currency].decimals = sold.decimals
+            of_day = days[sold.shop_id, sold.day, sold.currency]
+            of_day.decimals = sold.decimals
+            _add(of_day, sign, sum([pieces for _, pieces, _ in sold.lines]), sold.total)
             seen = set[str]()
             for key, pieces, total in sold.lines:
                 _add(skus[sold.shop_id, sold.day, key, sold.currency], sign, pieces, total, orders=int(key not in seen))

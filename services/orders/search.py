@@ -11,8 +11,7 @@ background (``fill``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, cast, column, literal, literal_column, select, table, text, union_all
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
@@ -48,8 +47,7 @@ _sqlite = table("order_search", column("rowid"), column("public"), column("perso
 _postgresql = table("order_search", column("order_id"), column("words", TSVECTOR))
 
 
-@dataclass(frozen=True, slots=True)
-class Searched:
+class Searched(NamedTuple):
     """What an order is searched by. ``skus`` are those of its lines."""
 
     order_id: int

@@ -104,7 +104,9 @@ class Sources:
         self._of_key = _by_key(_candidates(shop_id, OF_KEYS, "keys", unplaced - {""}))
         listed = {each.row.sku for family in self._of_product.values() for each in family if not each.parts}
         self._items = skus.find_items(listed | {sku for sku, _, _ in wanted})
-        self._found = {name: self._source(*name) for name in wanted}
+        # In a shop's first download no line is of anything known: its products are linked afterwards.
+        known = self._of_product or self._of_key or self._items
+        self._found = {name: self._source(*name) for name in wanted} if known else dict.fromkeys(wanted, Source())
 
     def of(self, line: Line) -> Source:
         return self._found[_named(line)]

@@ -40,6 +40,9 @@ class FoundItems:
             else:
                 self._shared[shared][sku] = item_id
 
+    def __bool__(self) -> bool:
+        return bool(self._single or self._shared)
+
     def get(self, sku: str) -> int | None:
         """The id of the stock item a SKU means; None where there is none, and where it could be several."""
         key = sku_key(sku)

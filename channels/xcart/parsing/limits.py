@@ -19,6 +19,9 @@ MOST_PIECES = 1_000_000
 MOST_MONEY = Decimal(10) ** 12
 """The total of an order, or the sum of its lines."""
 
+MOST_TOGETHER = 4 * MOST_MONEY
+"""All amounts of an order added up, whatever their signs."""
+
 MOST_DIGITS = 19
 MOST_NUMBER = 64
 MOST_OPTIONS, LONGEST_OPTION = 100, 1000
@@ -40,8 +43,10 @@ def within_limits(order: Order) -> Order:
     no shop has such an id, or its amounts are too large."""
     if len(order.external_id) > MOST_DIGITS or not is_id(int(order.external_id)):
         raise ValueError(f"its id, {order.external_id[:MOST_DIGITS]}, is not one that a shop gives")
-    sums = sum((abs(line.subtotal) for line in order.lines), abs(order.total) + abs(order.shipping) + abs(order.discount))
-    if sums + sum((abs(row.amount) for row in (*order.other, *(order.surcharges or ()))), abs(order.tax)) >= 4 * MOST_MONEY:
+    amounts = [order.total, order.shipping, order.discount, order.tax]
+    amounts += [line.subtotal for line in order.lines]
+    amounts += [row.amount for row in (*order.other, *(order.surcharges or ()))]
+    if sum(map(abs, amounts)) >= MOST_TOGETHER:
         raise ValueError("its amounts are larger than any shop takes")
     odd = len(order.number) > MOST_NUMBER or any(_is_odd(line) for line in order.lines)
     if not odd:
