@@ -16,7 +16,6 @@ import argparse
 import gc
 import logging
 import os
-import pkgutil
 import signal
 import sys
 import threading
@@ -35,15 +34,14 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import DeserializationError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy.orm import configure_mappers
 
-import channels
 import jobs
 import logs
 from app import create_app
 from errors import AppError
 from extensions import db
 from jobs import RUN_JOB, signals
+from jobs.imports import import_ahead
 from jobs.names import MONITORED_EVERY
 from jobs.runs import return_leases
 
@@ -186,15 +184,6 @@ def make_scheduler(connection: Redis, func: Any, every: int) -> Scheduler:
         JsonCronJob("ticks", func, interval=every, ttl=max(1, every - 1), job_timeout=60, result_ttl=0, failure_ttl=3600)
     )
     return scheduler
-
-
-def import_ahead() -> None:
-    """Import what jobs import, the channels to shops included: once, before the fork, and shared by all work horses."""
-    for module in pkgutil.iter_modules(jobs.__path__, "jobs."):
-        import_module(module.name)
-    for kind in channels.CHANNELS:
-        channels.channel_class(kind)
-    configure_mappers()
 
 
 def work(app: Flask, queues: Sequence[str], patience: int = PATIENCE, burst: bool = False) -> None:

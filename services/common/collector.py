@@ -12,7 +12,7 @@ OBJECTS = 10_000
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Look seldom inside the block. It holds for the whole process, so it is for work that has a process of its own."""
+    """Look seldom inside the block. It holds for the whole process, so it is for work in its own process."""
     before = gc.get_threshold()
     gc.set_threshold(OBJECTS, *before[1:])
     try:

@@ -50,8 +50,8 @@ def test_what_a_job_needs_of_a_channel_is_imported_before_the_fork():
     """A forked job would import it again each time: 40 modules."""
     opening = "from channels.base import Credentials; channels.open_channel('xcart', Credentials('https://shop.example', 'key', 'addon'))"
     lines = [
-        "import sys, channels, worker",
-        "worker.import_ahead()",
+        "import sys, channels, worker, jobs.imports",
+        "jobs.imports.import_ahead()",
         "before = set(sys.modules)",
         opening,
         "print(sorted(set(sys.modules) - before))",
