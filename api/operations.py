@@ -248,12 +248,12 @@ def respond(reply: Reply) -> Response:
 
 def check_if_match(*, required: bool) -> None:
     """Whether ``If-Match`` is there, where it is ``required``, and can be a version at all: one without its quotes would never match, and
-    look like a change by somebody else; an empty one would ask for nothing. Raises Problem 428 or 400."""
+    look like a change by somebody else; an empty one would ask for nothing. Raises Problem 428 or 412."""
     sent = request.headers.get("If-Match")
     if sent is None and required:
         raise Problem(428, "precondition_required", "Send If-Match with the version of what you change.")
     if sent is not None and not VERSIONS.fullmatch(sent.strip()):
-        raise Problem(400, "if_match_invalid", 'Send If-Match with the version in double quotes, for example "3f0b8c9d5e714a2f".')
+        raise Problem(412, "if_match_invalid", 'Send If-Match with the version in double quotes, for example "3f0b8c9d5e714a2f".')
 
 
 def matches(version: str) -> None:

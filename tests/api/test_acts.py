@@ -54,7 +54,7 @@ class TestStock:
         again = erp.ask("PATCH", path, json={"buffer": 2}, headers={"If-Match": f'"{changed.json["version"]}"'})
         assert (again.json["on_hand"], again.json["buffer"], again.json["available"]) == (7, 2, 5)
         for unquoted in ("", changed.json["version"], "'x'", '"a', '"a" "b"'):
-            problem(erp.ask("PATCH", path, json={"buffer": 3}, headers={"If-Match": unquoted}), 400, "if_match_invalid")
+            problem(erp.ask("PATCH", path, json={"buffer": 3}, headers={"If-Match": unquoted}), 412, "if_match_invalid")
         either = f'"other", "{again.json["version"]}"'
         assert erp.ask("PATCH", path, json={"buffer": 2}, headers={"If-Match": either}).status_code == 200
         tag = erp.ask("GET", path).headers["ETag"]
