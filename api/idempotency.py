@@ -32,13 +32,18 @@ _working: set[tuple[int, str]] = set()
 _lock = threading.Lock()
 
 
-def do_once(token_id: int, content: bytes, act: Callable[[], Reply]) -> Reply:
-    """Do an act under the key of the present request, or answer as before. Raises Problem."""
+def read_key() -> str:
+    """The key of the present request. Raises Problem 400."""
     key = request.headers.get(HEADER, "").strip()
     if not PATTERN.fullmatch(key):
         raise Problem(
             400, "idempotency_key_invalid", f"Send {HEADER} with 1 to 255 visible ASCII characters, a new one for each act."
         )
+    return key
+
+
+def do_once(token_id: int, key: str, content: bytes, act: Callable[[], Reply]) -> Reply:
+    """Do the act of the present request under its key, or answer as before. Raises Problem."""
     asked = f"{request.method} {request.full_path}\n".encode()
     digest = hashlib.sha256(asked + content).digest()
     with _lock:

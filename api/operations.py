@@ -147,11 +147,12 @@ def _answer(made: Operation, holder: Holder, query: Any, values: dict[str, Any])
     body: Any = content if made.media_types else None
     if made.body is not None:
         body = decoding.decode_body(content, made.body)
+    key = idempotency.read_key() if made.acts else ""
     if made.conditional or made.versioned:
         check_if_match(required=made.conditional)
     act = _prepared(made, holder, query, body, values)
     if made.acts:
-        reply = idempotency.do_once(holder.row_id, content, act)
+        reply = idempotency.do_once(holder.row_id, key, content, act)
     else:
         reply = act()
         if reply.after is not None:

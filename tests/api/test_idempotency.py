@@ -71,6 +71,12 @@ def test_a_key_is_needed(erp, path, key):
     assert on_hand() == 5
 
 
+@pytest.mark.one_database
+def test_a_missing_key_is_said_before_a_wrong_version(erp):
+    headers = {"Idempotency-Key": "", "If-Match": "no version"}
+    problem(erp.ask("POST", "/orders/1/cancel", headers=headers), 400, "idempotency_key_invalid")
+
+
 def test_a_refusal_is_kept_as_well(erp, path):
     wrong = {"delta": -9, "reason": "lost"}
     first = send(erp, path, body=wrong)
