@@ -101,21 +101,21 @@ def enqueue(
     It passes RQ's options on by their names, so it has more parameters than other functions.
 
     Raises QueueAway, with the sentence ``away`` and its advice, if Redis does not answer."""
-    found = queue(name)
 
-    def put() -> None:
+    def put(found: Queue) -> None:
         found.enqueue(
             function, kwargs=kwargs, job_id=once_as, unique=once_as is not None, job_timeout=timeout, result_ttl=0,
             failure_ttl=failure_ttl, ttl=ttl, at_front=at_front,
         )  # fmt: skip
 
     try:
+        found = queue(name)
         try:
-            put()
+            put(found)
         except DuplicateJobError:
             if once_as is not None and names.free_if_left_behind(found, once_as):
                 with suppress(DuplicateJobError):
-                    put()
+                    put(found)
     except RedisError as error:
         raise _away(error, away, advice) from None
 

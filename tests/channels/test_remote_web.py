@@ -88,7 +88,7 @@ class TestSignIn:
     def test_no_secret_is_in_an_error_a_log_or_a_text_of_the_place(self, web, kind, caplog):
         given, _ = SIGN_INS[kind]
         secret = given["secret"]
-        place = web.place("/secret-folder/stock.csv?token=hidden-token", **given)
+        place = web.place("/secret-folder/stock.csv?customer=hidden-token", **given)
         caplog.set_level(logging.DEBUG)
         page = f"<html><title>No entry for {secret} hidden-token</title></html>".encode()
         answers = [

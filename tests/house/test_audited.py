@@ -239,6 +239,7 @@ RUNNING = {
     "sync": "Does in this process what a worker does; the run shows it.",
     "retention run": "Deletes what the schedule deletes each day.",
     "backup restore": "Replaces the database, and with it the trail.",
+    "backup restored": "Changes nothing of a person's: programs that read events begin again.",
     "keys retire": "Only with a keyring in a file: tests/services/security/test_keyring.py.",
     "integrations add": "tests/cli/test_integrations.py", "integrations mark-seen": "tests/services/orders/test_ids_used_again.py",
     "integrations approve-deletions": "tests/services/orders/test_deletions.py", "listings approve": "tests/cli/test_listings.py",

@@ -142,7 +142,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     page.get_by_role("button", name="Ship 40 orders").click()
     for file_id in files.due_files():
         files.work(file_id)
-    expect(page.locator("#shipped")).to_contain_text("40 orders shipped. The shop is updated in")
+    expect(page.locator("#shipped")).to_contain_text("40 orders shipped. The shops are updated")
     work_off()
     assert {shipping(one.store if names[shop] == "Garden" else two.store, number) for shop, number in shipped} == {"N"}
     undo.hold_back("file-1", timedelta(0))

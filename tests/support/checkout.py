@@ -72,12 +72,6 @@ def family(started: Started) -> list[psutil.Process]:
     return psutil.Process(started.pid).children(recursive=True)
 
 
-def cpu_seconds(started: Started) -> float:
-    """The processor time that this process and all below it have taken, those that have ended included."""
-    times = [process.cpu_times() for process in (psutil.Process(started.pid), *family(started))]
-    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
-
-
 def supervisor_of(started: Started) -> psutil.Process:
     return next(process for process in family(started) if process.cmdline()[1:] == ["-m", "local_run"])
 

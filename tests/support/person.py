@@ -43,8 +43,8 @@ class Person:
     def button(self, name: str, within: Locator | None = None) -> None:
         self.use(self.find("button", name, within))
 
-    def find(self, role: str, name: str, within: Locator | None = None) -> Locator:
-        return (within or self.page).get_by_role(role, name=name, exact=True).first  # type: ignore[arg-type]
+    def find(self, role: Literal["link", "button", "checkbox"], name: str, within: Locator | None = None) -> Locator:
+        return (within or self.page).get_by_role(role, name=name, exact=True).first
 
     def menu(self, name: str, within: Locator | None = None) -> None:
         """Open a menu, or whatever else folds."""

@@ -59,7 +59,10 @@ def lists():
     found = {}
     for sort in orders.SORTS:
         wanted = orders.Wanted(sort=sort, customers=True)
-        found[f"orders {sort}"] = lambda place, wanted=wanted: orders.list_page(wanted, place), flat(orders.iter_rows(wanted))
+        found[f"orders {sort}"] = (
+            lambda place, wanted=wanted: orders.list_page(wanted, place, SIZE),
+            flat(orders.iter_rows(wanted)),
+        )
     for sort in listings.SORTS:
         wanted = listings.Wanted(sort=sort)
         found[f"listings {sort}"] = (
