@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,6 +12,7 @@ from extensions import db
 from models import Order
 from tests.blueprints.looks import assert_good_in_every_look, watch
 from tests.support.browser import session_cookie
+from tests.support.person import Person
 from tests.support.shops import connect, do, products
 
 pytestmark = pytest.mark.timeout(600)
@@ -30,45 +30,6 @@ def five(app, shop) -> list[str]:
     numbers = list(db.session.scalars(select(Order.number).order_by(Order.placed_at.desc(), Order.id.desc())))
     db.session.rollback()
     return numbers
-
-
-class Counted:
-    """A person at a page: what they do is counted, a pasted or scanned text as one act."""
-
-    def __init__(self, page: Page):
-        self.page, self.acts = page, Counter()
-
-    def click(self, role: str, name: str) -> None:
-        self.acts["clicks"] += 1
-        self.page.get_by_role(role, name=name, exact=True).click()
-
-    def press(self, key: str, times: int = 1) -> None:
-        self.acts["keys"] += times
-        for _ in range(times):
-            self.page.keyboard.press(key)
-
-    def tab_to(self, role: str, name: str) -> None:
-        wanted = self.page.get_by_role(role, name=name, exact=True).first
-        for _ in range(80):
-            if wanted.evaluate("element => element === document.activeElement"):
-                return
-            self.press("Tab")
-        raise AssertionError(f"Tab does not reach {name}")
-
-    def paste(self, text: str) -> None:
-        self.acts["texts"] += 1
-        self.page.evaluate(
-            """text => { const data = new DataTransfer(); data.setData("text", text);
-            const event = new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true});
-            if (document.activeElement.dispatchEvent(event)) document.activeElement.value = text; }""",
-            text,
-        )
-
-    def scan(self, text: str) -> None:
-        """A scanner types a number and presses Enter."""
-        self.acts["texts"] += 1
-        self.page.keyboard.type(text)
-        self.page.keyboard.press("Enter")
 
 
 def numbers_here() -> dict[str, str]:
@@ -96,22 +57,22 @@ def look(page: Page, name: str) -> None:
 def test_five_orders_are_shipped_with_a_pasted_column_and_undone(page: Page, five: list[str]) -> None:
     wrong = watch(page)
     page.goto("/orders?state=ready")
-    person = Counted(page)
-    person.click("checkbox", "Select all on this page")
-    person.click("button", "Ship …")
+    person = Person(page, "mouse")
+    person.tick_all("Select all on this page")
+    person.button("Ship …")
     expect(page.get_by_role("heading", level=1, name="Ship 5 orders")).to_be_visible()
     look(page, "sheet")
     page.reload()
     expect(page.get_by_label(f"Tracking number of order {five[0]}")).to_be_focused()
     person.paste("\n".join(f"T-{number}" for number in five))
     expect(page.get_by_role("button", name="Ship 5 orders")).to_be_focused()
-    person.click("button", "Ship 5 orders")
+    person.button("Ship 5 orders")
     expect(page.locator("#shipped")).to_contain_text("5 orders shipped. The shop is updated in")
     print("acts", dict(person.acts))
-    assert person.acts.total() <= 12
+    assert person.total <= 12
     assert numbers_here() == {number: f"T-{number}" for number in five}
     look(page, "shipped")
-    person.click("button", "Undo")
+    person.button("Undo")
     expect(page.locator("#toasts")).to_contain_text("5 shipments undone.")
     assert numbers_here() == {}
     look(page, "undone")
@@ -120,8 +81,9 @@ def test_five_orders_are_shipped_with_a_pasted_column_and_undone(page: Page, fiv
 
 def test_five_orders_are_shipped_with_the_keyboard_and_a_scanner(page: Page, five: list[str]) -> None:
     page.goto("/orders?state=ready")
-    person = Counted(page)
-    person.press("Tab", 2)
+    person = Person(page)
+    person.press("Tab")
+    person.press("Tab")
     expect(page.get_by_role("link", name="Skip to the list")).to_be_focused()
     person.press("Enter")
     person.press("Tab")
