@@ -55,8 +55,7 @@ def _say_what_is_shipped_now(row: WriteBack) -> bool:
     there is nothing to say."""
     if db.session.scalar(write_backs.present_shipments(row.order_id).limit(1)) is None:
         return False
-    lines = db.session.get_one(Order, row.order_id).lines
-    row.event = "shipped" if all(line.shipped >= line.quantity for line in lines) else "part_shipped"
+    row.event = write_backs.shipped_event(db.session.get_one(Order, row.order_id))
     row.tracking_numbers = write_backs.tracking_numbers(row.order_id)
     integration = write_backs.integration_of(row.shop_id)
     return row.event == "shipped" or integration is None or bool(integration.part_shipped_status)

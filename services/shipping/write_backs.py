@@ -86,11 +86,16 @@ def plan_unsent(order: Order, actor: str) -> WriteBack | None:
     numbers = tracking_numbers(order.id)
     if order.state == "cancelled" or db.session.scalar(present_shipments(order.id).limit(1)) is None:
         return None
-    event = "shipped" if all(line.shipped >= line.quantity for line in order.lines) else "part_shipped"
+    event = shipped_event(order)
     rows = [row for row in of_order(order.id) if row.state in ("waiting", "sending", "done")]
     known = known_numbers(order, rows)
     said = any(row.event in ("shipped", event) for row in rows)
     return None if said and known.issuperset(numbers) else plan(order, event, actor)
+
+
+def shipped_event(order: Order) -> str:
+    """What the shop is sent of an order that has been shipped: ``shipped``, or ``part_shipped`` while pieces are left."""
+    return "shipped" if all(line.shipped >= line.quantity for line in order.lines) else "part_shipped"
 
 
 def known_numbers(order: Order, rows: Iterable[WriteBack]) -> set[str]:
