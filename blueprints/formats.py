@@ -6,6 +6,7 @@ browser's (a cookie that app.js sets), else UTC. "3 minutes ago" and durations a
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -21,10 +22,14 @@ from markupsafe import Markup
 
 from blueprints.actors import current_person
 from models.types import utcnow
+from services.order_basics.holds import DISAGREE
+from services.order_basics.identity import placed_of
+from services.order_basics.money import plain
 
 COOKIE = "zone"
 LANGUAGE = "en-GB"
 ENGLISH = Locale("en")
+DISAGREE_BY = re.compile(rf"(?<={re.escape(DISAGREE)})-?[0-9]+(?:\.[0-9]+)? [A-Z]{{3}}\b")
 Unit = Literal["second", "minute", "hour", "day"]
 UNITS: tuple[tuple[int, int, Unit], ...] = (
     (60, 1, "second"),
@@ -46,6 +51,10 @@ def init_app(app: Flask) -> None:
         number=number,
         amount=amount,
         money=money,
+        placed=placed_of,
+        price=price,
+        sum_of=sum_of,
+        reason=reason,
         country=country,
     )
 
@@ -190,6 +199,27 @@ def amount(value: Decimal | str) -> str:
 def money(value: Decimal | str, currency: str) -> str:
     """``€1,234.50``, with the decimals it comes with: shops may use others than the currency has."""
     return _money(str(value), currency, reader_locale())
+
+
+def price(value: str, decimals: int) -> Markup | str:
+    """A unit price with ``decimals``, those of its currency. Where tax or a discount was taken out or folded in, it is rounded, and its
+    title has the exact one."""
+    exactly = Decimal(value)
+    shown = amount(plain(exactly, decimals))
+    if exactly == round(exactly, decimals):
+        return shown
+    return Markup('<span title="{} before rounding">{}</span>').format(amount(value), shown)
+
+
+def sum_of(text: str) -> str:
+    """``US$39.27`` for ``39.27 USD``, which is how workers store an amount with its currency: they do not know who will read it."""
+    value, _, currency = text.partition(" ")
+    return money(value, currency)
+
+
+def reason(text: str) -> str:
+    """Why an order is held. The one amount in it is written for the reader."""
+    return DISAGREE_BY.sub(lambda found: sum_of(found.group()), text)
 
 
 @lru_cache(maxsize=8192)

@@ -26,6 +26,7 @@ from models import Integration, OrderChange, OrderLine
 from models import Order as Row
 from models.sku_key import sku_key
 from services.order_basics.columns import WITHOUT_CUSTOMER
+from services.order_basics.identity import placed_of
 from services.orders import held, queries, redaction, rereading, seen, tags
 from services.shipping import shipments
 
@@ -62,7 +63,7 @@ class Change(Struct):
 
 class Order(Struct, kw_only=True):
     """items + shipping + items_tax + shipping_tax + discount + other + difference = total. ``version`` changes with what acts can change:
-    the state, the holds, and what is shipped. The fields from ``customer`` on are left
+    the state, the holds, and what is shipped. ``placed_at`` is null where the shop did not say. The fields from ``customer`` on are left
     out without customers:read; ``changes``, ``shipments`` and ``write_backs`` unless ``expand`` names them."""
 
     id: str
@@ -70,7 +71,7 @@ class Order(Struct, kw_only=True):
     integration: str
     external_id: str
     number: str
-    placed_at: datetime
+    placed_at: datetime | None
     changed_at: datetime
     updated_at: datetime
     currency: str
@@ -285,7 +286,7 @@ def _shown(
 ) -> Order:
     values = queries.order_object(row, integration[1], lines)
     values |= {
-        "id": str(row.id), "integration_id": integration[0], "placed_at": row.placed_at, "changed_at": row.changed_at,
+        "id": str(row.id), "integration_id": integration[0], "placed_at": placed_of(row), "changed_at": row.changed_at,
         "updated_at": row.updated_at, "cancel_unseen": row.cancel_unseen, "version": version_of(row, lines),
         "lines": [_line(line, shown, with_customers) for line, shown in zip(lines, values["lines"], strict=True)],
     }  # fmt: skip

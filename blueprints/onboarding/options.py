@@ -7,6 +7,7 @@ from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from blueprints.formats import sum_of
 from blueprints.forms import YES_NO, as_answer
 from blueprints.integrations.forms import OptionsForm, ready_data
 from errors import InvalidInput
@@ -118,7 +119,7 @@ def without_money(draft: OpenDraft) -> dict[str, Any]:
 
 
 def proposals(draft: OpenDraft) -> dict[str, Proposal]:
-    return suggestions.propose(draft.found)
+    return suggestions.propose(draft.found, sum_of)
 
 
 def suggested_form(draft: OpenDraft, form: OptionsForm) -> OptionsForm:

@@ -175,8 +175,8 @@ def _round_rate(tax: Decimal, base: Decimal, unit: Decimal) -> bool:
     return bool(rate) and abs(base * rate - tax) <= unit
 
 
-def propose(found: dict[str, Any]) -> dict[str, Proposal]:
-    """A suggested answer for each question of the set-up, with its reason."""
+def propose(found: dict[str, Any], write: Callable[[str], str] = str) -> dict[str, Proposal]:
+    """A suggested answer for each question of the set-up, with its reason. ``write`` writes an amount for whoever reads the reason."""
     facts = found.get("facts", {})
     seen = facts.get("orders", 0)
     return {
@@ -186,7 +186,7 @@ def propose(found: dict[str, Any]) -> dict[str, Proposal]:
         "with_tax_lines": _propose_tax_lines(facts),
         "with_notes": _by_count(facts.get("notes", 0), seen, "has a note", "have a note"),
         "with_back_orders": _propose_back_orders(facts),
-        **_propose_money(facts),
+        **_propose_money(facts, write),
     }
 
 
@@ -227,10 +227,10 @@ def _propose_back_orders(facts: dict[str, Any]) -> Proposal:
     return Proposal(True, "Unknown for this shop. With Yes, no order has to wait for you.")
 
 
-def _propose_money(facts: dict[str, Any]) -> dict[str, Proposal]:
+def _propose_money(facts: dict[str, Any], write: Callable[[str], str]) -> dict[str, Proposal]:
     proposals = {}
     if facts.get("taxed"):
-        proposals["use_tax"] = Proposal(True, f"Order {facts['taxed_number']} has {facts['taxed_example']} of tax.")
+        proposals["use_tax"] = Proposal(True, f"Order {facts['taxed_number']} has {write(facts['taxed_example'])} of tax.")
         with_it, without_it = facts.get("shipping_taxed", 0), facts.get("shipping_untaxed", 0)
         if with_it or without_it:
             word = "includes" if with_it > without_it else "leaves out"
@@ -239,7 +239,7 @@ def _propose_money(facts: dict[str, Any]) -> dict[str, Proposal]:
         proposals["use_tax"] = Proposal(False, "No tax in the last orders.")
     for surcharge in facts.get("surcharges", ()):
         if any(word in surcharge["name"].casefold() for word in LIKE_SHIPPING):
-            reason = f"Order {surcharge['number']} has ‘{surcharge['name']}’ of {surcharge['amount']}."
+            reason = f"Order {surcharge['number']} has ‘{surcharge['name']}’ of {write(surcharge['amount'])}."
             proposals["surcharge_name"] = Proposal(surcharge["name"], reason)
             break
     return proposals

@@ -17,6 +17,9 @@ from services.order_basics.audited import HELD, RELEASED, about_order
 from services.order_basics.money import plain
 from services.security.audit import is_person, record_change
 
+DISAGREE = "The sums disagree by "
+"""An amount and its currency follow: pages write them in the reader's language."""
+
 
 class Evaluation(NamedTuple):
     """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``note`` what is worth knowing."""
@@ -86,7 +89,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
     for problem in order.problems:
         hold("unreadable", problem)
     if order.difference:
-        hold("sums", f"The sums disagree by {plain(order.difference, order.decimals)} {order.currency}".rstrip() + ".")
+        hold("sums", f"{DISAGREE}{plain(order.difference, order.decimals)} {order.currency}".rstrip() + ".")
     if len(order.currency) != 3 or not order.currency.isalpha():
         hold("currency", f"The currency {order.currency!r} is not known." if order.currency else "The order has no currency.")
     if not order.shipping_address and not order.billing_address:

@@ -135,5 +135,12 @@ def _differs(one: object, other: object) -> bool | None:
     return one != other
 
 
+def placed_of(order: Any) -> datetime | None:
+    """When an order was placed, as far as that is known. A placeholder of an order that could not be read has no number and is dated by
+    its download, until a shorter answer of the shop gives the time; ``order`` is an Order or a row of its table."""
+    dated_by_us = not order.number and order.placed_at >= order.first_seen_at - timedelta(seconds=2)
+    return None if dated_by_us or NO_TIME in (order.problems or ()) else order.placed_at
+
+
 def _seconds(placed: datetime, problems: Sequence[str] | None) -> int | None:
     return None if NO_TIME in (problems or ()) else int(placed.timestamp())

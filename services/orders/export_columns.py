@@ -8,6 +8,7 @@ from typing import Any
 
 from models import Order, OrderLine, Shipment
 from services.common.batches import stamp
+from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
 from services.orders import queries
 from services.shipping.carriers import Links
@@ -95,7 +96,7 @@ _ALL = (
     Column("number", "Number", ORDER, lambda facts: facts.order.number or facts.order.external_id),
     Column("integration", "Integration", ORDER, lambda facts: facts.integration),
     Column("id", "ID in the shop", ORDER, _order("external_id")),
-    Column("placed_at", "Placed", ORDER, lambda facts: stamp(facts.order.placed_at)),
+    Column("placed_at", "Placed", ORDER, lambda facts: stamp(placed_of(facts.order)) or ""),
     Column("state", "State", ORDER, _order("state")),
     Column("payment_status", "Payment status", ORDER, _order("payment_status")),
     Column("shipping_status", "Shipping status", ORDER, _order("shipping_status")),

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from extensions import db
 from models import Integration, Order, OrderLine
+from services.order_basics.identity import placed_of
 from services.orders import list_ids, queries
 from services.orders.views import WITH_ALLOCATIONS, Wanted
 
@@ -36,7 +37,7 @@ class Slip:
     order_id: int
     number: str
     shop: str
-    placed_at: datetime
+    placed_at: datetime | None
     state: str
     address: dict[str, Any] | None
     shipping_method: str
@@ -99,7 +100,7 @@ def _shop_names(shop_ids: set[int]) -> dict[int, str]:
 
 def _slip(order: Order, shop: str, with_customers: bool) -> Slip:
     return Slip(
-        order.id, order.number or order.external_id, shop, order.placed_at, order.state,
+        order.id, order.number or order.external_id, shop, placed_of(order), order.state,
         (order.shipping_address or order.billing_address) if with_customers else None, order.shipping_method,
         order.customer_notes if with_customers else "", order.admin_notes if with_customers else "",
         [_slip_line(line, pieces, with_customers) for line, pieces in _to_pack(order)],

@@ -20,6 +20,7 @@ from models import Allocation, Integration, Order, OrderChange, OrderLine, Write
 from models.order import OPEN_STATES, mark_of
 from services.common.batches import in_batches, stamp
 from services.order_basics import numbers
+from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
 from services.orders import tags
 from services.shipping import by_hand, called_off
@@ -171,7 +172,7 @@ def count_by_state(shop_id: int) -> dict[str, int]:
     return dict(db.session.execute(query).all())
 
 
-UNREAD = ("raw", "digest", "surcharge_rows", "problems", "email_digest")
+UNREAD = ("raw", "digest", "surcharge_rows", "email_digest")
 _order, _line, _allocation = Order.__table__.c, OrderLine.__table__.c, Allocation.__table__.c
 IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 ROWS = select(*(column for column in _order if column.name not in UNREAD)).where(_order.id.in_(IDS))
@@ -206,7 +207,7 @@ def order_object(order: Any, integration: str | None = None, lines: Sequence[Any
         "integration": integration_name(order) if integration is None else integration,
         "external_id": order.external_id,
         "number": order.number,
-        "placed_at": stamp(order.placed_at),
+        "placed_at": stamp(placed_of(order)),
         "changed_at": stamp(order.changed_at),
         "currency": order.currency,
         "total": money(order.total),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 
 from extensions import db
 from models import HoldChange, Order, OrderChange, Shipment, WriteBack
+from services.order_basics import identity
+from services.order_basics.money import plain
 from services.orders import export_records
 from services.orders import redaction as customers
 from services.security import trail
@@ -37,12 +40,14 @@ def timeline(
     names: Mapping[tuple[str, str], str],
 ) -> list[Event]:
     """Newest first. ``names`` are those of statuses, by kind and code."""
-    events = [Event(order.placed_at, "Placed in the shop"), *_holds(order), *_acts(order, with_customers)]
+    placed_at = identity.placed_of(order)
+    placed = [Event(placed_at, "Placed in the shop")] if placed_at else []
+    events = [*placed, *_holds(order), *_acts(order, with_customers)]
     changes = db.session.scalars(select(OrderChange).where(OrderChange.order_id == order.id).order_by(OrderChange.id))
     for change in changes:
         noted = change.fields if with_customers else customers.without_customer(change.fields)
         fields: list[Any] = [
-            (name.replace("_", " "), *(_said(names.get((name.removesuffix("_status"), str(value)), value)) for value in values))
+            (name.replace("_", " "), *(_said(_named(name, value, order.decimals, names)) for value in values))
             for name, values in noted.items()
         ]
         events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
@@ -113,6 +118,15 @@ def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str]) -> Event
         return Event(row.finished_at or row.created_at, f"Sending to the shop: {what}", row.note or "Replaced by a later one.")
     tries = f" Tried {row.tries} times: {row.error}" if row.error else ""
     return Event(row.created_at, f"Sending to the shop: {what}", f"Waiting.{tracking}{tries}", "busy")
+
+
+def _named(name: str, value: Any, decimals: int, names: Mapping[tuple[str, str], str]) -> Any:
+    """A status by its name in the shop, an amount with its currency's decimals."""
+    return (
+        plain(Decimal(value), decimals)
+        if name == "total" and value
+        else names.get((name.removesuffix("_status"), str(value)), value)
+    )
 
 
 def _said(value: Any) -> str:

@@ -20,6 +20,7 @@ from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
 from services.order_basics.holds import Rules
+from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
 from services.orders import list_facts, queries, search, tags
 from services.orders import redaction as customers
@@ -59,7 +60,7 @@ class Row:
     id: int
     number: str
     integration: str
-    placed_at: datetime
+    placed_at: datetime | None
     customer: str
     total: str
     currency: str
@@ -137,7 +138,7 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
             Order.id, Order.number, Order.external_id, Integration.id, Integration.name, Order.placed_at, Order.customer, Order.email, Order.total,
             Order.decimals, Order.currency, of_order.scalar_subquery(), lines.scalar_subquery(), Order.state, Order.held_reason, Order.note,
             Order.id.in_(queries.to_decide()), Order.id.in_(queries.waits_by_hand()), Order.payment_status, Order.shipping_status,
-            Order.superseded_at, Order.gone_at,
+            Order.superseded_at, Order.gone_at, Order.first_seen_at, Order.problems,
         )
         .join(Integration, and_(Integration.shop_id == Order.shop_id, Integration.removed_at.is_(None)))
         .where(Order.id.in_(ids))
@@ -150,7 +151,7 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
             external_id,
             integration_id,
             name,
-            placed_at,
+            _,
             customer,
             email,
             total,
@@ -159,13 +160,15 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
             ordered,
             count,
             *rest,
+            _,
+            _,
         ) = row
         shown = customer or email if with_customers else ""
         named = goods.get(order_id, [])
         more = [f"{count - len(named)} more"] if count > len(named) else []
         rest = [*rest, external_id, integration_id, ", ".join([*named, *more])]
         found[order_id] = Row(
-            order_id, number or external_id, name, placed_at, shown, plain(total, decimals), currency, int(ordered), *rest
+            order_id, number or external_id, name, placed_of(row), shown, plain(total, decimals), currency, int(ordered), *rest
         )
     return found
 
@@ -181,6 +184,7 @@ class OrderPage:
 
     customers: bool
     order: Order
+    placed_at: datetime | None
     integration: Integration
     payment: str
     shipping: str
@@ -226,7 +230,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     if not with_customers:
         customers.hide(order, sent, updates, tasks)
     return OrderPage(
-        with_customers, order, integration, names.get(("payment", order.payment_status), order.payment_status),
+        with_customers, order, placed_of(order), integration, names.get(("payment", order.payment_status), order.payment_status),
         names.get(("shipping", order.shipping_status), order.shipping_status), _money(order), plain(order.total, order.decimals),
         plain(order.difference, order.decimals) if order.difference else "", lines,
         sent, updates, timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,

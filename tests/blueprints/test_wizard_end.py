@@ -92,9 +92,9 @@ class TestTheOptions:
             step = to_options(client, shop)
             page = client.get(step).text
             suggestion = words(element(page, "section", aria_labelledby="suggested").text)
-            assert "Use X-Cart tax settings Yes No Suggested: Yes. Order 1 has 7.70 USD of tax." in suggestion
+            assert "Use X-Cart tax settings Yes No Suggested: Yes. Order 1 has US$7.70 of tax." in suggestion
             assert "Use X-Cart tax settings for shipping Yes No Suggested: Yes." in suggestion
-            assert "Suggested: ‘Shipping surcharge’. Order 1 has ‘Shipping surcharge’ of 3.00 USD." in suggestion
+            assert "Suggested: ‘Shipping surcharge’. Order 1 has ‘Shipping surcharge’ of US$3.00." in suggestion
             # Until they are accepted, what was answered before counts.
             assert element(page, "input", name="use_tax", value="no", checked="")
             page = client.post(step, data=form_data(page, "with_variants", action="suggest")).text
