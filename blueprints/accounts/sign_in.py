@@ -138,7 +138,8 @@ def sign_out() -> Answer:
 def set_password() -> Answer:
     """The page of a one-time link. Its code identifies the user."""
     code = request.values.get("code", "")
-    user_id, name = (user := users.user_of_code(code)).id, user.name
+    user = users.user_of_code(code)
+    user_id, name, replaces = user.id, user.name, bool(user.password_hash)
     form = NewPasswordForm()
     if form.validate_on_submit():
         try:
@@ -151,7 +152,7 @@ def set_password() -> Answer:
             toast("Your password is set. Sign in with it.")
             name_tokens(user_id)
             return go_to(url_for(".sign_in"))
-    return form_page("accounts/set_password.html", form, code=code, name=name)
+    return form_page("accounts/set_password.html", form, code=code, name=name, replaces=replaces)
 
 
 def name_tokens(user_id: int) -> None:

@@ -309,6 +309,13 @@ class TestTheOneTimeLink:
         assert not is_in(elsewhere)
         assert try_to_sign_in(stranger, password=OTHER).status_code == 303
 
+    def test_only_someone_who_has_a_password_reads_that_it_signs_out_everywhere(self, stranger, ann):
+        invited = users.create_user("Nina", "viewer", "test")
+        new = words(element(stranger.get(users.link_of(users.issue_password_code(invited))).text, "main").text)
+        assert "Then you sign in with this password." in new and "signs you out" not in new
+        known = words(element(stranger.get(users.link_of(users.issue_password_code(ann))).text, "main").text)
+        assert "This signs you out everywhere. Then you sign in with the new password." in known
+
     @pytest.mark.parametrize("code", ["", "AAAA-AAAA-AAAA-AAAA", "é", "'--"])
     def test_a_link_that_is_not_good_says_so(self, stranger, ann, code):
         for answer in (
