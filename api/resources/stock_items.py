@@ -1,4 +1,4 @@
-"""``stock-items``: the SKUs, what is on hand, the ledger, and changes one by one or in batches."""
+"""``stock-items``: the SKUs, what is on hand, the stock history, and changes one by one or in batches."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StockItemsQuery(ListQuery, kw_only=True):
 
 
 class Entry(Struct):
-    """One line of the ledger: what changed on hand and reserved, by whom, and why."""
+    """One line of the stock history: what changed on hand and reserved, by whom, and why."""
 
     id: str
     at: datetime
@@ -89,7 +89,7 @@ def get_stock_item(call: Call, item_id: int) -> StockItem:
 
 
 @operation(
-    "GET", "/stock-items/<int:item_id>/entries", "List the ledger of a stock item, newest first", scope="stock:read", query=ListQuery,
+    "GET", "/stock-items/<int:item_id>/entries", "List the stock history of a stock item, newest first", scope="stock:read", query=ListQuery,
     answers={200: Page[Entry]},
 )  # fmt: skip
 def list_entries(call: Call, item_id: int) -> Reply:
@@ -117,7 +117,7 @@ class StockItemChanges(Body):
 
 
 class Adjustment(Body):
-    """``delta`` is added to what is on hand. ``reason`` and ``reference`` stand in the ledger."""
+    """``delta`` is added to what is on hand. ``reason`` and ``reference`` stand in the stock history."""
 
     delta: Delta
     reason: Annotated[str, Meta(min_length=1, max_length=200)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -83,6 +84,27 @@ def test_every_operation_says_what_it_needs():
         assert {parameter["name"] for parameter in found["parameters"] if parameter["in"] == "path"} == set(
             re.findall(r"\{(\w+)\}", path)
         )
+
+
+def test_people_read_the_words_of_the_pages():
+    """A page says *Recheck* and *Stock history*. Addresses and keys of scopes stay as programs know them."""
+    texts = [scope.sentence for scope in SCOPES.values()]
+    texts += [text for text in _texts(the_document()) if not text.startswith("/")]
+    for word in (r"\bledger\b", r"\bevaluat"):
+        assert [text for text in texts if re.search(word, text, re.IGNORECASE)] == []
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Titles, summaries and descriptions."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name in ("title", "summary", "description") and isinstance(value, str):
+                yield value
+            else:
+                yield from _texts(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _texts(each)
 
 
 def test_links_lead_from_what_was_read_to_its_change_and_from_what_was_made_to_it():
