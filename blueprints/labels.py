@@ -29,6 +29,15 @@ COUNTS = {
 """Labels of counts whose name is not clear enough."""
 ONE = {"started": "new stock item", "released": "order released", "extra_reads": "extra read"}
 """Labels of counts of one."""
+SIGN_INS = {
+    "email": {"none": "No sign-in"},
+    "sftp": {"password": "User name and password", "key": "User name and private key"},
+    "https": {
+        "none": "No sign-in", "basic": "User name and password", "bearer": "A token (Bearer)", "header": "A key in a header",
+        "query": "A key in the address",
+    },
+}  # fmt: skip
+"""How to sign in where a feed is fetched or an export is sent, by method: what channels/remote_files takes."""
 HEALTH = {
     "disabled": ("Disabled", "idle"), "needs_reauthorising": ("Needs reauthorising", "bad"), "syncing": ("Syncing", "busy"),
     "retrying": ("Waiting to retry", "warn"), "paused": ("Paused", "warn"),

@@ -7,15 +7,11 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Val
 
 from blueprints.formats import known_places
 from blueprints.forms import ListFilter, PageForm, choices, yes_no
+from blueprints.labels import SIGN_INS
 from services.common import whole_numbers
 from services.feeds import code_pages, overview
 
 METHODS = {"https": "A web address (https)", "sftp": "An SFTP server"}
-SIGN_INS = {
-    "none": "No sign-in", "basic": "User name and password", "bearer": "A token (Bearer)", "header": "A key in a header",
-    "query": "A key in the address",
-}  # fmt: skip
-SFTP_SIGN_INS = {"password": "User name and password", "key": "User name and private key"}
 WHOLE, CHANGES = "no", "yes"
 CONTENTS = {WHOLE: "Everything the supplier has", CHANGES: "Only what has changed"}
 MISSING = {
@@ -63,10 +59,10 @@ class FileForm(PageForm):
     )
     method = radio("Where is the file?", METHODS, "Choose where the file is.")
     url = StringField("Address of the file", [Length(max=2000)], render_kw=PLAIN | {"inputmode": "url"})
-    auth = SelectField("Sign-in", choices=choices(SIGN_INS), default="none")
+    auth = SelectField("Sign-in", choices=choices(SIGN_INS["https"]), default="none")
     host = StringField("Server", [Length(max=255)], render_kw=PLAIN)
     path = StringField("Folder and file name", [Length(max=500)], render_kw=PLAIN)
-    sftp_auth = SelectField("Sign-in", choices=choices(SFTP_SIGN_INS), default="password")
+    sftp_auth = SelectField("Sign-in", choices=choices(SIGN_INS["sftp"]), default="password")
     user = StringField("User name", [Length(max=200)], render_kw=PLAIN)
     parameter = StringField("Name of the header or parameter", [Length(max=100)], render_kw=PLAIN)
     secret = PasswordField("Password, token or key", [Length(max=2000)], render_kw={"autocomplete": "off", "spellcheck": "false"})

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint
 
-from blueprints.feeds.forms import CONTENTS, METHODS, MISSING, SFTP_SIGN_INS, SIGN_INS, WHEN_STALE
+from blueprints.feeds.forms import CONTENTS, METHODS, MISSING, WHEN_STALE
 from blueprints.formats import number
-from blueprints.labels import plural
+from blueprints.labels import SIGN_INS, plural
 from models import Feed
 from services.feeds import showing
 from services.security import trail
@@ -41,7 +41,7 @@ def offer(state: Any) -> None:
 def changed_words() -> dict[str, Words]:
     """What the audit trail calls what is set of a feed, by column."""
     return {
-        "method": ("Where", _one_of(METHODS)), "path": ("File", str), "auth": ("Sign-in", _one_of(SIGN_INS | SFTP_SIGN_INS)),
+        "method": ("Where", _one_of(METHODS)), "path": ("File", str), "auth": ("Sign-in", _one_of(SIGN_INS["https"] | SIGN_INS["sftp"])),
         "user": ("User name", str), "parameter": ("Header or parameter", str), "secret": ("Password or key", str),
         "host_key": ("Host key", showing.fingerprint), "delta": ("The file contains", lambda delta: CONTENTS["yes" if delta else "no"]),
         "missing": ("Missing codes", _one_of(MISSING)), "missing_after": ("Times missing until 0", str),
@@ -64,7 +64,7 @@ Facts = Sequence[tuple[str, str]]
 
 def file_facts(feed: Feed) -> Facts:
     """Where the file is, and how Cartlink signs in there."""
-    sign_in = (SFTP_SIGN_INS if feed.method == "sftp" else SIGN_INS)[feed.auth]
+    sign_in = SIGN_INS[feed.method][feed.auth]
     facts = [
         ("Where", METHODS[feed.method]),
         ("Address", feed.address),

@@ -10,9 +10,10 @@ from wtforms.validators import Optional
 
 from blueprints.formats import known_places, reader_zone
 from blueprints.forms import PageForm, as_answer, choices, yes_no
+from blueprints.labels import SIGN_INS
 from errors import AppError
 from models import ExportTarget
-from services.orders.export_targets import AUTHS, METHODS
+from services.orders.export_targets import METHODS
 
 PLANS = {"times": "At times of day", "interval": "At intervals", "none": "Only when I send it"}
 INTERVALS = {
@@ -45,11 +46,11 @@ class TargetForm(PageForm):
     recipients = TextAreaField("E-mail addresses", render_kw={"rows": 3, "inputmode": "email", **PLAIN})
     sftp_address = StringField("Server", render_kw=PLAIN)
     sftp_path = StringField("Folder", render_kw=PLAIN)
-    sftp_auth = SelectField("Sign in with", choices=choices(AUTHS["sftp"]))
+    sftp_auth = SelectField("Sign in with", choices=choices(SIGN_INS["sftp"]))
     sftp_user = StringField("User name", render_kw=PLAIN)
     sftp_secret = SecretText("Password or private key", render_kw={"rows": 3, "class": "secret-text", **PLAIN})
     https_address = StringField("Address", render_kw={"inputmode": "url", **PLAIN})
-    https_auth = SelectField("Sign in with", choices=choices(AUTHS["https"]))
+    https_auth = SelectField("Sign in with", choices=choices(SIGN_INS["https"]))
     https_user = StringField("User name", render_kw=PLAIN)
     https_parameter = StringField("Name of the header or parameter", render_kw=PLAIN)
     https_secret = PasswordField("Password, token or key", render_kw={"autocomplete": "new-password"})

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from channels import remote_files
-from channels.remote_files import HostKey, Place
+from channels.remote_files import HostKey, Place, places
 from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import ExportTarget, OrderExport
@@ -23,14 +23,8 @@ from services.security import audit, vault
 from services.security.audit import CHANGED, About, change_of_address, record_change
 
 METHODS = {"email": "E-mail", "sftp": "SFTP", "https": "https PUT"}
-AUTHS = {
-    "email": {"none": "No sign-in"},
-    "sftp": {"password": "User name and password", "key": "User name and private key"},
-    "https": {
-        "none": "No sign-in", "basic": "User name and password", "bearer": "A token (Bearer)", "header": "A key in a header",
-        "query": "A key in the address",
-    },
-}  # fmt: skip
+AUTHS = {"email": ("none",), **places.AUTHS}
+"""How each method signs in; the first is taken where another was set before the method changed."""
 MOST_RECIPIENTS = 10
 DEFAULTS: dict[str, Any] = {
     "enabled": True, "method": "email", "recipients": [], "address": "", "path": "", "auth": "none", "user": "", "parameter": "",
@@ -115,7 +109,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     if values["method"] not in METHODS:
         raise InvalidInput("Choose how the file is sent.", field="method")
     if values["auth"] not in AUTHS[values["method"]]:
-        values["auth"] = next(iter(AUTHS[values["method"]]))
+        values["auth"] = AUTHS[values["method"]][0]
     return values | timetable.checked_columns(values)
 
 

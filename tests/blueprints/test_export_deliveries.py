@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from blueprints.feeds.forms import FileForm
+from blueprints.orders.export_forms import TargetForm
+from channels.remote_files import places
 from extensions import db, writing
 from models import ExportDelivery, ExportTarget
 from models.types import utcnow
@@ -181,3 +184,15 @@ def test_the_record_has_pages(client, export_id):
     page = client.get(f"{PAGE}/{export_id}/deliveries")
     following = client.get(next(each["href"] for each in elements(page.text, "a", rel="next")))
     assert "file-2.csv" in following.text and "file-2.csv" not in page.text
+
+
+def test_exports_and_feeds_sign_in_by_the_same_names(app):
+    with app.test_request_context():
+        export, feed = TargetForm(), FileForm()
+        assert choices_of(export.https_auth) == choices_of(feed.auth) == choices_of(feed.auth, places.AUTHS["https"])
+        assert choices_of(export.sftp_auth) == choices_of(feed.sftp_auth) == choices_of(feed.sftp_auth, places.AUTHS["sftp"])
+
+
+def choices_of(field, names=None):
+    labels = {choice.value: choice.label for choice in field.choices}
+    return labels if names is None else {name: labels[name] for name in names}
