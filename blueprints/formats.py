@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
@@ -22,6 +21,7 @@ from markupsafe import Markup
 
 from blueprints.actors import current_person
 from models.types import utcnow
+from services.common import zones
 from services.order_basics.holds import DISAGREE
 from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
@@ -62,8 +62,8 @@ def init_app(app: Flask) -> None:
 def reader_zone() -> tzinfo:
     if "zone" not in g:
         person = current_person()
-        name = (person.zone if person else "") or request.cookies.get(COOKIE, "")
-        g.zone = ZoneInfo(name) if name in _known_zones() else ZoneInfo("UTC")
+        names = (person.zone if person else "", request.cookies.get(COOKIE, ""))
+        g.zone = zones.zone_of(next((name for name in names if name in zones.known_zones()), ""))
     return g.zone
 
 
@@ -85,15 +85,10 @@ def _locale(languages: tuple[str, ...]) -> Locale:
 
 
 @cache
-def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@cache
 def known_places() -> tuple[str, ...]:
     """The zones that a person may choose from: UTC, and those called after a place."""
     left_out = ("Etc/", "SystemV/", "US/")
-    return ("UTC", *sorted(zone for zone in _known_zones() if "/" in zone and not zone.startswith(left_out)))
+    return ("UTC", *sorted(zone for zone in zones.known_zones() if "/" in zone and not zone.startswith(left_out)))
 
 
 def when(moment: datetime | None, never: str = "never") -> Markup | str:

@@ -12,7 +12,9 @@ from wtforms import Field, Form, RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
 
 from blueprints.columns import Column
+from blueprints.formats import known_places
 from errors import AppError
+from services.common import zones
 from services.shops import finding
 
 Answer = str | Response | AnyResponse
@@ -72,6 +74,14 @@ def as_answer(yes: bool | None) -> str:
 
 def choices(words: dict[str, str]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in words.items()]
+
+
+def offer_zones(field: SelectField, stored: str, *others: SelectChoice, meanwhile: str = "UTC") -> None:
+    """Offer the time zones. One that is stored but unknown stays chosen, so that a person sees it, with what to do about it."""
+    places = sorted({*known_places(), stored} - {""})
+    field.choices = [*others, *(SelectChoice(place, place.replace("_", " ")) for place in places)]
+    complaint = zones.complaint_of(stored, meanwhile)
+    field.errors = [*field.errors, complaint] if complaint else field.errors
 
 
 def shop_choices() -> dict[str, str]:

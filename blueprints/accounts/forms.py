@@ -5,8 +5,7 @@ from __future__ import annotations
 from wtforms import PasswordField, RadioField, SearchField, SelectChoice, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
-from blueprints.formats import known_places
-from blueprints.forms import ListFilter, PageForm, yes_no
+from blueprints.forms import ListFilter, PageForm, offer_zones, yes_no
 from services.common import whole_numbers
 
 NAME = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
@@ -60,11 +59,8 @@ class ZoneForm(PageForm):
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
-        self.zone.choices = [SelectChoice("", "This browser’s time zone"), *_zones()]
-
-
-def _zones() -> tuple[SelectChoice, ...]:
-    return tuple(SelectChoice(zone, zone.replace("_", " ")) for zone in known_places())
+        browsers = SelectChoice("", "This browser’s time zone")
+        offer_zones(self.zone, self.zone.object_data or "", browsers, meanwhile="this browser’s time zone")
 
 
 class UserFilter(ListFilter):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from wtforms import IntegerField, PasswordField, RadioField, SearchField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
-from blueprints.formats import known_places
-from blueprints.forms import ListFilter, PageForm, choices, yes_no
+from blueprints.forms import ListFilter, PageForm, choices, offer_zones, yes_no
 from blueprints.labels import SIGN_INS
 from services.common import whole_numbers
 from services.feeds import code_pages, overview
@@ -92,7 +91,7 @@ class RulesForm(PageForm):
 
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
-        self.zone.choices = choices({place: place.replace("_", " ") for place in known_places()})
+        offer_zones(self.zone, self.zone.object_data or "")
 
     def validate_times(self, field: StringField) -> None:
         if self.schedule.data == "times" and not (field.data or "").strip():

@@ -11,6 +11,7 @@ from blueprints.feeds.forms import CONTENTS, METHODS, MISSING, WHEN_STALE
 from blueprints.formats import number
 from blueprints.labels import SIGN_INS, plural
 from models import Feed
+from services.common import zones
 from services.feeds import showing
 from services.security import trail
 from services.security.trail import Words
@@ -108,7 +109,7 @@ def rule_facts(feed: Feed) -> Facts:
         ("The file contains", CONTENTS["yes" if feed.delta else "no"]), ("Missing codes", "" if feed.delta else missing),
         ("Leaves out your open orders", "Yes" if feed.excludes_open_orders else "No"), ("Priority", number(feed.priority)),
         ("Fetched", _schedule(feed)), ("Quiet hours", f"{feed.quiet_from} to {feed.quiet_until}" if feed.quiet_from else ""),
-        ("Time zone", feed.zone.replace("_", " ")),
+        ("Time zone", zones.complaint_of(feed.zone) or feed.zone.replace("_", " ")),
         ("May go to 0", f"{feed.zero_percent}% of the codes"), ("Rows needed", f"{feed.rows_percent}% of last time"),
         ("May be unreadable", f"{feed.unreadable_percent}% of the rows"),
         ("Stale after", _span(feed.stale_after_seconds)), ("When stale", WHEN_STALE[feed.when_stale]),

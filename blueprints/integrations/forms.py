@@ -19,8 +19,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
-from blueprints.formats import known_places
-from blueprints.forms import ListFilter, PageForm, choices, yes_no
+from blueprints.forms import ListFilter, PageForm, choices, offer_zones, yes_no
 from models.types import utcnow
 from services.integrations import settings
 from services.integrations.lifecycle import EARLIEST, TOO_EARLY
@@ -198,7 +197,7 @@ class SettingsForm(OptionsForm):
     def set_choices(self, statuses: Sequence[Any], shown: Mapping[str, Any]) -> None:
         """Offer statuses and time zones. What is set is offered even if it does not exist any more: saving must not change it."""
         self.set_statuses(statuses, shown["processed_status"], shown["work_statuses"])
-        self.zone.choices = [SelectChoice(zone, zone.replace("_", " ")) for zone in sorted({*known_places(), shown["zone"]})]
+        offer_zones(self.zone, shown["zone"])
         for name in ("part_shipped_status", "cancelled_status"):
             named = {"": "Do not update the shop", **named_statuses(statuses, shown[name])}
             self[name].choices = [SelectChoice(value, label) for value, label in named.items()]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from wtforms import DateField, PasswordField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import DateField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from blueprints.formats import known_places, reader_zone
-from blueprints.forms import PageForm, as_answer, choices, yes_no
+from blueprints.formats import reader_zone
+from blueprints.forms import PageForm, as_answer, choices, offer_zones, yes_no
 from blueprints.labels import SIGN_INS
 from errors import AppError
 from models import ExportTarget
@@ -69,8 +69,7 @@ class TargetForm(PageForm):
     def of(cls, row: ExportTarget | None) -> TargetForm:
         """With what is stored; for a new delivery, with what most people want."""
         form = cls(data=_shown(row))
-        known = sorted({*known_places(), form.zone.data or "UTC"}) if row is not None else known_places()
-        form.zone.choices = [SelectChoice(zone, zone.replace("_", " ")) for zone in known]
+        offer_zones(form.zone, row.zone if row is not None else str(reader_zone()))
         return form
 
     def values(self) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo, available_timezones
 
 from errors import InvalidInput
+from services.common import zones
 
 LEAST_SECONDS, MOST_SECONDS = 300, 7 * 86400
 MOST_TIMES = 24
@@ -48,7 +48,7 @@ class Recurring(Protocol):
 def make_timetable(*, seconds: int | None, times: str, zone: str, quiet_from: str = "", quiet_until: str = "") -> Timetable:
     """From what a person has typed: ``times`` like ``06:00, 18:30``; without them it is every ``seconds``. Raises InvalidInput, whose field
     is the name of the parameter."""
-    if zone not in available_timezones():
+    if zone not in zones.known_zones():
         raise InvalidInput(f"There is no time zone {zone[:50]!r}.", "Choose one like Europe/London.", field="zone")
     found = tuple(sorted({_time(each, "times") for each in re.split(r"[,;\s]+", times) if each}))
     if len(found) > MOST_TIMES:
@@ -90,11 +90,12 @@ def checked_columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_row(row: Recurring) -> Timetable | None:
-    """From the columns of a row; None where nothing is planned."""
+    """From the columns of a row; None where nothing is planned. A zone that is unknown now counts as UTC."""
     if not (row.interval_seconds or row.times):
         return None
     return make_timetable(
-        seconds=row.interval_seconds, times=", ".join(row.times), zone=row.zone, quiet_from=row.quiet_from, quiet_until=row.quiet_until
+        seconds=row.interval_seconds, times=", ".join(row.times), zone=zones.or_utc(row.zone), quiet_from=row.quiet_from,
+        quiet_until=row.quiet_until,
     )  # fmt: skip
 
 
@@ -113,18 +114,18 @@ def next_due(timetable: Timetable, after: datetime) -> datetime:
     time only. What would be due during quiet hours is due when they end."""
     if not timetable.times:
         return _after_quiet(timetable, (after + timedelta(seconds=timetable.seconds)).astimezone(UTC))
-    day = after.astimezone(ZoneInfo(timetable.zone)).date() - timedelta(days=1)
+    day = after.astimezone(zones.zone_of(timetable.zone)).date() - timedelta(days=1)
     # A day before and two after: around midnight, and where a day of the zone has none of these times.
     moments = sorted({_moment(timetable, day + timedelta(days=days), each) for days in range(4) for each in timetable.times})
     return next(each for each in moments if each > after)
 
 
 def _moment(timetable: Timetable, day: date, at: time) -> datetime:
-    return _after_quiet(timetable, datetime.combine(day, at, ZoneInfo(timetable.zone)).astimezone(UTC))
+    return _after_quiet(timetable, datetime.combine(day, at, zones.zone_of(timetable.zone)).astimezone(UTC))
 
 
 def _after_quiet(timetable: Timetable, moment: datetime) -> datetime:
-    zone = ZoneInfo(timetable.zone)
+    zone = zones.zone_of(timetable.zone)
     local = moment.astimezone(zone)
     if timetable.quiet_until is None or not _is_quiet(timetable, local.time()):
         return moment

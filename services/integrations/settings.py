@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +13,7 @@ from errors import InvalidInput, NameTaken, NotFound
 from extensions import db, reading, writing
 from models import FlowKind, Integration, Link, Listing, Shop
 from models.types import utcnow
+from services.common import zones
 from services.integrations.lifecycle import EARLIEST, TOO_EARLY, clean_name
 from services.orders import evaluation
 from services.reports import reconciliation
@@ -103,7 +103,7 @@ def _check(changes: Mapping[str, Any]) -> None:
         value = changes.get(name, least)
         if not (name == "stock_cap" and value is None) and not (isinstance(value, int) and least <= value <= most):
             raise InvalidInput(f"Enter a whole number from {least} to {most:,}.", field=name)
-    if changes.get("zone", "UTC") not in available_timezones():
+    if changes.get("zone", "UTC") not in zones.known_zones():
         raise InvalidInput("Cartlink does not know that time zone.", "Choose one from the list.", field="zone")
     if "processed_status" in changes and not changes["processed_status"]:
         raise InvalidInput("Choose the status of processed orders.", field="processed_status")

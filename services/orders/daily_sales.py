@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from extensions import db, reading, writing
 from models import Order, OrderLine, SalesOfDay, SalesOfSku, Shop
 from models.types import utcnow
+from services.common import zones
 from services.common.bulk import Bulk
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def zone_of(shop_id: int) -> ZoneInfo:
     """The time zone of a shop's days."""
     shops = Shop.__table__.c
     name = db.session.connection().scalar(select(shops.zone).where(shops.id == shop_id))
-    return ZoneInfo(name or "UTC")
+    return zones.zone_of(name or "")
 
 
 def _adding(dialect: Any, model: Any) -> Any:

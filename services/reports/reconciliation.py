@@ -19,6 +19,7 @@ from channels.base import Channel
 from extensions import db, reading
 from models import DailyReconciliation, Integration, Order
 from models.types import utcnow
+from services.common import zones
 from services.common.batches import in_batches
 from services.common.paging import Page, page_of
 from services.order_basics.money import plain
@@ -47,8 +48,8 @@ class _Row:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """A shop's time zone; UTC where none is set."""
-    return ZoneInfo(name or "UTC")
+    """A shop's time zone; UTC where none is set, or one that is unknown."""
+    return zones.zone_of(name)
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -102,12 +102,23 @@ def test_workers_that_stop_in_order_are_not_counted(feed, on_hand, monkeypatch):
 
 
 def test_a_feed_whose_times_cannot_be_used_any_more_says_so_and_stops_no_other(make_feed):
-    """Its time zone was renamed since, as some are each year."""
-    first, second = make_feed(times=["06:00"], zone="Europe/Kiev"), make_feed(times=["06:00"], zone="Europe/Kyiv")
+    """As after a change in the database by hand."""
+    first, second = make_feed(times=["06:00"], zone="Europe/Kyiv"), make_feed(times=["06:00"], zone="Europe/Kyiv")
     with writing() as session:
         for feed in (first, second):
             session.get_one(Feed, feed.id).due_at = utcnow() - timedelta(minutes=1)
-        session.get_one(Feed, first.id).zone = "Europe/Nowhere"
+        session.get_one(Feed, first.id).times = ["25:00"]
     started = runs.start_due()
     assert [runs.get_run(each).feed_id for each in started] == [second.id]
     assert first.row().error_code == "times" and first.row().due_at is None and second.row().due_at > utcnow()
+
+
+def test_a_feed_whose_time_zone_was_renamed_is_fetched_in_utc(make_feed):
+    """Some are renamed each year. Its pages say so (tests/blueprints/test_zones.py)."""
+    feed = make_feed(times=["06:00"], zone="Europe/Kyiv")
+    with writing() as session:
+        row = session.get_one(Feed, feed.id)
+        row.due_at, row.zone = utcnow() - timedelta(minutes=1), "Europe/Nowhere"
+    assert len(runs.start_due()) == 1
+    due_at = feed.row().due_at
+    assert due_at > utcnow() and due_at.astimezone(UTC).hour == 6
