@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from errors import InvalidInput
 from services.common.batches import stamp
 from services.feeds import fetching, finding, overview, removal, showing, suppliers
 from services.onboarding import feed_check
+from services.stock import file_quantities
 
 COLUMNS = (
     Column("ID", "id", right=True),
@@ -70,9 +72,12 @@ def settings(feed_id: int) -> Row:
         "missing_after", "priority", "interval_seconds", "times", "zone", "quiet_from", "quiet_until", "stale_after_seconds", "when_stale",
         "zero_percent", "rows_percent", "unreadable_percent",
     )  # fmt: skip
-    columns = (feed.columns or {}).get("columns", {})
+    columns, options = (feed.columns or {}).get("columns", {}), (feed.columns or {}).get("options", {})
+    decimal = next(word for word, mark in DECIMALS.items() if mark == options.get("decimal", ""))
     return {name: getattr(feed, name) for name in names} | {
-        "sku_column": columns.get("sku", ""), "quantity_column": columns.get("quantity", ""), "host_key": showing.fingerprint(feed.host_key),
+        "sku_column": columns.get("sku", ""), "quantity_column": columns.get("quantity", ""),
+        "words": options.get("words", {}), "decimal": decimal, "pack": options.get("pack", 1), "take_off": options.get("buffer", 0),
+        "most": options.get("cap"), "host_key": showing.fingerprint(feed.host_key),
     }  # fmt: skip
 
 
@@ -82,8 +87,13 @@ SETTINGS = (
     click.option("--user", help="The user name."),
     click.option("--parameter", help="The name of the header or parameter that holds the key."),
     click.option("--secret-file", metavar="FILE", help="The file with the password, token, key or private key; - reads standard input."),
-    click.option("--sku-column", metavar="HEADING", help="The column with the codes."),
-    click.option("--quantity-column", metavar="HEADING", help="The column with the quantities."),
+    click.option("--sku-column", metavar="HEADING", help="The column with the codes; 'Column 3' for the third one without a heading."),
+    click.option("--quantity-column", metavar="HEADING", help="The column with the quantities; 'Stock (2)' for the second one called Stock."),
+    click.option("--word", "words", multiple=True, metavar="WORD=NUMBER", help="What a word means as a quantity: 'In stock=10'. May be repeated."),
+    click.option("--decimal", type=click.Choice(["dot", "comma", "unclear"]), help="The sign before decimals."),
+    click.option("--pack", type=click.IntRange(1, 1_000_000), metavar="N", help="How many pieces a quantity of 1 means."),
+    click.option("--take-off", type=click.IntRange(0, 1_000_000), metavar="N", help="How many pieces to take off each quantity."),
+    click.option("--most", metavar="N", help="The most pieces an offer counts for; `none` for no limit."),
     click.option("--sheet", metavar="NAME", help="The sheet of an Excel file; the first by default."),
     click.option("--every", type=click.IntRange(300, 604_800), metavar="SECONDS", help="Fetch it at this interval."),
     click.option("--times", metavar="TIMES", help="Fetch it at these times of day: 06:30,13:00."),
@@ -108,14 +118,18 @@ SAME = (
 )  # fmt: skip
 
 
+DECIMALS = {"dot": ".", "comma": ",", "unclear": ""}
+
+
 def with_settings(command: Any) -> Any:
     for option in reversed(SETTINGS):
         command = option(command)
     return command
 
 
-def values_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The options as services/feeds/feed_values.py knows them; those that were not given are left out. Raises InvalidInput."""
+def values_of(given: dict[str, Any], present: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The options as services/feeds/feed_values.py knows them; those that were not given are left out. ``present`` is the assignment of the
+    columns that is changed. Raises InvalidInput."""
     values = {name: given[name] for name in SAME if given[name] is not None}
     if given["address"] is not None:
         values |= _place(given["address"], given["auth"])
@@ -133,11 +147,30 @@ def values_of(given: dict[str, Any]) -> dict[str, Any]:
         values |= {"quiet_from": start, "quiet_until": end}
     if given["stale_hours"] is not None:
         values["stale_after_seconds"] = given["stale_hours"] * 3600
-    if given["sku_column"] is not None or given["quantity_column"] is not None:
-        if given["sku_column"] is None or given["quantity_column"] is None:
-            raise InvalidInput("Name both columns.", "Use --sku-column and --quantity-column.")
-        values["columns"] = {"columns": {"sku": given["sku_column"], "quantity": given["quantity_column"]}, "options": {}}
-    return values
+    assigned = _assigned(given, present or {})
+    return values if assigned is None else values | {"columns": assigned}
+
+
+def _assigned(given: dict[str, Any], present: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Which columns are read and how, as a person assigns them on the page; None where no option says so. Raises InvalidInput."""
+    columns = {name: given[f"{name}_column"] for name in ("sku", "quantity") if given[f"{name}_column"] is not None}
+    options = {kept: given[name] for name, kept in (("pack", "pack"), ("take_off", "buffer")) if given[name] is not None}
+    if given["words"]:
+        options["words"] = file_quantities.words_in("\n".join(given["words"]))
+    if given["decimal"] is not None:
+        options["decimal"] = DECIMALS[given["decimal"]]
+    if given["most"] is not None:
+        options["cap"] = None if given["most"] == "none" else given["most"]
+    if not columns and not options:
+        return None
+    columns = {**present.get("columns", {}), **columns}
+    if not columns.get("sku") or not columns.get("quantity"):
+        raise InvalidInput("Name both columns.", "Use --sku-column and --quantity-column.")
+    if columns["sku"].casefold() == columns["quantity"].casefold():
+        raise InvalidInput(
+            f"The column {columns['sku']} is chosen twice.", "Name another one for --sku-column or --quantity-column."
+        )
+    return {"columns": columns, "options": file_quantities.from_kept({**present.get("options", {}), **options}).kept()}
 
 
 def _place(address: str, auth: str | None) -> dict[str, Any]:
@@ -169,7 +202,7 @@ def add(supplier: str, name: str, **given: Any) -> None:
 def change(feed: str, name: str | None, **given: Any) -> None:
     """Change settings of a FEED. Another file, or another way to read it, needs approval at the next run."""
     found = finding.find_feed(feed)
-    values = values_of(given) | ({"name": name} if name is not None else {})
+    values = values_of(given, found.columns) | ({"name": name} if name is not None else {})
     if not values:
         raise InvalidInput("Say what to change.", "`flask feeds change --help` shows the options.")
     suppliers.change_feed(found.id, actor(), **values)

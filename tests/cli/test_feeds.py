@@ -134,6 +134,44 @@ def test_the_host_key_is_shown_before_it_is_trusted(commands, tmp_path, monkeypa
         assert commands.rows("feeds", "show", "ACME")[0]["host_key"] == fingerprint
 
 
+def test_columns_are_assigned_as_on_the_page(commands, web):
+    web.files["/stock.csv"] = File(b"Article;Stock;Stock;\nCUP;9;In stock;1,5\nPLATE;9;3;2\n")
+    commands.done("suppliers", "add", "ACME")
+    reading = (
+        "--word",
+        "In stock=10",
+        "--word",
+        "Call us=0",
+        "--decimal",
+        "comma",
+        "--pack",
+        "2",
+        "--take-off",
+        "1",
+        "--most",
+        "15",
+    )
+    columns = ("--sku-column", "Article", "--quantity-column", "Stock (2)")
+    commands.done("feeds", "add", "ACME", "--name", "List", "--address", web.url(), *columns, *reading)
+    make_item("CUP", 0)
+    make_item("PLATE", 0)
+    run = commands.done("feeds", "fetch", "ACME").strip()
+    work_off("checks")
+    commands.done("feeds", "approve", run, "--make-fed")
+    work_off("checks")
+    assert (on_hand("CUP"), on_hand("PLATE")) == (15, 5)
+    [shown] = commands.rows("feeds", "show", "ACME")
+    assert (shown["quantity_column"], shown["words"], shown["decimal"]) == ("Stock (2)", {"in stock": 10, "call us": 0}, "comma")
+    assert (shown["pack"], shown["take_off"], shown["most"]) == (2, 1, 15)
+    commands.done("feeds", "change", "ACME", "--quantity-column", "Column 4", "--most", "none")
+    [shown] = commands.rows("feeds", "show", "ACME")
+    assert (shown["sku_column"], shown["quantity_column"], shown["pack"], shown["most"]) == ("Article", "Column 4", 2, None)
+    change = ("feeds", "change", "ACME")
+    assert commands.refused(*change, "--quantity-column", "article").startswith("The column Article is chosen twice.")
+    assert commands.refused(*change, "--word", "many").startswith("'many' is not a word with its quantity.")
+    assert commands.refused(*change, "--most", "lots").startswith("The maximum has to be a whole number")
+
+
 def test_wrong_inputs(commands, web):
     commands.done("suppliers", "add", "ACME")
     assert commands.refused("suppliers", "add", "acme").startswith("There is a supplier acme already.")
