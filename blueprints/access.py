@@ -123,6 +123,7 @@ ROLES = {
     "lookup.show_lookup": VIEWER,
     "exports.show_export": VIEWER,
     "exports.download_export": VIEWER,
+    "exports.press_enter": VIEWER,
     "exports.save_export": MANAGER,
     "exports.remove_export": MANAGER,
     "export_deliveries.show_deliveries": VIEWER,

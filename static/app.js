@@ -75,6 +75,14 @@
     }
   });
 
+  // Enter in a text field presses the button of its group, where a form has several.
+  document.addEventListener("keydown", (event) => {
+    const group = event.key === "Enter" && !event.isComposing && event.target.tagName === "INPUT" && event.target.closest("[data-enter]");
+    if (!group) return;
+    event.preventDefault();
+    document.querySelector(group.dataset.enter).click();
+  });
+
   // The review sheet: Enter (also a scanner's) goes on to the next row, a pasted column fills the rows below, and one carrier goes to all.
   const sheet = document.querySelector("[data-sheet]");
   if (sheet) {

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from blueprints.access import may
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.downloads import download
 from blueprints.files import sent_file
@@ -56,6 +57,14 @@ def save_export() -> tuple[str, int] | Response | AnyResponse:
         return _page(given.get("by", ""), given.getlist("column"), wrong=wrong, **kept), wrong.status
     toast("Saved.")
     return go_to(url_for(".show_export", saved=saved, **form.chosen()))
+
+
+@bp.post("/enter")
+def press_enter() -> tuple[str, int] | Response | AnyResponse:
+    """Enter in a field of the form, without JavaScript: save where a name is given, else download."""
+    if request.form.get("name", "").strip() and may("exports.save_export"):
+        return save_export()
+    return download_export("csv")
 
 
 @bp.post("/<int:export_id>/remove")

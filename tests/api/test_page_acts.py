@@ -52,7 +52,7 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
 """The operations of each form, by its route."""
 FOR_PEOPLE: dict[str, str] = {
     "seller.change_seller": OFFICE,
-    **dict.fromkeys(("exports.download_export", "exports.remove_export", "exports.save_export"), FILES),
+    **dict.fromkeys(("exports.download_export", "exports.press_enter", "exports.remove_export", "exports.save_export"), FILES),
     **dict.fromkeys(("shipment_files.accept", "shipment_files.assign_columns", "shipment_files.undo_file", "shipment_files.upload"), FILES),
     "stock_files.assign_columns": FILES,
     **dict.fromkeys(("export_deliveries.confirm_key", "export_deliveries.edit_target", "export_deliveries.remove_target"), FILES),

@@ -106,6 +106,15 @@ def form_data(html: str, holding: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**sent, **changes}.items() if value is not None}
 
 
+def enter_presses(html: str, field: str) -> Element:
+    """The button that Enter in a field presses: the first one of its form that sends it."""
+    found = elements(html)
+    (typed,) = (each for each in found if each.get("id") == field)
+    form = next(parent for parent in typed.parents if parent.tag == "form")
+    buttons = (each for each in found if each.tag == "button" and form in each.parents and each.get("form") is None)
+    return next(each for each in buttons if each.get("type") in (None, "submit"))
+
+
 def complaints(html: str) -> list[str]:
     """The sentences of the error summary."""
     return [

@@ -18,7 +18,7 @@ from services.common.heartbeat import Heartbeat
 from services.onboarding import drafts as connection_drafts
 from services.onboarding.drafts import begin_check
 from services.security import vault
-from tests.blueprints.pages import complaints, element, elements, form_data, htmx, words
+from tests.blueprints.pages import complaints, element, elements, enter_presses, form_data, htmx, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import add_integration
 from tests.blueprints.walks import ADD, LIST, begin, give_shop, to_options
@@ -202,6 +202,7 @@ class TestTheShop:
         page = client.get(step).text
         button = element(page, "button", name="use")
         assert words(button.text) == f"Use {practice.url}"
+        assert [enter_presses(page, field).text for field in ("endpoint", "api_key", "surcharge_name")] == ["Next"] * 3
         answer = client.post(step, data=form_data(page, "endpoint", use="moved_to"))
         assert answer.status_code == 303
         work_off("checks")
