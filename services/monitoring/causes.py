@@ -81,7 +81,9 @@ def _of_flows(found: dict[Key, Found], now: datetime, mine: tuple[ColumnElement[
         elif flow.enabled:
             answered_at = integration.flows[FlowKind.CONNECTION].succeeded_at
             own = flow.error_code in health.OWN or (answered_at is not None and answered_at > since)
-            found[integration.id, FLOWS[FlowKind(flow.kind)]] = Found(since, facts, since <= long_ago and own)
+            found[integration.id, FLOWS[FlowKind(flow.kind)]] = Found(
+                since, facts, flow.error_code == "workers_lost" or (since <= long_ago and own)
+            )
 
 
 def _facts(flow: Flow) -> dict[str, Any]:

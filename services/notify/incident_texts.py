@@ -253,7 +253,7 @@ def can(incident: Incident) -> str:
     code, advice = incident.facts.get("code"), incident.facts.get("advice")
     if advice and incident.cause == "export_failing":
         return str(advice)
-    if code in ("lost", "config", "internal"):
+    if code in ("lost", "workers_lost", "config", "internal"):
         return NOT_THE_SHOP
     return str(advice) if advice and code in FIXED_BY_A_PERSON else CAUSES[incident.cause].can
 

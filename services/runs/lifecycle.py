@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,12 +15,15 @@ from errors import AlreadyRunning, AppError, Conflict, NotFound, RunStopped
 from extensions import db, reading, writing
 from models import FlowKind, Integration, SyncRun
 from models.types import utcnow
+from services.common.backoff import wait_for
+from services.common.claims import MOST_LOST
 from services.runs.lease import RUNS, Lease
 from services.runs.outcome import Outcome
 from services.security import audit
 from services.security.audit import About, record_change
 from services.shops import flows, health
 
+log = logging.getLogger(__name__)
 STARTED = audit.kind("run.started", "Sync run started")
 STOPPED = audit.kind("run.stopped", "Stop of a sync run requested")
 
@@ -165,6 +169,9 @@ def _found_nothing(lease: Lease) -> bool:
     )
 
 
+LOST = ("lost", "workers_lost")
+GIVEN_UP = timedelta(hours=4)
+"""The wait for another try of what has cost many workers."""
 NO_ERROR = {"error_code": "", "error": "", "advice": ""}
 
 
@@ -200,14 +207,47 @@ def release_dead_runs() -> list[int]:
         for run in dead:
             run.state, run.outcome, run.finished_at = "finished", Outcome.LOST, utcnow()
             run.lease_token, run.lease_until = "", None
-            run.error_code, run.error = (
-                "lost",
-                "The worker stopped in the middle; the next run continues from the last saved page.",
-            )
-            kind = FlowKind(run.kind)
-            flows.make_due(flows.of_integration(run.integration_id), kind)
-            health.note_own_trouble(run.integration, kind, "lost", run.error)
+            flows.make_due(flows.of_integration(run.integration_id), FlowKind(run.kind))
+            _plan_after_loss(run)
         return [run.id for run in dead]
+
+
+def _plan_after_loss(run: SyncRun) -> None:
+    """Say in a run why it has ended, and when the flow is tried again that its worker worked on: at once the first time, as after a restart, and
+    later each time while no worker gets further. Where that cost many workers, people are notified, and the next try is hours away."""
+    kind = _worked_on(run)
+    flow = run.integration.flows.get(kind)
+    run.error_code, run.error = "lost", "The worker stopped in the middle; the next run continues from the last saved page."
+    if flow is None:
+        return
+    saved = run.done if kind == run.kind else run.steps.get(kind, {}).get("done", 0)
+    if saved or flow.error_code not in LOST:
+        flow.failures = 0
+    if flow.failures + 1 >= MOST_LOST:
+        run.error_code, run.error = (
+            "workers_lost",
+            f"{flow.failures + 1} workers in a row ended in the middle of {_place(run, kind)}.",
+        )
+        run.advice = "It may need more memory than the server has. Ask the person who runs Cartlink; its log names the run."
+        log.error("run %d of integration %d: %s", run.id, run.integration_id, run.error)
+    failures = health.note_own_trouble(run.integration, kind, run.error_code, run.error, run.advice)
+    if failures > 1:
+        wait = GIVEN_UP if run.error_code == "workers_lost" else wait_for(failures - 1, first=15, most=3600)
+        flow.due_at = flow.retry_at = utcnow() + wait
+
+
+def _worked_on(run: SyncRun) -> FlowKind:
+    """The flow that a run worked on: that of its step, or its own."""
+    own = FlowKind(run.kind)
+    steps = (FlowKind(flow.kind) for flow in run.integration.flows.values() if flow.run_id == run.id and flow.kind != own)
+    return next(steps, own)
+
+
+def _place(run: SyncRun, kind: FlowKind) -> str:
+    if kind != FlowKind.ORDERS:
+        return "this work"
+    position = run.integration.shop.reading_position
+    return f"the page of orders that follows the first {position:,} of this reading" if position else "the first page of orders"
 
 
 def request_stop(run_id: int) -> None:

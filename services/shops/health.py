@@ -22,8 +22,8 @@ GROUPS = {
     "write_back": (FlowKind.SHIPMENTS,),
 }
 """The groups that a page shows, and the flows each is made of; the first one has the group's switch and its next run."""
-OWN = ("lost", "config", "internal")
-"""Errors of our own: the worker was killed, the installation is set up wrongly, a mistake in Cartlink."""
+OWN = ("lost", "workers_lost", "config", "internal")
+"""Errors of our own: the worker was killed, several in a row were, the installation is set up wrongly, a mistake in Cartlink."""
 ANSWERS = ("wrong_key", "read_only_key", "refused", "not_taken", "gone", "method_blocked", "body_changed")
 """Errors in which the shop itself has answered, or still answers reads: the connection works."""
 STATES = ("disabled", "needs_reauthorising", "read_only", "paused", "retrying", "syncing", "never_checked", "connected")
