@@ -199,6 +199,7 @@ ROLES = {
     "file_presets.remove_preset": MANAGER,
     "file_presets.export_preset": VIEWER,
     "file_presets.import_preset": MANAGER,
+    "shipping.add_parcel": MANAGER,
     "shipping.ship_order": MANAGER,
     "carriers.list_carriers": VIEWER,
     "carriers.add_carrier": MANAGER,

@@ -19,7 +19,7 @@ from api.problems import Fault
 from api.reply import Reply
 from api.resources.order_versions import check_if_sent
 from api.shapes import Body, Id, row_id
-from errors import InvalidInput
+from errors import Conflict, InvalidInput
 from extensions import db
 from jobs.schedule import start_due_runs
 from models import Order
@@ -178,9 +178,12 @@ def _ship(order_id: int, wanted: NewShipment, actor: str) -> int:
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, together=together
         ).shipment_id
     quantities = None if wanted.lines is None else {row_id(line.line_id): line.quantity for line in wanted.lines}
-    return shipments.ship(
-        order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, quantities=quantities, together=together,
-    ).shipment_id  # fmt: skip
+    try:
+        return shipments.ship(
+            order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, quantities=quantities, together=together,
+        ).shipment_id  # fmt: skip
+    except shipments.ShippedAlready as wrong:
+        raise Conflict(wrong.message, "To send a further parcel, set further_parcel and give its tracking number.") from None
 
 
 def _check(wanted: NewShipment, pointer: str) -> None:

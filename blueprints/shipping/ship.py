@@ -12,7 +12,7 @@ from blueprints.htmx import go_to, toast
 from blueprints.orders.within import list_within
 from blueprints.shipping.batches import offering_undo
 from blueprints.shipping.carriers import links
-from errors import AppError
+from errors import AppError, InvalidInput
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
 from services.orders import list_ids, views
@@ -35,6 +35,22 @@ def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
         toast(f"Shipped. {outlook.of_order(order_id, done.event)}")
     if request.form.get("then") == "next":
         return go_to(_next(order_id, batch))
+    return go_to(list_within().of_order(order_id))
+
+
+@bp.post("/<int:order_id>/parcels")
+def add_parcel(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+    """A further parcel of an order that was shipped."""
+    given = {name: request.form.get(name, "") for name in ("carrier", "tracking")}
+    try:
+        if not given["tracking"].strip():
+            raise InvalidInput("Enter the tracking number of the parcel.", field="tracking")
+        shipments.add_parcel(order_id, current_actor(), carrier=given["carrier"], tracking_number=given["tracking"])
+    except AppError as wrong:
+        page = views.order_page(order_id, with_customers=may_see_customers())
+        return render_template("orders/order.html", page=page, wrong=wrong, adding=given), wrong.status
+    start_due_runs()
+    toast("The parcel is added. Its tracking number is sent to the shop.")
     return go_to(list_within().of_order(order_id))
 
 

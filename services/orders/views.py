@@ -175,9 +175,9 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may.
-    ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of the shipment that can be undone, with
-    ``just_shipped`` while it is about to be sent.
+    """``money`` are (label, amount) that add up to ``total``; ``refusal`` says why it may not be shipped, empty where it may, and ``takes_parcel``
+    whether a further parcel may be sent. ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of
+    the shipment that can be undone, with ``just_shipped`` while it is about to be sent.
     ``blocked`` is the write-back that was stopped because the shop has called the order off, ``may_send_again`` whether the
     shop has changed that back; ``by_hand`` are tracking numbers that a person has to enter in the shop.
     Where ``customers`` is False, all that is about a person has been taken out of the other values."""
@@ -202,6 +202,7 @@ class OrderPage:
     may_send_again: bool
     by_hand: list[str]
     to_do: list[str]
+    takes_parcel: bool
     may_undo: int | None
     just_shipped: Batch | None
 
@@ -235,6 +236,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         plain(order.difference, order.decimals) if order.difference else "", lines,
         sent, updates, timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,
         blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
+        integration.removed_at is None and shipments.takes_parcel(order),
         may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
     )  # fmt: skip
 

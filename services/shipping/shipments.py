@@ -59,6 +59,10 @@ class Refused:
     reason: str
 
 
+class ShippedAlready(Conflict):
+    """All of an order was shipped; a further parcel can be sent."""
+
+
 @retry_on_deadlock
 def ship(
     order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None,
@@ -193,6 +197,8 @@ def _locked(order_id: int) -> Order:
 def _may_ship(order: Order, items: dict[int, StockItem], quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:
     """The lines to be shipped with their pieces. Raises InvalidInput or Conflict."""
     reason = refusal(order)
+    if reason and takes_parcel(order):
+        raise ShippedAlready(reason, "To send a further parcel, add its tracking number on the order's page.")
     if reason:
         raise Conflict(reason)
     pieces = _pieces(order, quantities)

@@ -133,6 +133,8 @@ class TestShipping:
         assert erp.get(path)["state"] == "part_shipped"
         second = erp.post(f"{path}/shipments", {"tracking_number": "T2"})
         assert second.status_code == 201 and second.json["lines"][0]["quantity"] == 2
+        refused = erp.post(f"{path}/shipments", {"tracking_number": "T3"})
+        assert refused.status_code == 409 and "set further_parcel and give its tracking number" in refused.text
         third = erp.post(f"{path}/shipments", {"tracking_number": "T3", "further_parcel": True})
         assert third.status_code == 201 and third.json["lines"] == []
         shown = erp.get(f"{path}?expand=shipments,write_backs")

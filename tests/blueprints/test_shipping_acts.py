@@ -48,6 +48,25 @@ def test_an_order_is_shipped_from_its_page_and_the_mail_is_spoken_of_once(client
     assert "shop mails" not in client.get(f"/orders/{orders()[1].id}").get_data(as_text=True)
 
 
+def test_an_order_that_was_shipped_says_how_to_send_a_further_parcel(client, shop, desk):
+    order = orders()[0]
+    assert "Add a parcel" not in client.get(f"/orders/{order.id}").text
+    client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
+    page = client.get(f"/orders/{order.id}").text
+    said = f"Order {order.number} has been shipped already. To send a further parcel, add its tracking number."
+    assert said in words(element(page, "main").text)
+    assert element(page, "a", href="#parcel-tracking") and element(page, "input", id="parcel-tracking")["name"] == "tracking"
+    answer = client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T2", f"line-{order.lines[0].id}": "1"})
+    assert answer.status_code in (409, 422)
+    assert client.post(f"/orders/{order.id}/parcels", data=form_data(page, "tracking", tracking=" ")).status_code == 422
+    twice = client.post(f"/orders/{order.id}/parcels", data={"carrier": "DHL", "tracking": "t1"})
+    assert twice.status_code == 409 and element(twice.text, "input", id="parcel-tracking")["value"] == "t1"
+    assert client.post(f"/orders/{order.id}/parcels", data={"carrier": "DHL", "tracking": "T2"}).status_code == 303
+    pass_the_wait()
+    work_off("shipments")
+    assert shop.store.tracking(int(order.external_id)) == ["T1", "T2"]
+
+
 def test_a_form_that_is_sent_twice_ships_once(client, shop, desk):
     """By a double click, or by two people with the same parcel."""
     there = shop.store.place_order(lines=[(products(shop)["CUP"], 3)])

@@ -118,6 +118,7 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("shipment.edit_tracking", {"carrier": "DHL", "tracking": "T9"}), Act("batches.undo_batch", {}),
         Act("shipment.void_shipment", {}, {**order["1001"], "shipment_id": ids["shipment of 1001"]}),
         Act("shipping.ship_order", {"carrier": "DHL", "tracking": "T1", f"line-{ids['line of 1002']}": "1"}, order["1002"]),
+        Act("shipping.add_parcel", {"carrier": "DHL", "tracking": "T11"}, order["1001"]),
         Act("sheet.ship_sheet", {"order": ids["2001"], f"carrier-{ids['2001']}": "DHL", f"tracking-{ids['2001']}": "T2"}),
         Act("shipment.undo_shipment", {}, {**order["1002"], "shipment_id": ids["next shipment"]}),
         Act("order.cancel", {}, {"order_id": ids["2002"]}),

@@ -127,7 +127,7 @@ def edit_tracking(scene: Scene) -> None:
     to_shipped(scene)
     shipments = scene.page.get_by_role("region", name="Shipments")
     scene.person.menu("Edit tracking")
-    scene.person.fill(shipments.get_by_label("Tracking number"), "NEW-1")
+    scene.person.fill(shipments.get_by_label("Tracking number").first, "NEW-1")
     scene.person.button("Save", shipments)
     expect(shipments).to_contain_text("NEW-1")
 
