@@ -14,7 +14,7 @@ from services.orders import export_deliveries, export_records, export_targets
 from tests.blueprints.pages import element, elements, form_data, words
 from tests.support.exports import deliver_to, make_export
 from tests.support.receivers import Mailbox, smtp_server
-from tests.support.remote_files import sftp_server
+from tests.support.remote_sftp import sftp_server
 from tests.support.rows import make_integration, make_order
 from tests.support.signed_in import sign_in
 

@@ -13,7 +13,8 @@ from models import Draft, Feed, Supplier
 from tests.blueprints.feed_walks import FILE, begin, give_columns, give_place, set_up
 from tests.blueprints.pages import complaints, element, elements, form_data, toasts, words
 from tests.blueprints.queues import work_off
-from tests.support.remote_files import File, SftpServer, WebServer, key_pair, login_page, quick, sftp_server, web_server
+from tests.support.remote_files import File, WebServer, login_page, quick, web_server
+from tests.support.remote_sftp import SftpServer, key_pair, sftp_server
 
 
 @pytest.fixture

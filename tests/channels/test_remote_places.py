@@ -9,7 +9,7 @@ import pytest
 
 from channels.remote_files import HostKey, Place, check
 from errors import InvalidInput
-from tests.support.remote_files import key_pair
+from tests.support.remote_sftp import key_pair
 
 WEB = Place("https", "https://feeds.example.com/stock.csv")
 SFTP = Place("sftp", "feeds.example.com", "/out/stock_*.csv", "password", "anna", secret="geheim")

@@ -17,7 +17,8 @@ import pytest
 from channels.remote_files import HostKey, Place, RemoteFileError, Unchanged, failures, fetch, host_key, latest, put
 from errors import InvalidInput, StopRequested
 from tests.support.processes import wait_until
-from tests.support.remote_files import WHERE, SftpServer, key_pair, quick, sftp_server, web_server
+from tests.support.remote_files import WHERE, quick, web_server
+from tests.support.remote_sftp import SftpServer, key_pair, sftp_server
 
 TABLE = b"sku,qty\nCUP,5\n"
 

@@ -11,7 +11,8 @@ from extensions import db
 from models import StockItem
 from tests.blueprints.feed_walks import FILE
 from tests.blueprints.queues import work_off
-from tests.support.remote_files import File, WebServer, quick, sftp_server, web_server
+from tests.support.remote_files import File, WebServer, quick, web_server
+from tests.support.remote_sftp import sftp_server
 from tests.support.rows import make_item
 
 

@@ -24,7 +24,8 @@ from services.stock import files as stock_files
 from services.stock import items
 from tests.blueprints.looks import watch
 from tests.blueprints.queues import work_off
-from tests.story.jobs import CUSTOMER, JOBS, SHOP, Job, Scene
+from tests.story.jobs import JOBS, Job
+from tests.story.scene import CUSTOMER, SHOP, Scene
 from tests.support.browser import PATIENCE, session_cookie
 from tests.support.kept import set_up_once
 from tests.support.person import Person, Way

@@ -9,7 +9,7 @@ import pytest
 
 from models.types import utcnow
 from services.feeds import fetching, runs, suppliers
-from tests.support.remote_files import sftp_server
+from tests.support.remote_sftp import sftp_server
 
 
 @pytest.mark.one_database

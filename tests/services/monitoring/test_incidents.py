@@ -6,50 +6,21 @@ from datetime import timedelta
 
 import pytest
 
-from errors import KeyRejected, ReadOnlyKey, ShopBroken, ShopUnreachable
+from errors import KeyRejected, ReadOnlyKey, ShopBroken
 from extensions import db, writing
-from models import Incident, IncidentEvent, Integration, Notification, SyncRun, WriteBack
+from models import Incident, Integration, Notification, SyncRun, WriteBack
 from models.types import utcnow
 from services.integrations import lifecycle
 from services.monitoring import incident_list, incidents, probes
 from services.monitoring import probes as monitoring_probes
 from services.runs import lifecycle as runs_lifecycle
 from services.shops import health
-from services.sync import outcomes, schedule
+from tests.services.monitoring.outages import all_incidents, events, fail, outage, read, work
 from tests.support.rows import make_integration, make_order
-from tests.support.set_clock import SetClock
-from tests.support.shops import connect, do
+from tests.support.shops import connect
 from tests.support.signed_in import user_called
 
 pytestmark = pytest.mark.one_database
-DEAD = ShopUnreachable("shop.example refuses connections on port 443.")
-
-
-def fail(integration_id: int, kind: str = "orders", trouble=DEAD) -> None:
-    encrypted = db.session.get_one(Integration, integration_id).key_encrypted
-    db.session.rollback()
-    outcomes.record_failure(integration_id, kind, trouble, encrypted)
-
-
-def work(integration_id: int, kind: str = "orders") -> None:
-    outcomes.record_success(integration_id, kind, answered=True)
-
-
-def all_incidents(integration_id: int) -> list[tuple[str, bool]]:
-    db.session.rollback()
-    rows = db.session.query(Incident).filter_by(integration_id=integration_id).order_by(Incident.id)
-    return [(row.cause, row.open) for row in rows]
-
-
-def events(integration_id: int) -> list[str]:
-    db.session.rollback()
-    rows = db.session.query(IncidentEvent).join(Incident).filter(Incident.integration_id == integration_id)
-    return [row.kind for row in rows.order_by(IncidentEvent.id)]
-
-
-def read(integration_id: int) -> Integration:
-    db.session.rollback()
-    return db.session.get_one(Integration, integration_id)
 
 
 def test_a_rejected_key_is_an_incident_at_once_and_one_that_works_resolves_it(app, clock):
@@ -131,12 +102,6 @@ def test_no_probe_ever_comes_back_and_the_outage_is_still_notified(app, clock):
     assert all_incidents(one) == [("outage", True)]
 
 
-def outage(integration_id: int, clock: SetClock) -> None:
-    fail(integration_id)
-    clock.go(minutes=46)
-    incidents.review()
-
-
 def test_while_the_shop_is_away_nothing_else_is_a_separate_incident(app, clock):
     one = make_integration().id
     for kind in ("orders", "stock", "listings"):
@@ -192,100 +157,6 @@ def test_what_comes_back_is_the_same_incident_and_stays_until_it_is_steady(app, 
     clock.go(minutes=61)
     incidents.review()
     assert all_incidents(one) == [("outage", False)]
-
-
-@pytest.mark.config(pause_failures=10)
-def test_days_of_failures_pause_an_integration_after_a_warning_the_day_before(app, clock):
-    one = make_integration().id
-    seen = []
-    for hour in range(0, 100, 4):
-        fail(one)
-        incidents.review(one)
-        seen.append((hour, [kind for kind in events(one) if kind in ("warned", "paused")]))
-        clock.go(hours=4)
-    warned = next(hour for hour, kinds in seen if kinds == ["warned"])
-    paused = next(hour for hour, kinds in seen if kinds == ["warned", "paused"])
-    assert warned >= 48 and paused - warned >= 24 and paused >= 72
-    assert read(one).paused_at is not None and read(one).enabled
-    assert schedule.start_due_runs() == []
-
-
-@pytest.mark.config(pause_failures=20)
-def test_many_failures_in_a_day_or_few_in_a_month_pause_nothing(app, clock):
-    many, few = make_integration("Many").id, make_integration("Few").id
-    for _ in range(45):
-        fail(many)
-        clock.go(hours=1)
-        incidents.review(many)
-    for _ in range(18):
-        fail(few)
-        clock.go(days=2)
-        incidents.review(few)
-    assert read(many).paused_at is None and read(few).paused_at is None
-
-
-def paused(clock: SetClock, integration_id: int) -> None:
-    for _ in range(7):
-        for _ in range(11):
-            fail(integration_id)
-        incidents.review(integration_id)
-        clock.go(hours=20)
-    assert read(integration_id).paused_at is not None
-
-
-def test_a_paused_integration_is_asked_rarely_and_goes_on_by_itself(app, clock, shop):
-    one = connect(shop)
-    shop.faults.add("status", 503)
-    paused(clock, one)
-    asked = []
-    for _ in range(30):
-        clock.go(hours=4)
-        if probes.due_probes():
-            probes.probe(one)
-            asked.append(clock.at)
-            assert read(one).paused_at is not None
-    assert 8 < len(asked) < 25
-    assert asked[-1] - asked[-2] > timedelta(hours=8)
-    shop.faults.clear()
-    clock.go(hours=13)
-    assert probes.probe(one) == "good"
-    assert read(one).paused_at is None and read(one).flows["orders"].due_at <= utcnow()
-    assert all_incidents(one) == [("outage", False)]
-    assert len(schedule.start_due_runs()) >= 2
-
-
-def test_a_person_resumes_at_once_and_the_count_begins_again(app, clock):
-    one = make_integration().id
-    paused(clock, one)
-    lifecycle.set_enabled(one, True, "user:ann")
-    assert read(one).paused_at is None and schedule.start_due_runs() != []
-    fail(one)
-    clock.go(minutes=10)
-    incidents.review()
-    assert read(one).paused_at is None
-    assert "resumed" in events(one)
-    assert all_incidents(one) == [("outage", True)]
-
-
-def test_the_switch_and_the_pause_are_two_things(app, clock):
-    one = make_integration().id
-    paused(clock, one)
-    lifecycle.set_enabled(one, False, "user:ann")
-    assert read(one).paused_at is not None and not read(one).enabled
-    clock.go(days=3)
-    before = events(one)
-    incidents.review()
-    assert events(one) == before
-    assert probes.due_probes() == []
-    lifecycle.set_enabled(one, True, "user:ann")
-    assert read(one).paused_at is None and read(one).enabled
-
-
-def test_sync_now_on_a_paused_integration_asks_the_shop_and_a_good_answer_resumes(app, clock, shop):
-    one = connect(shop)
-    paused(clock, one)
-    assert do(one, "orders").outcome == "done"
-    assert read(one).paused_at is None
 
 
 def test_a_shipment_update_that_the_shop_does_not_take_is_an_incident_although_all_else_works(app, clock, shop):
