@@ -58,6 +58,11 @@ def undo_shipping(scene: Scene) -> None:
 
 
 def to_shipped(scene: Scene) -> None:
+    if scene.person.way == "keyboard":
+        search_everything(scene, scene.shipped)
+        scene.person.use(scene.page.locator(".hits a").first)
+        scene.heading(re.compile(f"^Order {scene.shipped} "))
+        return
     scene.area("Orders")
     states = scene.page.locator("#list-states")
     if states.is_visible():
@@ -117,7 +122,11 @@ def see_what_a_person_did(scene: Scene) -> None:
 
 @job("Remove a shop")
 def remove_shop(scene: Scene) -> None:
-    scene.to_shop()
+    if scene.person.way == "keyboard":
+        search_everything(scene, SHOP)
+        scene.person.link(SHOP)
+    else:
+        scene.to_shop()
     scene.person.button("Remove account")
     scene.person.button("OK")
     scene.toast("is removed. Its orders are kept.")
