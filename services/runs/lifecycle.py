@@ -170,8 +170,8 @@ def _found_nothing(lease: Lease) -> bool:
 
 
 LOST = ("lost", "workers_lost")
-GIVEN_UP = timedelta(hours=4)
-"""The wait for another try of what has cost many workers."""
+GIVEN_UP = timedelta(hours=1)
+"""The wait for another try of what has cost many workers: the longest back-off."""
 NO_ERROR = {"error_code": "", "error": "", "advice": ""}
 
 
@@ -214,7 +214,7 @@ def release_dead_runs() -> list[int]:
 
 def _plan_after_loss(run: SyncRun) -> None:
     """Say in a run why it has ended, and when the flow is tried again that its worker worked on: at once the first time, as after a restart, and
-    later each time while no worker gets further. Where that cost many workers, people are notified, and the next try is hours away."""
+    later each time while no worker gets further. Where that cost many workers, people are notified, and the next try is an hour away."""
     kind = _worked_on(run)
     flow = run.integration.flows.get(kind)
     run.error_code, run.error = "lost", "The worker stopped in the middle; the next run continues from the last saved page."
