@@ -138,8 +138,7 @@ def sign_out() -> Answer:
 def set_password() -> Answer:
     """The page of a one-time link. Its code identifies the user."""
     code = request.values.get("code", "")
-    user = users.user_of_code(code)
-    user_id, name, replaces = user.id, user.name, bool(user.password_hash)
+    user_id, known = (user := users.user_of_code(code)).id, {"name": user.name, "replaces": bool(user.password_hash)}
     form = NewPasswordForm()
     if form.validate_on_submit():
         try:
@@ -152,7 +151,7 @@ def set_password() -> Answer:
             toast("Your password is set. Sign in with it.")
             name_tokens(user_id)
             return go_to(url_for(".sign_in"))
-    return form_page("accounts/set_password.html", form, code=code, name=name, replaces=replaces)
+    return form_page("accounts/set_password.html", form, code=code, **known)
 
 
 def name_tokens(user_id: int) -> None:
