@@ -22,7 +22,8 @@ class Seen(msgspec.Struct, array_like=True, frozen=True):
 class Memory(msgspec.Struct):
     """``rows`` from the top of the list. ``whole`` is False for a reading that has not ended. Where a row is unreadable and its
     order is not known, ``again`` is when (unix seconds) it is asked for again, for the ``tries``-th time. Rows that changed at
-    ``unsettled`` (unix seconds, the shop's clock) or later may have changed once more in the same second: the next reading reads them again."""
+    ``unsettled`` (unix seconds, the shop's clock) or later may have changed once more in the same second: the next reading reads them again.
+    Until ``plain_until`` (unix seconds) orders are read one by one, because the shop's list fails for all of them."""
 
     since: int
     rows: list[Seen]
@@ -30,11 +31,17 @@ class Memory(msgspec.Struct):
     again: int = 0
     tries: int = 0
     unsettled: int = 0
+    plain_until: int = 0
 
     def packed(self) -> bytes:
         if len(self.rows) > LONGEST:
             return b""
         return zlib.compress(msgspec.msgpack.encode(self), 1)
+
+    def all_printable(self) -> Memory:
+        """The same rows where their list is not asked: none of them counts as one that the shop cannot print."""
+        rows = [Seen(row.id, row.changed) if row.id and row.changed else row for row in self.rows]
+        return msgspec.structs.replace(self, rows=rows)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Memory | None:

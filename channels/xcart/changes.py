@@ -55,7 +55,8 @@ class Source:
     ``plan`` chooses the next page (offset, count) for a position, a size, and two numbers of rows just before the position: those
     that this reading has read in one go, and those that changed in one second. ``identify`` finds the ids of a number of
     unreadable rows, not among the ids given. ``requests`` counts. ``clock_offset`` is how far the shop's clock is ahead of ours.
-    ``prove`` asks what no shop answers with an empty list, and raises ShopBroken where the answer is none of a shop's."""
+    ``prove`` asks what no shop answers with an empty list, and raises ShopBroken where the answer is none of a shop's. ``plain_until`` goes
+    into the memory."""
 
     host: str
     stretch: Callable[[int, int], Stretch]
@@ -65,6 +66,7 @@ class Source:
     requests: Callable[[], int]
     clock_offset: Callable[[], timedelta | None]
     prove: Callable[[], object]
+    plain_until: Callable[[], int] = lambda: 0
 
 
 @dataclass(slots=True)
@@ -345,7 +347,7 @@ class _Reading:
             last,
             self.source.requests() - before,
             tuple(warnings),
-            memory=Memory(self.since, self.rows, last, again, tries, self._unsettled_from()).packed(),
+            memory=Memory(self.since, self.rows, last, again, tries, self._unsettled_from(), self.source.plain_until()).packed(),
             passed=tuple([str(row.id) if row.id else "" for row in passed]),
             recognised=tuple([str(row.id) for row in self.rows[: self._inside()] if row.id]) if last else (),
         )

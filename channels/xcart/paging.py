@@ -32,12 +32,13 @@ class Row:
 @dataclass(slots=True)
 class Stretch:
     """Rows of a list as the shop gave them. ``split``: it took pieces; ``faulty``: rows that had to be rescued; ``surplus``:
-    the shop gave more than was asked, which is all it has."""
+    the shop gave more than was asked, which is all it has; ``hopeless``: whatever was asked in this way failed."""
 
     rows: list[Row]
     split: bool = False
     faulty: int = 0
     surplus: bool = False
+    hopeless: bool = False
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ def read_in_pieces(
         raise error
     pieces = _Pieces(page, rescue, split, offset, ids, error, most_blind)
     rows = pieces.parts(offset, len(pieces.ids))
-    return Stretch(rows, True, pieces.faulty)
+    return Stretch(rows, True, pieces.faulty, hopeless=pieces.hopeless)
 
 
 @dataclass(slots=True)

@@ -4,12 +4,15 @@ Pages come in the complex schema, which carries everything, with an explicit ord
 does not know and does not say so. Every row is therefore checked against what was asked.
 
 One order without a customer makes a whole complex page answer 500 (X-Cart 5.4, observed). Such a page is halved down to
-the faulty order, which is read in the default schema instead.
+the faulty order, which is read in the default schema instead. Where all of a shop's orders make it fail, that is remembered, and for
+a day they are read so from the beginning.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +21,7 @@ import msgspec
 from channels.base import NO_TIME, BadRow, Order, OrderPage, Outline, Surcharge
 from channels.newest import Newest
 from channels.xcart.addon.client import ORDERS, Addon, Condition, limit, order_by
-from channels.xcart.change_memory import readable_part
+from channels.xcart.change_memory import Memory, readable_part
 from channels.xcart.changes import ChangesQuery, Source, read_changes
 from channels.xcart.order_answers import order_id, order_page, single_order
 from channels.xcart.paging import Row, Stretch, ascending, read_in_pieces
@@ -31,6 +34,10 @@ PAGE = 100
 _OVERLAP_CHANGED = 5
 _MOST_DETAILS = 30
 """Lines of one order whose product and options are read one by one, where the complex schema fails."""
+_PLAIN_FOR = 86_400
+"""Seconds for which orders are read one by one, before the complex schema is tried again."""
+_PLAIN_PAGE, _PLAIN_FIRST = 10, 2
+"""Rows of a page of changes, and of a first look at them, where each row is a request and more."""
 
 
 NEWEST_CHANGE_FIRST: tuple[Condition, ...] = (
@@ -41,6 +48,7 @@ NEWEST_CHANGE_FIRST: tuple[Condition, ...] = (
 class AddonOrders:
     def __init__(self, shop: Addon):
         self.shop = shop
+        self.plain_until = 0
 
     def iter_orders(self, *, placed_since: datetime, start: int = 0, page_size: int | None = None) -> Iterator[OrderPage]:
         """Placed orders since a time, by ascending id."""
@@ -77,6 +85,8 @@ class AddonOrders:
             return end - overlap, size + overlap
 
         def single(offset: int) -> Row | None:
+            if self.plain_until:
+                return next(iter(self._stretch(conditions, offset, 1).rows), None)
             rows = self.shop.rows(ORDERS, [*conditions, *limit(offset, 1)], schema="complex", insist=False)
             return _row(rows[0]) if rows else None
 
@@ -89,8 +99,14 @@ class AddonOrders:
             lambda: self.shop.session.requests,
             lambda: self.shop.session.clock_offset,
             self.shop.statuses_or_raise,
+            lambda: self.plain_until,
         )
-        return read_changes(source, asked, asked.page_size or PAGE)
+        size, kept = asked.page_size or PAGE, Memory.unpacked(asked.memory)
+        if kept is not None and time.time() < kept.plain_until <= time.time() + _PLAIN_FOR:
+            self.plain_until, size = kept.plain_until, min(size, _PLAIN_PAGE)
+            first = None if asked.first_size is None else min(asked.first_size, _PLAIN_FIRST)
+            asked = replace(asked, memory=kept.all_printable().packed(), first_size=first)
+        return read_changes(source, asked, size)
 
     def newest_changes(self, count: int, memory: bytes) -> Newest:
         """In the default schema, which took a third of the complex one's time and prints every order (X-Cart 5.4, observed)."""
@@ -152,7 +168,23 @@ class AddonOrders:
             rows = self.shop.rows(ORDERS, [*conditions, *limit(offset, count)], insist=False)
             return [own_id(bytes(row), "order_id") for row in rows]
 
-        return read_in_pieces(page, ids_of, self._rescued, offset, count)
+        if self.plain_until:
+            error = ShopBroken(f"{self.shop.host} answers everything with an error.")
+            plainly = count > 2 * _PLAIN_PAGE
+            rows = [Row(int(each or 0), self._rescued(each, error, plainly)) for each in ids_of(offset, count)]
+            return Stretch(rows, surplus=len(rows) > count)
+        stretch = read_in_pieces(page, ids_of, self._rescued, offset, count)
+        if stretch.hopeless and self._fails_for_all():
+            self.plain_until = int(time.time()) + _PLAIN_FOR
+        return stretch
+
+    def _fails_for_all(self) -> bool:
+        """Whether the complex schema fails for the oldest order too: some of the newest may be faulty."""
+        try:
+            self.shop.rows(ORDERS, [*order_by("o.order_id"), *limit(0, 1)], schema="complex", insist=False)
+        except ShopBroken:
+            return True
+        return False
 
     def _rescued(self, external_id: str, error: ChannelError, plainly: bool) -> Order | BadRow | None:
         """The order which the complex schema cannot give, as complete as the default schema gives it; ``plainly`` without
