@@ -57,6 +57,7 @@ class Address:
 class Order:
     """An order as the shop states it.
 
+    ``change_known`` is False where the shop gives no usable time of the last change: ``changed_at`` is then when it was placed.
     ``shipping``, ``discount`` (negative), ``tax`` and ``other`` are the shop's sums. ``tax`` counts added and contained
     tax alike. ``surcharges`` are the single rows where they are known, else ``None`` (the add-on's complex schema gives
     sums only; ``read_surcharges`` gives the rows for one more request). ``raw`` is the payload without customer profiles.
@@ -90,6 +91,7 @@ class Order:
     problems: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     partial: bool = False
+    change_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,8 +230,8 @@ class _Reading:
         was an older one."""
         kept, behind = list[tuple[Row, int]](), False
         for place, row in enumerate(stretch.rows, offset):
-            if not behind and isinstance(row.value, Order) and row.value.changed_at.timestamp() < self.since:
-                behind = True
+            if not behind and isinstance(row.value, Order) and row.value.change_known:
+                behind = row.value.changed_at.timestamp() < self.since
             if (row.id and row.id in self.seen) or (not row.id and place < end):
                 continue
             if not behind:
@@ -366,16 +366,13 @@ def _seen(row: Row, split: bool) -> Seen:
     """``split``: the page it came on had to be read in pieces. A row that had to be requested alone is the reason."""
     value = row.value
     if isinstance(value, Order):
-        return Seen(row.id, int(value.changed_at.timestamp()), split and value.partial)
+        return Seen(row.id, int(value.changed_at.timestamp()) if value.change_known else 0, split and value.partial)
     return Seen(row.id, 0, split and isinstance(value, BadRow))
 
 
 def _check_order(rows: Sequence[Row], host: str) -> None:
     """Raises ShopTooOld if the rows that say when they changed do not say it in falling order."""
-    moments = [row.value.changed_at for row in rows if isinstance(row.value, Order) and _says_when(row.value)]
+    moments = [row.value.changed_at for row in rows if isinstance(row.value, Order) and row.value.change_known]
     if any(left < right for left, right in zip(moments, moments[1:], strict=False)):
         raise ShopTooOld(f"{host} does not sort its orders by their last change.")
 
-
-def _says_when(order: Order) -> bool:
-    return any(order.raw.get(name) for name in ("updateDate", "update_date", "lastRenewDate"))

@@ -86,13 +86,14 @@ def from_api(raw: dict[str, Any], problems: list[str]) -> Order:
     charges = charge_rows(row.surcharges, decimals, problems)
     added = [each for each in charges if each.available and not each.included]
     zero = money(None, decimals)
-    placed, changed = moments(utc(row.create_date), utc(row.update_date), problems)
+    placed, changed, change_known = moments(utc(row.create_date), utc(row.update_date), problems)
     billing = _address(row.billing_address)
     return Order(
         external_id=str(row.id),
         number=order_number(row.order_number),
         placed_at=placed,
         changed_at=changed,
+        change_known=change_known,
         currency=currency,
         decimals=decimals,
         total=amount(row.total, decimals, "total", problems),

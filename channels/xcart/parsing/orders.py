@@ -250,12 +250,13 @@ def _from_complex(raw: dict[str, Any], problems: list[str]) -> Order:
                 str(item.productId) if item.productId else "",
             )
         )
-    placed, changed = moments(utc(row.orderDate), utc(row.updateDate), problems)
+    placed, changed, change_known = moments(utc(row.orderDate), utc(row.updateDate), problems)
     return Order(
         external_id=str(row.orderId),
         number=order_number(row.orderNumber),
         placed_at=placed,
         changed_at=changed,
+        change_known=change_known,
         currency=currency,
         decimals=decimals,
         total=amount(row.total, decimals, "total", problems),
@@ -305,12 +306,13 @@ def _from_default(raw: dict[str, Any], problems: list[str]) -> Order:
     charges = charge_rows(row.surcharges, decimals, problems)
     added = [each for each in charges if each.available and not each.included]
     zero = money(None, decimals)
-    placed, changed = moments(from_unix(row.date), from_unix(row.lastRenewDate), problems)
+    placed, changed, change_known = moments(from_unix(row.date), from_unix(row.lastRenewDate), problems)
     return Order(
         external_id=str(row.order_id),
         number=order_number(row.orderNumber),
         placed_at=placed,
         changed_at=changed,
+        change_known=change_known,
         currency=((row.currency and row.currency.code) or "").upper(),
         decimals=decimals,
         total=amount(row.total, decimals, "total", problems),

@@ -84,9 +84,12 @@ def quantity(value: int | None, place: int, problems: list[str]) -> int:
     return value
 
 
-def moments(placed: datetime | None, changed: datetime | None, problems: list[str]) -> tuple[datetime, datetime]:
-    placed, changed = within("date", placed, problems), within("change date", changed, problems)
+def moments(placed: datetime | None, changed: datetime | None, problems: list[str]) -> tuple[datetime, datetime, bool]:
+    """When an order was placed, when it last changed, and whether the shop says the latter: X-Cart's column is 0 in orders that an import
+    made, and they were changed when they were placed as far as is known."""
+    placed = within("date", placed, problems)
+    changed = within("change date", changed, problems) if changed != _EPOCH else None
     if placed is None:
         problems.append(NO_TIME)
         placed = changed or _EPOCH
-    return placed, changed or placed
+    return placed, changed or placed, changed is not None

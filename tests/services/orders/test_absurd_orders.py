@@ -166,3 +166,23 @@ def test_an_id_that_no_shop_gives_is_named_and_stops_no_other(app, db, shop, abs
         assert str(absurd) not in orders(db)
     found = db.session.scalars(select(Listing.sku).where(Listing.external_id.like("product:%"))).all()
     assert sorted(found) == ["CUP", "SET"]
+
+
+def test_an_order_without_a_time_of_its_last_change_stops_no_other(app, db, shop):
+    """X-Cart's column is 0 in orders that an import made: the shop lists them last, whenever they were placed."""
+    store = shop.store
+    older = sell(shop)
+    store.orders[older].date = store.orders[older].renewed = store.now() - 2 * 86400
+    imported, absurd = sell(shop), sell(shop)
+    store.orders[imported].renewed, store.orders[absurd].renewed = 0, -1
+    store.touch_order(store.orders[imported], renewed=False)
+    integration_id = connect(shop)
+    assert do(integration_id, "stock").outcome == "done"
+    new = sell(shop)
+    store.set_status(older, payment="D")
+    assert do(integration_id, "orders").outcome == "done"
+    found = {int(number): order.state for number, order in orders(db).items()}
+    assert found == {older: "cancelled", imported: "ready", absurd: "on_hold", new: "ready"}
+    store.set_status(imported, payment="D")
+    assert do(integration_id, "orders").outcome == "done"
+    assert orders(db)[str(imported)].payment_status == "D"
