@@ -375,4 +375,3 @@ def _check_order(rows: Sequence[Row], host: str) -> None:
     moments = [row.value.changed_at for row in rows if isinstance(row.value, Order) and row.value.change_known]
     if any(left < right for left, right in zip(moments, moments[1:], strict=False)):
         raise ShopTooOld(f"{host} does not sort its orders by their last change.")
-

@@ -39,6 +39,7 @@ from channels.xcart.api.stock import ApiStock
 from channels.xcart.changes import ChangesQuery
 from channels.xcart.detect.check import check
 from channels.xcart.facts import FACTS
+from channels.xcart.parsing.limits import stock_within
 from channels.xcart.parsing.newest import page_of_newest
 from channels.xcart.parsing.orders import outlined_order, stored_order
 from errors import ChannelError
@@ -174,10 +175,12 @@ class XCart:
         return self._timed(self._shop.listings.iter_listings(start=start, page_size=page_size, names=names, known=known))
 
     def read_quantities(self, external_ids: Sequence[str]) -> dict[str, int]:
-        return self._shop.listings.read_quantities(external_ids)
+        found = self._shop.listings.read_quantities(external_ids)
+        return {external_id: stock_within(quantity) for external_id, quantity in found.items()}
 
     def put_stock(self, changes: Sequence[StockChange]) -> list[StockResult]:
-        return self._shop.stock.put_stock(changes)
+        found = self._shop.stock.put_stock(changes)
+        return [each if each.stored is None else replace(each, stored=stock_within(each.stored)) for each in found]
 
     def put_shipment(
         self, external_id: str, *, status: str, tracking_numbers: Sequence[str] = (), cancelling: bool = False,

@@ -27,7 +27,6 @@ from services.runs.lease import Lease
 from services.security.audit import About, record_change
 from services.shops import flows
 from services.stock import ledger, movements
-from services.stock.items import MOST
 
 CHUNK = 100
 """Listings a write: bulk writes of a hundred rows took 0.46 s on a small shop (X-Cart 5.4, observed)."""
@@ -199,7 +198,7 @@ def _read_present(lease: Lease, channel: Channel, by_hand: bool) -> _Read:
         chunk = asking[start : start + READ_CHUNK]
         found = channel.read_quantities([external_id for _, external_id in chunk])
         lease.requests = channel.requests
-        present |= {listing_id: min(found[external_id], MOST) for listing_id, external_id in chunk if external_id in found}
+        present |= {listing_id: found[external_id] for listing_id, external_id in chunk if external_id in found}
         missing.extend(listing_id for listing_id, external_id in chunk if external_id not in found)
     with lease.page():
         take_stock = db.session.get_one(Integration, lease.integration_id).take_shop_stock

@@ -26,6 +26,9 @@ MOST_DIGITS = 19
 MOST_NUMBER = 64
 MOST_OPTIONS, LONGEST_OPTION = 100, 1000
 
+MOST_STOCK = 2**31 - 1
+"""Pieces a product or variant can have: X-Cart's column holds no more, of either sign."""
+
 EARLIEST, LATEST = datetime(1995, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -36,6 +39,11 @@ def within(what: str, moment: datetime | None, problems: list[str]) -> datetime 
         return moment
     problems.append(f"The order's {what}, in the year {moment.year}, cannot be right.")
     return LATEST if moment >= LATEST else None
+
+
+def stock_within(quantity: int) -> int:
+    """A quantity as a shop's column can hold it. A plugin may print any number in its place, and one must not stop all others."""
+    return max(-MOST_STOCK, min(MOST_STOCK, quantity))
 
 
 def within_limits(order: Order) -> Order:

@@ -35,6 +35,9 @@ _ZEROS = {digits: Decimal(0).quantize(step) for digits, step in _STEPS.items()}
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 """An escape of a JSON text: half a character alone (a name cut in the middle of an emoji) is its group 1."""
 
+_PLAIN = bytes.maketrans(bytes(range(32)), b" " * 32)
+"""JSON allows no control characters in its texts; between its values they are white space."""
+
 
 def decimals_of(currency: str) -> int:
     """Decimals of a currency by ISO 4217; the add-on's complex schema does not give them."""
@@ -152,7 +155,7 @@ def _decoded(body: bytes, kind: Any, host: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        repaired = _ESCAPE.sub(_whole_character, body)
+        repaired = _ESCAPE.sub(_whole_character, body.translate(_PLAIN))
     if repaired != body:
         return _decoded(repaired, kind, host)
     what = "a web page" if body.lstrip()[:1] == b"<" else "something unreadable"

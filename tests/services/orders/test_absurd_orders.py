@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from extensions import writing
-from models import Link, Listing, Order, RunItem, SalesOfDay, StockItem, UnreadableOrder
+from models import Integration, Link, Listing, Order, RunItem, SalesOfDay, StockItem, UnreadableOrder
 from practice_shop import PracticeShop, Store
 from services.orders import changes, insertion, rereading
 from services.stock import items
@@ -137,6 +137,21 @@ def test_an_absurd_listing_stops_no_other(app, db, shop):
     assert do(integration_id, "stock").outcome == "done"
     db.session.rollback()
     assert items.find_stock_item("LAST").on_hand == 3
+
+
+def test_an_absurd_quantity_there_stops_no_other(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    for sku, quantity in ((1, -(10**30)), (2, 10**30)):
+        shop.store.products[sku].amount = quantity
+        shop.store.touch_product(sku)
+    last = shop.store.add_product(sku="LAST", name="Last", price=1, amount=3)
+    do(integration_id, "listings")
+    items.set_stock("LAST", 4, "test")
+    with writing() as session:
+        session.scalar(select(Integration)).safety_limit_percent = 100
+    assert do(integration_id, "stock").outcome == "done"
+    assert {row.sku: row.amount for row in shop.store.products.values()} == {"CUP": 20, "SET": 5, "LAST": 4}, last
 
 
 def test_characters_that_no_database_takes_are_replaced_by_a_single_reading_too(app, db, shop):

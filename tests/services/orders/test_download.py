@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,13 +11,13 @@ from sqlalchemy import Integer, cast, func, select
 
 from extensions import writing
 from models import Integration, Order, OrderChange, Shop
-from practice_shop import PracticeShop
+from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle, settings
 from services.orders import rereading
 from services.runs import lifecycle as runs_lifecycle
 from services.stock import items
 from services.sync import execution, schedule
-from tests.support.shops import connect, do, products
+from tests.support.shops import add, connect, do, products
 
 
 def orders(db) -> list[Order]:
@@ -276,6 +277,29 @@ def test_an_order_with_half_a_character_in_it_costs_nothing_else(app, db, shop):
     run = do(integration_id, "orders")
     assert (run.outcome, run.counts["new"]) == ("done", 2)
     assert {order.customer_notes for order in orders(db)} == {"Thank you \ufffd", ""}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("generation", ["addon", "api"])
+@pytest.mark.parametrize("sign", ["\0", "\x01", "\n", "\x1f"])
+def test_a_control_character_in_an_answer_costs_no_order(app, db, generation, sign, proxied):
+    """JSON allows none in its texts, and a filter on the way may put one there."""
+    store = Store()
+    cup = store.add_product(sku="CUP", name="Cup", price=10, amount=20)
+    with PracticeShop(store=store, generation=generation) as shop:
+        proxy = proxied(shop)
+        proxy.change_answer = lambda method, answer: replace(
+            answer, body=answer.body.replace(b"Thank you", f"Thank{sign}you".encode())
+        )
+        integration_id = add(proxy.url, shop.key)
+        for notes in ("Thank you", ""):
+            store.orders[store.place_order([(cup, 1)])].notes = notes
+        assert do(integration_id, "orders").outcome == "done"
+        assert do(integration_id, "orders").outcome == "done"
+    assert {(order.customer_notes.replace(" ", ""), order.held_reason.count("text")) for order in orders(db)} == {
+        ("Thankyou", 0),
+        ("", 0),
+    }
 
 
 @pytest.mark.config(order_page_size=40)
