@@ -176,7 +176,7 @@ def _round_rate(tax: Decimal, base: Decimal, unit: Decimal) -> bool:
 
 
 def propose(found: dict[str, Any], write: Callable[[str], str] = str) -> dict[str, Proposal]:
-    """A suggested answer for each question of the set-up, with its reason. ``write`` writes an amount for whoever reads the reason."""
+    """A suggested answer for each question of the set-up, with its reason. ``write`` writes an amount for anyone who reads the reason."""
     facts = found.get("facts", {})
     seen = facts.get("orders", 0)
     return {
