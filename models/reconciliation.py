@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Date, ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from extensions import Model
 from models.integration import Shop
@@ -15,7 +15,7 @@ from models.types import Moment, utcnow
 
 class DailyReconciliation(Model):
     """What a shop says it took on one day, as ``zone`` counts days, against what is stored. ``differences`` are dicts with number,
-    reason, ours, theirs; money by currency as text."""
+    reason, ours, theirs; money by currency as text. ``difference_count`` says how many they are, so that an index finds the days that have some."""
 
     __tablename__ = "daily_reconciliation"
 
@@ -29,6 +29,7 @@ class DailyReconciliation(Model):
     shop_totals: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     our_totals: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     differences: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    difference_count: Mapped[int] = mapped_column(default=0, server_default="0")
     run_id: Mapped[int | None] = mapped_column(ForeignKey("sync_run.id"))
 
     shop: Mapped[Shop] = relationship()
@@ -37,6 +38,13 @@ class DailyReconciliation(Model):
         UniqueConstraint("shop_id", "day"),
         Index("ix_daily_reconciliation_day", "day"),
         Index(
+            "ix_daily_reconciliation_different",
+            "day",
+            sqlite_where=text("difference_count > 0"),
+            postgresql_where=text("difference_count > 0"),
+        ),
+        Index("ix_daily_reconciliation_differences", "difference_count", "day", "id"),
+        Index(
             "ix_daily_reconciliation_run",
             "run_id",
             sqlite_where=text("run_id IS NOT NULL"),
@@ -44,6 +52,11 @@ class DailyReconciliation(Model):
         ),
     )
 
+    @validates("differences")
+    def _count(self, _: str, differences: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.difference_count = len(differences)
+        return differences
+
     @property
     def good(self) -> bool:
-        return not self.differences
+        return not self.difference_count

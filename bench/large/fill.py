@@ -1,7 +1,8 @@
 """A large installation, made of a small one that was downloaded for real: copies of its rows, written by the database itself.
 
 Twenty shops share the orders. They were placed over the last 1,000 days, the newest first; one in a thousand is on hold and five in a thousand
-wait to be shipped, as in an old installation. Everything is made of the number of a row, so that two databases hold the same.
+wait to be shipped, as in an old installation. What is rare fills a page in a small installation too, so that a page is not compared with one that
+has nothing to show. Everything is made of the number of a row, so that two databases hold the same.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ SHOPS = 20
 DAYS = 1_000
 FIRST_ID = 1_000_000
 """Ids of copied rows begin here, far above those of their models."""
+
+A_PAGE = 60
 
 FIRST_NAMES = (
     "Anna", "John", "Zoë", "Łukasz", "María", "Søren", "Иван", "美咲", "Ann", "Jean-Luc", "Priya", "Tom", "Ada", "Siobhán", "Max", "Ulla",
@@ -55,6 +58,11 @@ class Size:
     @property
     def shipments(self) -> int:
         return self.orders // 5
+
+
+def one_in(many: int, rows: int) -> int:
+    """Of how many rows one is rare: of ``many``, but so that a page of ``rows`` is rare."""
+    return max(1, min(many, rows // A_PAGE))
 
 
 class Filler:
@@ -176,13 +184,15 @@ class Filler:
             {"id": f"{FIRST_ID} + b.n", "sku": sku, "sku_key": key, "shared_key": "NULL", "name": name, "on_hand": "(b.n * 37) % 500",
              "reserved": "(b.n * 37) % 500 / 50", "buffer": "0", "updated_at": self.at("b.n * 60")},
         )  # fmt: skip
+        refused = one_in(2000, listings)
+        refused_when = f"b.n % {refused} = {7 % refused}"
         of_item = sku.replace("b.n", f"(b.n % {items})"), key.replace("b.n", f"(b.n % {items})")
         self.copy(
             "listing", f"bench_n b JOIN listing m ON m.id = (SELECT min(id) FROM listing WHERE counted) WHERE b.n < {listings}",
             {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + (b.n / {max(1, listings // SHOPS)}) % {SHOPS}", "external_id": "'c' || b.n",
              "product_id": "'c' || b.n", "sku": of_item[0], "sku_key": of_item[1], "name": name, "quantity": "(b.n * 37) % 500",
-             "stale": "b.n < 0", "push_state": "CASE WHEN b.n % 2000 = 7 THEN 'refused' ELSE '' END",
-             "push_error": "CASE WHEN b.n % 2000 = 7 THEN 'The shop refused it.' ELSE '' END", "seen_at": self.at("b.n % 3600")},
+             "stale": "b.n < 0", "push_state": f"CASE WHEN {refused_when} THEN 'refused' ELSE '' END",
+             "push_error": f"CASE WHEN {refused_when} THEN 'The shop refused it.' ELSE '' END", "seen_at": self.at("b.n % 3600")},
         )  # fmt: skip
         self.copy(
             "link", f"bench_n b JOIN link m ON m.id = (SELECT min(id) FROM link) WHERE b.n < {listings} AND b.n % 50 <> 3",
@@ -193,12 +203,12 @@ class Filler:
         count = self.size.orders - self.models
         first = self.chosen(FIRST_NAMES, f"b.n / {len(LAST_NAMES)}")
         last = self.chosen(LAST_NAMES, "b.n")
+        held = f"b.n % {one_in(1000, count)} = 0"
         state = (
-            "CASE WHEN b.n % 1000 < 1 THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
+            f"CASE WHEN {held} THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
             "WHEN b.n % 50 = 11 THEN 'cancelled' ELSE 'shipped' END"
         )
         placed = self.at(f"({count} - b.n) * {DAYS * 86_400 / count:.3f}")
-        held = "b.n % 1000 < 1"
         self.copy(
             "order", f'bench_n b JOIN bench_model k ON k.place = b.n % {self.models} JOIN "order" m ON m.id = k.id WHERE b.n < {count}',
             {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n % {SHOPS}", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
@@ -220,17 +230,18 @@ class Filler:
             "order_line", source,
             {"id": f"{FIRST_ID} + b.n * {each} + p.n", "order_id": f"{FIRST_ID} + b.n", "position": "p.n", "sku": sku, "sku_key": key,
              "name": f"{self.chosen(LAST_NAMES, item)} || ' bowl ' || {item}", "quantity": "1 + (b.n + p.n) % 3", "product_id": f"'c' || {item}",
-             "shipped": "CASE WHEN b.n % 1000 < 7 OR b.n % 50 = 11 THEN 0 ELSE 1 + (b.n + p.n) % 3 END"},
+             "shipped": f"CASE WHEN {held} OR b.n % 1000 < 7 OR b.n % 50 = 11 THEN 0 ELSE 1 + (b.n + p.n) % 3 END"},
         )  # fmt: skip
         self.run(
             f"INSERT INTO allocation (order_line_id, stock_item_id, units, reserved) "
             f"SELECT {FIRST_ID} + b.n * {each} + p.n, {FIRST_ID} + {item}, 1, 0 FROM bench_n b JOIN bench_n p ON p.n < {each} "
-            f"WHERE b.n < {count} AND b.n % 1000 >= 1"
+            f"WHERE b.n < {count} AND NOT {held}"
         )
 
     def _runs(self) -> None:
         kinds = "CASE b.n % 4 WHEN 0 THEN 'orders' WHEN 1 THEN 'stock' WHEN 2 THEN 'orders' ELSE 'listings' END"
-        outcome = "CASE WHEN b.n % 500 = 9 THEN 'failed' WHEN b.n % 900 = 5 THEN 'partial' ELSE 'done' END"
+        failed, partial = one_in(500, self.size.runs), one_in(900, self.size.runs)
+        outcome = f"CASE WHEN b.n % {failed} = 9 THEN 'failed' WHEN b.n % {partial} = 5 THEN 'partial' ELSE 'done' END"
         ended = self.at(f"({self.size.runs} - b.n) * 7.5")
         self.copy(
             "sync_run", f"bench_n b JOIN sync_run m ON m.id = (SELECT min(id) FROM sync_run) WHERE b.n < {self.size.runs}",
@@ -258,6 +269,7 @@ class Filler:
              "order_id": f"{FIRST_ID} + b.n", "run_id": "NULL"},
         )  # fmt: skip
         sent = self.size.shipments
+        failed = one_in(1000, sent)
         self.run(
             f"INSERT INTO shipment (id, order_id, carrier, tracking_number, shipped_at, actor, note, by_hand, entered_by) "
             f"SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n * 5 + 2, 'Courier', 'T' || b.n, {self.at('b.n')}, 'user:ann', '', b.n < 0, '' "
@@ -267,19 +279,24 @@ class Filler:
             f"INSERT INTO write_back (id, order_id, shop_id, event, tracking_numbers, state, tries, due_at, actor, created_at, "
             f"finished_at, status, sent, answer, note, error_code, error, advice) "
             f"SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n * 5 + 2, 1 + (b.n * 5 + 2) % {SHOPS}, 'shipped', '[]', "
-            f"CASE WHEN b.n % 1000 = 4 THEN 'failed' ELSE 'done' END, 1, {self.at('b.n')}, 'user:ann', {self.at('b.n')}, "
+            f"CASE WHEN b.n % {failed} = {4 % failed} THEN 'failed' ELSE 'done' END, 1, {self.at('b.n')}, 'user:ann', {self.at('b.n')}, "
             f"{self.at('b.n')}, 'S', b.n >= 0, 'S', '', '', '', '' FROM bench_n b WHERE b.n < {sent} AND b.n * 5 + 2 < {orders}"
         )
         day = f"date('now', '-' || (9 + b.n / {SHOPS}) || ' days')" if self.sqlite else f"current_date - (9 + b.n / {SHOPS})"
+        days = min(orders, SHOPS * DAYS)
+        differs = f"b.n % {one_in(100, days)} = 3"
         self.run(
-            f"INSERT INTO daily_reconciliation (id, shop_id, day, zone, checked_at, shop_orders, our_orders, shop_totals, our_totals, differences) "
+            f"INSERT INTO daily_reconciliation (id, shop_id, day, zone, checked_at, shop_orders, our_orders, shop_totals, our_totals, difference_count, "
+            f"differences) "
             f"SELECT {FIRST_ID} + b.n, 1 + b.n % {SHOPS}, {day}, 'UTC', {self.at('b.n')}, 50, 50, '{{\"EUR\": \"500.00\"}}', "
-            f'\'{{"EUR": "500.00"}}\', CASE WHEN b.n % 100 = 3 THEN \'[{{"number": "7", "reason": "The totals differ.", "ours": "1.00 EUR", '
-            f'"theirs": "2.00 EUR"}}]\' ELSE \'[]\' END{"" if self.sqlite else "::json"} FROM bench_n b WHERE b.n < {min(orders, SHOPS * DAYS)}'
+            f'\'{{"EUR": "500.00"}}\', CASE WHEN {differs} THEN 1 ELSE 0 END, CASE WHEN {differs} THEN '
+            f'\'[{{"number": "7", "reason": "The totals differ.", "ours": "1.00 EUR", '
+            f'"theirs": "2.00 EUR"}}]\' ELSE \'[]\' END{"" if self.sqlite else "::json"} FROM bench_n b WHERE b.n < {days}'
         )
+        changed = max(self.size.listings // 10, min(self.size.listings, 2 * A_PAGE))
         self.run(
             f"INSERT INTO drift (id, listing_id, seen_at, expected, found, state, decided_by) SELECT {FIRST_ID} + b.n, {FIRST_ID} + b.n, "
-            f"{self.at('b.n * 60')}, 5, 4, CASE WHEN b.n % 20 = 0 THEN 'open' ELSE 'ours' END, '' FROM bench_n b WHERE b.n < {self.size.listings // 10}"
+            f"{self.at('b.n * 60')}, 5, 4, CASE WHEN b.n % {one_in(20, changed)} = 0 THEN 'open' ELSE 'ours' END, '' FROM bench_n b WHERE b.n < {changed}"
         )
         self.run(
             f"INSERT INTO audit_entry (id, at, actor, kind, object, object_id, integration_id, changes) SELECT {FIRST_ID} + b.n, "
