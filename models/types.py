@@ -8,7 +8,19 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Float, Integer, Text, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Float,
+    Integer,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -119,6 +131,27 @@ def _among_on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
 def _among_on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
     column, texts = (compiler.process(each, **options) for each in element.clauses)
     return f"{column} = ANY ({texts})"
+
+
+class _EachText(FunctionElement[Any]):
+    name = "each_text"
+    inherit_cache = True
+
+
+def each_text(parameter: str) -> TableValuedAlias:
+    """The texts in a parameter as rows with the column ``value``, for a statement that looks something up for each of them. As with ``among``,
+    it stays the same however many there are."""
+    return _EachText(bindparam(parameter, type_=_Texts())).table_valued(column("value", Text()))
+
+
+@compiles(_EachText)
+def _each_text_on_sqlite(element: _EachText, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_EachText, "postgresql")
+def _each_text_on_postgresql(element: _EachText, compiler: Any, **options: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **options)}) AS value)"
 
 
 class _SecondsBetween(FunctionElement[float]):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import ColumnElement, Select, delete, select
 
 from extensions import db, reading, writing
@@ -21,6 +22,8 @@ Row = TypeVar("Row")
 BATCH = 500
 IN_MEMORY = 800_000
 """Bytes of ids that are kept in memory: those of 100,000 rows."""
+_LENGTH = 4
+"""Bytes before each batch of sums, which say how long it is."""
 
 
 def in_batches(ids: Select[*tuple[Any, ...]], load: Callable[[Sequence[int]], dict[int, Row]]) -> Iterator[list[Row]]:
@@ -34,6 +37,19 @@ def in_batches(ids: Select[*tuple[Any, ...]], load: Callable[[Sequence[int]], di
             with reading():
                 found = load(chunk)
             yield [found[row_id] for row_id in chunk if row_id in found]
+
+
+def sums_in_batches(query: Select[*tuple[Any, ...]]) -> Iterator[list[list[Any]]]:
+    """The rows of a select that has no ids, such as sums, in its order: they are read once, into a file, so that nothing is summed again
+    for each batch. Amounts and days come back as text."""
+    with SpooledTemporaryFile(IN_MEMORY) as kept:
+        with reading():
+            for part in db.session.execute(query.execution_options(yield_per=BATCH)).partitions():
+                block = msgspec.msgpack.encode([tuple(row) for row in part])
+                kept.write(len(block).to_bytes(_LENGTH) + block)
+        kept.seek(0)
+        while length := kept.read(_LENGTH):
+            yield msgspec.msgpack.decode(kept.read(int.from_bytes(length)))
 
 
 def delete_in_batches(model: Any, *where: ColumnElement[bool], stopping: Callable[[], bool] = lambda: False) -> int:

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from errors import InvalidInput
 from extensions import writing
 from models import DailyReconciliation, Flow, Integration, Order
+from services.common import batches
 from services.integrations import lifecycle, settings
 from services.reports import reconciliation, sales
 from services.reports.periods import last_days
+from tests.support.rows import make_integration, make_order
 from tests.support.shops import do, products, settled
 
 
@@ -88,3 +90,14 @@ def test_reports_survive_removing_a_shop_and_adding_it_again(app, db, shop):
     assert sales.sales_by_day(last_days(30, UTC))[0].shop == "Shop (removed)"
     settled(shop)
     assert (sales.sales_by_day(last_days(30, UTC)), list(sales.sales_by_sku(last_days(30, UTC)))) == before
+
+
+@pytest.mark.both_databases
+def test_sales_of_many_skus_come_whole_and_in_order_in_batches(app, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH", 3)
+    integration = make_integration()
+    lines = [(f"SKU-{number}", 1 + number % 4) for number in range(10)]
+    make_order(integration, "1", lines)
+    rows = [(row.sku, row.pieces) for row in sales.sales_by_sku(last_days(30, UTC))]
+    assert rows == sorted(lines, key=lambda line: (-line[1], line[0]))
+    assert rows == [(row.sku, row.pieces) for row in sales.sku_page(last_days(30, UTC), None, "", 1, 20).rows]
