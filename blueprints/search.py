@@ -21,6 +21,8 @@ bp = Blueprint("search", __name__)
 SHOWN = 8
 """Rows of each kind; the others are a click away. Stock items and listings are found by the beginnings of their SKUs and names here, so that an
 index finds them, and by any part in their lists."""
+MOST_FOUND = 201
+"""Orders that are found here, the newest: the list of orders finds more."""
 PAGES = {
     "Orders on hold": "held.show_held", "Find an order in the shops": "lookup.show_lookup", "Import tracking numbers": "shipment_files.show_upload",
     "Add a stock item": "stock.show_add", "Import stock": "stock_files.show_upload", "Match listings by SKU": "listings.show_match",
@@ -57,7 +59,7 @@ def show_search() -> str:
 
 
 def _groups(text: str) -> Iterator[Group]:
-    wanted = orders.Wanted(search=text, customers=may_see_customers())
+    wanted = orders.Wanted(search=text, customers=may_see_customers(), most_found=MOST_FOUND)
     page = orders.list_page(wanted, size=SHOWN)
     hits = [
         Hit(url_for("order.show_order", order_id=row.id), row.number, _about(row.integration, row.customer, STATES[row.state][0]))

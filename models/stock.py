@@ -101,7 +101,7 @@ class StockEntry(Model):
     __tablename__ = "stock_entry"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    stock_item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"), index=True)
+    stock_item_id: Mapped[int] = mapped_column(ForeignKey("stock_item.id"))
     at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     actor: Mapped[str] = mapped_column(String(100))
     cause: Mapped[str] = mapped_column(String(20))
@@ -113,6 +113,7 @@ class StockEntry(Model):
     note: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (
+        Index("ix_stock_entry_item", "stock_item_id", "id"), Index("ix_stock_entry_item_at", "stock_item_id", "at"),
         Index(
             "ix_stock_entry_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
         ),

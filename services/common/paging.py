@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import ColumnElement, Date, Select, UnaryExpression, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Date, Select, UnaryExpression, and_, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.sql import operators
 
 from config import current_config
@@ -47,10 +47,11 @@ class BadCursor(Exception):
 
 
 def page_of(
-    query: Select[*tuple[Any, ...]], order: Sequence[Any], place: str, size: int, load: Callable[[Sequence[Any]], list[Row]]
-) -> Page[Row]:
+    query: Select[*tuple[Any, ...]], order: Sequence[Any], place: str, size: int, load: Callable[[Sequence[Any]], list[Row]],
+    most: int = MOST_COUNTED,
+) -> Page[Row]:  # fmt: skip
     """One page of a select without an order. ``order`` are columns, or ``column.desc()``, never NULL, the last of them unique; ``place`` is
-    ``next`` or ``previous`` of another page, and whatever else it is means the first page. ``load`` makes rows of what the query gives."""
+    ``next`` or ``previous`` of another page, and whatever else it is means the first page. ``load`` makes rows of what the query gives, and ``most`` are counted."""
     keys = [_key(each) for each in order]
     # Of other filters it is a good place too; of another order it is none.
     made_for = ",".join(f"{type(column.type).__name__}{'-' if falls else ''}" for column, falls in keys)
@@ -66,21 +67,22 @@ def page_of(
         found.reverse()
     if values is not None and (not found or (back and not beyond and len(found) < size)):
         # Rows were removed meanwhile: what would be an empty page, or a first page that is not full, shows the beginning.
-        return page_of(query, order, "", size, load)
+        return page_of(query, order, "", size, load, most)
     goes_on, came_from = (True, beyond) if back else (beyond, values is not None)
     ends = [[*row][-len(keys) :] for row in (*found[:1], *found[-1:])]
     whole = not goes_on and not came_from
-    total = len(found) if whole else _counted(query)
+    total = len(found) if whole else _counted(query, most)
     return Page(
-        load(found), min(total, MOST_COUNTED), more=total > MOST_COUNTED, goes_on=goes_on,
+        load(found), min(total, most), more=total > most, goes_on=goes_on,
         next=encode(FORWARD, ends[1], made_for) if goes_on and ends else "",
         previous=encode(BACK, ends[0], made_for) if came_from and ends else "",
     )  # fmt: skip
 
 
-def _counted(query: Select[*tuple[Any, ...]]) -> int:
-    """The rows of a select, up to one more than ``MOST_COUNTED``."""
-    return db.session.scalar(select(func.count()).select_from(query.limit(MOST_COUNTED + 1).subquery())) or 0
+def _counted(query: Select[*tuple[Any, ...]], most: int) -> int:
+    """The rows of a select, up to one more than ``most``. Without its columns, so that the databases leave out tables that only name something."""
+    counted = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(most + 1)
+    return db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
 
 
 def first_after(query: Select[*tuple[Any, ...]], order: Sequence[Any], values: Sequence[Any] | None) -> Any:

@@ -113,10 +113,10 @@ def _stored(ids: Sequence[int]) -> list[Searched]:
     return [Searched(row.id, row.number, row.customer, row.email, skus.get(row.id, ())) for row in found]
 
 
-def found_by(search: str, *, with_customers: bool) -> ColumnElement[bool]:
+def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> ColumnElement[bool]:
     """The condition on Order that a person's search stands for: each word they typed begins a word of the order, and what has no blank
     inside (``2024-001``, ``ann@shop.example``) stands together. The shop's own id finds its order too, and ``id:7`` nothing else.
-    Of more than ``MOST_FOUND`` orders the newest here are found."""
+    Of more than ``most`` orders the newest here are found."""
     named = numbers.parse(search)
     if not named.numbers:
         return Order.external_id == named.external_id
@@ -125,10 +125,10 @@ def found_by(search: str, *, with_customers: bool) -> ColumnElement[bool]:
     phrases = [words for part in search.split() if (words := words_of(part))]
     if not phrases:
         return Order.id.in_(by_id)
-    return Order.id.in_(union_all(_matching(phrases, with_customers), by_id))
+    return Order.id.in_(union_all(_matching(phrases, with_customers, most), by_id))
 
 
-def _matching(phrases: Sequence[Sequence[str]], with_customers: bool) -> Select[Any]:
+def _matching(phrases: Sequence[Sequence[str]], with_customers: bool, most: int) -> Select[Any]:
     if db.session.get_bind().dialect.name == "sqlite":
         quoted = " AND ".join(f'"{" ".join(words)}" *' for words in phrases)
         query = quoted if with_customers else f"{{public}} : ({quoted})"
@@ -145,7 +145,7 @@ def _matching(phrases: Sequence[Sequence[str]], with_customers: bool) -> Select[
             .where(_postgresql.c.words.op("@@")(cast(literal(quoted), TSQUERY)))
             .order_by(_postgresql.c.order_id.desc())
         )
-    return select(ids.limit(MOST_FOUND).subquery().c.id)
+    return select(ids.limit(most).subquery().c.id)
 
 
 def _lexemes(words: Sequence[str], marks: str) -> list[str]:

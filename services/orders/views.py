@@ -24,6 +24,7 @@ from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
 from services.orders import list_facts, queries, search, tags
 from services.orders import redaction as customers
+from services.orders.search import MOST_FOUND
 from services.orders.timeline import Event, timeline
 from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
 from services.shipping.batches import Batch
@@ -44,7 +45,8 @@ WITH_ALLOCATIONS = selectinload(Order.lines).selectinload(OrderLine.allocations)
 class Wanted:
     """What the list is filtered by. ``state`` is a word of order_list.STATES or SPECIAL.
 
-    ``customers`` says whether the reader may see who bought: without it no name is shown, searched or sorted by."""
+    ``customers`` says whether the reader may see who bought: without it no name is shown, searched or sorted by. ``most_found`` is how many
+    orders the search gives at most, the newest here."""
 
     integration_id: int | None = None
     search: str = ""
@@ -53,6 +55,7 @@ class Wanted:
     sort: str = "newest"
     customers: bool = False
     tag: int | None = None
+    most_found: int = MOST_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Ro
         place,
         size,
         by_id(lambda ids: _rows(ids, wanted.customers, list_facts.ordered_goods(ids))),
+        wanted.most_found - 1,
     )
 
 
@@ -112,7 +116,7 @@ def _matching(wanted: Wanted, *, everything: bool = False) -> Select[*tuple[Any,
         one = select(Integration.shop_id).where(Integration.id == wanted.integration_id, Integration.removed_at.is_(None))
         query = select(Order.id).where(Order.shop_id == one.scalar_subquery())
     if wanted.search:
-        query = query.where(search.found_by(wanted.search, with_customers=wanted.customers))
+        query = query.where(search.found_by(wanted.search, with_customers=wanted.customers, most=wanted.most_found))
     if wanted.state:
         query = query.where(queries.in_state(wanted.state))
     if wanted.tag is not None:

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 
 from errors import Conflict, NotFound
-from extensions import db, writing
+from extensions import db, reading, writing
 from models import Allocation, Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem, SyncRun
 from models.order import OPEN_STATES
 from models.sku_key import sku_key
-from models.types import utcnow
+from models.types import hour_of, utcnow
 from services.common.batches import in_batches
 from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
@@ -26,6 +26,7 @@ from services.stock import ledger, listing_states, low_stock, skus
 from services.stock.quantities import AVAILABLE
 
 PAGE_SIZE = 50
+LEDGER_BATCH = 500
 SORTS: dict[str, Any] = {
     "sku": (StockItem.sku, StockItem.id), "sku_last": (StockItem.sku.desc(), StockItem.id.desc()),
     "name": (StockItem.name, StockItem.sku, StockItem.id), "name_last": (StockItem.name.desc(), StockItem.sku.desc(), StockItem.id.desc()),
@@ -223,12 +224,27 @@ class Entry:
 
 def list_ledger(item_id: int, place: str = "") -> Page[Entry]:
     """A page of a stock item's ledger, newest first, each line with the numbers it led to. Raises NotFound."""
-    return page_of(_ledger(item_id), (StockEntry.id.desc(),), place, PAGE_SIZE, lambda found: _entries(item_id, found))
+    return page_of(
+        _ledger(item_id), (StockEntry.id.desc(),), place, PAGE_SIZE, lambda found: _entries(found, _led_to(item_id, found))
+    )
 
 
 def iter_ledger(item_id: int) -> Iterator[Entry]:
-    """All of it, newest first, for a file. Raises NotFound."""
-    return iter(_entries(item_id, db.session.execute(_ledger(item_id).order_by(StockEntry.id.desc())).all()))
+    """All of it, newest first, for a file, read in batches. Raises NotFound."""
+    query, led_to = _ledger(item_id).order_by(StockEntry.id.desc()).limit(LEDGER_BATCH), None
+    following = query
+    while True:
+        with reading():
+            found = db.session.execute(following).all()
+            led_to = led_to or _led_to(item_id, found)
+            entries = _entries(found, led_to)
+            last = found[-1][0].id if found else 0
+        yield from entries
+        if len(found) < LEDGER_BATCH:
+            return
+        end = entries[-1]
+        led_to = end.on_hand - end.on_hand_change, end.reserved - end.reserved_change
+        following = query.where(StockEntry.id < last)
 
 
 def _ledger(item_id: int) -> Select[*tuple[Any, ...]]:
@@ -241,8 +257,8 @@ def _ledger(item_id: int) -> Select[*tuple[Any, ...]]:
     return query.where(StockEntry.stock_item_id == item_id)
 
 
-def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
-    """Neighbouring lines of the ledger, newest first. What they led to is the present less all that came later."""
+def _led_to(item_id: int, found: Sequence[Any]) -> tuple[int, int]:
+    """On hand and reserved after the first of these lines of the ledger: the present less all that came later. Raises NotFound."""
     item = db.session.get(StockItem, item_id)
     if item is None:
         raise NotFound("There is no such stock item.")
@@ -253,7 +269,12 @@ def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
             entry.stock_item_id == item_id, entry.id > newest
         )
     ).one()
-    on_hand, reserved = item.on_hand - int(later[0]), item.reserved - int(later[1])
+    return item.on_hand - int(later[0]), item.reserved - int(later[1])
+
+
+def _entries(found: Sequence[Any], led_to: tuple[int, int]) -> list[Entry]:
+    """Neighbouring lines of the ledger, newest first; ``led_to`` is what the first of them led to."""
+    on_hand, reserved = led_to
     lines = []
     for row, order_number, shop, *_ in found:
         lines.append(
@@ -265,15 +286,16 @@ def _entries(item_id: int, found: Sequence[Any]) -> list[Entry]:
 
 
 def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
-    """How a stock item's numbers went since a moment, oldest first: (when, on hand, available) after each change of the ledger,
-    and at the moment itself where there was a ledger by then. Raises NotFound."""
+    """How a stock item's numbers went since a moment, oldest first: (when, on hand, available) after the changes of each hour, which is as fine
+    as a chart of thirty days, and at the moment itself where there was a ledger by then. Raises NotFound."""
     item = db.session.get(StockItem, item_id)
     if item is None:
         raise NotFound("There is no such stock item.")
     query = (
-        select(StockEntry.at, StockEntry.on_hand_change, StockEntry.reserved_change)
+        select(func.max(StockEntry.at), func.sum(StockEntry.on_hand_change), func.sum(StockEntry.reserved_change))
         .where(StockEntry.stock_item_id == item_id, StockEntry.at >= since)
-        .order_by(StockEntry.id.desc())
+        .group_by(hour_of(StockEntry.at))
+        .order_by(func.max(StockEntry.at).desc())
     )
     entries = select(StockEntry.at).where(StockEntry.stock_item_id == item_id)
     first = db.session.scalar(entries.order_by(StockEntry.id).limit(1))
@@ -281,7 +303,7 @@ def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
     found = []
     for at, by_hand, by_reserved in db.session.execute(query):
         found.append((at, on_hand, max(0, on_hand - reserved - item.buffer)))
-        on_hand, reserved = on_hand - by_hand, reserved - by_reserved
+        on_hand, reserved = on_hand - int(by_hand), reserved - int(by_reserved)
     if first is None or first < since:
         found.append((since, on_hand, max(0, on_hand - reserved - item.buffer)))
     return found[::-1]

@@ -159,7 +159,8 @@ def test_daily_reconciliations_are_paged_and_those_with_differences_picked_out(c
     assert len(client.get("/reports/reconciliation.csv?only=different").text.splitlines()) == 8
 
 
-def test_the_ledger_is_paged_and_every_line_says_what_it_led_to(client):
+def test_the_ledger_is_paged_and_every_line_says_what_it_led_to(client, monkeypatch):
+    monkeypatch.setattr(views, "LEDGER_BATCH", 40)
     item = make_item("SKU", 120)
     with writing() as session:
         for _ in range(120):
@@ -169,6 +170,7 @@ def test_the_ledger_is_paged_and_every_line_says_what_it_led_to(client):
         pages.append(views.list_ledger(item.id, pages[-1].next))
     entries = [entry for page in pages for entry in page.rows]
     assert [entry.on_hand for entry in entries] == list(range(120, 0, -1))
+    assert list(views.iter_ledger(item.id)) == entries
     assert len(pages) == 3 and "120 in all" in words(client.get(f"/stock/{item.id}").text)
     assert len(client.get(f"/stock/{item.id}/ledger.csv").text.splitlines()) == 121
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
-from blueprints import areas, guide
+from blueprints import areas, guide, search
 from extensions import writing
 from models.types import utcnow
 from services.listings import views as listings
@@ -46,7 +46,7 @@ def test_one_search_finds_orders_stock_items_listings_integrations_and_pages(cli
     assert hits(client.get("/search").text) == {}
 
 
-def test_a_search_shows_a_few_of_each_and_leads_to_all(client: FlaskClient) -> None:
+def test_a_search_shows_a_few_of_each_and_leads_to_all(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = make_integration()
     for number in range(11):
         make_order(shop, f"N{number}", [(make_item(f"CUP-{number:02}"), 1)])
@@ -54,6 +54,10 @@ def test_a_search_shows_a_few_of_each_and_leads_to_all(client: FlaskClient) -> N
     assert {kind: len(found) for kind, found in hits(page).items()} == {"Orders": 8, "Stock items": 8}
     assert element(page, "a", href="/orders?q=cup").text == "Show all 11 orders"
     assert element(page, "a", href="/stock?q=cup").text == "Search all stock items"
+    monkeypatch.setattr(search, "MOST_FOUND", 10)
+    page = client.get("/search?search=cup").text
+    assert hits(page)["Orders"] == [f"N{number}" for number in range(10, 2, -1)]
+    assert element(page, "a", href="/orders?q=cup").text == "Show more than 9 orders"
 
 
 @pytest.mark.both_databases
