@@ -39,6 +39,7 @@ class DailyReconciliation(Model):
         Index("ix_daily_reconciliation_day", "day"),
         Index(
             "ix_daily_reconciliation_different",
+            "shop_id",
             "day",
             sqlite_where=text("difference_count > 0"),
             postgresql_where=text("difference_count > 0"),

@@ -34,6 +34,9 @@ NO_FAILURE: dict[str, Any] = {
 """What the columns of a listing say while no stock update of it has failed."""
 
 
+AVAILABLE = "(CASE WHEN on_hand - reserved - buffer > 0 THEN on_hand - reserved - buffer ELSE 0 END)"
+
+
 def _begins(table: str, column: str) -> Index:
     """By which PostgreSQL finds rows from the beginning of a text (services/common/beginnings.py)."""
     index = Index(f"ix_{table}_{column}_begins", column, postgresql_ops={column: "text_pattern_ops"})
@@ -75,6 +78,7 @@ class StockItem(Model):
         Index("uq_stock_item_sku_key", "sku_key", unique=True),
         Index("ix_stock_item_name", "name"),
         Index("ix_stock_item_updated", "updated_at"),
+        Index("ix_stock_item_available", text(AVAILABLE), "sku", "id"),
         Index("ix_stock_item_shared_key", "shared_key"),
         *(_begins("stock_item", column) for column in ("sku_key", "name")),
         Index(
@@ -83,7 +87,7 @@ class StockItem(Model):
             sqlite_where=text("low_since IS NOT NULL"),
             postgresql_where=text("low_since IS NOT NULL"),
         ),
-        Index("ix_stock_item_fed", "id", sqlite_where=text("fed"), postgresql_where=text("fed")),
+        Index("ix_stock_item_fed", "id", sqlite_where=text("fed = 1"), postgresql_where=text("fed")),
     )
 
     @property

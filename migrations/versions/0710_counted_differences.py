@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.add_column("daily_reconciliation", sa.Column("difference_count", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE daily_reconciliation SET difference_count = json_array_length(differences) WHERE CAST(differences AS text) <> '[]'")
     op.create_index(
-        "ix_daily_reconciliation_different", "daily_reconciliation", ["day"], sqlite_where=SOME, postgresql_where=SOME
+        "ix_daily_reconciliation_different", "daily_reconciliation", ["shop_id", "day"], sqlite_where=SOME, postgresql_where=SOME
     )
     op.create_index("ix_daily_reconciliation_differences", "daily_reconciliation", ["difference_count", "day", "id"])
 

@@ -81,7 +81,7 @@ def page_of(
 
 def _counted(query: Select[*tuple[Any, ...]], most: int) -> int:
     """The rows of a select, up to one more than ``most``. Without its columns, so that the databases leave out tables that only name something."""
-    counted = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(most + 1)
+    counted: Select[Any] = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(most + 1)
     return db.session.scalar(select(func.count()).select_from(counted.subquery())) or 0
 
 

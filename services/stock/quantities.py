@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case
+from sqlalchemy import case, literal_column
 
 from models import StockItem
 
 FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
-AVAILABLE = case((FREE > 0, FREE), else_=0)
+_NONE = literal_column("0")
+AVAILABLE = case((FREE > _NONE, FREE), else_=_NONE)
+"""As the index ``ix_stock_item_available`` has it: with parameters instead of zeros it would not be used."""
+
+AVAILABLE_OF_FEW = AVAILABLE + _NONE
+"""To sort few items by: SQLite would read the index of all instead of finding the few."""

@@ -23,7 +23,7 @@ from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
 from services.stock import items as stock_items
 from services.stock import ledger, listing_states, low_stock, skus
-from services.stock.quantities import AVAILABLE
+from services.stock.quantities import AVAILABLE, AVAILABLE_OF_FEW
 
 PAGE_SIZE = 50
 LEDGER_BATCH = 500
@@ -123,6 +123,8 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
 
 def _order(wanted: Wanted) -> Sequence[Any]:
     order: Sequence[Any] = SORTS.get(wanted.sort, SORTS["scarce" if wanted.low or wanted.most is not None else "sku"])
+    if wanted.low and order is SORTS["scarce"]:
+        return AVAILABLE_OF_FEW, *order[1:]
     return order
 
 
