@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, literal_column
+from sqlalchemy import ColumnElement, Integer, case, literal_column
 
 from models import StockItem
 
 FREE = StockItem.on_hand - StockItem.reserved - StockItem.buffer
-_NONE = literal_column("0")
+_NONE: ColumnElement[int] = literal_column("0", Integer())
 AVAILABLE = case((FREE > _NONE, FREE), else_=_NONE)
 """As the index ``ix_stock_item_available`` has it: with parameters instead of zeros it would not be used."""
 
