@@ -152,7 +152,8 @@ class Listing:
     ``variant:31/5`` where a shop finds a variant through its product only).
 
     A variant's ``name`` is its product's, or empty if that came with another page (services/listings/variant_names.py).
-    ``counted`` is False if the shop does not count it; ``own_stock`` is False if a variant takes its product's."""
+    ``counted`` is False if the shop does not count it; ``own_stock`` is False if a variant takes its product's. ``former_id`` is the
+    external id under which an older version of the shop listed the same variant, empty if it is the same."""
 
     external_id: str
     kind: str
@@ -163,6 +164,7 @@ class Listing:
     counted: bool = True
     own_stock: bool = True
     enabled: bool = True
+    former_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ def read_listings(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> 
             if not shop.listings_position:
                 shop.listings_pass += 1
                 shop.listings_started_at = utcnow()
+            _take_over_former(shop_id, page.listings)
             _store_page(shop, page, with_variants, lease)
             bad += len(page.bad)
             shop.listings_position = page.position
@@ -82,9 +83,29 @@ def _storable(listing: ShopListing) -> ShopListing:
 
 def _lock_items(shop_id: int, listings: Sequence[ShopListing]) -> None:
     """Lock the stock items these listings take their quantity from, as everybody does who writes listings."""
-    named = [listing.external_id for listing in listings]
+    named = [name for listing in listings for name in (listing.external_id, listing.former_id) if name]
     linked = select(Link.stock_item_id).join(Listing).where(Listing.shop_id == shop_id, Listing.external_id.in_(named))
     ledger.lock_items(db.session.scalars(linked))
+
+
+def _take_over_former(shop_id: int, listings: Sequence[ShopListing]) -> None:
+    """A variant that the shop lists under another id since it was upgraded stays the same listing: with its links, which a person may have
+    made by hand, and its settings."""
+    named = {listing.former_id: listing for listing in listings if listing.former_id}
+    if not named:
+        return
+    ids = [*named, *(listing.external_id for listing in named.values())]
+    query = select(Listing.external_id, Listing.id, Listing.product_id)
+    known = {
+        row.external_id: row for row in db.session.execute(query.where(Listing.shop_id == shop_id, Listing.external_id.in_(ids)))
+    }
+    moved = [
+        {"id": known[former].id, "external_id": listing.external_id}
+        for former, listing in named.items()
+        if former in known and known[former].product_id == listing.product_id and listing.external_id not in known
+    ]
+    if moved:
+        db.session.execute(update(Listing), moved)
 
 
 def _store_page(shop: Shop, page: ListingPage, with_variants: bool, lease: Lease) -> None:

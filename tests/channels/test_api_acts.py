@@ -37,8 +37,8 @@ class TestListings:
             Listing("product:1", "product", "1", "CUP", "Cup", 20),
             Listing("product:2", "product", "2", "PLATE", "Téller", 8),
             Listing("product:3", "product", "3", "FREE", "Uncounted", 0, counted=False, enabled=False),
-            Listing(f"variant:1/{red}", "variant", "1", "CUP-RED", "Cup", 4),
-            Listing(f"variant:1/{plain}", "variant", "1", "CUP", "Cup", 6, own_stock=False),
+            Listing(f"variant:1/{red}", "variant", "1", "CUP-RED", "Cup", 4, former_id=f"variant:{red}"),
+            Listing(f"variant:1/{plain}", "variant", "1", "CUP", "Cup", 6, own_stock=False, former_id=f"variant:{plain}"),
         ]
 
     def test_without_the_variants_module_no_product_is_asked_for_them(self, store, shop, xcart):

@@ -266,6 +266,7 @@ def _variant_listing(variant: Variant, owner: Product) -> Listing:
         owner.inventory_traceable is not False,
         not variant.default_amount,
         owner.enabled is not False,
+        f"variant:{variant.id}",
     )
 
 
