@@ -84,8 +84,8 @@ class RulesForm(PageForm):
     interval = SelectField("How often", choices=choices(INTERVALS), default="3600")
     times = StringField("Times of day", [Length(max=300)], render_kw=PLAIN)
     zone = SelectField("Time zone")
-    quiet_from = StringField("Not from", [Length(max=5)], render_kw=PLAIN)
-    quiet_until = StringField("until", [Length(max=5)], render_kw=PLAIN)
+    quiet_from = StringField("Quiet hours from", [Length(max=5)], render_kw=PLAIN)
+    quiet_until = StringField("Quiet hours until", [Length(max=5)], render_kw=PLAIN)
     stale_hours = whole("Hours without anything new until it is stale", 1, 2400)
     when_stale = radio("Its quantities when it is stale", WHEN_STALE, "Choose what happens when the feed is stale.")
 

@@ -19,6 +19,7 @@ from blueprints.orders.saved_exports import words_of
 from errors import InvalidInput, QueueAway
 from jobs.exports import enqueue_export
 from services.common import timetable, zones
+from services.notify import notifications
 from services.orders import export_files, export_records, export_targets, exports
 
 bp = Blueprint("export_deliveries", __name__, url_prefix="/orders/export")
@@ -61,7 +62,7 @@ def edit_target(export_id: int) -> Answer:
             form.refuse(error)
         else:
             return _done(export_id, "Saved.")
-    return form_page("orders/export_target.html", form, export=export, target=target)
+    return form_page("orders/export_target.html", form, export=export, target=target, has_mail=notifications.mail_is_set_up())
 
 
 @bp.post("/<int:export_id>/send")

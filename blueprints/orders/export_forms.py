@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from wtforms import DateField, PasswordField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import Optional
+from wtforms.validators import Optional, ValidationError
 
 from blueprints.formats import reader_zone
 from blueprints.forms import PageForm, as_answer, choices, offer_zones, yes_no
@@ -36,14 +36,14 @@ class DayField(DateField):
         try:
             super().process_formdata(values)
         except ValueError:
-            raise ValueError("That is no date. Enter it like 2026-11-30.") from None
+            raise ValueError("That is not a date. Enter it like 2026-11-30.") from None
 
 
 class TargetForm(PageForm):
     """A field of a place is named after the method, such as ``sftp_address``."""
 
     method = RadioField("Send it by", choices=choices(METHODS), default="email")
-    recipients = TextAreaField("E-mail addresses", render_kw={"rows": 3, "inputmode": "email", **PLAIN})
+    recipients = TextAreaField("Email addresses", render_kw={"rows": 3, "inputmode": "email", **PLAIN})
     sftp_address = StringField("Server", render_kw=PLAIN)
     sftp_path = StringField("Folder", render_kw=PLAIN)
     sftp_auth = SelectField("Sign in with", choices=choices(SIGN_INS["sftp"]))
@@ -57,8 +57,8 @@ class TargetForm(PageForm):
     plan = RadioField("When", choices=choices(PLANS), default="times")
     times = StringField("Times of day", render_kw=PLAIN)
     interval_seconds = SelectField("Every", choices=choices(INTERVALS), default="3600")
-    quiet_from = StringField("Not from", render_kw={"inputmode": "numeric", **PLAIN})
-    quiet_until = StringField("until", render_kw={"inputmode": "numeric", **PLAIN})
+    quiet_from = StringField("Quiet hours from", render_kw={"inputmode": "numeric", **PLAIN})
+    quiet_until = StringField("Quiet hours until", render_kw={"inputmode": "numeric", **PLAIN})
     zone = SelectField("Time zone")
     enabled = yes_no("Send it on schedule")
     only_new = yes_no("Send each order only once")
@@ -72,6 +72,10 @@ class TargetForm(PageForm):
         offer_zones(form.zone, row.zone if row is not None else str(reader_zone()))
         return form
 
+    def validate_times(self, field: StringField) -> None:
+        if self.plan.data == "times" and not (field.data or "").strip():
+            raise ValidationError("Enter at least one time of day.")
+
     def values(self) -> dict[str, Any]:
         """As services/orders/export_targets.py takes them."""
         method = self.method.data
@@ -80,7 +84,7 @@ class TargetForm(PageForm):
         day = self.placed_since.data
         return {
             **place, "method": method, "recipients": (self.recipients.data or "").replace(",", "\n").replace(";", "\n").splitlines(),
-            "interval_seconds": interval, "times": [self.times.data or "–"] if self.plan.data == "times" else [],
+            "interval_seconds": interval, "times": [self.times.data or ""] if self.plan.data == "times" else [],
             "quiet_from": self.quiet_from.data or "", "quiet_until": self.quiet_until.data or "", "zone": self.zone.data,
             **{name: self[name].data == "yes" for name in ("enabled", "only_new", "send_empty")},
             "placed_since": None if day is None else datetime.combine(day, time(), reader_zone()).astimezone(UTC),

@@ -97,6 +97,8 @@ def _wanted() -> Wanted:
 def _placed() -> Placed:
     """The days of the form, in the reader's zone; the last one counts whole. Raises InvalidInput."""
     since, until = _day("since"), _day("until")
+    if since and until and until < since:
+        raise InvalidInput("The last day is before the first day.", "Choose a later last day.", field="until")
     return Placed(_start(since), _start(until + timedelta(days=1) if until else None))
 
 
@@ -105,7 +107,7 @@ def _day(name: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise InvalidInput(f"{text[:20]!r} is no date.", "Enter it like 2026-11-30.", field=name) from None
+        raise InvalidInput(f"{text[:20]!r} is not a date.", "Enter it like 2026-11-30.", field=name) from None
 
 
 def _start(day: date | None) -> datetime | None:

@@ -13,7 +13,7 @@ RESULTS = {"": "All results", "live": "Running", **{code: words for code, (words
 
 RUN_SORTS = {
     "": "Newest first", "oldest": "Oldest first", "started": "Last started first", "longest": "Longest first",
-    "integration": "Integration", "kind": "Type", "outcome": "Result",
+    "integration": "Shop", "kind": "Type", "outcome": "Result",
 }  # fmt: skip
 COLUMNS = (
     Column("kind", "Type", (("kind", UP),), fixed=True), Column("shop", "Shop", (("integration", UP),)),
@@ -26,7 +26,7 @@ COLUMNS = (
 class RunFilter(ListFilter):
     COLUMNS = COLUMNS
 
-    integration = SearchField("Integration")
+    integration = SearchField("Shop")
     kind = SelectField("Type", choices=choices(KINDS), default="")
     outcome = SelectField("Result", choices=choices(RESULTS), default="")
     sort = SelectField("Sort by", choices=choices(RUN_SORTS), default="")

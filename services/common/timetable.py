@@ -103,7 +103,7 @@ def _time(text: str, field: str) -> time:
     """Raises InvalidInput."""
     found = TIME.match(text.strip())
     if found is None:
-        raise InvalidInput(f"{text.strip()[:20]!r} is no time of day.", "Enter it like 18:30.", field=field)
+        raise InvalidInput(f"{text.strip()[:20]!r} is not a time of day.", "Enter it like 18:30.", field=field)
     return time(int(found[1]), int(found[2]))
 
 

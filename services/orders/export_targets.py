@@ -22,7 +22,7 @@ from services.orders import export_records, exports
 from services.security import audit, vault
 from services.security.audit import CHANGED, About, change_of_address, record_change
 
-METHODS = {"email": "E-mail", "sftp": "SFTP", "https": "https PUT"}
+METHODS = {"email": "Email", "sftp": "SFTP", "https": "https PUT"}
 AUTHS = {"email": ("none",), **places.AUTHS}
 """How each method signs in; the first is taken where another was set before the method changed."""
 MOST_RECIPIENTS = 10
@@ -118,9 +118,7 @@ def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     if values["method"] == "email":
         found = list(dict.fromkeys(_mailbox(each) for each in values["recipients"] if each.strip()))
         if not 0 < len(found) <= MOST_RECIPIENTS:
-            said = (
-                f"Enter at most {MOST_RECIPIENTS} e-mail addresses." if found else "Enter the e-mail address that gets the file."
-            )
+            said = f"Enter at most {MOST_RECIPIENTS} email addresses." if found else "Enter the email address that gets the file."
             raise InvalidInput(said, field="recipients")
         return {"recipients": found, "address": "", "path": "", "user": "", "parameter": "", "auth": "none"}
     path = (values["path"].strip() or ".") if values["method"] == "sftp" else ""
@@ -134,7 +132,7 @@ def _mailbox(text: str) -> str:
     try:
         return notifications.check_address(text)
     except InvalidInput as wrong:
-        raise InvalidInput(f"{text.strip()[:100]!r} is no e-mail address.", wrong.advice, "recipients") from None
+        raise InvalidInput(f"{text.strip()[:100]!r} is not an email address.", wrong.advice, "recipients") from None
 
 
 def _server(values: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -78,15 +78,15 @@ def link_of(html: str, text: str) -> str:
 
 
 WRONG = [
-    ({"recipients": ""}, "Enter the e-mail address that gets the file."), ({"recipients": "nobody"}, "'nobody' is no e-mail address."),
-    ({"recipients": "a@b.example\nBcc: x@y.example"}, "is no e-mail address"), ({"times": "26:00"}, "'26:00' is no time of day."),
-    ({"times": ""}, "is no time of day"), ({"zone": "Mars/Base"}, "Not a valid choice"), ({"quiet_from": "22:00"}, "Quiet hours need a beginning and an end."),
+    ({"recipients": ""}, "Enter the email address that gets the file."), ({"recipients": "nobody"}, "'nobody' is not an email address."),
+    ({"recipients": "a@b.example\nBcc: x@y.example"}, "is not an email address"), ({"times": "26:00"}, "'26:00' is not a time of day."),
+    ({"times": ""}, "Enter at least one time of day."), ({"zone": "Mars/Base"}, "Not a valid choice"), ({"quiet_from": "22:00"}, "Quiet hours need a beginning and an end."),
     ({"quiet_from": "05:00", "quiet_until": "07:00"}, "06:00 is inside the quiet hours."), ({"method": "fax"}, "Not a valid choice"),
     ({"method": "sftp"}, "That is not an address of an SFTP server."), ({"method": "https", "https_address": "ftp://x"}, "not an address"),
     ({"method": "https", "https_address": "https://partner.example/", "https_auth": "basic"}, "Enter the user name."),
     ({"method": "https", "https_address": "https://p.example/", "https_auth": "header", "https_parameter": "Host", "https_secret": "gone"}, "Enter the name of the header"),
     ({"method": "sftp", "sftp_address": "sftp.p.example", "sftp_auth": "key", "sftp_user": "ann", "sftp_secret": "ssh-ed25519 gone"}, "This is a public key."),
-    ({"placed_since": "soon"}, "That is no date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "Not a valid choice"),
+    ({"placed_since": "soon"}, "That is not a date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "Not a valid choice"),
 ]  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def test_a_host_key_is_shown_on_the_page_and_on_today_and_confirmed_once(client,
         assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": "SHA256:other"}).status_code == 409
         assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": shown}).status_code == 303
         assert len(export_deliveries.work(export_id)) == 1
-    assert "Every export is delivered." in main_words(client.get("/today"))
+    assert "No export needs you." in main_words(client.get("/today"))
 
 
 def test_who_may_do_what_and_see_whom(app, client, export_id, mailbox):
@@ -196,3 +196,19 @@ def test_exports_and_feeds_sign_in_by_the_same_names(app):
 def choices_of(field, names=None):
     labels = {choice.value: choice.label for choice in field.choices}
     return labels if names is None else {name: labels[name] for name in names}
+
+
+@pytest.mark.config(smtp_host="")
+def test_without_a_mail_server_the_form_says_that_no_email_can_be_sent(client, export_id):
+    assert "no mail server is set up" in main_words(client.get(f"{PAGE}/{export_id}/delivery"))
+
+
+def test_with_a_mail_server_the_form_has_no_such_note(client, export_id):
+    assert "no mail server" not in main_words(client.get(f"{PAGE}/{export_id}/delivery"))
+
+
+def test_today_claims_nothing_about_an_export_that_has_just_failed(client, export_id):
+    deliver_to(export_id)
+    with writing() as session:
+        session.query(ExportTarget).one().failing_since = utcnow()
+    assert "Exports No export needs you." in main_words(client.get("/today"))

@@ -84,7 +84,7 @@ def test_only_the_filtered_orders_of_some_days_are_exported(client, orders):
     assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "state": "ready"}))] == ["1002"]
     assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "until": "2026-11-01"}))] == ["1001"]
     assert [row["number"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "since": "2026-11-02"}))] == ["1002"]
-    for wrong, said in (({"since": "soon"}, "no date"), ({"column": []}, "Select at least one column.")):
+    for wrong, said in (({"since": "soon"}, "not a date"), ({"column": []}, "Select at least one column.")):
         answer = client.post(f"{PAGE}/file.csv", data={**sent, **wrong})
         assert answer.status_code == 422 and said in answer.text
 
@@ -171,3 +171,11 @@ def test_every_column_has_a_value_for_every_order(app, orders):
         spec = exports.make_spec(by, export_columns.COLUMNS, with_customers=True)
         assert len(spec.columns) == len(export_columns.offered(by, with_customers=True))
         assert all(len(row) == len(spec.columns) for row in exports.iter_rows(spec, Wanted(customers=True)))
+
+
+def test_days_the_wrong_way_round_are_refused_instead_of_an_empty_file(client, orders):
+    sent = {"by": "order", "column": ["number"], "since": "2026-12-01", "until": "2026-11-01"}
+    for answer in (client.post(f"{PAGE}/file.csv", data=sent), client.get(f"{PAGE}/file.xlsx", query_string=sent)):
+        assert answer.status_code == 422, "no file"
+        assert "The last day is before the first day." in words(element(answer.text, "main").text)
+        assert element(answer.text, "input", name="since")["value"] == "2026-12-01", "what was entered is kept"

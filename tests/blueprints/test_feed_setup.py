@@ -152,7 +152,7 @@ def test_columns_and_rules_are_checked(app, client, web):
     page = client.get(rules).text
     for field, typed, sentence in (
         ("priority", "first", "Enter a whole number from 1 to 1,000."), ("quiet_from", "22:00", "Quiet hours need a beginning and an end."),
-        ("times", "", "Enter at least one time of day."), ("times", "six", "is no time of day"),
+        ("times", "", "Enter at least one time of day."), ("times", "six", "is not a time of day"),
     ):  # fmt: skip
         schedule = "times" if field == "times" else "interval"
         answer = client.post(rules, data=form_data(page, "priority", **{"schedule": schedule, field: typed}))

@@ -292,7 +292,7 @@ def switch_off_and_on(scene: Scene) -> None:
 @job("See the activity of a shop")
 def see_activity(scene: Scene) -> None:
     scene.area("Activity")
-    scene.person.fill("Integration", "Garden")
+    scene.person.fill("Shop", "Garden")
     scene.filtered()
     expect(scene.page).to_have_url(re.compile("integration=Garden"))
     expect(scene.page.locator("#list")).to_contain_text(SHOP)
@@ -353,7 +353,7 @@ def schedule_export(scene: Scene) -> None:
     scene.person.button("Save")
     scene.person.link("Deliveries of Warehouse")
     scene.person.link("Set up delivery")
-    scene.person.fill("E-mail addresses", "ann@partner.example")
+    scene.person.fill("Email addresses", "ann@partner.example")
     scene.person.fill("Times of day", "06:30")
     scene.person.button("Save")
     expect(scene.page.get_by_text("ann@partner.example").first).to_be_visible()
