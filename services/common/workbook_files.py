@@ -28,6 +28,9 @@ EXACT = 15
 PIECE = 200
 """Rows in one piece."""
 DECIMALS = 4
+PHONE = re.compile(r"\+\d[\d ()/.\-]*\Z")
+"""A telephone number needs no quote before it: the cell is a text, and also as a sum it would do nothing. Programs that read the workbook
+would print the quote."""
 NOT_SHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML may hold."""
 ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -61,7 +64,8 @@ class _Sink:
 
 def rows_out(title: str, header: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Collection[int] = ()) -> Generator[bytes]:
     """A workbook in pieces. ``numbers`` are the places of the columns whose cells are numbers, also where they come as text such as
-    ``1.50``, which keeps its decimals; all other texts stay as they are, guarded as in CSV (``harmless``)."""
+    ``1.50``, which keeps its decimals; all other texts stay as they are, guarded as in CSV
+    (``harmless``) unless they are telephone numbers."""
     sink, styles = _Sink(), _styles()
     left = iter(rows)
     with zipfile.ZipFile(cast(Any, sink), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -114,7 +118,7 @@ def _cell(place: str, value: Any, is_number: bool, styles: Sequence[int]) -> str
     if (is_number or isinstance(value, int)) and NUMBER.match(text) and sum(map(str.isdigit, text)) <= EXACT:
         decimals = min(DECIMALS, len(text.partition(".")[2]))
         return f'<c r="{place}" s="{styles[decimals]}"><v>{text}</v></c>'
-    return _text(place, harmless(text), 0)
+    return _text(place, text if PHONE.match(text) else harmless(text), 0)
 
 
 def _text(place: str, text: str, style: int) -> str:

@@ -84,3 +84,9 @@ def test_rows_leave_while_others_are_read_and_memory_does_not_grow():
     finally:
         tracemalloc.stop()
     assert len(read) == 6000 and peak < 3_000_000
+
+
+def test_a_telephone_number_has_no_quote_before_it_and_a_sum_still_has():
+    content = made(["phone"], [["+48 12 555"], ["+43 (0)316/55-50"], ["+1+cmd|x"], ["-1+1"]])
+    sheet = openpyxl.load_workbook(io.BytesIO(content)).active
+    assert [row[0].value for row in sheet.iter_rows(min_row=2)] == ["+48 12 555", "+43 (0)316/55-50", "'+1+cmd|x", "'-1+1"]
