@@ -44,7 +44,7 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A row of the file. ``label`` says what happens to it, ``problem`` why it cannot be read. ``sku`` is that of the stock item, if one is
-    known, and ``fed`` whether its quantity counts for it."""
+    known, ``fed`` whether the offer counts for it, and ``on_hand`` what the item has now."""
 
     id: int
     kind: str
@@ -57,6 +57,7 @@ class RunRow:
     before: int | None
     quantity: int | None
     problem: str
+    on_hand: int | None = None
 
 
 def get_run(run_id: int) -> FeedRun:
@@ -111,8 +112,12 @@ def _rows(run_id: int, kind: str) -> Select[*tuple[Any, ...]]:
 
 
 def _load(ids: Sequence[int]) -> dict[int, RunRow]:
-    query = select(_row, GROUP, StockItem.sku, StockItem.fed).outerjoin(StockItem, StockItem.id == _row.stock_item_id)
+    query = select(_row, GROUP, StockItem.sku, StockItem.fed, StockItem.on_hand).outerjoin(
+        StockItem, StockItem.id == _row.stock_item_id
+    )
     return {
-        row.id: RunRow(row.id, kind, ONE[kind], row.line, row.code, row.stock_item_id, sku or "", bool(fed), row.before, row.quantity, row.problem)
-        for row, kind, sku, fed in db.session.execute(query.where(_row.id.in_(ids)))
+        row.id: RunRow(
+            row.id, kind, ONE[kind], row.line, row.code, row.stock_item_id, sku or "", bool(fed), row.before, row.quantity, row.problem, on_hand
+        )
+        for row, kind, sku, fed, on_hand in db.session.execute(query.where(_row.id.in_(ids)))
     }  # fmt: skip

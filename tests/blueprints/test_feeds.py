@@ -60,6 +60,8 @@ def test_the_first_run_waits_and_changes_what_a_person_approves(client, web):
     assert f'href="/suppliers/runs/{run_id}">See what would change' in page
     page = client.get(f"/suppliers/runs/{run_id}")
     assert "2 items in this file have their own quantity now" in words(page.text)
+    cup = next(row for row in elements(page.text, "tr") if "CUP" in words(row.text))
+    assert words(cup.text).endswith("1 – 12"), "what is on hand stands beside the offer that could replace it"
     assert [words(tab.text) for tab in elements(page.text, "a") if "kind=" in (tab.get("href") or "")][:2] == [
         "New 2",
         "Unknown codes 1",
