@@ -43,11 +43,12 @@ def save_view(name: str) -> Response:
     filters = known.filters(MultiDict(parse_qsl(request.form.get("filters", "")))).chosen()
     here = url_for(known.endpoint, **filters)
     try:
-        list_views.save_view(current_user.id, name, request.form.get("name", ""), filters)
+        replaced = list_views.save_view(current_user.id, name, request.form.get("name", ""), filters)
     except InvalidInput as wrong:
         toast(wrong.sentence(), "warning")
     else:
-        toast("The view was saved.")
+        title = " ".join(request.form["name"].split())
+        toast(f"The view ‘{title}’ was replaced. It has these filters now." if replaced else f"The view ‘{title}’ was saved.")
     return go_to(here)
 
 
@@ -64,5 +65,5 @@ def choose_columns(name: str) -> Response:
     wanted = set(request.form.getlist("column"))
     chosen = [column for column in known.columns if column in wanted]
     list_views.choose_columns(current_user.id, name, chosen)
-    toast("The columns were saved.")
+    toast("The columns were saved." if chosen else "You selected no columns, so the usual ones are shown.")
     return go_to(back_to(url_for(known.endpoint)))

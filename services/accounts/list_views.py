@@ -46,13 +46,14 @@ def of_list(user_id: int, name: str) -> Seen:
     return seen
 
 
-def save_view(user_id: int, list_name: str, name: str, filters: Mapping[str, Any]) -> None:
-    """Save filters under a name; a view of that name is replaced. Raises InvalidInput."""
+def save_view(user_id: int, list_name: str, name: str, filters: Mapping[str, Any]) -> bool:
+    """Save filters under a name; returns whether that replaced a view of this name. Raises InvalidInput."""
     name = one_line(name, LONGEST_NAME, "name", "name")
     if not name:
         raise InvalidInput("Give the view a name.", field="name")
     with writing() as session:
         known = _find(user_id, list_name, name.casefold())
+        replaces = known is not None
         if known is None:
             saved = select(func.count()).where(
                 ListView.user_id == user_id, ListView.list_name == list_name, ListView.name_key != ""
@@ -62,6 +63,7 @@ def save_view(user_id: int, list_name: str, name: str, filters: Mapping[str, Any
             known = ListView(user_id=user_id, list_name=list_name, name_key=name.casefold())
             session.add(known)
         known.name, known.filters = name, dict(filters)
+    return replaces
 
 
 def remove_view(user_id: int, view_id: int) -> None:

@@ -62,7 +62,7 @@ def test_stock_items_listings_and_runs_are_counted_by_state_too(client):
         make_item(sku, on_hand)
     set_default(5, "user:ann")
     review()
-    assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "None available": "1", "From suppliers": "0"}
+    assert tabs(client.get("/stock").text) == {"All": "", "Low stock": "2", "Out of stock": "1", "From suppliers": "0"}
     make_listing(shop, "A", 1, item=make_item("A"))
     make_listing(shop, "B", 1)
     make_listing(shop, "C", 1, push_error="The shop refused it.", push_state="refused")
@@ -125,7 +125,9 @@ def test_views_are_saved_replaced_and_removed_by_each_user_for_themselves(client
     saved = form_data(page, "filters", name="  Old and   ready ")
     answer = client.post("/lists/orders/views", data=saved)
     assert parse_qs(urlsplit(answer.location).query) == {"state": ["ready"], "q": ["1"], "sort": ["oldest"]}
-    client.post("/lists/orders/views", data={"name": "OLD AND READY", "filters": "state=ready&evil=1&shop=99"})
+    assert "The view ‘Old and ready’ was saved." in client.get(answer.location).text
+    again = client.post("/lists/orders/views", data={"name": "OLD AND READY", "filters": "state=ready&evil=1&shop=99"})
+    assert "The view ‘OLD AND READY’ was replaced." in client.get(again.location).text, "nothing is replaced without a word"
     link = next(item for item in elements(client.get("/orders").text, "a") if words(item.text) == "OLD AND READY")
     assert link["href"] == "/orders?state=ready"
     other = app.test_client()
@@ -230,3 +232,9 @@ def test_lists_are_filtered_without_javascript(browser, server: str, app, page: 
     plain.get_by_role("button", name="Save columns").click()
     expect(plain.get_by_role("columnheader", name="Customer")).to_have_count(0)
     context.close()
+
+
+def test_no_columns_at_all_shows_the_usual_ones_and_says_so(client):
+    make_order(make_integration(), "1", [("X", 1)])
+    answer = client.post("/lists/orders/columns", data={"back": "/orders"})
+    assert "You selected no columns, so the usual ones are shown." in client.get(answer.location).text
