@@ -11,6 +11,7 @@ from htmx_flask import request
 
 from blueprints.htmx import fragment, wants_fragment
 from errors import InvalidInput
+from services.common.csv_files import NUMBER
 from services.presets import columns as column_choice
 from services.presets.columns import Field
 
@@ -54,6 +55,7 @@ def column_page(
         "choice": choice,
         "wrong": wrong,
         "rows": rows,
+        "like_data": [title for title in headings if NUMBER.match(title.strip())],
         **shown,
     }
     if wants_fragment("sample"):

@@ -82,11 +82,11 @@ def show_file(file_id: int) -> str | Response | AnyResponse:
 def _shown(file: ShipmentFile) -> dict[str, Any]:
     """What the page of a file shows: before it is shipped with what the shops will be sent, and numbers that several orders have."""
     good = [row for row in file.rows if not row["problem"]]
-    places = ((row["tracking"], row["order_id"], f"line {row['line']}") for row in good)
+    places = ((row["tracking"], row["order_id"], f"order {row['number'] or row.get('id')} (line {row['line']})") for row in good)
     return {
         "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "causes": file_check.causes(file.rows), "live": files.is_at_work(file),
         "shipped": None if file.applied_at is None else _shipped(file), "notes": [] if file.wanted_at else files.notes_of(good),
-        "same": [] if file.wanted_at else same_numbers(places),
+        "same": [] if file.wanted_at else same_numbers(places), "untracked": [row for row in good if not file.wanted_at and not row["tracking"]],
     }  # fmt: skip
 
 

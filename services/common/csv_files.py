@@ -318,7 +318,14 @@ def check_header(source: Source, columns: Columns, required: Sequence[str]) -> N
     """What is wrong with a file's headings, without reading its rows: 15 MB of separators would keep a page for seconds. The headings
     of a large workbook are left to the worker that reads its rows. Raises InvalidInput."""
     if not (isinstance(source, Workbook) and source.size() > HEADING_BYTES):
-        next(read(source, columns, required, only_header=True), None)
+        try:
+            next(read(source, columns, required, only_header=True), None)
+        except InvalidInput as wrong:
+            others = source.other_sheets() if isinstance(source, Workbook) else []
+            if not others:
+                raise
+            advice = f"Enter the name of the sheet that holds the rows, if it is another one: {', '.join(others)[:300]}."
+            raise InvalidInput(f"{wrong.message} The first sheet was read.", advice, wrong.field) from None
 
 
 def _lines(text: TextIO) -> Iterator[str]:

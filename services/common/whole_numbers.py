@@ -20,6 +20,8 @@ def parse(text: str, most: int = MOST) -> int | None:
 def read(text: str, field: str = "", noun: str = "quantity") -> int:
     """The number; values above what a column holds are for the caller to refuse. Raises InvalidInput."""
     text = text.strip()
+    if not text:
+        raise InvalidInput(f"Enter a {noun}.", "Use a whole number such as 12.", field=field)
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
         raise InvalidInput(f"{text[:40]!r} is not a {noun}.", "Use a whole number such as 12.", field=field)

@@ -113,6 +113,16 @@ class Workbook:
             )  # fmt: skip
         return shown[0]
 
+    def other_sheets(self) -> list[str]:
+        """The names of the visible sheets besides the first, where none was named."""
+        if self.sheet:
+            return []
+        try:
+            with closing(self._open(data_only=True)) as workbook:
+                return [each.title for each in workbook.worksheets if each.sheet_state == "visible"][1:]
+        except Exception:  # a damaged file; what is wrong with it has been said
+            return []
+
     def _has_formulas(self, sheet: Any) -> bool:
         """Whether the sheet's own text has the mark of a formula."""
         with closing(sheet._get_source()) as source:

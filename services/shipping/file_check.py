@@ -21,6 +21,12 @@ from services.order_basics import numbers as order_numbers
 from services.shipping import shipments
 from services.shipping.file_columns import is_neutral
 
+READABLE = (
+    (re.compile(r"\AOrder …"), "The order"), (re.compile(r"\bno order …"), "no such order"), (re.compile(r"\border …"), "the order"),
+    (re.compile(r"\bthe tracking number …"), "this tracking number"),
+)  # fmt: skip
+"""How the problem of one row is said of several: without the number that only this row has."""
+
 
 def check(rows: list[dict[str, Any]]) -> None:
     """Find each row's order and say what is wrong with it. Good rows forget their cells: only wrong ones are written into a file again."""
@@ -185,6 +191,8 @@ def _cause(row: dict[str, Any]) -> str:
     for value in sorted((*own, *(value.lstrip("#") for value in own)), key=len, reverse=True):
         if value:
             cause = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", cause)
+    for wanted, words in READABLE:
+        cause = wanted.sub(words, cause)
     return cause.replace("….", "…")
 
 

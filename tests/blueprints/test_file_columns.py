@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import openpyxl
 import pytest
 from sqlalchemy import select
 
@@ -171,3 +172,36 @@ def test_the_preview_says_what_goes_up_and_down_and_offers_the_rows_with_problem
         session.flush()
         old_id = old.id
     assert "would change" in client.get(f"/stock/files/{old_id}").text
+
+
+@pytest.mark.one_database
+def test_a_first_line_that_looks_like_data_is_pointed_out(app, client):
+    make_item("CUP", 5)
+    page = client.get(send(client, "/stock/files", b"CUP,5\nPLATE,7\n").location).text
+    assert "taken for column names, and is not imported" in page and "It has 5, which looks like data" in page
+    named = client.get(send(client, "/stock/files", b"Item;Count\nCUP;5\n").location).text
+    assert "looks like data" not in named
+
+
+@pytest.mark.one_database
+def test_a_workbook_with_a_cover_names_its_other_sheets(app, client):
+    book = openpyxl.Workbook()
+    book.active.append(["Our stock list"])
+    book.create_sheet("Data").append(["sku", "quantity"])
+    file = io.BytesIO()
+    book.save(file)
+    answer = send(client, "/stock/files", file.getvalue(), "list.xlsx")
+    assert answer.status_code == 422
+    assert "The first sheet was read." in answer.text
+    assert "Enter the name of the sheet that holds the rows, if it is another one: Data." in answer.text
+
+
+@pytest.mark.one_database
+def test_an_order_without_a_tracking_number_is_pointed_out_before_it_is_shipped(app, client):
+    shop, cup = make_integration("Shop"), make_item("CUP", 5)
+    for number in ("1001", "1002"):
+        make_order(shop, number, [(cup, 1)])
+    page = client.get(
+        send(client, "/orders/tracking-numbers", b"number,carrier,tracking\n1001,UPS,T1\n1002,UPS,\n").location
+    ).text
+    assert "Order 1002 (line 3) has no tracking number. It is shipped without one." in page

@@ -45,6 +45,6 @@ def test_problems_are_counted_by_cause(app, db, shop):
     settled(shop)
     rows = read(f"number,tracking\n997,T1\n998,T2\n#999,T3\n{number},1.2E+20\n{number},1.3E+20\n;\n").rows
     assert file_check.causes(rows) == [
-        ("There is no order …", 4),
+        ("There is no such order.", 4),
         ("… is a number that a spreadsheet has shortened: digits are lost. Format the column as text in the spreadsheet, enter the value again, and save the file.", 2),
     ]  # fmt: skip
