@@ -85,8 +85,10 @@ def draw_levels(levels: Sequence[Level], now: datetime) -> LevelChart:
         return " ".join([*found, f"{WIDTH},{before}"])
 
     first, last = levels[0], levels[-1]
-    summary = (
-        f"Since {day(start)} on hand went from {number(first[1])} to {number(last[1])}, at most {number(most)}; "
-        f"{number(last[2])} {'is' if last[2] == 1 else 'are'} available now."
+    levelled = {level[1] for level in levels}
+    moved = (
+        f"Since {day(start)} on hand has been {number(last[1])}; "
+        if len(levelled) == 1
+        else f"Since {day(start)} on hand went from {number(first[1])} to {number(last[1])}, at most {number(most)}; "
     )
-    return LevelChart(points(1), points(2), summary)
+    return LevelChart(points(1), points(2), f"{moved}{number(last[2])} {'is' if last[2] == 1 else 'are'} available now.")

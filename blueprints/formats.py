@@ -39,12 +39,17 @@ UNITS: tuple[tuple[int, int, Unit], ...] = (
 )
 """Below so many seconds ago, a time is given in whole units of so many seconds, of this name."""
 
+STORED_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\Z")
+"""How the audit trail keeps a moment (services/security/audit.py)."""
+
 
 def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=when,
         at=at,
         due=due,
+        minute=minute,
+        moments=moments,
         exact=exact,
         duration=duration,
         day=day,
@@ -117,6 +122,16 @@ def _short(moment: datetime, zone: tzinfo, locale: Locale, this_year: int) -> st
     local = moment.astimezone(zone)
     date_part = format_skeleton("MMMd" if local.year == this_year else "yMMMd", local, locale=locale)
     return f"{date_part}, {format_time(local, 'short', locale=locale)}"
+
+
+def minute(moment: datetime) -> str:
+    """``23 Nov 2026, 17:12``, in the reader's zone: for paper, where nothing can be pointed at."""
+    return _short(moment, reader_zone(), reader_locale(), 0)
+
+
+def moments(text: str) -> str:
+    """A value that is stored as text, with a moment in it as readers write it."""
+    return minute(datetime.fromisoformat(text)) if STORED_MOMENT.match(text) else text
 
 
 def due(moment: datetime | None) -> Markup | str:

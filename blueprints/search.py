@@ -30,9 +30,18 @@ PAGES = {
     "Incidents": "incidents.list_incidents", "Audit trail": "audit.show_changes", "Notifications": "notifications.list_notifications",
     "Notification settings": "preferences.change_preferences", "Your account": "account.show_account", "API tokens": "tokens.list_tokens",
     "Sales channel integration": "integrations.list_integrations", "Add sales channel": "onboarding.show_catalogue",
+    "Low-stock threshold": "stock.set_default_threshold", "Export orders": "exports.show_export", "Carriers": "carriers.list_carriers",
+    "File presets": "file_presets.list_presets", "Printed documents": "seller.change_seller", "Mail server": "notification_settings.show_settings",
     "Event endpoints": "event_endpoints.list_endpoints", "Privacy": "privacy.show_privacy", "User guide": "guide.show_guide",
 }  # fmt: skip
 """Pages beside those of the main menu."""
+OTHER_WORDS = {
+    "Notification settings": "email", "Mail server": "email smtp", "Your account": "password two-step sign-in time zone sessions",
+    "Audit trail": "history log", "Low-stock threshold": "low stock", "Export orders": "csv excel scheduled exports",
+    "Import stock": "csv excel upload", "Import tracking numbers": "csv excel upload shipments", "Event endpoints": "webhooks",
+    "Printed documents": "packing slip pick list logo", "User guide": "help manual", "Incidents": "problems errors",
+}  # fmt: skip
+"""What else people call these pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,11 @@ def _groups(text: str) -> Iterator[Group]:
         ],
     )
     pages = {**{area.label: area.endpoint for area in areas()}, **PAGES}
-    named = [(label, endpoint) for label, endpoint in pages.items() if key in label.casefold() and may(endpoint)]
+    named = [
+        (label, endpoint)
+        for label, endpoint in pages.items()
+        if key in f"{label} {OTHER_WORDS.get(label, '')}".casefold() and may(endpoint)
+    ]
     yield Group("Pages", [Hit(url_for(endpoint), label) for label, endpoint in named])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wtforms import SearchField, SelectField, StringField
+from wtforms.widgets import NumberInput
 
 from blueprints.columns import DOWN, UP, Column
 from blueprints.forms import ListFilter, choices
@@ -26,7 +27,7 @@ class StockFilter(ListFilter):
 
     q = SearchField("SKU or name")
     state = SelectField("Stock", choices=choices({"": "All items", "low": "Low stock", "fed": "From suppliers"}), default="")
-    low = StringField("Maximum available", render_kw={"inputmode": "numeric"})
+    low = StringField("Maximum available", widget=NumberInput(min=0), render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
     def __init__(self, *args: object, **kwargs: object):

@@ -115,7 +115,7 @@ def set_default_threshold() -> str | tuple[str, int] | Response | AnyResponse:
         low_stock.set_default(_threshold(), current_actor())
     except AppError as wrong:
         return render_template("stock/low.html", default=request.form.get("threshold"), wrong=wrong), wrong.status
-    toast("Saved.")
+    toast("Saved. The list of low stock follows in a moment.")
     return go_to(url_for(".list_stock"))
 
 

@@ -60,7 +60,8 @@ SCOPES = {
     "feeds:read": Scope("viewer", "Read suppliers, their feeds and their offers"),
     "feeds:write": Scope("manager", "Add, change, fetch and remove suppliers and feeds, and link their codes"),
     "approvals:write": Scope(
-        "manager", "Approve and decide what waits for a person: stock updates, files, losses, drift, renames"
+        "manager",
+        "Decide what needs approval: stock updates, files, missing listings, quantities changed in a shop, renamed SKUs",
     ),
     "runs:read": Scope("viewer", "Read sync runs and their results"),
     "runs:write": Scope("manager", "Start and stop sync runs"),

@@ -61,5 +61,5 @@ def _day(text: str, field: str) -> date:
     except ValueError:
         raise InvalidInput("Enter a day, for example 2026-11-30.", field=field) from None
     if day.year < 1980:
-        raise InvalidInput("The day is before there were such shops.", "Choose a later day.", field=field)
+        raise InvalidInput("The day is before 1980.", "Choose a later day.", field=field)
     return day

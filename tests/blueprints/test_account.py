@@ -129,3 +129,8 @@ def test_the_pages_are_accessible_in_every_look(page: Page) -> None:
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
     assert_good_in_every_look(page)
     assert not wrong
+
+
+def test_the_page_says_that_it_is_your_account(client):
+    page = client.get("/account").text
+    assert words(element(page, "h1").text) == "Your account" and "owner · Owner" in words(element(page, "main").text)

@@ -86,3 +86,13 @@ def test_what_is_due_already_is_tried_now(app: Flask) -> None:
         assert formats.due(datetime.now(UTC) - timedelta(seconds=14)) == "now"
         assert "in 4 minutes" in formats.due(datetime.now(UTC) + timedelta(minutes=4, seconds=30))
         assert formats.due(None) == "–"
+
+
+def test_a_moment_that_is_stored_as_text_is_read_as_others_are(app: Flask) -> None:
+    with app.test_request_context():
+        assert (
+            formats.moments("2027-02-25T14:09:13+00:00")
+            == "25 Feb 2027, 14:09"
+            == formats.minute(datetime(2027, 2, 25, 14, 9, 13, tzinfo=UTC))
+        )
+        assert [formats.moments(text) for text in ("2027-02-25", "Threshold", "20")] == ["2027-02-25", "Threshold", "20"]

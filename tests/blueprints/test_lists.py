@@ -387,3 +387,9 @@ def test_the_pages_of_a_feed_and_its_run_ask_as_little_for_many_rows_as_for_few(
             )
     assert_asked_as_little({path: asked(client, path) for path in paths}, few)
     assert max(few.values()) <= 20, few
+
+
+def test_an_item_whose_stock_did_not_move_says_so(client):
+    item = make_item("CUP", 7)
+    page = words(client.get(f"/stock/{item.id}").text)
+    assert "on hand has been 7; 7 are available now." in page

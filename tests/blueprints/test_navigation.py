@@ -39,9 +39,13 @@ def test_one_search_finds_orders_stock_items_listings_integrations_and_pages(cli
     found = hits(client.get("/search?search=stock").text)
     assert found == {
         "Orders": ["1001"], "Stock items": ["STOCK-1"], "Listings": ["STOCK-1"], "Integrations": ["Stockholm"],
-        "Pages": ["Stock", "Add a stock item", "Import stock", "Stock changed in the shops"],
+        "Pages": ["Stock", "Add a stock item", "Import stock", "Stock changed in the shops", "Low-stock threshold"],
     }  # fmt: skip
     assert hits(client.get("/search?search=ann").text)["Orders"] == ["1001"]
+    assert hits(client.get("/search?search=email").text)["Pages"] == ["Notification settings", "Mail server"], (
+        "what people call a page counts too"
+    )
+    assert hits(client.get("/search?search=packing").text)["Pages"] == ["Printed documents"]
     assert "Nothing was found" in client.get("/search?search=nowhere").text
     assert hits(client.get("/search").text) == {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyotp
 import pytest
 from flask import Flask
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from services.accounts import sign_ins, two_step, users
 from tests.blueprints.looks import assert_good_in_every_look, watch
@@ -113,3 +113,19 @@ def test_the_pages_are_accessible_in_every_look(page: Page) -> None:
     page.get_by_role("button", name="Create link").click()
     assert_good_in_every_look(page)
     assert not wrong
+
+
+def test_a_user_without_a_password_is_not_said_to_have_one(client):
+    user_id = users.create_user("Zoe", "viewer", "test")
+    row = next(item for item in elements(client.get("/users").text, "li") if "Zoe" in words(item.text))
+    assert "No password yet" in words(row.text) and "password only" not in words(row.text)
+    page = words(client.get(f"/users/{user_id}").text)
+    assert "To set the first password." in page and "The current password works until then" not in page
+
+
+def test_the_question_about_customers_stands_there_for_viewers_only(page: Page) -> None:
+    page.goto("/users/new")
+    asked = page.get_by_text("Can see customers’ personal data")
+    expect(asked).to_be_hidden()
+    page.get_by_label("Viewer").check()
+    expect(asked).to_be_visible()
