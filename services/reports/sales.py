@@ -212,7 +212,7 @@ def _named(found: Sequence[Any]) -> list[SkuSales]:
 
 
 def _names(keys: Collection[str]) -> dict[str, tuple[str, str]]:
-    """By SKU key. One statement whatever the number of keys: made anew for each number, it took longer than the database."""
+    """By SKU key. One statement whatever the number of keys: a new statement for each number took longer than the database."""
     return {key: (sku, name) for key, sku, name in db.session.execute(NAMES, {"keys": sorted(keys)})}
 
 
