@@ -321,11 +321,7 @@ def check_header(source: Source, columns: Columns, required: Sequence[str]) -> N
         try:
             next(read(source, columns, required, only_header=True), None)
         except InvalidInput as wrong:
-            others = source.other_sheets() if isinstance(source, Workbook) else []
-            if not others:
-                raise
-            advice = f"Enter the name of the sheet that holds the rows, if it is another one: {', '.join(others)[:300]}."
-            raise InvalidInput(f"{wrong.message} The first sheet was read.", advice, wrong.field) from None
+            raise (source.naming_others(wrong) if isinstance(source, Workbook) else wrong) from None
 
 
 def _lines(text: TextIO) -> Iterator[str]:

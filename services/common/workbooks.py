@@ -113,15 +113,17 @@ class Workbook:
             )  # fmt: skip
         return shown[0]
 
-    def other_sheets(self) -> list[str]:
-        """The names of the visible sheets besides the first, where none was named."""
-        if self.sheet:
-            return []
-        try:
-            with closing(self._open(data_only=True)) as workbook:
-                return [each.title for each in workbook.worksheets if each.sheet_state == "visible"][1:]
-        except Exception:  # a damaged file; what is wrong with it has been said
-            return []
+    def naming_others(self, wrong: InvalidInput) -> InvalidInput:
+        """What is wrong with the headings of the first sheet, with the names of the other visible ones if there are any and none was named:
+        the first is often a cover."""
+        others: list[str] = []
+        # A damaged file fails in any way, and what is wrong with it has been said.
+        with suppress(Exception), closing(self._open(data_only=True)) as workbook:
+            others = [each.title for each in workbook.worksheets if each.sheet_state == "visible"][1:]
+        if self.sheet or not others:
+            return wrong
+        advice = f"Enter the name of the sheet that holds the rows, if it is another one: {', '.join(others)[:300]}."
+        return InvalidInput(f"{wrong.message} The first sheet was read.", advice, wrong.field)
 
     def _has_formulas(self, sheet: Any) -> bool:
         """Whether the sheet's own text has the mark of a formula."""
