@@ -17,20 +17,23 @@ from sqlalchemy import Select, func, select, text
 
 from channels.base import Channel
 from extensions import db, reading
-from models import DailyReconciliation, Integration, Order
+from models import DailyReconciliation, FlowKind, Integration, Order
 from models.types import utcnow
 from services.common import zones
 from services.common.batches import in_batches
 from services.common.paging import Page, page_of
 from services.order_basics.money import plain
 from services.orders import deletions, download
+from services.orders import unreadable as unprinted
 from services.runs.lease import Lease
+from services.shops import flows
 
 AFTER_MIDNIGHT = timedelta(minutes=20)
 MOST_DIFFERENCES = 200
 MOST_DAYS = 7
 """How far back missed days are compared later."""
 PAGE_SIZE = 30
+NOT_STORED = "It is not stored here."
 _DAY, _SHOP, _ID = DailyReconciliation.day, Integration.name_key, DailyReconciliation.id
 SORTS: dict[str, Any] = {
     "": (_DAY.desc(), _SHOP, _ID), "oldest": (_DAY, _SHOP, _ID), "shop": (_SHOP, _DAY.desc(), _ID),
@@ -106,6 +109,7 @@ def _keep(
 ) -> None:
     differences = _differences(ours, theirs) + bad
     deletions.suspect(lease.shop_id, sorted(ours.keys() - theirs.keys()))
+    _ask_for(lease, sorted(theirs.keys() - ours.keys()))
     kept = db.session.scalar(
         select(DailyReconciliation)
         .where(DailyReconciliation.shop_id == lease.shop_id, DailyReconciliation.day == day)
@@ -120,6 +124,15 @@ def _keep(
     kept.differences = differences[:MOST_DIFFERENCES]
     lease.count("compared", len(theirs))
     lease.count("differences", len(differences))
+
+
+def _ask_for(lease: Lease, missing: Sequence[str]) -> None:
+    """Have the next order run request orders that the shop has and no reading by change has shown: an import leaves the time of their
+    last change empty or long past."""
+    if missing:
+        wanted = [(external_id, NOT_STORED) for external_id in missing[:MOST_DIFFERENCES]]
+        unprinted.note(lease.shop_id, wanted, at_once=True)
+        flows.make_due(flows.of_integration(lease.integration_id), FlowKind.ORDERS)
 
 
 def _theirs(lease: Lease, channel: Channel, since: datetime, end: datetime) -> tuple[dict[str, _Row], list[tuple[str, str]]]:
@@ -155,7 +168,7 @@ def _differences(ours: Mapping[str, _Row], theirs: Mapping[str, _Row]) -> list[d
     for external_id in sorted({*ours, *theirs}, key=lambda each: (len(each), each)):
         here, there = ours.get(external_id), theirs.get(external_id)
         if here is None and there is not None:
-            found.append({"number": there.number, "reason": "It is not stored here.", "ours": "", "theirs": _amount(there)})
+            found.append({"number": there.number, "reason": NOT_STORED, "ours": "", "theirs": _amount(there)})
         elif there is None and here is not None:
             found.append({"number": here.number, "reason": "The shop has it no more.", "ours": _amount(here), "theirs": ""})
         elif here is not None and there is not None and (here.total, here.currency) != (there.total, there.currency):

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from errors import InvalidInput
 from extensions import writing
 from models import DailyReconciliation, Flow, Integration, Order
+from practice_shop import PracticeShop, Store
 from services.common import batches
 from services.integrations import lifecycle, settings
 from services.reports import reconciliation, sales
@@ -36,6 +37,33 @@ def test_the_daily_reconciliation_is_green_when_both_hold_the_same_and_names_wha
     kept = db.session.scalars(select(DailyReconciliation)).all()
     assert [len(each.differences) for each in kept] == [1]
     assert kept[0].differences[0]["reason"] == "The totals differ."
+
+
+@pytest.mark.parametrize("generation", ["addon", "api"])
+def test_an_order_that_no_reading_by_change_shows_comes_in_after_the_daily_reconciliation(app, db, generation):
+    """An import put it into the shop: the time of its last change is empty."""
+    store = Store()
+    cup = store.add_product(sku="CUP", name="Cup", price=10, amount=20)
+    yesterday = datetime.combine(datetime.now(UTC).date(), time.min, UTC) - timedelta(hours=6)
+    for at in (yesterday - timedelta(days=9), yesterday):
+        store.place_order([(cup, 1)], at=at)
+    with PracticeShop(store=store, generation=generation) as shop:
+        integration_id = settled(shop)
+        do(integration_id, "reconciliation")
+        imported = store.orders[store.place_order([(cup, 3)], at=yesterday)]
+        imported.renewed = 0
+        store.touch_order(imported, renewed=False)
+        do(integration_id, "orders")
+        do(integration_id, "reconciliation")
+        db.session.rollback()
+        assert db.session.scalar(select(Flow.due_at).where(Flow.kind == "orders")) <= datetime.now(UTC)
+        do(integration_id, "orders")
+        db.session.rollback()
+        found = {row.number: (row.state, row.lines[0].quantity) for row in db.session.scalars(select(Order))}
+        assert found[imported.number] == ("ready", 3) and len(found) == 3
+        do(integration_id, "reconciliation")
+        db.session.rollback()
+        assert db.session.scalar(select(DailyReconciliation)).good
 
 
 def test_a_daily_reconciliation_counts_the_days_of_the_shop(app, db, shop):
