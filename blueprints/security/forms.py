@@ -31,6 +31,12 @@ class ChangeFilter(ShopFilter):
         self.of.choices = choices({"": "Anything", **trail.objects()})
         super().process(*args, **kwargs)
 
+    @property
+    def turned_round(self) -> bool:
+        """Whether the last day is before the first: no change can match."""
+        first, last = _day(self.since.data), _day(self.until.data)
+        return bool(first and last and last < first)
+
     def wanted(self, reader: Reader, object_id: int | None) -> Wanted:
         """What the list is filtered by. ``object_id`` counts where the kind of the object is chosen."""
         until = _day(self.until.data)

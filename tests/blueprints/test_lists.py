@@ -393,3 +393,9 @@ def test_an_item_whose_stock_did_not_move_says_so(client):
     item = make_item("CUP", 7)
     page = words(client.get(f"/stock/{item.id}").text)
     assert "on hand has been 7; 7 are available now." in page
+
+
+def test_the_audit_trail_says_that_days_are_the_wrong_way_round(client):
+    page = words(client.get("/activity/changes?since=2026-12-01&until=2026-11-01").text)
+    assert "The last day is before the first day. Change the filters" in page
+    assert "The last day is before" not in words(client.get("/activity/changes?since=2026-12-01&until=2026-12-02").text)
