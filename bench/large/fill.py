@@ -220,7 +220,7 @@ class Filler:
              "rows_due": "b.n < 0", "superseded_at": "NULL", "gone_at": "NULL", "gone_seen_at": "NULL"},
         )  # fmt: skip
         each, items = self.size.lines_each, self.size.stock_items
-        item = f"((b.n * 7919 + p.n * 104729) % {items})"
+        item = f"((CAST(b.n AS bigint) * 7919 + p.n * 104729) % {items})"
         sku, key = (f"'{word}-' || {self.padded(item, 7)} || '-' || ({item} % 7)" for word in ("SKU", "sku"))
         source = (
             f"bench_n b JOIN bench_n p ON p.n < {each} JOIN order_line m ON m.id = (SELECT min(id) FROM order_line) "

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, func, insert, literal, or_, select, update
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from errors import Conflict, NotFound
 from extensions import db, reading, writing
@@ -108,11 +108,15 @@ def iter_rows(wanted: Wanted) -> Iterator[list[Row]]:
 
 
 def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
-    query = (
-        select(Listing.id)
-        .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
-        .where(Listing.gone_at.is_(None))
-    )
+    here = and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None))
+    query = select(Listing.id).where(Listing.gone_at.is_(None))
+    if wanted.integration_id is None and _order(wanted)[0] is not Integration.name_key:
+        # After an inner join SQLite would read the listings of each shop, and sort all of them.
+        there = aliased(Integration)
+        present = select(there.id).where(there.shop_id == Listing.shop_id, there.removed_at.is_(None))
+        query = query.outerjoin(Integration, here).where(present.exists())
+    else:
+        query = query.join(Integration, here)
     if wanted.integration_id is not None:
         query = query.where(Integration.id == wanted.integration_id)
     if wanted.search:

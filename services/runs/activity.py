@@ -201,11 +201,13 @@ def get_row(run_id: int) -> RunRow:
 def last_runs(integration_id: int, number: int) -> list[RunRow]:
     """An integration's newest runs, newest first."""
     query = select(*COLUMNS).join(Integration).where(SyncRun.integration_id == integration_id)
-    return [RunRow(*row) for row in db.session.execute(query.order_by(SyncRun.id.desc()).limit(number))]
+    newest = query.order_by(SyncRun.created_at.desc(), SyncRun.id.desc()).limit(number)
+    return [RunRow(*row) for row in db.session.execute(newest)]
 
 
 def _matching(integration: str, kind: str, outcome: str) -> Select[*tuple[Any, ...]]:
-    query = select(*COLUMNS).join(Integration)
+    """Every run has an integration. After an inner join SQLite would read the runs of each integration, and sort all of them."""
+    query = select(*COLUMNS).outerjoin(Integration)
     if integration:
         query = query.where(Integration.name_key.contains(integration.casefold(), autoescape=True))
     if kind:

@@ -21,7 +21,8 @@ def iter_runs(
     *, integration_id: int | None = None, kind: str = "", state: str = "", limit: int | None = None
 ) -> Iterator[list[dict[str, Any]]]:
     """Runs as ``run_object`` gives them, newest first, a batch at a time; those of removed integrations are not shown."""
-    ids = select(SyncRun.id).join(Integration).where(Integration.removed_at.is_(None))
+    # Every run has an integration. After an inner join SQLite would read the runs of each integration, and sort all of them.
+    ids = select(SyncRun.id).outerjoin(Integration).where(Integration.removed_at.is_(None))
     if integration_id is not None:
         ids = ids.where(SyncRun.integration_id == integration_id)
     if kind:
