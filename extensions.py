@@ -19,7 +19,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from htmx_flask import Htmx
-from sqlalchemy import Engine, MetaData, Table, event
+from sqlalchemy import Engine, MetaData, Table, event, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
 NAMING = {
@@ -71,6 +71,14 @@ def limit_reading(seconds: float | None) -> None:
     """How long each statement that only reads may take in this thread from now on; None for no limit. A statement that takes
     longer raises OperationalError (services/common/database_trouble.py names it)."""
     _reading_limit.set(seconds)
+
+
+def extend_reading(seconds: float) -> None:
+    """Let each statement that only reads take so long from now on, also in the transaction that is open."""
+    limit_reading(seconds)
+    session = db.session()
+    if session.in_transaction() and session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
 
 
 def act_as(actor: str, cause: str) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from redis import Redis
 from redis.exceptions import ResponseError
 from sqlalchemy import event, text
@@ -15,8 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 import blueprints
 import jobs
+from blueprints.downloads import download
 from errors import QueueAway
-from extensions import db
+from extensions import db, reading
 from services.common import database_trouble
 from tests.support.signed_in import FreshClient
 
@@ -38,6 +39,22 @@ def test_a_list_that_takes_too_long(app: Flask, client: FreshClient, monkeypatch
     assert "shorter time" in answer.text
     assert "SELECT" not in answer.text
     assert client.get("/orders").status_code == 200
+
+
+@pytest.mark.both_databases
+def test_a_file_may_take_longer_than_a_page(app: Flask, client: FreshClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first statement of a file puts as many rows in order as there are."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr(blueprints, "READ_SECONDS", 0.3)
+
+    def count() -> str:
+        with reading():
+            return str(db.session.scalar(text(ENDLESS.replace("2000000000", "4000000"))))
+
+    app.add_url_rule("/page", "page", count)
+    app.add_url_rule("/file", "file", download(lambda: Response(count())))
+    assert client.get("/page").status_code == 503
+    assert client.get("/file").text == "4000000"
 
 
 @pytest.mark.parametrize(
