@@ -11,7 +11,6 @@ Accents count: ``CAFÉ`` and ``CAFE`` are two SKUs.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 from unicodedata import category, normalize
 
@@ -26,7 +25,6 @@ def tidy(sku: str) -> str:
     return normalize("NFC", "".join(" " if each.isspace() else each for each in sku if category(each) != "Cf").strip())
 
 
-@lru_cache(maxsize=20_000)
 def sku_key(sku: str) -> str:
     """What is compared in place of a SKU; empty where the SKU is blank."""
     tidied = tidy(sku)
