@@ -67,6 +67,18 @@ def test_an_order_that_was_shipped_says_how_to_send_a_further_parcel(client, sho
     assert shop.store.tracking(int(order.external_id)) == ["T1", "T2"]
 
 
+def test_an_order_that_was_shipped_in_the_shop_takes_a_parcel_too(client, shop, desk):
+    order = orders()[0]
+    shop.store.set_status(int(order.external_id), shipping="S")
+    do(desk, "orders")
+    page = client.get(f"/orders/{order.id}").text
+    assert element(page, "a", href="#parcel-tracking") and element(page, "input", id="parcel-tracking")["name"] == "tracking"
+    assert client.post(f"/orders/{order.id}/parcels", data=form_data(page, "tracking", tracking="T9")).status_code == 303
+    pass_the_wait()
+    work_off("shipments")
+    assert shop.store.tracking(int(order.external_id)) == ["T9"]
+
+
 def test_a_form_that_is_sent_twice_ships_once(client, shop, desk):
     """By a double click, or by two people with the same parcel."""
     there = shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
