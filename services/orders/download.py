@@ -201,7 +201,7 @@ def _read_changes(lease: Lease, channel: Channel, storing: Storing, known: Known
             bad += _store_page(lease, channel, storing, page, read) + page.passed.count("")
             nameless += sum(not row.external_id for row in page.bad) + page.passed.count("")
             storing = _under_present_settings(lease, storing)
-            begun_at = begun_at or max((order.changed_at for order in page.orders), default=None)
+            begun_at = begun_at or max((order.changed_at for order in page.orders if order.change_known), default=None)
             shop = db.session.get_one(Shop, storing.shop_id)
             _note_clock(shop, channel, page)
             if shop.changes_seen != page.memory:

@@ -19,7 +19,9 @@ from models import Order, Shop, UnreadableOrder
 from models.order import STILL_OPEN, SUSPECTED
 from models.types import utcnow
 from services.orders import deletions, store
+from services.orders import unreadable as unprinted
 
+DIFFERS = "A page of the shop's orders shows it otherwise, and no reading by change shows it."
 SOON_UNSEEN = deletions.UNSEEN - timedelta(hours=1)
 """Pages are read for the orders that no reading has shown for so long: then a run need not ask for each of them."""
 
@@ -35,10 +37,12 @@ def prepare_reading(shop_id: int, since: datetime, page: NewestPage) -> bool:
     bad = [row for row in page.bad if row.external_id not in known]
     if not other and not bad and not missing:
         return False
+    listed = [order for order in other if order.change_known]
     with writing():
         deletions.suspect(shop_id, missing)
-        if other or bad:
-            _go_back(shop_id, other, bad, page)
+        unprinted.note(shop_id, [(order.external_id, DIFFERS) for order in other if not order.change_known], at_once=True)
+        if listed or bad:
+            _go_back(shop_id, listed, bad, page)
     return True
 
 
@@ -81,6 +85,9 @@ def _missing(shop_id: int, page: NewestPage, shown: Sequence[str]) -> list[str]:
         return []
     query = select(Order.external_id).where(Order.shop_id == shop_id, STILL_OPEN, Order.number != "")
     if not page.whole:
+        # Those without a time of change follow all others: a page that ends among them says nothing about the rest.
+        if not all(order.change_known for order in page.orders):
+            return []
         query = query.where(Order.changed_at > min(order.changed_at for order in page.orders))
     found = db.session.scalars(query.limit(deletions.MOST_LOOKED_AT)).all()
     return [each for each in found if each not in set(shown)][: deletions.MOST_ASKED]
@@ -91,5 +98,6 @@ def _go_back(shop_id: int, other: Sequence[ShopOrder], bad: Sequence[BadRow], pa
     shop = db.session.get_one(Shop, shop_id, with_for_update=True)
     if shop.orders_read_to is None or shop.reading_since is not None or shop.reading_position:
         return
-    oldest = min((order.changed_at for order in (page.orders if bad else other)), default=shop.orders_read_to)
+    dated = [order.changed_at for order in (page.orders if bad else other) if order.change_known]
+    oldest = min(dated, default=shop.orders_read_to)
     shop.orders_read_to, shop.changes_seen = min(shop.orders_read_to, oldest), None

@@ -274,6 +274,17 @@ def test_what_moves_no_time_of_change_is_found_by_the_full_page(integration_id, 
     assert page_due() == []
 
 
+def test_an_order_without_a_time_of_its_last_change_is_found_by_the_full_page(integration_id, shop):
+    """An import put it into the shop. It is the last of the list by change, and no reading by change goes so far."""
+    imported = shop.store.orders[shop.store.place_order([(1, 2)], at=utcnow() - timedelta(hours=5))]
+    imported.renewed = 0
+    shop.store.touch_order(imported, renewed=False)
+    assert page_due() == [integration_id]
+    assert read(integration_id).outcome == "done"
+    assert db.session.scalar(select(func.count(Order.id))) == len(shop.store.orders)
+    assert page_due() == []
+
+
 def test_an_open_order_that_was_deleted_below_the_newest_is_found_by_the_full_page(integration_id, shop):
     oldest = min(shop.store.orders)
     shop.store.delete_order(oldest)
