@@ -72,15 +72,16 @@ def make_timetable(*, seconds: int | None, times: str, zone: str, quiet_from: st
     return made
 
 
-def checked_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a row that recurs, from what a person wants: an interval, times of day, or neither, which is not planned. Raises InvalidInput
-    with the column that is wrong."""
+def checked_columns(values: Mapping[str, Any], *, new_zone: bool = True) -> dict[str, Any]:
+    """The columns of a row that recurs, from what a person wants: an interval, times of day, or neither, which is not planned. ``new_zone`` is False
+    where the zone stays as it is stored: it may be unknown now, and need not be chosen again to switch the row off. Raises InvalidInput with
+    the column that is wrong."""
     seconds, times = values["interval_seconds"], ", ".join(values["times"] or [])
     if seconds is not None and times:
         raise InvalidInput("Choose an interval or times of day, not both.", field="times")
     try:
         plan = make_timetable(
-            seconds=86_400 if seconds is None and not times else seconds, times=times, zone=values["zone"],
+            seconds=86_400 if seconds is None and not times else seconds, times=times, zone=values["zone"] if new_zone else zones.or_utc(values["zone"]),
             quiet_from=values["quiet_from"], quiet_until=values["quiet_until"],
         )  # fmt: skip
     except InvalidInput as wrong:

@@ -36,9 +36,9 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def checked(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
-    """All values of a feed as they are stored, with the defaults for those that are not given. ``secret`` is the one it has or gets, if any. Raises
-    InvalidInput with the field that is wrong."""
+def checked(values: Mapping[str, Any], secret: str, *, new_zone: bool = True) -> dict[str, Any]:
+    """All values of a feed as they are stored, with the defaults for those that are not given. ``secret`` is the one it has or gets, if any;
+    ``new_zone`` as in timetable.checked_columns. Raises InvalidInput with the field that is wrong."""
     unknown = [name for name in values if name not in DEFAULTS]
     if unknown:
         raise InvalidInput(f"A feed has no {unknown[0][:40]!r}.", field=unknown[0])
@@ -53,7 +53,7 @@ def checked(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     for name, (least, most, label) in NUMBERS.items():
         if type(found[name]) is not int or not least <= found[name] <= most:
             raise InvalidInput(f"{label} has to be from {least} to {most}.", field=name)
-    found |= timetable.checked_columns(found) | {"columns": _columns(found)}
+    found |= timetable.checked_columns(found, new_zone=new_zone) | {"columns": _columns(found)}
     if not found["delta"]:
         return found
     return found | {"missing": "keep"}

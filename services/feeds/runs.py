@@ -79,8 +79,7 @@ def start_due() -> list[int]:
 
 
 def _plan_next(feed: Feed, now: datetime) -> bool:
-    """Plan the next run of a feed. False where its times cannot be used any more, as after its time zone was renamed: it says so, and waits for a
-    person."""
+    """Plan the next run of a feed. False where its times cannot be used, as after a change in the database by hand: it says so, and waits for a person."""
     feed.retry_at = None
     try:
         plan = suppliers.plan_of(feed)

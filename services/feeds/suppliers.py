@@ -131,7 +131,7 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
         present = {name: getattr(row, name) for name in feed_values.SETTABLE}
         elsewhere = feed_values.leads_elsewhere(present, values)
         stored = "" if elsewhere else secret_of(row)
-        checked = feed_values.checked(present | values, secret or stored)
+        checked = feed_values.checked(present | values, secret or stored, new_zone="zone" in values)
         if checked["name"] != row.name:
             _refuse_twin(row.supplier_id, checked["name"], row.id)
         changes = {field: (present[field], value) for field, value in checked.items() if present[field] != value}

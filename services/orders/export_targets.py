@@ -66,7 +66,7 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
         export = exports.get_saved(export_id)
         row = session.scalar(select(ExportTarget).where(ExportTarget.export_id == export_id).with_for_update())
         before = dict(DEFAULTS) if row is None else {name: getattr(row, name) for name in DEFAULTS}
-        after = _checked({**before, **values})
+        after = _checked({**before, **values}, new_zone=row is None or "zone" in values)
         moved = row is not None and _server(before) != _server(after)
         kept = "" if row is None or moved or row.secret_encrypted is None else vault.decrypt(row.secret_encrypted)
         after |= _check_place(after, secret or kept)
@@ -101,7 +101,7 @@ def _keep_secret(row: ExportTarget, secret: str, *, forget: bool) -> None:
         row.secret_encrypted, row.secret_last4 = None, ""
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
+def _checked(values: dict[str, Any], *, new_zone: bool) -> dict[str, Any]:
     """Raises InvalidInput with the field."""
     unknown = values.keys() - DEFAULTS.keys()
     if unknown:
@@ -110,7 +110,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInput("Choose how the file is sent.", field="method")
     if values["auth"] not in AUTHS[values["method"]]:
         values["auth"] = AUTHS[values["method"]][0]
-    return values | timetable.checked_columns(values)
+    return values | timetable.checked_columns(values, new_zone=new_zone)
 
 
 def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def test_an_export_is_sent_in_utc_and_its_pages_say_what_to_choose(client: Fresh
     assert complaints(client.get(form).text) == [f"{SAID} UTC."]
     assert chosen_zone(client, form) == GONE
     assert client.post(form, data=form_data(client.get(form).text, "zone")).status_code == 422
+    export_targets.set_target(export_id, {"enabled": False}, "user:ann")
     assert client.post(form, data=form_data(client.get(form).text, "zone", zone="Asia/Tokyo")).status_code == 303
     target = export_targets.get_target(export_id)
     assert target.zone == "Asia/Tokyo" and SAID not in main_words(client, page)
@@ -67,6 +68,9 @@ def test_a_feed_is_fetched_in_utc_and_its_pages_say_what_to_choose(client: Fresh
     rules = f"/suppliers/feeds/{feed_id}/rules"
     assert complaints(client.get(rules).text) == [f"{SAID} UTC."] and chosen_zone(client, rules) == GONE
     assert client.post(rules, data=form_data(client.get(rules).text, "zone")).status_code == 422
+    # A person who changes something else, such as the switch, need not choose another one.
+    suppliers.change_feed(feed_id, "user:ann", enabled=False)
+    assert f"{SAID} UTC." in main_words(client, f"/suppliers/feeds/{feed_id}")
 
 
 def test_a_persons_times_are_those_of_the_browser(client: FreshClient) -> None:
