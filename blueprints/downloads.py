@@ -42,8 +42,8 @@ def download(view: View) -> View:
     def limited(*args: Any, **kwargs: Any) -> Response:
         person = current_person()
         leave = gate.enter(person.id if person is not None else 0)
-        extend_reading(STATEMENT_SECONDS)
         try:
+            extend_reading(STATEMENT_SECONDS)
             response = view(*args, **kwargs)
         except BaseException:
             leave()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 import blueprints
 import jobs
+from blueprints import downloads
 from blueprints.downloads import download
 from errors import QueueAway
 from extensions import db, reading
@@ -55,6 +56,22 @@ def test_a_file_may_take_longer_than_a_page(app: Flask, client: FreshClient, mon
     app.add_url_rule("/file", "file", download(lambda: Response(count())))
     assert client.get("/page").status_code == 503
     assert client.get("/file").text == "4000000"
+
+
+def test_a_file_that_cannot_be_begun_is_no_download_under_way(
+    app: Flask, client: FreshClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may be away when its time for a statement is set. The next try is not refused because of this one."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def away(seconds: float) -> None:
+        raise OperationalError("SET", {}, Exception("gone"))
+
+    app.add_url_rule("/file", "file", download(lambda: Response("rows")))
+    with monkeypatch.context() as patched:
+        patched.setattr(downloads, "extend_reading", away)
+        assert client.get("/file").status_code >= 500
+    assert client.get("/file").text == "rows"
 
 
 @pytest.mark.parametrize(
