@@ -17,8 +17,8 @@ from sqlalchemy import case, select
 from channels.base import Channel, Outline, Suspects
 from channels.base import Order as ShopOrder
 from errors import ChannelError, ShopBroken, ShopTimeout
-from extensions import db, reading
-from models import Integration, Order, RunItem, Shop, UnreadableOrder
+from extensions import db, reading, writing
+from models import FlowKind, Integration, Order, RunItem, Shop, UnreadableOrder
 from models.order import OPEN_STATES
 from models.types import utcnow
 from services.common import whole_numbers
@@ -27,6 +27,7 @@ from services.order_basics import identity
 from services.order_basics.columns import Storing
 from services.orders import store, superseding
 from services.runs.lease import Lease
+from services.shops import flows
 
 FIRST_WAIT = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(days=1)
@@ -102,6 +103,7 @@ def ask_again(lease: Lease, channel: Channel) -> None:
         if not due:
             return
         storing = Storing.of(db.session.get_one(Integration, lease.integration_id), lease.run_actor, lease.run_id)
+    settled = 0
     for row_id, external_id in due:
         order, outline = _read(channel, external_id)
         rows = _rows(channel, order) if order is not None and not order.partial else {}
@@ -118,7 +120,13 @@ def ask_again(lease: Lease, channel: Channel) -> None:
                         run_id=lease.run_id, external_id=external_id, result="unreadable", reason="The shop has this order no more."
                     )
                 )  # fmt: skip
-            _settle(lease, row_id, readable=not failed and outline is None and (order is None or not order.partial))
+            readable = not failed and outline is None and (order is None or not order.partial)
+            _settle(lease, row_id, readable=readable)
+            settled += readable
+    if settled == MOST_ASKED:
+        # Others may wait, such as those of an import, and nothing is wrong with them.
+        with writing():
+            flows.make_due(flows.of_integration(lease.integration_id), FlowKind.ORDERS)
 
 
 def _read(channel: Channel, external_id: str) -> tuple[ShopOrder | None, Outline | None]:

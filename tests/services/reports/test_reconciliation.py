@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from errors import InvalidInput
 from extensions import writing
@@ -64,6 +64,29 @@ def test_an_order_that_no_reading_by_change_shows_comes_in_after_the_daily_recon
         do(integration_id, "reconciliation")
         db.session.rollback()
         assert db.session.scalar(select(DailyReconciliation)).good
+
+
+def test_many_orders_that_are_missing_come_in_run_after_run(app, db, shop):
+    """One run requests ten of them. A quiet shop has no other run for hours."""
+    yesterday = datetime.combine(datetime.now(UTC).date(), time.min, UTC) - timedelta(hours=6)
+    cup = products(shop)["CUP"]
+    # A reading by change ends at the older one.
+    for at in (yesterday - timedelta(days=9), yesterday):
+        shop.store.place_order([(cup, 1)], at=at)
+    integration_id = settled(shop)
+    do(integration_id, "reconciliation")
+    for _ in range(12):
+        imported = shop.store.orders[shop.store.place_order([(cup, 1)], at=yesterday)]
+        imported.renewed = 0
+        shop.store.touch_order(imported, renewed=False)
+    do(integration_id, "reconciliation")
+    do(integration_id, "orders")
+    db.session.rollback()
+    assert db.session.scalar(select(Flow.due_at).where(Flow.kind == "orders")) <= datetime.now(UTC)
+    do(integration_id, "orders")
+    db.session.rollback()
+    assert db.session.scalar(select(func.count(Order.id)).where(Order.placed_at == yesterday)) == 13
+    assert db.session.scalar(select(Flow.due_at).where(Flow.kind == "orders")) > datetime.now(UTC)
 
 
 def test_a_daily_reconciliation_counts_the_days_of_the_shop(app, db, shop):
