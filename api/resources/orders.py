@@ -25,6 +25,7 @@ from jobs.schedule import start_due_runs
 from models import Integration, OrderChange, OrderLine
 from models import Order as Row
 from models.sku_key import sku_key
+from services.order_basics import numbers
 from services.order_basics.columns import WITHOUT_CUSTOMER
 from services.order_basics.identity import placed_of
 from services.orders import held, queries, redaction, rereading, seen, tags
@@ -237,7 +238,8 @@ def _matching(wanted: OrdersQuery) -> Select[Any]:
     if wanted.state is not None:
         query = query.where(queries.in_state(wanted.state))
     if wanted.number is not None:
-        query = query.where(Row.number == wanted.number)
+        named = numbers.parse(wanted.number)
+        query = query.where(Row.number.in_(named.numbers) if named.numbers else Row.external_id == named.external_id)
     if wanted.external_id is not None:
         query = query.where(Row.external_id == wanted.external_id)
     if wanted.sku is not None:

@@ -102,7 +102,7 @@ class TestOrders:
     @pytest.mark.parametrize(
         ("query", "numbers"),
         [
-            ("", ["1005", "1004", "1003", "1002", "1001"]), ("?state=ready", ["1002"]), ("?number=1003", ["1003"]),
+            ("", ["1005", "1004", "1003", "1002", "1001"]), ("?state=ready", ["1002"]), ("?number=1003", ["1003"]), ("?number=%231003", ["1003"]),
             ("?sku=unknown", ["1003"]), ("?sku=sku&state=shipped", ["1001"]), ("?hold=no_stock_item", []), ("?integration=4711", []),
             ("?integration=9999999999", []), ("?placed_to=2020-01-01T00:00:00Z", []), ("?external_id=none", []),
             ("?placed_from=2020-01-01T00:00:00%2B02:00&limit=1", ["1005"]), ("?state=open", ["1005", "1003", "1002"]),
