@@ -4,8 +4,8 @@ A shop gives variants no name of their own (X-Cart 5.4 and 5.5, observed): a SKU
 the ids of attribute values whose texts no observed answer holds. Orders hold the texts: a line of X-Cart 5.4 names the values that
 were chosen. So they are learned from the orders that are stored, and cost no request.
 
-X-Cart 5.5 names the variant of a line, 5.4 only its SKU: where several variants of a product have one SKU, as those without a SKU of
-their own do, nothing is learned from it.
+X-Cart 5.5 names the variant of a line, 5.4 only its SKU: where several variants of a product have or had one SKU, as those without a SKU
+of their own do, nothing is learned from it.
 
 What a customer typed is no attribute value. A value counts where at least two orders of the variant have it and none has another.
 """
@@ -58,12 +58,15 @@ def _titles(shop_id: int, listings: Sequence[ShopListing], product_ids: set[str]
 
 def _values(shop_id: int, variants: Sequence[ShopListing]) -> dict[str, tuple[str, ...]]:
     """Attribute values by the variant's external id, as orders have them."""
-    by_sku = _with_own_sku(shop_id, variants)
+    skus = _skus(shop_id, variants)
     external_ids = {each.external_id for each in variants}
+    count = Counter(key for keys in skus.values() for key in keys)
+    by_sku = {key: external_id for external_id, keys in skus.items() for key in keys if count[key] == 1}
+    wanted = {key for external_id in external_ids for _, key in skus[external_id]}
     query = (
         select(OrderLine.product_id, OrderLine.variant_id, OrderLine.sku_key, OrderLine.order_id, OrderLine.options)
         .join(Order)
-        .where(Order.shop_id == shop_id, OrderLine.sku_key.in_({sku_key(each.sku) for each in variants} - {""}))
+        .where(Order.shop_id == shop_id, OrderLine.sku_key.in_(wanted))
         .order_by(OrderLine.id.desc())
         .limit(MOST_LINES)
     )
@@ -76,15 +79,18 @@ def _values(shop_id: int, variants: Sequence[ShopListing]) -> dict[str, tuple[st
     return {variant: _settled(attributes) for variant, attributes in chosen.items()}
 
 
-def _with_own_sku(shop_id: int, variants: Sequence[ShopListing]) -> dict[tuple[str, str], str]:
-    """External ids of variants by product id and key of the SKU, where no other variant of the product has it."""
-    query = select(Listing.external_id, Listing.product_id, Listing.sku_key).where(
+def _skus(shop_id: int, variants: Sequence[ShopListing]) -> dict[str, set[tuple[str, str]]]:
+    """Product id and key of each SKU that a variant has or had, by external id, of all variants of these products: orders keep the SKU of
+    the sale, and one that two variants had says nothing."""
+    query = select(Listing.external_id, Listing.product_id, Listing.sku_key, Listing.renamed_from).where(
         Listing.shop_id == shop_id, Listing.kind == "variant", Listing.product_id.in_({each.product_id for each in variants})
     )
-    keys = {external_id: (product_id, key) for external_id, product_id, key in db.session.execute(query)}
-    keys |= {each.external_id: (each.product_id, sku_key(each.sku)) for each in variants}
-    count = Counter(keys.values())
-    return {key: external_id for external_id, key in keys.items() if count[key] == 1 and key[1]}
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for external_id, product_id, key, before in db.session.execute(query):
+        found[external_id] |= {(product_id, key), (product_id, sku_key(before))}
+    for each in variants:
+        found[each.external_id] |= {(each.product_id, sku_key(each.sku)), *found.pop(each.former_id, ())}
+    return {external_id: {pair for pair in pairs if pair[1]} for external_id, pairs in found.items()}
 
 
 def _settled(attributes: dict[str, dict[str, set[int]]]) -> tuple[str, ...]:

@@ -62,3 +62,23 @@ def test_variants_that_share_their_products_sku_do_not_get_each_others_values(ap
         do(integration_id, "orders")
         do(integration_id, "listings")
         assert list(names().values()) == ["Shirt", "Shirt"]
+
+
+@pytest.mark.one_database
+def test_a_variant_keeps_its_values_when_its_sku_is_renamed_in_the_shop(app):
+    """Orders keep the SKU of the sale."""
+    store = Store()
+    shirt = store.add_product(sku="SHIRT", name="Shirt", price=9)
+    small, large = (store.add_variant(shirt, sku=f"SHIRT-{size}", amount=9, attributes={"Size": size}) for size in ("S", "L"))
+    for variant in (small, large, small, large):
+        store.place_order(lines=[((shirt, variant), 1)])
+    with PracticeShop(store=store) as shop:
+        integration_id = connect(shop)
+        do(integration_id, "orders")
+        do(integration_id, "listings")
+        before = names()
+        store.rename(shirt, "SHIRT-SMALL", variant_id=small)
+        for _ in range(2):
+            do(integration_id, "listings")
+            assert names() == before
+    assert sorted(before.values()) == ["Shirt (L)", "Shirt (S)"]
