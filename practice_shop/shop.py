@@ -154,6 +154,12 @@ class PracticeShop:
         store.url = self.store.url
         self._stand_behind(store)
 
+    def speak(self, generation: str) -> None:
+        """Speak another generation over the same store, as a shop does after an upgrade."""
+        self.generation = generation
+        self._last_pages.clear()
+        self._stand_behind(self.store)
+
     # Requests
 
     def clear_requests(self) -> None:

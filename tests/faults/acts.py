@@ -24,7 +24,7 @@ ACTS: dict[str, int] = {
     "crash": 12, "meanwhile": 6, "database": 3, "jump": 2, "skew": 1,
     "break_shop": 6, "break_page": 2, "lie": 2, "repair_shop": 4, "flush": 2, "change_answers": 4, "block_writes": 2,
     "push_in_trouble": 7, "empty_lists": 2, "ship_too_late": 4, "put_back": 3, "spoil": 3, "repair": 2, "reuse_ids": 2,
-    "twins": 2, "skew_date": 1, "delete_order": 2, "cap_amounts": 2, "crash_shipping": 3, "crash_polling": 3, "mislead_polls": 3,
+    "import_order": 2, "upgrade": 1, "twins": 2, "skew_date": 1, "delete_order": 2, "cap_amounts": 2, "crash_shipping": 3, "crash_polling": 3, "mislead_polls": 3,
     "program_stock": 4, "program_ships": 3, "program_reads": 3, "change_mood": 3,
     "revoke": 1, "read_only": 1, "give_key": 2, "disable": 1, "enable": 3, "remove": 1, "add_again": 3,
 }  # fmt: skip
@@ -36,6 +36,7 @@ MOODS: tuple[tuple[str, ...], ...] = (
     ("revoke", "give_key", "read_only"), ("push_in_trouble", "block_writes", "set_stock"), ("change_answers", "work", "sell"), ("ship_too_late", "put_back", "cancel", "refund"),
     ("spoil", "repair", "cancel", "ship"), ("ship", "undo_shipment", "crash"), ("ship", "ship_part", "void", "edit_tracking", "cancel"),
     ("mislead_polls", "sell", "crash"), ("crash_polling", "sell", "edit"),
+    ("upgrade", "import_order", "set_stock"),
     ("reuse_ids", "ship", "edit"), ("twins", "edit", "ship_part"), ("delete_order", "ship", "ship_part"), ("cap_amounts", "set_stock", "sell"),
     ("program_stock", "program_ships", "program_reads", "crash", "database", "change_mood"),
 )  # fmt: skip

@@ -136,14 +136,14 @@ class Day(Acts):
         def look() -> list[str]:
             problems = []
             for shop, order_id, _ in self.spoiled:
-                row = checks.order_here(self.shop_ids[shop.generation], order_id)
+                row = checks.order_here(self.shop_ids[self._name_of(shop)], order_id)
                 payment = shop.store.status("payment", shop.store.order(order_id).payment_id)
                 if payment.code in ("C", "D") and row is not None and row.state in ("ready", "part_shipped"):
                     problems.append(
                         f"{shop.generation}: order {order_id} is {row.state}, and the shop, which cannot print it, cancelled it"
                     )
             for shop, order_id in self.twins_cut:
-                row = checks.order_here(self.shop_ids[shop.generation], order_id)
+                row = checks.order_here(self.shop_ids[self._name_of(shop)], order_id)
                 shipping = shop.store.status("shipping", shop.store.order(order_id).shipping_id)
                 by_shop = shipping is not None and shipping.code in ("S", "D", "R")
                 # A person may have shipped the rest: a second shipment.

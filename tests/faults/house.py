@@ -136,6 +136,7 @@ class House:
             self.fronts[generation] = Watched(shop.url, in_turn=True).start()
         self.fronts[generation].begin_again()
         shop.mode = Mode()
+        shop.generation = generation
         shop.replace_store(Store(clock=self.clock.shop_time))
         shop.faults.clear()
         shop.key, shop.read_key = "practice-full-key", "practice-read-key"

@@ -39,7 +39,7 @@ class PeopleActs:
         front, since = self.house.fronts[name], self.house.clock.now() - timedelta(days=30)
 
         def go() -> None:
-            added = connecting.add(front.url, name, f"{name} shop", since, shop_id=self.shop_ids.get(name))
+            added = connecting.add(front.url, self.shops[name].generation, f"{name} shop", since, shop_id=self.shop_ids.get(name))
             self.ids[name], self.shop_ids[name] = added
 
         self.house.do(go)
@@ -154,4 +154,4 @@ class PeopleActs:
             return
         shop.key, shop.read_key = connecting.KEY, "practice-read-key"
         url = self.house.fronts[name].url
-        self._act(lambda: connecting.enter_key(self.ids[name], url, name), watched=False)
+        self._act(lambda: connecting.enter_key(self.ids[name], url, shop.generation), watched=False)

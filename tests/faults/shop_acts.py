@@ -62,7 +62,8 @@ class ShopActs:
 
     def _place(self, store) -> None:
         self.events["order placed"] += 1
-        ghost = self.chance.random() < 0.05 and store is not getattr(self.shops.get("api"), "store", None)
+        older = any(shop.store is store and shop.generation == "addon" for shop in self.shops.values())
+        ghost = self.chance.random() < 0.05 and older
         store.place_order(lines=self._lines(store), payment=self.chance.choice(("P", "P", "P", "A", "Q")), profile=not ghost)
 
     def _lines(self, store) -> list:
@@ -73,6 +74,10 @@ class ShopActs:
 
     def _any(self) -> str:
         return self.chance.choice(self.names)
+
+    def _name_of(self, shop: PracticeShop) -> str:
+        """What a shop is called here, whichever generation it speaks by now."""
+        return next(name for name, each in self.shops.items() if each is shop)
 
     def _an_order_there(self) -> tuple[PracticeShop, int] | None:
         shop = self.shops[self._any()]
@@ -213,6 +218,28 @@ class ShopActs:
         self.story[-1] += f" {shop.generation} {order_id}"
         self._intervals(self.chance.choice((0, 1, 2)))
 
+    def import_order(self) -> None:
+        """A program of the merchant's writes an order into the shop without a time of its last change: a reading by change shows it last,
+        and the daily reconciliation finds it."""
+        self.lied = True
+        shop = self.shops[self._any()]
+        order = shop.store.order(shop.store.place_order(lines=self._lines(shop.store)))
+        order.renewed = 0
+        shop.store.touch_order(order, renewed=False)
+        self.story[-1] += f" {shop.generation} {order.id}"
+
+    def upgrade(self) -> None:
+        """A shop of X-Cart 5.4 becomes one of 5.5: the same goods and orders behind another API. Runs find it before a person enters its key."""
+        shop = self.shops.get("addon")
+        if shop is None or shop.generation != "addon":
+            return
+        self.lied = True
+        shop.speak("api")
+        self._intervals(self.chance.choice((0, 1, 2)))
+        shop.key, shop.read_key = "another-full-key-2", "practice-read-key"
+        self._restore_key("addon", shop)
+        self._intervals(self.chance.choice((0, 1)))
+
     def repair(self) -> None:
         """The fault is repaired; the order's time of change does not move (X-Cart 5.5, observed)."""
         for shop, order_id, before in self.spoiled:
@@ -251,7 +278,7 @@ class ShopActs:
 
         def lines_here() -> tuple[int, list[int]] | None:
             row = db.session.scalar(
-                select(Order).where(Order.shop_id == self.shop_ids[shop.generation], Order.external_id == str(order_id))
+                select(Order).where(Order.shop_id == self.shop_ids[self._name_of(shop)], Order.external_id == str(order_id))
             )
             return (row.id, [line.id for line in row.lines]) if row is not None and row.state == "ready" else None
 
