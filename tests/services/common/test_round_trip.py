@@ -250,7 +250,8 @@ def test_the_same_file_from_two_people_adds_no_parcel_twice(desk):
     ]
     reasons = [each["reason"] for each in files.get_file(second).refused]
     assert reasons == [
-        "Order 00202 has been shipped already.", "Order 00202 has a parcel with the tracking number T-2 already.",
+        "Order 00202 has been shipped already. To send a further parcel, add its tracking number on the order's page.",
+        "Order 00202 has a parcel with the tracking number T-2 already.",
     ]  # fmt: skip
 
 

@@ -58,10 +58,10 @@ def test_a_file_whose_worker_died_is_shipped_on_from_there(app, db, shop):
         session.get_one(ShipmentFile, file.id).lease_until = utcnow() - timedelta(seconds=1)
     files.work(file.id)
     kept = files.get_file(file.id)
-    assert (kept.done, kept.refused) == (
-        4,
-        [{"number": str(numbers[2]), "reason": f"Order {numbers[2]} has been shipped already."}],
+    reason = (
+        f"Order {numbers[2]} has been shipped already. To send a further parcel, add its tracking number on the order's page."
     )
+    assert (kept.done, kept.refused) == (4, [{"number": str(numbers[2]), "reason": reason}])
     assert states() == ["ready", "shipped", "shipped", "shipped"]
 
 
