@@ -12,7 +12,7 @@ from models import ExportDelivery, ExportTarget
 from models.types import utcnow
 from services.orders import export_deliveries, export_records, export_targets
 from tests.blueprints.pages import element, elements, form_data, words
-from tests.support.exports import deliver_to, make_export
+from tests.support.exports import deliver_over_sftp, deliver_to, make_export
 from tests.support.receivers import Mailbox, smtp_server
 from tests.support.remote_sftp import sftp_server
 from tests.support.rows import make_integration, make_order
@@ -125,15 +125,7 @@ def test_a_secret_is_never_shown_and_stays_when_it_is_left_empty(client, export_
 
 def test_a_host_key_is_shown_on_the_page_and_on_today_and_confirmed_once(client, export_id, tmp_path):
     with sftp_server(tmp_path) as server:
-        deliver_to(
-            export_id,
-            method="sftp",
-            address=f"127.0.0.1:{server.port}",
-            path="/",
-            auth="password",
-            user=server.user,
-            secret=server.password,
-        )
+        deliver_over_sftp(export_id, server, "/")
         export_deliveries.work(export_id)
         page = client.get(f"{PAGE}/{export_id}/deliveries")
         shown = element(page.text, "input", name="fingerprint")["value"]

@@ -24,6 +24,14 @@ def make_export(
     return exports.save(name, spec, "user:ann", wanted=wanted, format_name=format)
 
 
+def deliver_over_sftp(export_id: int, server: Any, path: str) -> None:
+    """Deliver an export to a folder of a server of ``tests.support.remote_files``, with its user's password."""
+    deliver_to(
+        export_id, method="sftp", address=f"127.0.0.1:{server.port}", path=path, auth="password", user=server.user,
+        secret=server.password,
+    )  # fmt: skip
+
+
 def deliver_to(export_id: int, *, secret: str = "", host_key: str = "", **values: Any) -> None:
     """Deliver an export by e-mail every hour, unless the values say something else; the first file is due at once."""
     given = {"recipients": ["ann@partner.example"]} if values.get("method", "email") == "email" else {}

@@ -8,7 +8,7 @@ from errors import Conflict, InvalidInput
 from services.orders import export_deliveries, export_records, export_targets
 from services.orders.export_deliveries import work
 from tests.services.orders.delivered import numbers_in, order, target
-from tests.support.exports import deliver_to, make_export
+from tests.support.exports import deliver_over_sftp, deliver_to, make_export
 from tests.support.remote_files import web_server
 from tests.support.remote_sftp import sftp_server
 from tests.support.rows import make_integration
@@ -28,15 +28,7 @@ def test_over_sftp_a_host_key_is_confirmed_first_and_a_file_is_there_once(clock,
     export_id = make_export()
     (tmp_path / "in").mkdir()
     with sftp_server(tmp_path) as server:
-        deliver_to(
-            export_id,
-            method="sftp",
-            address=f"127.0.0.1:{server.port}",
-            path="/in",
-            auth="password",
-            user=server.user,
-            secret=server.password,
-        )
+        deliver_over_sftp(export_id, server, "/in")
         assert work(export_id) == [] and target(export_id).error_code == "host_key_unknown"
         offered = export_targets.offered_key(target(export_id))
         with pytest.raises(Conflict):
