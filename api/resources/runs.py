@@ -18,8 +18,8 @@ from api.shapes import Body, Code, Id, row_id
 from errors import NotFound, QueueAway
 from extensions import db
 from jobs import enqueue_run
-from models import Integration, RunItem, SyncRun
-from services.runs import lifecycle
+from models import RunItem, SyncRun
+from services.runs import lifecycle, queries
 
 
 class Run(Struct):
@@ -71,14 +71,8 @@ class RowsQuery(ListQuery, kw_only=True):
 @operation("GET", "/runs", "List sync runs, newest first", scope="runs:read", query=RunsQuery, answers={200: Page[Run]})
 def list_runs(call: Call) -> Reply:
     wanted: RunsQuery = call.query
-    # Every run has an integration. After an inner join SQLite would read the runs of each integration, and sort all of them.
-    query = select(SyncRun.id).outerjoin(Integration).where(Integration.removed_at.is_(None))
-    if wanted.integration is not None:
-        query = query.where(SyncRun.integration_id == row_id(wanted.integration))
-    if wanted.kind is not None:
-        query = query.where(SyncRun.kind == wanted.kind)
-    if wanted.state is not None:
-        query = query.where(SyncRun.state == wanted.state)
+    integration_id = None if wanted.integration is None else row_id(wanted.integration)
+    query = queries.ids_of(integration_id=integration_id, kind=wanted.kind or "", state=wanted.state or "")
     return list_page(call, query, [SyncRun.id], _load, newest=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from extensions import db
@@ -21,6 +21,12 @@ def iter_runs(
     *, integration_id: int | None = None, kind: str = "", state: str = "", limit: int | None = None
 ) -> Iterator[list[dict[str, Any]]]:
     """Runs as ``run_object`` gives them, newest first, a batch at a time; those of removed integrations are not shown."""
+    ids = ids_of(integration_id=integration_id, kind=kind, state=state)
+    return in_batches(ids.order_by(SyncRun.id.desc()).limit(limit), _load)
+
+
+def ids_of(*, integration_id: int | None = None, kind: str = "", state: str = "") -> Select[*tuple[Any, ...]]:
+    """The ids of runs, in no order; those of removed integrations are left out."""
     # Every run has an integration. After an inner join SQLite would read the runs of each integration, and sort all of them.
     ids = select(SyncRun.id).outerjoin(Integration).where(Integration.removed_at.is_(None))
     if integration_id is not None:
@@ -29,7 +35,7 @@ def iter_runs(
         ids = ids.where(SyncRun.kind == kind)
     if state:
         ids = ids.where(SyncRun.state == state)
-    return in_batches(ids.order_by(SyncRun.id.desc()).limit(limit), _load)
+    return ids
 
 
 def _load(ids: Sequence[int]) -> dict[int, dict[str, Any]]:
