@@ -74,8 +74,8 @@ def list_page(
     incident_words.TOPICS."""
     query = select(*COLUMNS).outerjoin(Integration).where(*_matching(state, integration, topic))
     # Where all are open or all are over, the newest first is the same order, and an index has it.
-    usual = SORTS["" if state == "all" else "newest"]
-    return page_of(query, SORTS.get(sort, usual) if sort else usual, place, PAGE_SIZE, lambda found: [_row(row) for row in found])
+    order = SORTS.get(sort or ("" if state == "all" else "newest"), SORTS[""])
+    return page_of(query, order, place, PAGE_SIZE, lambda found: [_row(row) for row in found])
 
 
 def _matching(state: str, integration: str, topic: str) -> list[ColumnElement[bool]]:

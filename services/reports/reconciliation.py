@@ -50,11 +50,6 @@ class _Row:
     placed_at: datetime
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """A shop's time zone; UTC where none is set, or one that is unknown."""
-    return zones.zone_of(name)
-
-
 def start_of(day: date, zone: ZoneInfo) -> datetime:
     """The moment a day begins there."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
@@ -62,7 +57,7 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 
 def next_due(now: datetime, zone: str) -> datetime:
     """When the next daily reconciliation is due: a little after the shop's next midnight."""
-    there = zone_of(zone)
+    there = zones.zone_of(zone)
     return start_of(now.astimezone(there).date() + timedelta(days=1), there) + AFTER_MIDNIGHT
 
 
@@ -70,7 +65,7 @@ def reconcile(lease: Lease, channel: Channel, fresh_orders: Callable[[], None]) 
     """Compare yesterday, and the days before that were not compared yet. Raises ChannelError, or RunStopped from the lease."""
     with reading():
         integration = db.session.get_one(Integration, lease.integration_id)
-        zone, orders_since = zone_of(integration.shop.zone), integration.orders_since
+        zone, orders_since = zones.zone_of(integration.shop.zone), integration.orders_since
         days = _due_days(lease.shop_id, max(integration.created_at, orders_since).astimezone(zone).date(), zone)
     since, end = max(start_of(days[0], zone), orders_since), start_of(days[-1] + timedelta(days=1), zone)
     if since >= end:

@@ -12,7 +12,7 @@ from errors import InvalidInput
 from extensions import writing
 from models import DailyReconciliation, Flow, Integration, Order
 from practice_shop import PracticeShop, Store
-from services.common import batches
+from services.common import batches, zones
 from services.integrations import lifecycle, settings
 from services.reports import reconciliation, sales
 from services.reports.periods import last_days
@@ -110,7 +110,7 @@ def test_a_daily_reconciliation_counts_the_days_of_the_shop(app, db, shop):
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])
 def test_a_day_on_which_the_clocks_change_is_as_long_as_it_is(day, hours):
-    zone = reconciliation.zone_of("Europe/Vienna")
+    zone = zones.zone_of("Europe/Vienna")
     first = date.fromisoformat(day)
     length = reconciliation.start_of(first + timedelta(days=1), zone) - reconciliation.start_of(first, zone)
     assert length == timedelta(hours=hours)
