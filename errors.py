@@ -52,6 +52,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+OWN_CODES = ("lost", "workers_lost", "config", "internal")
+"""Codes of what is Cartlink's own trouble and not the shop's: the worker was killed, several in a row were, the installation is set up
+wrongly, a mistake in Cartlink."""
+
 
 class AppError(Exception):
     """The base class. ``message`` is one sentence for the user, ``advice`` what to do about it (may be empty)."""

@@ -14,6 +14,7 @@ from models.types import Moment, Units, utcnow
 
 WAITING = text("state = 'waiting'")
 OPEN = text("state IN ('waiting', 'sending')")
+FAILED = text("state = 'failed'")
 IN_BATCH = text("batch != ''")
 NOT_DONE = text("done_at IS NULL")
 
@@ -133,9 +134,7 @@ class WriteBack(Model):
         ),
         Index("uq_write_back_waiting", "order_id", unique=True, sqlite_where=WAITING, postgresql_where=WAITING),
         Index("ix_write_back_due", "shop_id", "due_at", sqlite_where=OPEN, postgresql_where=OPEN),
-        Index(
-            "ix_write_back_failed", "shop_id", sqlite_where=text("state = 'failed'"), postgresql_where=text("state = 'failed'")
-        ),
+        Index("ix_write_back_failed", "shop_id", sqlite_where=FAILED, postgresql_where=FAILED),
     )
 
     @property

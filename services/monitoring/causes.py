@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import selectinload
 
 from config import current_config
+from errors import OWN_CODES
 from extensions import db
 from models import Flow, FlowKind, Integration, Order, Shop
 from models.types import utcnow
 from services.monitoring import order_causes
 from services.notify.incident_texts import CAUSES
-from services.shops import health
 from services.stock import listing_states
 
 UNPROBED = timedelta(minutes=15)
@@ -80,7 +80,7 @@ def _of_flows(found: dict[Key, Found], now: datetime, mine: tuple[ColumnElement[
             found[integration.id, "outage"] = Found(since, facts | paused, probed and since <= outage)
         elif flow.enabled:
             answered_at = integration.flows[FlowKind.CONNECTION].succeeded_at
-            own = flow.error_code in health.OWN or (answered_at is not None and answered_at > since)
+            own = flow.error_code in OWN_CODES or (answered_at is not None and answered_at > since)
             found[integration.id, FLOWS[FlowKind(flow.kind)]] = Found(
                 since, facts, flow.error_code == "workers_lost" or (since <= long_ago and own)
             )

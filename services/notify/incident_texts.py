@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import func
 
+from errors import OWN_CODES
 from models import FlowKind, Incident, Integration
 
 
@@ -253,7 +254,7 @@ def can(incident: Incident) -> str:
     code, advice = incident.facts.get("code"), incident.facts.get("advice")
     if advice and incident.cause == "export_failing":
         return str(advice)
-    if code in ("lost", "workers_lost", "config", "internal"):
+    if code in OWN_CODES:
         return NOT_THE_SHOP
     return str(advice) if advice and code in FIXED_BY_A_PERSON else CAUSES[incident.cause].can
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     cast,
     func,
     select,
-    text,
     union,
     union_all,
 )
@@ -32,6 +31,7 @@ from errors import Conflict, NotFound
 from extensions import db
 from models import Allocation, Integration, Order, OrderChange, OrderLine, WriteBack
 from models.order import OPEN_STATES, mark_of
+from models.shipment import FAILED, OPEN
 from services.common.batches import in_batches, stamp
 from services.order_basics import numbers
 from services.order_basics.identity import placed_of
@@ -76,15 +76,8 @@ def in_state(state: str) -> ColumnElement[bool]:
     if state == "cancel_unseen":
         return Order.id.in_(to_decide())
     if state == "not_sent":
-        # In two parts, as the conditions of two indexes stand: few write-backs are unfinished, and all others are not read.
-        return Order.id.in_(
-            union_all(
-                *(
-                    select(WriteBack.order_id).where(text(each))
-                    for each in ("state IN ('waiting', 'sending')", "state = 'failed'")
-                )
-            )
-        )
+        # In two parts, each the condition of an index: few write-backs are unfinished, and all others are not read.
+        return Order.id.in_(union_all(*(select(WriteBack.order_id).where(each) for each in (OPEN, FAILED))))
     if state == "by_hand":
         return Order.id.in_(waits_by_hand())
     if state == "superseded":

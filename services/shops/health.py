@@ -22,8 +22,6 @@ GROUPS = {
     "write_back": (FlowKind.SHIPMENTS,),
 }
 """The groups that a page shows, and the flows each is made of; the first one has the group's switch and its next run."""
-OWN = ("lost", "workers_lost", "config", "internal")
-"""Errors of our own: the worker was killed, several in a row were, the installation is set up wrongly, a mistake in Cartlink."""
 ANSWERS = ("wrong_key", "read_only_key", "refused", "not_taken", "gone", "method_blocked", "body_changed")
 """Errors in which the shop itself has answered, or still answers reads: the connection works."""
 STATES = ("disabled", "needs_reauthorising", "read_only", "paused", "retrying", "syncing", "never_checked", "connected")
@@ -93,7 +91,7 @@ def note_failure(integration: Integration, kind: FlowKind, trouble: ChannelError
 
 
 def note_own_trouble(integration: Integration, kind: FlowKind, code: str, message: str, advice: str = "") -> int:
-    """Record that a run of this kind has failed for a reason that is not the shop's: ``code`` is one of OWN. Returns the number of
+    """Record that a run of this kind has failed for a reason that is not the shop's: ``code`` is one of errors.OWN_CODES. Returns the number of
     failures in a row of this kind. Call it inside ``writing()``, with the integration locked."""
     return _fail(integration.flows[kind], ChannelError(message, advice), code) if kind in SYNCS else 1
 

@@ -63,7 +63,7 @@ def _plan_retry(integration: Integration, kind: FlowKind, failures: int, trouble
 
 
 def record_own_trouble(lease: Lease, code: str, trouble: AppError) -> None:
-    """A run has failed for a reason that is not the shop's; ``code`` is one of ``services.shops.health.OWN``."""
+    """A run has failed for a reason that is not the shop's; ``code`` is one of ``errors.OWN_CODES``."""
     kind = FlowKind(lease.kind)
     with writing() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
