@@ -17,6 +17,7 @@ this table that fits counts. "Write" is PUT or POST; "reads work" means that the
 | any other 5xx, an empty answer, damaged data; api: 409 or 422 problem | broken | ShopBroken |
 | addon: empty 403 of the type ``text/html``, or 302 to the same script with ``target=RESTAPI`` alone: on a read | key rejected | KeyRejected |
 | the same on a write while reads work (an empty 403 only as PHP sends it, ``text/html`` with a charset) | read-only key | ReadOnlyKey |
+| addon: one of these two once: the read is answered when it is asked again / another write is not refused | data / firewall | Firewall |
 | api: 401 with the shop's JSON | key rejected | KeyRejected |
 | the same on a write while reads work: the key was lost on the way | body changed | BodyChanged |
 | api: 403 problem on a read / on a write | key rejected / read-only key | KeyRejected / ReadOnlyKey |
@@ -130,6 +131,11 @@ def verdict_of(asked: Question, answer: Answer) -> Verdict:
                 return Verdict(found.value, WARNING if found.noisy else "")
             answer = refused
     return Verdict(warning=warning, trouble=_guarded(asked, answer) or _own(asked, answer))
+
+
+def passing_refusal(asked: Question, answer: Answer) -> Firewall:
+    """What a write was that the add-on seems to refuse for its key, where another write with the same key is not refused."""
+    return Firewall(f"Something before {asked.host} refused a request of Cartlink (error {answer.status}).", None, answer.status)
 
 
 def depends_on_reads(trouble: ChannelError) -> bool:

@@ -23,7 +23,8 @@ def note_good(integration: Integration) -> None:
         integration.paused_at = None
         make_all_due(integration)
     integration.pause_warned_at = None
-    flows.plan(integration.id, FlowKind.CONNECTION, None)
+    if not integration.writes_refused:
+        flows.plan(integration.id, FlowKind.CONNECTION, None)
     if integration.health != "connected" or integration.health_message:
         integration.health, integration.health_since = "connected", utcnow()
     integration.health_message = ""

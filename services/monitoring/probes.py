@@ -1,5 +1,5 @@
 """Probes: one check of an address and a key. They are made before an outage becomes an incident, and from time to time while an
-integration is paused; a good one resumes it."""
+integration is paused or its key is not accepted; a good one resumes it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from services.monitoring.connection_state import make_all_due, note_good, note_t
 from services.shops import health
 from services.shops.connection import check_integration
 
+SOON = timedelta(minutes=10)
+"""After a key was rejected, it is tried again: a guard that gives the shop's answer for a while, or a key that is put back, needs no person."""
 LEAST = timedelta(hours=1)
 MOST = timedelta(hours=12)
 MOST_AT_ONCE = 200
@@ -29,7 +31,6 @@ def due_probes() -> list[int]:
         .join(Integration)
         .where(
             Flow.kind == FlowKind.CONNECTION, Flow.due_at <= utcnow(), Integration.enabled, Integration.removed_at.is_(None),
-            Integration.health != "needs_reauthorising",
         )
         .order_by(Flow.due_at)
         .limit(MOST_AT_ONCE)
@@ -50,31 +51,38 @@ def probe(integration_id: int) -> str:
         connection = integration.flows[FlowKind.CONNECTION]
         if connection.due_at is None or connection.due_at > now:
             return ""
-        connection.due_at = next_probe(integration.paused_at, now)
+        connection.due_at = next_probe(integration, now)
     try:
         return probe_integration(integration_id).verdict
     except NotFound:
         return ""
 
 
-def next_probe(paused_at: datetime | None, now: datetime) -> datetime | None:
-    """An hour after the pause began, later rarer, twelve hours from the fourth day on. None if it is not paused."""
-    if paused_at is None:
-        return None
-    return now + min(MOST, max(LEAST, (now - paused_at) / 8))
+def next_probe(integration: Integration, now: datetime) -> datetime | None:
+    """An hour after a pause began or the key was rejected, later rarer, twelve hours from the fourth day on. Each hour while a key may only
+    read. None if nothing is to be found out."""
+    since = integration.health_since if integration.health == "needs_reauthorising" else integration.paused_at
+    if since is not None:
+        return now + min(MOST, max(LEAST, (now - since) / 8))
+    return now + LEAST if integration.writes_refused else None
 
 
 def probe_integration(integration_id: int) -> Check:
-    """Check an integration and record the answer: a good one clears failures and makes all flows due, a rejected key needs a person."""
+    """Check an integration and record the answer: a good one clears failures and makes all flows due, a rejected key needs a person.
+    What is wrong with a key says nothing about one that has replaced it meanwhile."""
+    with reading() as session:
+        key = session.scalar(select(Integration.key_encrypted).where(Integration.id == integration_id))
     check = check_integration(integration_id)
     with writing() as session:
         integration = session.get(Integration, integration_id, with_for_update=True)
         if integration is None or integration.removed_at is not None:
             raise NotFound("That integration has been removed.")
+        if integration.key_encrypted != key:
+            return check
         if check.good:
             health.note_answer(integration)
-            note_good(integration)
             integration.writes_refused = False
+            note_good(integration)
             integration.generation, integration.admin_script = check.generation, check.admin_script
             make_all_due(integration)
         elif check.verdict == "read_only_key":

@@ -10,9 +10,9 @@ from models import FlowKind, Integration
 from models.types import utcnow
 from services.common.backoff import wait_for
 from services.listings import push_results
-from services.monitoring import connection_state, incidents
+from services.monitoring import connection_state, incidents, probes
 from services.runs.lease import Lease
-from services.shops import health
+from services.shops import flows, health
 
 STOPPED_FOR = timedelta(minutes=5)
 """How long write-backs wait whose run was stopped."""
@@ -33,7 +33,8 @@ def record_success(integration_id: int, kind: FlowKind, *, answered: bool) -> No
 
 
 def record_failure(integration_id: int, kind: FlowKind, trouble: ChannelError, key: bytes) -> None:
-    """A rejected key stops the flows and asks a person, a key that may only read stops stock, anything else is tried again later.
+    """A rejected key stops the flows and asks a person, a key that may only read stops stock, anything else is tried again later. A probe
+    finds out whether the key is accepted again.
     ``key`` is the encrypted key that was used: what is wrong with it says nothing about one that has replaced it meanwhile.
     People are notified of a trouble with the key at once."""
     with writing() as session:
@@ -41,6 +42,8 @@ def record_failure(integration_id: int, kind: FlowKind, trouble: ChannelError, k
         if trouble.about_key and integration.key_encrypted != key:
             return
         failures = health.note_failure(integration, kind, trouble)
+        if trouble.about_key:
+            flows.make_due_by(flows.of_integration(integration_id), FlowKind.CONNECTION, utcnow() + probes.SOON)
         if trouble.code == "wrong_key":
             connection_state.note_trouble(integration, "needs_reauthorising", trouble.message)
         elif trouble.code == "read_only_key":

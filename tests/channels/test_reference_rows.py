@@ -230,4 +230,4 @@ def test_a_write_that_is_answered_by_the_redirect_of_a_refused_call():
 
     with ScriptedShop(script) as shop, pytest.raises(KeyRejected):
         connect(shop, generation="addon").put_stock([StockChange("product:1", 5)])
-    assert done == ["PUT", "GET"]
+    assert done == ["PUT", "GET", "GET"]
