@@ -263,6 +263,7 @@ ROLES = {
     "stock_files.drop": MANAGER,
     "stock_files.show_file": VIEWER,
     "stock_files.show_upload": MANAGER,
+    "stock_files.undo_file": MANAGER,
     "stock_files.upload": MANAGER,
 }
 CUSTOMERS = {"order.show_raw"}

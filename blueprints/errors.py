@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from blueprints.expired import shows_input_again
+from blueprints.htmx import is_ours
 from blueprints.labels import size_words
 from blueprints.text import harmless
 from errors import AppError, TooMany
@@ -120,6 +122,20 @@ def plain_page(status: int, title: str, message: str, advice: str = "") -> Respo
     return Response(page, status, mimetype="text/html")
 
 
+def _came_from() -> str:
+    """The page with the form that was sent, to load it again as it is now; empty where nothing was sent, or it is not known."""
+    if request.method != "POST" or not request.referrer or not request.referrer.startswith(request.host_url):
+        return ""
+    path = "/" + request.referrer.removeprefix(request.host_url)
+    adapter = current_app.create_url_adapter(request)
+    try:
+        known = adapter is not None and bool(adapter.match(urlsplit(path).path, method="GET"))
+    except (HTTPException, ValueError):
+        # A page that was itself the answer to a form cannot be opened by its address.
+        return ""
+    return path if known and is_ours(path) else ""
+
+
 def _page(status: int, title: str, message: str, advice: str) -> Response:
     if request.htmx and not request.htmx.history_restore_request:
         toasts = [("danger", f"{message} {advice}".strip())]
@@ -127,4 +143,6 @@ def _page(status: int, title: str, message: str, advice: str) -> Response:
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"
         return response
-    return make_response(render_template("errors/error.html", title=title, message=message, advice=advice), status)
+    return make_response(
+        render_template("errors/error.html", title=title, message=message, advice=advice, back=_came_from()), status
+    )

@@ -76,12 +76,17 @@ def init_app(app: Flask) -> None:
 
 
 def actor_words(actor: str) -> str:
-    """``schedule`` -> the schedule, ``cli:ann`` -> ann (command line), ``user:ann`` -> ann, ``api:erp`` stays, ``run:7`` -> run 7,
-    ``file:2`` -> file 2."""
+    """``schedule`` -> the schedule, ``cli:ann`` -> ann (command line), ``user:ann`` -> ann, ``api:erp`` stays, ``run:7`` -> Cartlink,
+    after run 7, ``file:2`` -> Cartlink, after an import."""
     kind, separator, name = actor.partition(":")
     if not separator:
         return "the schedule" if kind == "schedule" else kind
-    return {"cli": f"{name} (command line)", "api": actor, "run": f"run {name}", "file": f"file {name}"}.get(kind, name)
+    return {
+        "cli": f"{name} (command line)",
+        "api": actor,
+        "run": f"Cartlink, after run {name}",
+        "file": "Cartlink, after an import",
+    }.get(kind, name)
 
 
 def count_words(counts: dict[str, int]) -> str:

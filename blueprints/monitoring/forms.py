@@ -12,13 +12,13 @@ KINDS = {
     "silence": "No orders",
 }  # fmt: skip
 
-SORTS = {"": "Open first", "newest": "Newest first", "oldest": "Oldest first", "integration": "Integration"}
+SORTS = {"": "Open first", "newest": "Newest first", "oldest": "Oldest first", "integration": "Shop"}
 
 
 class IncidentFilter(ListFilter):
     DEFAULTS = {"state": "open"}
 
-    integration = SearchField("Integration")
+    integration = SearchField("Shop")
     state = SelectField("Show", choices=choices(STATES), default="open")
     topic = SelectField("Type", choices=choices(KINDS), default="")
     sort = SelectField("Sort by", choices=choices(SORTS), default="")

@@ -19,7 +19,7 @@ from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from models import StockFile
 from services.common import wrong_rows
-from services.stock import file_columns, file_results, file_rows, files
+from services.stock import file_columns, file_results, file_rows, file_undo, files
 
 FORM_BYTES = 64 * 1024
 """Bytes of the form around the file."""
@@ -89,6 +89,9 @@ def show_file(file_id: int) -> str | Response:
 def _preview(file: StockFile) -> dict[str, Any]:
     """The first rows of what a file would do, by title, and those that cannot be used."""
     tables = []
+    if file.state == "applied":
+        rows = file_results.preview_rows(file.id, "applied", SHOWN)
+        tables = [{"what": "applied", "title": "What changed", "total": file.changed, "rows": rows}] if rows else []
     if file.state == "checked":
         kinds = (
             ("zeroed", "Set to 0", file.zeroed), ("lowered", "Lower than now", file.lowered), ("raised", "Higher than now", file.raised),
@@ -104,17 +107,18 @@ def _preview(file: StockFile) -> dict[str, Any]:
     again = file.state == "refused" and files.can_be_read_again(file.id)
     return {
         "again": again,
+        "undoable": file_undo.left_to_undo(file.id) if file.state == "applied" else 0,
         "tables": tables,
         "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
         "most_kept": wrong_rows.MOST,
     }
 
 
-@bp.get("/<int:file_id>/<any('changes', 'zeroed', 'lowered', 'raised', 'unknown'):what>.csv")
+@bp.get("/<int:file_id>/<any('changes', 'zeroed', 'lowered', 'raised', 'unknown', 'applied'):what>.csv")
 @download
 def download_rows(file_id: int, what: str) -> Response:
     rows = (row for batch in file_results.iter_preview(file_id, what) for row in batch)
-    return csv_file(f"{what}.csv", ("line", "sku", "now", "quantity"), rows)
+    return csv_file(f"{what}.csv", ("line", "sku", "before" if what == "applied" else "now", "quantity"), rows)
 
 
 @bp.get("/<int:file_id>/rows-with-problems")
@@ -135,6 +139,14 @@ def drop(file_id: int) -> Response | AnyResponse:
     files.drop(file_id)
     toast("The file was discarded. Nothing was changed.", "info")
     return go_to(url_for(".show_upload"))
+
+
+@bp.post("/<int:file_id>/undo")
+def undo_file(file_id: int) -> Response | AnyResponse:
+    """Opens the file that takes this one back: nothing is changed before a person has seen what it would do."""
+    made = file_undo.undo_file(file_id, current_actor())
+    _enqueue(made)
+    return go_to(url_for(".show_file", file_id=made))
 
 
 def _enqueue(file_id: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
+from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
@@ -14,7 +15,7 @@ from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.stock.forms import StockFilter
 from blueprints.tables import table_of
-from errors import AppError
+from errors import AppError, Conflict
 from jobs.schedule import start_due_runs
 from models.types import utcnow
 from services.common.whole_numbers import read
@@ -127,6 +128,21 @@ def _threshold() -> int | None:
 
 @bp.post("/<int:item_id>")
 def change_item(item_id: int) -> Response | AnyResponse:
+    """Answers a line of the list with the line as it is now, also where nothing was set because it has changed meanwhile."""
+    try:
+        _set(item_id)
+    except Conflict as moved:
+        if not request.htmx:
+            raise
+        toast(moved.sentence(), "danger")
+    row = views.get_row(item_id)
+    if wants_fragment(f"line-{item_id}"):
+        table = table_of("stock", "stock.list_stock", StockFilter())
+        return fragment("stock/_line.html", row=row, table=table, back=request.form.get("back", ""))
+    return go_to(back_to(url_for(".list_stock")))
+
+
+def _set(item_id: int) -> None:
     views.change_item(
         item_id, on_hand=read(request.form.get("on_hand", ""), "on_hand"), buffer=read(request.form.get("buffer", ""), "buffer"),
         was=read(request.form.get("was", ""), "was"), actor=current_actor(),
@@ -134,9 +150,3 @@ def change_item(item_id: int) -> Response | AnyResponse:
     start_due_runs()
     row = views.get_row(item_id)
     toast(f"{row.sku}: {row.on_hand} on hand, {row.available} available.")
-    if wants_fragment(f"stock-{item_id}"):
-        return fragment("stock/_row.html", row=row, back=request.form.get("back", ""))
-    if wants_fragment(f"line-{item_id}"):
-        table = table_of("stock", "stock.list_stock", StockFilter())
-        return fragment("stock/_line.html", row=row, table=table, back=request.form.get("back", ""))
-    return go_to(back_to(url_for(".list_stock")))

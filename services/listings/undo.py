@@ -29,11 +29,7 @@ from services.stock import items as stock_items
 from services.stock import ledger
 
 Where = Literal["both", "here", "shop"]
-EDITS = ("set", "adjusted", "import", "feed")
-"""The causes in the ledger of what people and files change."""
 RESTORED_WHERE = {"both": "here and in the shop", "here": "here", "shop": "in the shop"}
-RESTORED = "restored"
-"""The cause of the entries that take such changes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ def _restore_here(run: SyncRun, actor: str) -> None:
     """Post the entries that take the edits back. Raises Conflict where that was done before."""
     items = ledger.load_items(_items_of(run.id))
     done = select(StockEntry.id).where(
-        StockEntry.stock_item_id.in_(items), StockEntry.cause == RESTORED, StockEntry.note == _note(run.id)
+        StockEntry.stock_item_id.in_(items), StockEntry.cause == ledger.RESTORED, StockEntry.note == _note(run.id)
     )
     if db.session.scalar(done.limit(1)) is not None:
         raise Conflict("The numbers here were restored already.", "Undo it in the shop only.")
@@ -127,7 +123,7 @@ def _restore_here(run: SyncRun, actor: str) -> None:
         for item_id, change in sorted(changes.items())
         if item_id in items and not items[item_id].fed
     ]
-    stock_items.put_on_hand(wanted, ledger.Reason(actor, RESTORED, note=_note(run.id)))
+    stock_items.put_on_hand(wanted, ledger.Reason(actor, ledger.RESTORED, note=_note(run.id)))
 
 
 def _changes_here(run: SyncRun) -> Counter[int]:
@@ -139,7 +135,7 @@ def _changes_here(run: SyncRun) -> Counter[int]:
         query = (
             select(StockEntry.stock_item_id, func.sum(StockEntry.on_hand_change))
             .where(
-                StockEntry.stock_item_id.in_(ids[start : start + CHUNK]), StockEntry.cause.in_(EDITS),
+                StockEntry.stock_item_id.in_(ids[start : start + CHUNK]), StockEntry.cause.in_(ledger.EDITS),
                 StockEntry.at <= (run.finished_at or utcnow()), *([StockEntry.at > since] if since is not None else []),
             )
             .group_by(StockEntry.stock_item_id)

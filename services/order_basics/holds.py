@@ -68,6 +68,25 @@ class Rules:
         return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
 
 
+BEGINNINGS: dict[str, tuple[str, ...]] = {
+    "gone": ("The shop no longer has this order.",), "sums": (DISAGREE,), "currency": ("The currency ", "The order has no currency."),
+    "address": ("The order has no address.",), "doubtful_sku": ("SKU ",), "unknown_sku": ("SKU ", "A line has no SKU"),
+    "no_lines": ("The order has no lines.",),
+}  # fmt: skip
+"""How the reasons of a code begin that ``evaluate`` gives. All others are the shop's or the reader's own words."""
+SHORT = "not in stock."
+"""How the reasons of the code ``short`` end."""
+
+
+def is_reason_of(code: str, reason: str) -> bool:
+    """Whether a reason of a held order is one of this code, and not of another that holds it too."""
+    if code in BEGINNINGS:
+        return reason.startswith(BEGINNINGS[code])
+    if code == "short":
+        return reason.endswith(SHORT)
+    return not reason.endswith(SHORT) and not reason.startswith(tuple(each for known in BEGINNINGS.values() for each in known))
+
+
 def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluation:
     """Decide the state of an order. Raises nothing: what is wrong with it becomes a reason."""
     codes: list[str] = []
@@ -109,7 +128,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         for line in lines:
             short = line.left - line.reserved
             if short > 0 and line.allocations:
-                sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
+                sentence = f"{line.sku}: {short} of {line.quantity} {SHORT}"
                 if rules.with_back_orders:
                     notes.append(sentence)
                 else:

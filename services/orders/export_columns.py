@@ -94,7 +94,7 @@ ORDER, MONEY, CUSTOMER, ADDRESSES, CONTENT, SHIPPING = "Order", "Money", "Custom
 
 _ALL = (
     Column("number", "Number", ORDER, lambda facts: facts.order.number or facts.order.external_id),
-    Column("integration", "Integration", ORDER, lambda facts: facts.integration),
+    Column("integration", "Shop", ORDER, lambda facts: facts.integration),
     Column("id", "ID in the shop", ORDER, _order("external_id")),
     Column("placed_at", "Placed", ORDER, lambda facts: stamp(placed_of(facts.order)) or ""),
     Column("state", "State", ORDER, _order("state")),
@@ -103,7 +103,7 @@ _ALL = (
     Column("payment_method", "Payment method", ORDER, _order("payment_method")),
     Column("shipping_method", "Delivery", ORDER, _order("shipping_method")),
     Column("held_because", "Held because", ORDER, _order("held_reason")),
-    Column("mark", "Mark", ORDER, _order("mark")),
+    Column("mark", "Deleted or replaced in the shop", ORDER, _order("mark")),
     Column("tags", "Tags", ORDER, lambda facts: ", ".join(facts.tags)),
     Column("currency", "Currency", MONEY, _order("currency")),
     Column("total", "Total", MONEY, _money("total"), number=True),

@@ -33,6 +33,19 @@ WORDS = {
     "lines": "It is not clear which of its lines were shipped",
     "unreadable": "Something in the order could not be read",
 }
+WHAT_TO_DO = {
+    "sums": "Compare the total with the shop. If the shop is right, accept the order as it is.",
+    "currency": "Correct it in the shop and read the order again, or accept the order as it is.",
+    "address": "Enter it in the shop and read the order again. Or accept the order as it is if you know where to send it.",
+    "no_lines": "Correct the order in the shop, then read it again.",
+    "short": "Add stock, or accept the order as it is and ship what there is.",
+    "identity": "Open the order and say whether it is another one.",
+    "gone": "Open the order and mark it as seen. Its stock is free then.",
+    "lines": "Compare with the shop which lines were shipped, then accept the order as it is.",
+    "unreadable": "Look at the order in the shop. When it is right there, read it again.",
+    "doubtful_sku": "Link its listing to one of them.",
+}
+"""What a person can do, by cause."""
 SHOWN = 8
 
 
@@ -48,6 +61,10 @@ class Group:
     order_ids: list[int] = field(default_factory=list)
     shown: list[tuple[int, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+
+    @property
+    def advice(self) -> str:
+        return WHAT_TO_DO.get(self.code, "")
 
     @property
     def key(self) -> str:
@@ -77,7 +94,8 @@ def groups() -> list[Group]:
                     group.shown.append((row.id, row.number or row.external_id, row.name))
                 if code != "unknown_sku":
                     for reason in row.held_reason.splitlines():
-                        if reason not in group.reasons and len(group.reasons) < 5:
+                        fits = holds.is_reason_of(code, reason)
+                        if fits and reason not in group.reasons and len(group.reasons) < 5:
                             group.reasons.append(reason)
     _note_listed(found.values())
     return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))

@@ -12,7 +12,7 @@ from services.orders.images import Image
 from services.security import audit
 from services.security.audit import About, record_change
 
-CHANGED = audit.kind("seller.changed", "Seller changed")
+CHANGED = audit.kind("seller.changed", "Printed documents changed")
 MOST = {"name": 200, "address": 1000, "footer": 1000}
 
 

@@ -24,7 +24,8 @@ OF_OWNERS = ("user", "api_token", "event_endpoint", "installation")
 MOST_ACTORS = 500
 LINES = "cli"
 """The filter for everything that was done on the command line, by anyone."""
-SPELLED = {"api_token": "API token"}
+SPELLED = {"api_token": "API token", "installation": "Cartlink itself", "offer": "Supplier’s code", "order_export": "Export of orders", "run": "Sync run",
+           "seller": "Printed documents"}  # fmt: skip
 WORDS: dict[str, Mapping[str, Words]] = {}
 """By kind of thing and field, what pages call the field and how they say its value. Filled where those labels are (``use_words``)."""
 

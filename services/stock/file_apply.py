@@ -23,7 +23,7 @@ def apply(claim: Claim) -> None:
     file_id = claim.row_id
     with reading() as session:
         file = session.get_one(StockFile, file_id, populate_existing=True)
-        actor, add_unknown = file.actor, file.add_unknown
+        actor, add_unknown, name = file.actor, file.add_unknown, file.name
     with writing() as session:
         claim.hold()
         file_results.note_before(file_id)
@@ -33,7 +33,7 @@ def apply(claim: Claim) -> None:
             StockFileRow.file_id == file_id, StockFileRow.stock_item_id.is_not(None)
         )
         wanted = {item_id: quantity for item_id, quantity in session.execute(given) if item_id is not None}
-        changed = bulk_quantities.set_all(wanted, ledger.Reason(actor, stock_items.IMPORTED))
+        changed = bulk_quantities.set_all(wanted, ledger.Reason(actor, stock_items.IMPORTED, note=name))
         claim.end(
             state="applied", changed=changed, unchanged=len(wanted) - changed, done=len(wanted), finished_at=utcnow(),
         )  # fmt: skip

@@ -38,8 +38,9 @@ CHANGES = {
     "zeroed": (StockFileRow.quantity == 0) & (StockFileRow.before != 0),
     "raised": StockFileRow.quantity > StockFileRow.before,
     "lowered": (StockFileRow.quantity < StockFileRow.before) & (StockFileRow.quantity != 0),
+    "applied": StockFileRow.before.is_(None) | (StockFileRow.before != StockFileRow.quantity),
 }
-"""What a file would change, or a kind of that."""
+"""What a file would change, a kind of that, or what it has changed with the items that were added."""
 UNKNOWN = "unknown"
 
 

@@ -16,6 +16,11 @@ from models.sku_key import sku_key
 from models.types import utcnow
 from services.shops import flows
 
+EDITS = ("set", "adjusted", "import", "feed")
+"""The causes of what people and files change."""
+RESTORED = "restored"
+"""The cause of the entries that take such changes back."""
+
 
 def load_items(ids: Iterable[int]) -> dict[int, StockItem]:
     """Stock items by id, locked until the transaction ends; in the order of their ids, so that two transactions cannot wait for each other."""

@@ -37,12 +37,20 @@ def client(desk, app):
 def test_stock_is_edited_in_place_and_not_over_what_has_moved(client, desk):
     item = items.find_stock_item("CUP")
     url = f"/stock/{item.id}"
-    answer = client.post(url, data={"on_hand": "50", "buffer": "4", "was": str(item.on_hand)}, headers=htmx(f"stock-{item.id}"))
+    answer = client.post(url, data={"on_hand": "50", "buffer": "4", "was": str(item.on_hand)}, headers=htmx(f"line-{item.id}"))
     assert answer.status_code == 200
     row = answer.get_data(as_text=True)
-    assert element(row, "tr")["id"] == f"stock-{item.id}" and "43" in row
+    assert element(row, "tr")["id"] == f"line-{item.id}" and "43" in row
     stale = client.post(url, data={"on_hand": "60", "buffer": "4", "was": "20"})
     assert stale.status_code == 409 and "has changed to 50 meanwhile" in stale.get_data(as_text=True)
+    stale = client.post(url, data={"on_hand": "60", "buffer": "4", "was": "20"}, headers=htmx(f"line-{item.id}"))
+    row = stale.get_data(as_text=True)
+    assert "has changed to 50 meanwhile" in row and 'value="50"' in row, "the line shows what is true now"
+    back = f"/stock/{item.id}"
+    on_its_page = client.post(
+        url, data={"on_hand": "50", "buffer": "4", "was": "50", "back": back}, headers=htmx(f"stock-{item.id}")
+    )
+    assert on_its_page.headers["HX-Redirect"] == back, "chart, places and history change too"
     for wrong in ("", "x", "-1", "1e3", "99999999999"):
         assert client.post(url, data={"on_hand": wrong, "buffer": "4", "was": "50"}).status_code == 422
     assert items.find_stock_item("CUP").on_hand == 50
@@ -57,8 +65,18 @@ def test_a_stock_file_goes_from_upload_to_applied(client, desk):
     assert "Set these quantities" in page and "77" in page
     client.post(f"{answer.location}/accept")
     stock_files.work(1)
-    assert "Applied" in client.get(answer.location).get_data(as_text=True)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "Applied" in page and "What changed" in page and "Undo …" in page
     assert items.find_stock_item("CUP").on_hand == 77
+    assert b'"CUP","20","77"' in client.get(f"{answer.location}/applied.csv").data
+    undo = client.post(f"{answer.location}/undo").location
+    stock_files.work(2)
+    page = client.get(undo).get_data(as_text=True)
+    assert "Undo of stock.csv" in page and "Would be" in page and items.find_stock_item("CUP").on_hand == 77
+    client.post(f"{undo}/accept")
+    stock_files.work(2)
+    assert items.find_stock_item("CUP").on_hand == 20
+    assert "Undo …" not in client.get(answer.location).get_data(as_text=True)
 
 
 def test_a_file_over_the_cap_gets_a_page_that_names_the_cap(client, desk):

@@ -159,3 +159,17 @@ def test_an_error_page_needs_no_database(app: Flask, client: FreshClient, table:
         assert "Traceback" not in answer.text
         assert answer.headers["Content-Security-Policy"]
         assert client.get(path, headers=htmx("runs")).status_code in (404, 500)
+
+
+@pytest.mark.parametrize(
+    ("referer", "shown"),
+    [
+        ("http://localhost/activity", "/activity"), ("http://localhost/activity?page=2", "/activity?page=2"), ("", ""),
+        ("http://localhost/activity/99/stop", ""), ("http://elsewhere.example/activity", ""), ("http://localhost//elsewhere.example", ""),
+    ],
+)  # fmt: skip
+def test_an_error_after_a_form_leads_back_to_the_page_with_the_form(client: FreshClient, referer: str, shown: str) -> None:
+    page = client.post("/activity/99/stop", headers={"Referer": referer}).text
+    links = [each["href"] for each in elements(page) if each.tag == "a" and "Go back" in each.text]
+    assert links == ([shown] if shown else [])
+    assert "Go back" not in client.get("/nowhere", headers={"Referer": referer}).text

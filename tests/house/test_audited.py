@@ -44,6 +44,7 @@ ELSEWHERE = {
     "order.keep": "tests/services/orders/test_ids_used_again.py", "run.undo_run": "tests/blueprints/test_acts.py",
     "stock_preview.approve": "tests/blueprints/test_acts.py", "shipment_files.undo_file": "tests/services/shipping/test_undo.py",
     "shipment_files.assign_columns": "tests/blueprints/test_file_columns.py", "stock_files.assign_columns": "tests/blueprints/test_file_columns.py",
+    "stock_files.undo_file": "tests/blueprints/test_acts.py",
     "event_endpoints.resume_endpoint": "tests/blueprints/test_event_endpoints.py",
     "incidents.approve_deletions": "tests/services/orders/test_deletions.py",
     "incidents.mark_set_back_seen": "tests/services/orders/test_ids_used_again.py",

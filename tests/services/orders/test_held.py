@@ -11,6 +11,7 @@ from models import Integration, Order, Oversell
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
+from services.order_basics import holds
 from services.orders import (
     held,
     rereading,
@@ -99,3 +100,24 @@ def test_a_removed_or_stopped_run_is_no_reason_for_a_trace(app, db, shop):
     run = execution.perform(run_id)
     assert run.outcome == "failed" and "does not say what" in run.error
     assert utcnow() > run.finished_at
+
+
+def test_each_group_says_why_its_own_cause_holds_and_what_to_do(app, db, shop):
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    integration_id = connect(shop)
+    do(integration_id, "listings")
+    do(integration_id, "orders")
+    with writing() as session:
+        order = session.scalar(select(Order))
+        order.shipping_address = order.billing_address = None
+        order.currency, order.problems = "", ["The shop could not give this order in full."]
+        session.flush()
+        holds.evaluate_stored([order.id])
+    said = {group.code: group.reasons for group in held.groups()}
+    assert said.pop("unknown_sku", []) == []
+    assert said == {
+        "address": ["The order has no address."],
+        "currency": ["The order has no currency."],
+        "unreadable": ["The shop could not give this order in full."],
+    }
+    assert held.WHAT_TO_DO.keys() | {"unknown_sku"} == held.WORDS.keys()

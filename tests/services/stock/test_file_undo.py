@@ -1,0 +1,76 @@
+"""The way back after an import of quantities: a file that a person sees before it is applied, and that takes nothing back twice."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from errors import Conflict
+from extensions import writing
+from models import StockEntry, StockFile
+from services.stock import file_results, file_undo, files, ledger
+from services.stock import items as stock_items
+from tests.services.stock.test_stock_files import items, on_hand, read
+
+
+def applied(content: str) -> StockFile:
+    return apply(read(content).id)
+
+
+def apply(file_id: int) -> StockFile:
+    files.work(file_id)
+    files.accept(file_id, add_unknown=True)
+    files.work(file_id)
+    return files.get_file(file_id)
+
+
+def ship(sku: str, units: int) -> None:
+    item_id = stock_items.find_stock_item(sku).id
+    with writing():
+        ledger.enter(ledger.load_items([item_id])[item_id], ledger.Reason("run:1", "shipped"), on_hand=-units)
+
+
+def test_an_import_is_taken_back_less_what_was_shipped_since(app, db):
+    items(3)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,1\nS-000002,0\nNEW,9\n")
+    ship("S-000000", 20)
+    assert file_undo.left_to_undo(file.id) == 3
+    undo = files.get_file(file_undo.undo_file(file.id, "user:ann"))
+    assert (undo.name, on_hand(db, "S-000002")) == ("Undo of stock.csv", 0), "nothing is changed before it was seen"
+    assert apply(undo.id).changed == 3
+    assert [on_hand(db, sku) for sku in ("S-000000", "S-000001", "S-000002", "NEW")] == [0, 1, 1, 0]
+
+
+def test_units_sold_since_are_not_given_back(app, db):
+    items(1, on_hand=30)
+    file = applied("sku,quantity\nS-000000,50\n")
+    ship("S-000000", 5)
+    apply(file_undo.undo_file(file.id, "user:ann"))
+    assert on_hand(db, "S-000000") == 25
+
+
+def test_nothing_is_taken_back_twice_and_no_newer_count_is_lost(app, db):
+    items(2)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,60\n")
+    stock_items.set_stock("S-000001", 7, "user:ann")
+    undo = apply(file_undo.undo_file(file.id, "user:ann"))
+    assert (on_hand(db, "S-000000"), on_hand(db, "S-000001")) == (1, 7)
+    with pytest.raises(Conflict, match="left to undo"):
+        file_undo.undo_file(file.id, "user:ann")
+    apply(file_undo.undo_file(undo.id, "user:ann"))
+    assert on_hand(db, "S-000000") == 50, "an undo is a file like any other, and is undone like one"
+
+
+def test_a_file_that_is_not_applied_has_nothing_to_undo(app, db):
+    items(1)
+    file = read("sku,quantity\nS-000000,50\n")
+    assert file_undo.left_to_undo(file.id) == 0
+    with pytest.raises(Conflict):
+        file_undo.undo_file(file.id, "user:ann")
+
+
+def test_what_a_file_changed_and_which_file_changed_an_item_can_be_read_afterwards(app, db):
+    items(2)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,1\nNEW,9\n")
+    assert [tuple(row)[1:] for row in file_results.preview_rows(file.id, "applied")] == [("S-000000", 1, 50), ("NEW", None, 9)]
+    assert set(db.session.scalars(select(StockEntry.note).where(StockEntry.cause == "import"))) == {"stock.csv"}
