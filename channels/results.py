@@ -25,13 +25,15 @@ shop stored a third quantity. ``not_done``: anything else; the row can be sent a
 @dataclass(frozen=True, slots=True)
 class StockResult:
     """What became of one StockChange. ``stored`` is the quantity the shop answered with, None if it did not say.
-    ``trouble`` is the error because of which a row is not done, None if the shop answered for this row."""
+    ``trouble`` is the error because of which a row is not done, None if the shop answered for this row. ``outdated``: the shop sells
+    the listing in another way than when it was last read."""
 
     external_id: str
     outcome: StockOutcome
     stored: int | None
     reason: str = ""
     trouble: ChannelError | None = field(default=None, compare=False, repr=False)
+    outdated: bool = field(default=False, compare=False)
 
     @property
     def ok(self) -> bool:

@@ -35,6 +35,11 @@ def refused(external_id: str, reason: str, stored: int | None = None) -> StockRe
     return StockResult(external_id, "refused", stored, reason)
 
 
+def takes_products(external_id: str, stored: int | None) -> StockResult:
+    """A variant that sells from its product's amount by now: the quantity stored for it counts for nothing."""
+    return StockResult(external_id, "refused", stored, TAKES_PRODUCTS, outdated=True)
+
+
 def not_done(external_id: str, trouble: ChannelError) -> StockResult:
     """A row that an error kept from being stored, or that may have been stored."""
     return StockResult(external_id, "not_done", None, trouble.message, trouble)

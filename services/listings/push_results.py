@@ -29,7 +29,7 @@ from services.shops import flows
 FIRST_WAIT = 30.0
 """Seconds until a row that was not stored is sent again for the first time; twice as long after each further failure."""
 LOOK_AGAIN_AFTER = timedelta(minutes=15)
-"""How long after a reading of listings the next one comes where the shop did not list a product it had."""
+"""How long after a reading of listings the next one comes where the shop did not list a product it had, or sells one in another way."""
 NOT_LISTED = "The shop did not list this product when Cartlink last asked for its quantity."
 RESULTS = {"stored": "sent", "refused": "refused", "not_done": "waiting", "other_value": "other_value"}
 """Outcome -> the word on the run's page, which is what the run counts too."""
@@ -120,6 +120,8 @@ def _failed(lease: Lease, listing: Listing, change: Change, result: StockResult)
     if result.outcome == "refused":
         listing.clear_failure()
         listing.push_state, listing.push_error, listing.stale = "refused", result.reason, False
+        if result.outdated:
+            _look_again(lease)
         return
     state = "waiting" if result.outcome == "not_done" else "other_value"
     if listing.push_state != state:
@@ -160,10 +162,14 @@ def note_missing(lease: Lease, ids: Sequence[int], reason: str = NOT_LISTED) -> 
             listing.push_tries += 1
             listing.push_due_at = _next_try(listing.push_tries, every)
     if fresh:
-        integration = db.session.get_one(Integration, lease.integration_id)
-        last = integration.shop.listings_read_at
-        look = max(now, last + LOOK_AGAIN_AFTER) if last is not None else now
-        flows.bring_forward(flows.of_integration(lease.integration_id), FlowKind.LISTINGS, to=look)
+        _look_again(lease)
+
+
+def _look_again(lease: Lease) -> None:
+    """Let the next reading of listings come sooner. Call it inside a page."""
+    last, now = db.session.get_one(Integration, lease.integration_id).shop.listings_read_at, utcnow()
+    look = max(now, last + LOOK_AGAIN_AFTER) if last is not None else now
+    flows.bring_forward(flows.of_integration(lease.integration_id), FlowKind.LISTINGS, to=look)
 
 
 def waiting(shop_id: int) -> tuple[int, datetime | None]:

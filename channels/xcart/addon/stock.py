@@ -17,7 +17,7 @@ from channels.xcart.addon.client import PRODUCTS, VARIANTS, Addon
 from channels.xcart.addon.listings import AddonListings, split_id
 from channels.xcart.addon.put_by_post import KEYS, PutByPost
 from channels.xcart.parsing.values import keyed_rows
-from channels.xcart.stock import LOOKED_UP, TAKES_PRODUCTS, compared, not_done, nothing_arrived, refusal, refused, settled
+from channels.xcart.stock import LOOKED_UP, compared, not_done, nothing_arrived, refusal, refused, settled, takes_products
 from errors import ChannelError, InvalidInput, MethodBlocked, RowRefused, ShopDatabase, ShopUnreachable
 
 BULK = 100
@@ -162,7 +162,7 @@ class _Push:
             stored = answer.get(row, {})
             result = compared(change, _whole(stored.get("amount")))
             if result.ok and stored.get("defaultAmount") is True:
-                result = refused(change.external_id, TAKES_PRODUCTS, result.stored)
+                result = takes_products(change.external_id, result.stored)
             found.append(result)
         trouble = nothing_arrived(self.shop.host, found)
         if trouble is not None and not any(result.ok for result in self.results.values()):

@@ -15,7 +15,7 @@ from channels.results import StockChange, StockResult
 from channels.session import Call
 from channels.xcart.api.client import Api
 from channels.xcart.api.listings import ApiListings, split_id
-from channels.xcart.stock import LOOKED_UP, TAKES_PRODUCTS, compared, not_done, nothing_arrived, refusal, refused, settled
+from channels.xcart.stock import LOOKED_UP, compared, not_done, nothing_arrived, refusal, refused, settled, takes_products
 from errors import (
     BodyChanged,
     ChannelError,
@@ -123,7 +123,7 @@ class _Push:
             return not_done(change.external_id, exc)
         self.failures = 0
         if stored.amount == change.quantity and stored.default_amount is True:
-            return refused(change.external_id, TAKES_PRODUCTS, change.quantity)
+            return takes_products(change.external_id, change.quantity)
         return compared(change, stored.amount)
 
     def _answered(self, path: str, outcome: Answer | ChannelError) -> _Stored:

@@ -11,6 +11,7 @@ from practice_shop import PracticeShop, Store
 from services.listings import manual_links
 from services.orders import evaluation, views
 from services.stock import items
+from services.sync import execution, schedule
 from tests.support.shops import connect, connect_bare, do
 
 GENERATIONS = pytest.mark.parametrize("generation", ["addon", "api"])
@@ -130,3 +131,21 @@ def test_a_line_first_read_without_its_products_id_takes_from_the_product_once_i
     assert (states(), books()["SHIRT"]) == (["ready"], (9, 2))
     do(integration_id, "stock")
     assert goods.store.amount(goods.store.shirt) == 7
+
+
+@GENERATIONS
+def test_a_variant_that_begins_to_sell_from_its_products_amount_has_the_listings_read_soon(goods, clock):
+    integration_id = connect(goods)
+    do(integration_id, "stock")
+    goods.store.delete_variant(goods.store.large)
+    do(integration_id, "listings")
+    goods.store.variants[goods.store.medium].default_amount = True
+    goods.store.touch_product(goods.store.shirt)
+    items.set_stock("SHIRT-M", 2, "test")
+    items.set_stock("SHIRT", 5, "test")
+    assert do(integration_id, "stock").counts["refused"] == 1
+    clock.go(minutes=16)
+    [run_id] = schedule.start_due_runs(kinds=("listings",))
+    execution.perform(run_id)
+    do(integration_id, "stock")
+    assert goods.store.amount(goods.store.shirt) == 5
