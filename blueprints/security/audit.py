@@ -8,12 +8,13 @@ from blueprints.actors import current_person, may_see_customers
 from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.numbers import argument
-from blueprints.security import places
+from blueprints.security import places, words
 from blueprints.security.forms import ChangeFilter
 from services.security import trail
 from services.security.trail import Entry, Reader
 
 bp = Blueprint("audit", __name__, url_prefix="/activity")
+bp.record_once(words.use_all)
 HEADER = ("at", "who", "what", "object", "id", "name", "integration", "field", "before", "after")
 SHOWN = 20
 """Entries of an object's history on its page."""

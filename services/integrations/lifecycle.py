@@ -250,7 +250,7 @@ def remove_integration(integration_id: int, actor: str, *, keep_reserved: bool =
             raise NotFound("That integration has been removed already.", "Go back to the list of integrations.")
         integration.enabled = False
         integration.removed_at = utcnow()
-        kept = None if keep_reserved else {"reserved_units": ("kept", "released")}
+        kept = {"reserved_units": (None, "kept") if keep_reserved else ("kept", "released")}
         record_change(REMOVED, About(integration_id, integration.name, integration_id), kept, actor)
         integration.key_encrypted, integration.key_last4 = b"", ""
         end_queued_runs(integration_id)

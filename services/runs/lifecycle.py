@@ -66,6 +66,9 @@ def create_run(integration_id: int, kind: str, actor: str, about_run_id: int | N
             live = session.scalar(live_run(integration_id, kind))
             if live is not None:
                 raise AlreadyRunning(f"{integration.name}: {kind} are being synced already (run {live.id}).", live.id)
+            undo = session.scalar(live_run(integration_id, FlowKind.UNDO)) if kind == FlowKind.STOCK else None
+            if undo is not None:
+                raise AlreadyRunning(f"{integration.name}: a stock update is being undone (run {undo.id}).", undo.id)
             run = SyncRun(
                 integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id
             )

@@ -100,7 +100,7 @@ def actors() -> dict[str, str]:
 
 def objects() -> dict[str, str]:
     """What kinds there are of things that can change, as people call them, by name."""
-    return {name: object_words(name) for name in sorted({kind.object for kind in KINDS.values()})}
+    return {name: object_words(name) for name in sorted({kind.object for kind in KINDS.values()}, key=object_words)}
 
 
 def object_words(name: str) -> str:
@@ -154,15 +154,15 @@ def _entry(row: AuditEntry, integration: str | None, reader: Reader) -> Entry:
     what = known.words if known else row.kind.partition(".")[2].replace("_", " ").capitalize()
     subject = row.subject or (integration or "" if row.object == "integration" else "")
     changes = row.changes if reader.customers else without_personal(row.changes, "hidden")
-    said = [_in_words(row.object, *change) for change in changes]
+    in_words = [_in_words(row.object, *change) for change in changes]
     return Entry(
-        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, integration or "", said
+        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, integration or "", in_words
     )  # fmt: skip
 
 
 def _in_words(object: str, field: str, before: Any, after: Any) -> tuple[str, str, str]:
-    label, say = WORDS.get(object, {}).get(field) or (_name(field), _said)
-    first, last = (_said(value) if value in (None, "", []) else say(value) for value in (before, after))
+    label, say = WORDS.get(object, {}).get(field) or (_name(field), said)
+    first, last = (said(value) if value in (None, "", []) else say(value) for value in (before, after))
     return label, first, last
 
 
@@ -171,7 +171,7 @@ def _name(field: str) -> str:
     return words.replace("Api", "API").replace("Url", "Address").replace("sku", "SKU")
 
 
-def _said(value: Any) -> str:
+def said(value: Any) -> str:
     """A value as people read it."""
     if value is True or value is False:
         return "Yes" if value else "No"

@@ -85,8 +85,10 @@ def may_run() -> ColumnElement[bool]:
 
 
 def may_start() -> ColumnElement[bool]:
-    """``may_run``, and the flow has no run that waits or works."""
-    live = select(SyncRun.id).where(SyncRun.integration_id == Flow.integration_id, SyncRun.kind == Flow.kind, SyncRun.live)
+    """``may_run``, and the flow has no run that waits or works. Stock waits for an undo too: it would take what it read before the undo for
+    what somebody has changed in the shop."""
+    same = or_(SyncRun.kind == Flow.kind, and_(Flow.kind == FlowKind.STOCK, SyncRun.kind == FlowKind.UNDO))
+    live = select(SyncRun.id).where(SyncRun.integration_id == Flow.integration_id, same, SyncRun.live)
     return and_(may_run(), ~live.exists())
 
 

@@ -204,7 +204,7 @@ def test_settings_of_stock_and_shipments_are_changed_and_kept_in_the_trail(clien
     integration = db.session.get(Integration, desk)
     assert (integration.part_shipped_status, integration.safety_limit_percent, integration.shop.stock_buffer) == ("P", 30, 1)
     page = client.get("/activity/changes").get_data(as_text=True)
-    assert "Part shipped status" in page and "Safety limit percent" in page
+    assert "Status of a partly shipped order" in page and "Ask before changing more than this percentage" in page
 
 
 def test_a_stock_run_is_undone_from_its_page(client, shop, desk):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
-from errors import Conflict, InvalidInput
+from errors import AlreadyRunning, Conflict, InvalidInput
 from extensions import writing
-from models import Drift, Integration, Listing, RunItem
+from models import Drift, FlowKind, Integration, Listing, RunItem
 from practice_shop import PracticeShop, Store
 from services.integrations import settings
 from services.listings import manual_links, stock_push, undo, views
+from services.runs import lifecycle
 from services.security import trail
 from services.stock import items
 from services.stock import views as stock_views
-from services.sync import execution
+from services.sync import execution, schedule
 from tests.support.shops import connect, do, products, settled
 
 
@@ -55,6 +56,22 @@ def test_an_undone_push_restores_what_the_shop_has_not_changed_since(app, db, sh
     assert {row.sku for row in stock_push.preview(integration_id).rows} == {"CUP", "PLATE"}
     with pytest.raises(Conflict):
         undo.start_undo(run.id, "test")
+
+
+def test_no_stock_update_starts_while_one_is_undone(app, db, shop):
+    """It would read a quantity before the undo has restored it, and take it for one that somebody has changed in the shop."""
+    integration_id = settled(shop)
+    items.set_stock("CUP", 33, "test")
+    pushed = do(integration_id, "stock")
+    started = undo.start_undo(pushed.id, "test", "both")
+    assert schedule.start_due_runs(kinds=(FlowKind.STOCK,)) == []
+    with pytest.raises(AlreadyRunning, match="is being undone"):
+        lifecycle.start_run(integration_id, "stock", "test")
+    execution.perform(started.id)
+    (run_id,) = schedule.start_due_runs(kinds=(FlowKind.STOCK,))
+    execution.perform(run_id)
+    assert views.drift_page().rows == []
+    assert db.session.scalar(select(Listing.quantity).where(Listing.sku == "CUP")) == 20
 
 
 def test_an_undo_takes_back_edits_here_and_no_sale(app, db, shop):

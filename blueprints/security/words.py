@@ -1,0 +1,101 @@
+"""What the audit trail calls what people set, as its pages call it: fields, and values that are stored as codes. What feeds have is in
+blueprints/feeds/labels.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from blueprints.accounts.labels import ROLE_WORDS
+from blueprints.feeds.labels import changed_words
+from blueprints.labels import RUN_KINDS, SIGN_INS, STATES
+from blueprints.orders.forms import SORTS
+from blueprints.orders.forms import STATES as LISTED
+from services.orders.export_columns import COLUMNS
+from services.orders.export_files import FORMATS
+from services.orders.export_targets import METHODS
+from services.security import trail
+from services.security.trail import Words
+
+PAIR = re.compile(r", (?=[a-z_]+ )")
+"""Between the parts of a stored filter, such as ``sort newest, state ready``."""
+RUN = re.compile(r"([a-z]+) ([0-9]+)")
+FILTERS: dict[str, tuple[str, Mapping[str, str]]] = {
+    "sort": ("", SORTS),
+    "state": ("", LISTED),
+    "search": ("Search", {}),
+    "tag": ("Tag", {}),
+}
+"""What the parts of a stored filter are called, and their values. Those without a name are clear by themselves."""
+ROWS = {"order": "One row an order", "line": "One row a line"}
+
+
+def _one_of(names: Mapping[str, str]) -> Callable[[Any], str]:
+    return lambda value: names.get(value, str(value))
+
+
+def _columns(names: str) -> str:
+    return ", ".join(COLUMNS[name].label if name in COLUMNS else name for name in names.split(", "))
+
+
+def _filter(stored: str) -> str:
+    """``sort newest, state ready`` -> Newest first, Ready to ship."""
+    return ", ".join(_part(*part.partition(" ")[::2]) for part in PAIR.split(stored))
+
+
+def _part(name: str, value: str) -> str:
+    label, values = FILTERS.get(name, (name.replace("_", " ").capitalize(), {}))
+    said = values.get(value, value)
+    return f"{label}: {said}" if label else said
+
+
+def _minutes(seconds: Any) -> str:
+    return f"{int(seconds) // 60} minutes"
+
+
+def subject_of(object: str, subject: str) -> str:
+    """What an object is called: a run is stored as ``stock 25``, and said as *Stock update 25*."""
+    found = RUN.fullmatch(subject) if object == "run" else None
+    return f"{RUN_KINDS.get(found[1], found[1])} {found[2]}" if found else subject
+
+
+def _of_integrations() -> dict[str, Words]:
+    plain = {
+        "with_variants": "Product variants", "with_options": "Product options (attributes)", "with_discounts": "Discounts and coupons",
+        "with_tax_lines": "Several tax lines", "with_notes": "Order notes", "with_back_orders": "Back orders", "use_tax": "Use the shop’s tax settings",
+        "use_shipping_tax": "Use the shop’s tax settings for shipping", "surcharge_name": "Shipping surcharge name",
+        "take_shop_stock": "Start unknown SKUs with the shop’s quantity", "stock_buffer": "Units held back from this shop",
+        "stock_cap": "Most units to offer in this shop", "safety_limit_percent": "Ask before changing more than this percentage",
+        "safety_limit_least": "Ask if at least this many change", "work_statuses": "Orders that are ready to ship (payment × shipping)",
+        "shipments_on": "Update the shop when orders are shipped", "orders_on": "Download orders", "stock_on": "Update stock",
+        "processed_status": "Processed order status", "part_shipped_status": "Status of a partly shipped order",
+        "cancelled_status": "Status of an order cancelled in Cartlink", "reserved_units": "Reserved units", "stock_update": "Stock update",
+    }  # fmt: skip
+    every = {"orders_every": "Download orders every", "stock_every": "Check stock every", "listings_every": "Read listings every"}
+    return {name: (label, trail.said) for name, label in plain.items()} | {
+        name: (label, _minutes) for name, label in every.items()
+    }
+
+
+def _of_exports() -> dict[str, Words]:
+    signing_in = SIGN_INS["email"] | SIGN_INS["https"] | SIGN_INS["sftp"]
+    taken = ("interval_seconds", "times", "quiet_from", "quiet_until", "zone", "user", "parameter", "secret")
+    # A delivery is set as a feed is, but its times are stored as one text.
+    same = {name: words for name, words in changed_words().items() if name in taken} | {"times": ("Sent at", str)}
+    return same | {
+        "interval_seconds": ("Sent every", changed_words()["interval_seconds"][1]), "by": ("Rows", _one_of(ROWS)), "columns": ("Columns", _columns),
+        "format": ("Format", lambda name: FORMATS[name].label if name in FORMATS else str(name)), "orders": ("Orders", _filter),
+        "method": ("Sent by", _one_of(METHODS)), "auth": ("Sign-in", _one_of(signing_in)), "path": ("Folder", str), "enabled": ("Switched on", trail.said),
+        "only_new": ("Each order only once", trail.said), "send_empty": ("Send files without orders", trail.said), "placed_since": ("Orders placed from", trail.said),
+    }  # fmt: skip
+
+
+def use_all(state: Any) -> None:
+    """Have the trail say them, and templates ``subject_of``."""
+    state.app.jinja_env.filters.update(subject_of=lambda entry: subject_of(entry.object, entry.subject))
+    trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", str)})
+    trail.use_words("order", {"state": ("State", lambda name: STATES[name][0] if name in STATES else str(name))})
+    trail.use_words("order_export", _of_exports())
+    trail.use_words("event_endpoint", {"url": ("Address", str), "types": ("Types of events", trail.said)})
+    trail.use_words("integration", _of_integrations())
