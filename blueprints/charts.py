@@ -89,6 +89,6 @@ def draw_levels(levels: Sequence[Level], now: datetime) -> LevelChart:
     moved = (
         f"Since {day(start)} on hand has been {number(last[1])}; "
         if len(levelled) == 1
-        else f"Since {day(start)} on hand went from {number(first[1])} to {number(last[1])}, at most {number(most)}; "
+        else f"Since {day(start)} on hand went from {number(first[1])} to {number(last[1])}; "
     )
     return LevelChart(points(1), points(2), f"{moved}{number(last[2])} {'is' if last[2] == 1 else 'are'} available now.")

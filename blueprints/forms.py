@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired
 
 from blueprints.columns import Column
 from blueprints.formats import known_places
-from errors import AppError
+from errors import AppError, InvalidInput
 from services.common import zones
 from services.shops import finding
 
@@ -72,13 +72,22 @@ def as_answer(yes: bool | None) -> str:
     return "yes" if yes else "no"
 
 
+def yes_or_no(name: str) -> bool:
+    """What a switch sends in a field of the request's form. Raises InvalidInput where it is neither."""
+    answer = request.form.get(name)
+    if answer not in ("yes", "no"):
+        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
+    return answer == "yes"
+
+
 def choices(words: dict[str, str]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in words.items()]
 
 
 def offer_zones(field: SelectField, stored: str, *others: SelectChoice, meanwhile: str = "UTC") -> None:
     """Offer the time zones. One that is stored but unknown stays chosen, so that a person sees it, with what to do about it."""
-    places = sorted({*known_places(), stored} - {""})
+    known = known_places()
+    places = known if not stored or stored in known else (stored, *known)
     field.choices = [*others, *(SelectChoice(place, place.replace("_", " ")) for place in places)]
     complaint = zones.complaint_of(stored, meanwhile)
     field.errors = [*field.errors, complaint] if complaint else field.errors

@@ -47,7 +47,7 @@ def _object(row: overview.FeedRow) -> Row:
     return {
         "id": row.id, "supplier": row.supplier, "feed": row.name, "enabled": row.enabled, "state": row.state,
         "read_at": stamp(row.read_at), "due_at": stamp(row.due_at), "unknown": row.unknown, "run": row.run_id,
-        "problem": f"{row.message} {row.advice}".strip(),
+        "problem": " ".join(filter(None, (row.message, row.advice, row.zone_complaint))),
     }  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from api.reply import Reply
 from api.shapes import Body
 from errors import InvalidInput, QueueAway
 from jobs.checks import enqueue_check
-from models.types import utcnow
 from services.integrations import lifecycle
 from services.onboarding import drafts
 from services.onboarding.drafts import OpenDraft
@@ -113,7 +112,7 @@ def _shown(draft: OpenDraft) -> Connection:
     elif draft.state == "done":
         state, check = "failed", found.get("check", {})
         why = (check.get("verdict", ""), check.get("message", ""), check.get("advice", ""))
-    elif draft.lease_until is None or draft.lease_until < utcnow():
+    elif draft.lease_until is None or draft.is_late:
         state, why = "failed", INTERRUPTED
     return Connection(
         str(draft.id), draft.answers["name"], draft.answers["endpoint"], state, draft.phase,

@@ -12,7 +12,6 @@ from blueprints.forms import PageForm, as_answer
 from blueprints.htmx import toast
 from errors import AppError, Conflict, InvalidInput, QueueAway
 from jobs.feeds import enqueue_run
-from models.types import utcnow
 from services.feeds import feed_values, runs, suppliers
 from services.onboarding.drafts import OpenDraft
 from services.security import vault
@@ -85,11 +84,6 @@ def last4(draft: OpenDraft) -> str:
     if typed or draft.answers.get("feed_id") is None:
         return vault.last4(typed)
     return suppliers.get_feed(draft.answers["feed_id"]).secret_last4
-
-
-def is_late(draft: OpenDraft) -> bool:
-    """Whether no worker shows a sign of life."""
-    return draft.lease_until is not None and draft.lease_until < utcnow()
 
 
 def present_rules(draft: OpenDraft) -> Mapping[str, Any]:

@@ -11,9 +11,9 @@ from blueprints.actors import current_actor
 from blueprints.expired import keeps_input
 from blueprints.feeds import answers, labels
 from blueprints.feeds.forms import RulesForm
-from blueprints.forms import Answer, form_page
+from blueprints.forms import Answer, form_page, yes_or_no
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
-from errors import AppError, InvalidInput, NotFound
+from errors import AppError, NotFound
 from jobs.schedule import start_due_runs
 from services.feeds import overview, removal, suppliers
 
@@ -58,10 +58,7 @@ def show_row(feed_id: int) -> Response | AnyResponse:
 
 @bp.post("/<int:feed_id>/enabled")
 def set_enabled(feed_id: int) -> Response | AnyResponse:
-    wanted = request.form.get("enabled")
-    if wanted not in ("yes", "no"):
-        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
-    suppliers.change_feed(feed_id, current_actor(), enabled=wanted == "yes")
+    suppliers.change_feed(feed_id, current_actor(), enabled=yes_or_no("enabled"))
     if wants_fragment("live"):
         return _live(feed_id)
     if wants_fragment(f"feed-{feed_id}"):

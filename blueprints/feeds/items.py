@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request, url_for
 
 from blueprints.actors import current_actor
-from blueprints.forms import Answer
+from blueprints.forms import Answer, yes_or_no
 from blueprints.htmx import go_to, toast
-from errors import InvalidInput
 from jobs.schedule import start_due_runs
 from services.feeds import fed_stock, item_pages
 from services.stock import views
@@ -26,12 +25,10 @@ def switch(item_id: int) -> Answer:
     """Make an own item fed, or a fed item own, after a confirmation."""
     if request.method == "GET":
         return render_template("feeds/switch_item.html", row=views.get_row(item_id), fed=item_pages.get_fed(item_id))
-    wanted = request.form.get("fed")
-    if wanted not in ("yes", "no"):
-        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
-    (fed_stock.make_fed if wanted == "yes" else fed_stock.make_own)([item_id], current_actor())
+    fed = yes_or_no("fed")
+    (fed_stock.make_fed if fed else fed_stock.make_own)([item_id], current_actor())
     start_due_runs()
-    toast("Its quantity comes from suppliers now." if wanted == "yes" else "It is an own item now.")
+    toast("Its quantity comes from suppliers now." if fed else "It is an own item now.")
     return go_to(url_for("stock.show_item", item_id=item_id))
 
 

@@ -93,7 +93,7 @@ def watch_check(token: str) -> Answer:
     key = draft.found.get("key") if draft.state == "done" else None
     if not key and draft.state in ("", "done"):
         return go_to(url_for(".ask_file", token=token))
-    late = answers.is_late(draft)
+    late = draft.is_late
     context = {"key": key, "late": late, "live": not key and not late, **_about(draft, 2)}
     if wants_fragment("check"):
         return fragment("feeds/_check.html", announce="Compare the host key." if key else draft.phase, **context)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from blueprints.actors import current_actor
 from blueprints.charts import draw_days
 from blueprints.formats import reader_zone
+from blueprints.forms import yes_or_no
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.integrations.forms import named_statuses, ready_label
 from blueprints.labels import HEALTH, RUN_KINDS
@@ -63,11 +64,8 @@ def sync_now(integration_id: int) -> Response:
 @bp.post("/flow")
 def set_flow(integration_id: int) -> Response:
     """Switch the flow of orders or stock on or off."""
-    wanted = [(flow, request.form[flow]) for flow in settings.SWITCHES if request.form.get(flow) in ("yes", "no")]
-    if len(wanted) != 1:
-        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
-    flow, answer = wanted[0]
-    settings.set_flow(integration_id, flow, answer == "yes", current_actor())
+    flow = next((each for each in settings.SWITCHES if each in request.form), "")
+    settings.set_flow(integration_id, flow, yes_or_no(flow), current_actor())
     return _back(integration_id)
 
 

@@ -8,12 +8,13 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
+from blueprints.forms import yes_or_no
 from blueprints.htmx import back_to, fragment, wants_fragment
 from blueprints.integrations.forms import IntegrationFilter
 from blueprints.integrations.integration import live_part
 from blueprints.labels import HEALTH
 from blueprints.numbers import argument
-from errors import InvalidInput, NotFound
+from errors import NotFound
 from services.integrations import lifecycle, overview
 from services.integrations import page as integrations_page
 from services.onboarding import drafts
@@ -49,10 +50,7 @@ def show_row(integration_id: int) -> Response | AnyResponse:
 
 @bp.post("/<int:integration_id>/status")
 def set_enabled(integration_id: int) -> Response | AnyResponse:
-    wanted = request.form.get("enabled")
-    if wanted not in ("yes", "no"):
-        raise InvalidInput("The request has neither Yes nor No.", "Load the page again.")
-    lifecycle.set_enabled(integration_id, wanted == "yes", current_actor())
+    lifecycle.set_enabled(integration_id, yes_or_no("enabled"), current_actor())
     if wants_fragment(f"integration-{integration_id}"):
         row = overview.get_row(integration_id)
         return fragment("integrations/_row.html", row=row, announce=_state_words(row.name, row.enabled, row.health))

@@ -11,7 +11,6 @@ from blueprints.formats import sum_of
 from blueprints.forms import YES_NO, as_answer
 from blueprints.integrations.forms import OptionsForm, ready_data
 from errors import InvalidInput
-from models.types import utcnow
 from services.onboarding import check_advice, import_preview, suggestions
 from services.onboarding.drafts import OpenDraft
 from services.onboarding.import_preview import PreviewOrder
@@ -37,10 +36,6 @@ class Offer:
     answer: str
     reason: str
     chosen: bool
-
-
-def is_late(draft: OpenDraft) -> bool:
-    return draft.lease_until is not None and draft.lease_until < utcnow()
 
 
 def site_of(kind: str, typed: str) -> Site:

@@ -123,7 +123,7 @@ def _waiting(integration: Integration, draft: OpenDraft) -> dict[str, Any]:
     """What the page shows while the check is running."""
     addresses = {"here": ".watch_check", "back": ".reauthorise", "cancel": ".cancel"}
     links = {name: url_for(endpoint, integration_id=integration.id, token=draft.token) for name, endpoint in addresses.items()}
-    return {"draft": draft, "late": options.is_late(draft), "integration": integration, **links}
+    return {"draft": draft, "late": draft.is_late, "integration": integration, **links}
 
 
 @bp.post("/cancel")

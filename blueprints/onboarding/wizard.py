@@ -167,7 +167,7 @@ def watch_check(token: str) -> Answer:
         return go_to(url_for(".ask_options" if draft.good else ".ask_shop", token=token))
     context: dict[str, Any] = {
         "draft": draft,
-        "late": options.is_late(draft),
+        "late": draft.is_late,
         "step": 2,
         "kind": kinds.get_kind(draft.kind),
         "token": token,

@@ -1,5 +1,5 @@
 """What can go wrong with a file of another server. Each says in one sentence what happened and what to do about it; ``retryable`` says that the
-same may work later without a person. Messages hold the host, and never an address's path or query, a user or a secret.
+same may work later without a person. That Cartlink tries again is for the caller to say. Messages hold the host, and never an address's path or query, a user or a secret.
 
     RemoteFileError              the file, the server, or the way to it
     ├── PlaceUnreachable         no connection: name, network, refused                  retry
@@ -44,12 +44,12 @@ class RemoteFileError(AppError):
 class PlaceUnreachable(RemoteFileError):
     code = "unreachable"
     retryable = True
-    advice = "Check the address. Cartlink tries again."
+    advice = "Check the address."
 
 
 class PlaceTimeout(PlaceUnreachable):
     code = "timeout"
-    advice = "The server is slow or overloaded. Cartlink tries again."
+    advice = "The server is slow or overloaded."
 
 
 class PlaceRefused(RemoteFileError):
@@ -106,7 +106,6 @@ class PlaceBusy(RemoteFileError):
 
     code = "busy"
     retryable = True
-    advice = "Cartlink waits and tries again."
 
     def __init__(self, message: str, retry_after: float | None = None):
         super().__init__(message)
@@ -116,7 +115,7 @@ class PlaceBusy(RemoteFileError):
 class PlaceBroken(RemoteFileError):
     code = "broken"
     retryable = True
-    advice = "Cartlink tries again. If it lasts, ask the people who run the server."
+    advice = "If it lasts, ask the people who run the server."
 
 
 class PlaceAnswered(RemoteFileError):
@@ -127,25 +126,25 @@ class PlaceAnswered(RemoteFileError):
 class NoFile(RemoteFileError):
     code = "no_file"
     retryable = True
-    advice = "Check the address, the folder and the name. Cartlink tries again, in case the file comes later."
+    advice = "Check the address, the folder and the name, or wait until the file comes."
 
 
 class FileGrowing(RemoteFileError):
     code = "growing"
     retryable = True
-    advice = "Cartlink tries again when the file has been written to its end."
+    advice = "Wait until the file has been written to its end."
 
 
 class FileCut(RemoteFileError):
     code = "cut"
     retryable = True
-    advice = "Nothing was used of it. Cartlink tries again."
+    advice = "Nothing was used of it."
 
 
 class FileEmpty(RemoteFileError):
     code = "empty"
     retryable = True
-    advice = "Cartlink tries again. If it lasts, ask the supplier for the file."
+    advice = "If it lasts, ask the supplier for the file."
 
 
 class FileTooLarge(RemoteFileError):

@@ -258,7 +258,9 @@ def _write(visit: _Visit, path: str, content: IO[bytes], size: int) -> None:
                 pulse.beat()
         with suppress(PermissionError, FileNotFoundError):
             if visit.sftp.stat(path).st_size != size:
-                raise FileCut(f"{visit.host} has not kept all of the file.", "Cartlink tries again.")
+                raise FileCut(
+                    f"{visit.host} has not kept all of the file.", "Ask the people who run the server whether it is full."
+                )
     except BaseException:
         with suppress(*FAILURES):
             visit.sftp.remove(path)

@@ -14,6 +14,7 @@ from errors import NotFound
 from extensions import db
 from models import Feed, FeedRun, Offer, StockItem, Supplier
 from models.feed import LIVE_STATES
+from services.common import zones
 from services.common.paging import Page, page_of
 
 RUNS_SHOWN = 25
@@ -26,7 +27,8 @@ UNKNOWN = (Offer.stock_item_id.is_(None), Offer.ignored.is_(False))
 @dataclass(frozen=True, slots=True)
 class FeedRow:
     """``state`` is approval (a run waits for a person), failing, stale, fetching, disabled, new (nothing was brought yet) or working.
-    ``message`` says what is wrong. ``run_id`` is the live run, ``last_run_id`` the newest; ``unknown`` are codes without a stock item."""
+    ``message`` says what is wrong. ``run_id`` is the live run; ``unknown`` are codes without a stock item,
+    ``zone_complaint`` says what to do where the time zone of its times is unknown."""
 
     id: int
     supplier_id: int
@@ -42,6 +44,7 @@ class FeedRow:
     run_id: int | None
     unknown: int
     rows: int | None
+    zone_complaint: str
 
     @property
     def live(self) -> bool:
@@ -131,6 +134,7 @@ def _row(feed: Feed, supplier: str, run: Any, unknown: int) -> FeedRow:
     return FeedRow(
         feed.id, feed.supplier_id, supplier, feed.name, feed.enabled, state, message, advice, feed.read_at, feed.succeeded_at,
         max(planned) if planned and feed.enabled else None, run.id if run is not None else None, unknown, feed.rows,
+        zones.complaint_of(feed.zone),
     )  # fmt: skip
 
 

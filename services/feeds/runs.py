@@ -33,6 +33,7 @@ WORKED_ON = ("queued", "running", "approved")
 """The states in which a run waits for a worker, or has one."""
 FIRST_WAIT, LONGEST_WAIT = 60.0, 3600.0
 """Seconds between two tries of a fetch that failed for a while only."""
+AGAIN = "Cartlink tries again."
 
 
 def start(feed_id: int, actor: str) -> int:
@@ -167,7 +168,6 @@ def _work(claim: Claim, stopping: Callable[[], bool]) -> None:
 def _fail(claim: Claim, trouble: AppError) -> None:
     """End a run that could not be done: nothing has changed. What may work later is tried again soon, everything else when it is due."""
     now = utcnow()
-    said = {"error_code": trouble.code[:30], "error": trouble.message, "advice": trouble.advice}
     try:
         with writing() as session:
             claim.hold()
@@ -175,14 +175,17 @@ def _fail(claim: Claim, trouble: AppError) -> None:
             feed = session.get_one(Feed, run.feed_id, with_for_update=True, populate_existing=True)
             feed.failures += 1
             feed.failing_since = feed.failing_since or now
-            feed.error_code, feed.error, feed.advice = said["error_code"], said["error"], said["advice"]
+            advice = trouble.advice
             if isinstance(trouble, RemoteFileError) and trouble.retryable and feed.enabled and feed.removed_at is None:
+                advice = f"{advice} {AGAIN}".strip()
                 asked = trouble.retry_after if isinstance(trouble, PlaceBusy) else None
                 feed.retry_at = now + wait_for(feed.failures, first=FIRST_WAIT, most=LONGEST_WAIT, asked=asked)
             if isinstance(trouble, HostKeyUnknown):
                 feed.seen_host_key = str(trouble.key)
             if isinstance(trouble, ColumnsWrong):
                 feed.headings, feed.sample = trouble.looked.headings, trouble.looked.sample
+            said = {"error_code": trouble.code[:30], "error": trouble.message, "advice": advice}
+            feed.error_code, feed.error, feed.advice = said["error_code"], said["error"], said["advice"]
             session.execute(delete(FeedRunRow).where(FeedRunRow.run_id == run.id))
             claim.end(state="failed", finished_at=now, **said)
     except LeaseLost:

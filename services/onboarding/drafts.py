@@ -59,6 +59,11 @@ class OpenDraft:
     found: dict[str, Any]
 
     @property
+    def is_late(self) -> bool:
+        """Whether no worker shows a sign of life."""
+        return self.lease_until is not None and self.lease_until < utcnow()
+
+    @property
     def good(self) -> bool:
         """Whether the check of the present answers succeeded."""
         return self.state == "done" and self.found.get("check", {}).get("verdict") == "good"

@@ -3,7 +3,6 @@ the draft's answer."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,9 +18,6 @@ from services.stock import file_columns
 
 FIELDS = {"sign_in_refused": "secret", "no_file": "path", "empty": "path", "page": "path", "too_large": "path"}
 """The field at which a failure is shown, by its code; all others are shown at the address."""
-
-LATER = re.compile(r"\s*Cartlink tries again[^.]*\.")
-"""What advice says of feeds. While one is set up, a person tries again."""
 
 
 def look(draft: OpenDraft, say: Callable[[str], None]) -> dict[str, Any]:
@@ -40,8 +36,11 @@ def look_at(place: Place, sheet: str, say: Callable[[str], None]) -> dict[str, A
         return {"check": trouble_of(error), "key": _key(error.key, place.host_key)}
     except AppError as error:
         field = FIELDS.get(error.code, "address")
-        advice = LATER.sub("", error.advice).strip() or "Try again."
-        said = {"advice": advice, "field": "address" if field == "path" and place.method == "https" else field}
+        # Nothing is fetched by itself before there is a feed.
+        said = {
+            "advice": error.advice or "Try again.",
+            "field": "address" if field == "path" and place.method == "https" else field,
+        }
         return {"check": trouble_of(error) | said}
     say("Reading the first rows")
     with fetched:

@@ -85,10 +85,11 @@ def test_a_failed_check_leads_back_with_its_reason(app, client, web):
     web.sign_in, web.files["/stock.csv"] = (), login_page()
     give_place(client, step, web.url(), auth="none")
     assert "Sign in" in words(element(client.get(step).text, "p", id="url-error").text)
-    web.files["/stock.csv"] = File(status=404)
-    give_place(client, step, web.url(), auth="none")
-    said = words(element(client.get(step).text, "p", id="url-error").text)
-    assert "Check the address" in said and "tries again" not in said, "nothing tries again before there is a feed"
+    for status, advice in ((404, "Check the address"), (503, "Try again."), (500, "ask the people")):
+        web.files["/stock.csv"] = File(status=status)
+        give_place(client, step, web.url(), auth="none")
+        said = words(element(client.get(step).text, "p", id="url-error").text)
+        assert advice in said and "Cartlink" not in said, "nothing tries again before there is a feed"
 
 
 @pytest.fixture

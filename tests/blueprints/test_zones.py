@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from extensions import writing
 from models import ExportTarget, Feed, SalesOfDay, Shop, User
-from services.feeds import suppliers
+from services.feeds import overview, suppliers
 from services.orders import export_targets
 from services.reports import reconciliation
 from tests.blueprints.pages import complaints, element, elements, form_data, words
@@ -65,6 +65,7 @@ def test_a_feed_is_fetched_in_utc_and_its_pages_say_what_to_choose(client: Fresh
     feed_id = suppliers.create_feed(supplier_id, "user:ann", **place, times=["06:00"], zone="Europe/Vienna")
     forget_zone(Feed)
     assert f"{SAID} UTC." in main_words(client, f"/suppliers/feeds/{feed_id}")
+    assert overview.get_row(feed_id).zone_complaint == f"{SAID} UTC."
     rules = f"/suppliers/feeds/{feed_id}/rules"
     assert complaints(client.get(rules).text) == [f"{SAID} UTC."] and chosen_zone(client, rules) == GONE
     assert client.post(rules, data=form_data(client.get(rules).text, "zone")).status_code == 422

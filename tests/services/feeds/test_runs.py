@@ -130,9 +130,11 @@ def test_a_login_page_and_a_truncated_file_fail_and_only_what_may_pass_is_tried_
     feed.web.files[feed.path] = login_page()
     assert feed.fetch() == "failed"
     assert (feed.run().error_code, feed.row().retry_at) == ("page", None)
+    assert "tries again" not in feed.row().advice
     feed.serve(dict.fromkeys(TEN, 0), fault="truncated")
     assert feed.fetch() == "failed"
     assert feed.run().error_code == "cut"
+    assert feed.run().advice == feed.row().advice == "Nothing was used of it. Cartlink tries again."
     assert timedelta(seconds=30) < feed.row().retry_at - utcnow() <= timedelta(seconds=120)
     assert feed.offers() == TEN
 

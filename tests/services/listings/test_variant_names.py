@@ -8,7 +8,8 @@ from sqlalchemy import select
 from extensions import db
 from models import Listing
 from practice_shop import PracticeShop, Store
-from tests.support.shops import connect, do
+from services.onboarding import reauthorise
+from tests.support.shops import checked, connect, do
 
 
 def names() -> dict[str, str]:
@@ -82,3 +83,25 @@ def test_a_variant_keeps_its_values_when_its_sku_is_renamed_in_the_shop(app):
             do(integration_id, "listings")
             assert names() == before
     assert sorted(before.values()) == ["Shirt (L)", "Shirt (S)"]
+
+
+@pytest.mark.one_database
+def test_a_variant_keeps_its_values_through_an_upgrade_that_gives_it_another_id_and_sku(app):
+    store = Store()
+    shirt = store.add_product(sku="SHIRT", name="Shirt", price=9)
+    small, large = (store.add_variant(shirt, sku=f"SHIRT-{size}", amount=9, attributes={"Size": size}) for size in ("S", "L"))
+    for variant in (small, large, small, large):
+        store.place_order(lines=[((shirt, variant), 1)])
+    with PracticeShop(store=store) as shop:
+        integration_id = connect(shop)
+        for kind in ("orders", "listings"):
+            do(integration_id, kind)
+        before = names()
+        assert sorted(before.values()) == ["Shirt (L)", "Shirt (S)"]
+    store.rename(shirt, "TEE-S", variant_id=small)
+    with PracticeShop(store=store, generation="api") as upgraded:
+        reauthorise.apply_reauthorisation(integration_id, checked(upgraded.url, upgraded.key), upgraded.key, [], "test")
+        for _ in range(2):
+            assert do(integration_id, "listings").outcome == "done"
+            assert not before.keys() & names().keys()
+            assert names() == {f"variant:{shirt}/{small}": "Shirt (S)", f"variant:{shirt}/{large}": "Shirt (L)"}
