@@ -34,7 +34,7 @@ class EventState(Model):
 class EventChange(Model):
     """What one transaction changed of one object, written by the triggers of models/captured.py, and deleted once it is an event.
 
-    ``object`` is a name of models.captured.OBJECTS, ``parent_id`` the row it belongs to (an order's shop, a shipment's order). ``act`` is
+    ``object`` is that of a table in models.captured.CAPTURED, ``parent_id`` the row it belongs to (an order's shop, a shipment's order). ``act`` is
     ``c`` (created), ``u`` (updated), ``d`` (deleted) or ``x`` (created and deleted). ``was`` and ``now`` are the columns that events show,
     before and after the transaction; ``hidden`` is true if columns changed that events do not show."""
 

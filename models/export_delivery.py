@@ -75,7 +75,7 @@ class ExportDelivery(Model):
     orders are in the next file) or empty (there was nothing to send). ``name``, ``by``, ``format`` and ``columns`` are those of the export when
     the file was planned, and ``export_id`` is None once it is removed. ``file_name`` holds the id, so that it is the name of no other file.
 
-    ``trigger`` is schedule or person. ``key`` names its e-mails; ``reached`` are the mailboxes that have it. ``place`` says where it went.
+    ``trigger`` is schedule or person. ``key`` names its emails; ``reached`` are the mailboxes that have it. ``place`` says where it went.
     ``repeats`` is the delivery whose orders are sent once more. Its content is in parts from the first try until it is delivered or dropped;
     ``size`` and ``digest`` (SHA-256) are of that."""
 

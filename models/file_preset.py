@@ -13,7 +13,7 @@ from models.types import Moment, utcnow
 
 
 class FilePreset(Model):
-    """``kind`` is ``stock`` or ``shipments``. It is found by ``digest``, that of the ``headings`` (services/common/column_choice.py).
+    """``kind`` is ``stock`` or ``shipments``. It is found by ``digest``, that of the ``headings`` (services/presets/columns.py).
     ``columns`` are the titles of the columns by field, ``options`` how their values are read."""
 
     __tablename__ = "file_preset"

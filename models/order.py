@@ -72,7 +72,7 @@ class Order(Model):
 
     ``superseded_at`` is when the shop was found to use this order's id for another order, as after a restore from a backup.
     The row is kept and closed to the shop; the other order has another row. ``email_digest`` is a keyed digest of the
-    customer's e-mail address (services/order_basics/identity.py); it survives erasing. ``doubts`` are (code, sentence) pairs that hold
+    customer's email address (services/order_basics/identity.py); it survives erasing. ``doubts`` are (code, sentence) pairs that hold
     the order until a person accepts them. ``seen_at`` is when a reading last showed the order, ``gone_at`` when the shop
     was found to have it no longer, ``gone_seen_at`` when a person marked that as seen."""
 

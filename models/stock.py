@@ -233,7 +233,7 @@ class Listing(Model):
 
     @property
     def pushable(self) -> bool:
-        """Whether a quantity may be sent at all (design.md, rule 5)."""
+        """Whether a quantity may be sent at all."""
         return self.counted and self.own_stock and not self.replaced and not self.do_not_push and self.gone_at is None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("api", "blueprints", "channels", "cli", "jobs", "local_run", "models", "services")
+FOLDERS = ("api", "bench", "blueprints", "channels", "cli", "jobs", "local_run", "models", "practice_shop", "services", "tools")
 MOST_LINES = 400
 MOST_OF_A_FUNCTION = 60
 MOST_OF_A_ROUTE = 15
@@ -57,6 +57,23 @@ def _is_route(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def test_files_functions_and_routes_are_short():
     assert [sentence for place, text in files() for sentence in too_large(place, text)] == []
+
+
+def test_tests_have_short_files():
+    lengths = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in (ROOT / "tests").rglob("*.py")
+    }
+    assert {place: lines for place, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_no_attribute_has_a_constructed_name():
+    """``getattr(flow, f"{kind}_due_at")`` is found by no search for ``orders_due_at``."""
+    found = [
+        place for place, text in files() for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr")
+        and isinstance(node.args[1], ast.JoinedStr | ast.BinOp)
+    ]  # fmt: skip
+    assert found == ["practice_shop/control.py"], "control.py finds what to do by the method and path of a request"
 
 
 def test_what_is_too_large_is_found():

@@ -43,6 +43,7 @@ RETIRED = {
     "should": r"ought to",
     "even if": r"be it",
     "own": r"of its own",
+    "email": r"e-mails?",
     # Labels and sentences of pages.
     "Notification settings": r"what you are told of",
     "Sync status": r"how it is doing",
