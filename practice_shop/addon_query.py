@@ -223,7 +223,7 @@ def _status(kind: str):
         by_id = all(part.isdigit() for part in wanted)
         found = [store.status(kind, php.digits(part)) if by_id else store.status_by_code(kind, part) for part in wanted]
         ids = {status.id for status in found if status}
-        return lambda order: getattr(order, f"{kind}_id") in ids
+        return lambda order: order.status_id(kind) in ids
 
     return make
 

@@ -169,7 +169,7 @@ def _status_meant(store, kind: str, order: Order, value) -> tuple[Status | None,
     if not isinstance(value, dict) or not value:
         return None, None
     rows = store.statuses[kind]
-    present = rows.get(getattr(order, f"{kind}_id"))
+    present = rows.get(order.status_id(kind))
     if "id" in value:
         status = rows.get(php.to_int(value["id"]))
         if status is None:

@@ -171,7 +171,7 @@ class Api:
     def put_status(self, request, order_id: str, kind: str) -> Reply:
         """Saved first, printed after: a status without a code, or a mail that fails, still answers 500."""
         order = self._order_on_path(order_id)
-        if getattr(order, f"{kind}_id") is None:
+        if order.status_id(kind) is None:
             raise TypedOutputCrash
         status = api_write.status_meant(self.store, kind, _body(request))
         changed = self.store.apply_statuses(order, {kind: status.id}, author="API")
@@ -180,7 +180,7 @@ class Api:
         return self._ok(request, self._status(order, kind))
 
     def _status(self, order, kind: str) -> dict:
-        row = api_entities.status(self.store.status(kind, getattr(order, f"{kind}_id")))
+        row = api_entities.status(self.store.status(kind, order.status_id(kind)))
         if row is None:
             raise TypedOutputCrash
         return row

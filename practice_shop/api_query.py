@@ -42,7 +42,7 @@ def select_orders(store, query: list[tuple[str, str]]) -> list:
         codes = [value for name, value in query if name in (f"{kind}Status.code", f"{kind}Status.code[]")]
         if codes:
             ids = {status.id for code in codes if (status := store.status_by_code(kind, code))}
-            tests.append(lambda order, kind=kind, ids=ids: getattr(order, f"{kind}_id") in ids)
+            tests.append(lambda order, kind=kind, ids=ids: order.status_id(kind) in ids)
     for name, value in query:
         if name == "profile.login" and value:
             wanted = value.casefold()

@@ -211,3 +211,13 @@ class Order:
     demo: bool = False
     is_cart: bool = False
     revision: int = field(default_factory=lambda: next(_REVISIONS))
+
+    def status_id(self, kind: str) -> int | None:
+        """`kind` is "payment" or "shipping"."""
+        return self.payment_id if kind == "payment" else self.shipping_id
+
+    def set_status(self, kind: str, id: int | None) -> None:
+        if kind == "payment":
+            self.payment_id = id
+        else:
+            self.shipping_id = id

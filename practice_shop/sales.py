@@ -97,7 +97,7 @@ class Sales:
         Setting the status an order already has does nothing: no history, no mail.
         """
         with self.lock:
-            before = {kind: getattr(order, f"{kind}_id") for kind in changes}
+            before = {kind: order.status_id(kind) for kind in changes}
             was_back = self._is_back(order)
             real = [kind for kind in ("payment", "shipping") if kind in changes and before[kind] != changes[kind]]
             if not real:
@@ -105,7 +105,7 @@ class Sales:
             for kind in real:
                 old = self.status(kind, before[kind])
                 new = self.status(kind, changes[kind])
-                setattr(order, f"{kind}_id", changes[kind])
+                order.set_status(kind, changes[kind])
                 self._remember(
                     order,
                     f"CHANGE {kind.upper()} STATUS ORDER",

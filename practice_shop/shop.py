@@ -26,7 +26,7 @@ class PracticeShop:
     `port` 0 takes a free one.
     `generation` is which API it speaks: "addon" (5.0 to 5.4), "api" (5.5) or "both", over one store.
     `base_path` ("/shop") puts the shop into a sub-folder. `page_latency` is milliseconds added to each answer.
-    The many parameters are the settings of `python -m practice_shop`. `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
+    `requests` logs what clients sent, `failures` what went wrong inside the practice shop itself.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class PracticeShop:
         generation: str = "addon",
         variant_share: float = VARIANT_SHARE,
     ):
+        """The many parameters are the settings of `python -m practice_shop`."""
         if generation not in GENERATIONS:
             raise ValueError(f"A practice shop is of generation {', '.join(GENERATIONS)}, not {generation!r}.")
         if store is None:

@@ -90,7 +90,7 @@ class Store(Sales):
     # Catalogue
 
     def add_product(self, *, sku, name, price, amount=0, inventory_enabled=True, enabled=True, id=None, **more) -> int:
-        """Put a product into the catalogue and return its id. `more` sets further fields of `Product`."""
+        """Put a product into the catalogue and return its id. `more` sets further fields of `Product`; the parameters are its fields too."""
         with self.lock:
             if id is None:
                 id = self.next_id("product")
@@ -115,7 +115,7 @@ class Store(Sales):
     def add_variant(self, product_id, *, sku, amount=0, default_amount=False, attributes=None, id=None, **more) -> int:
         """Give a product a variant and return the variant's id.
 
-        With `default_amount` the variant takes its product's stock and its own `amount` is ignored.
+        With `default_amount` the variant takes its product's stock and its own `amount` is ignored. The parameters are fields of `Variant`.
         """
         with self.lock:
             product = self.products[product_id]
@@ -324,8 +324,8 @@ class Store(Sales):
             if self.statuses[kind].pop(status_id, None) is None:
                 return False
             for order in self.orders.values():
-                if getattr(order, f"{kind}_id") == status_id:
-                    setattr(order, f"{kind}_id", None)
+                if order.status_id(kind) == status_id:
+                    order.set_status(kind, None)
                     order.revision += 1
             self.orders_version += 1
             return True

@@ -29,7 +29,7 @@ PAGES = {
     "orders on hold": "/orders?state=on_hold", "open orders": "/orders?state=open", "shipped orders": "/orders?state=shipped",
     "orders not sent": "/orders?state=not_sent", "orders of one shop": "/orders?shop=1", "old orders": "/orders?age=older",
     "search: number": "/orders?q=00000900", "search: rare name": "/orders?q=buyer.777", "search: common name": "/orders?q=m%C3%BCller",
-    "search: two words": "/orders?q=anna+m%C3%BCller", "search: e-mail": "/orders?q=example7.com", "search: SKU": "/orders?q=SKU-000001",
+    "search: two words": "/orders?q=anna+m%C3%BCller", "search: email": "/orders?q=example7.com", "search: SKU": "/orders?q=SKU-000001",
     "search: nothing": "/orders?q=nowhere", "search: one letter": "/orders?q=a",
     "search everything": "/search?search=SKU-00000", "held orders": "/orders/held", "find": "/orders/find?q=00000900",
     "stock": "/stock", "stock by scarcity": "/stock?sort=scarce", "stock moved": "/stock?sort=moved", "low stock": "/stock?low=5",

@@ -14,7 +14,7 @@ from bench.frame import Measured
 from bench.lines.pages import fill
 from bench.pairs import alternate, in_child, ratio, samples
 from bench.place import Place, let_go
-from extensions import db, writing
+from extensions import db, reading, writing
 from models import Flow, FlowKind, SyncRun
 from models.types import utcnow
 from services.sync import schedule
@@ -49,8 +49,8 @@ def _afresh(place: Place, act: Callable[[], object], count: int) -> float:
 
 def _measured(act: Callable[[], object], count: int) -> float:
     # The first statement of a process pays for its connection.
-    db.session.execute(select(func.count()).select_from(SyncRun))
-    db.session.rollback()
+    with reading() as session:
+        session.execute(select(func.count()).select_from(SyncRun))
     jobs.redis_connection().ping()
     began = time.process_time()
     act()

@@ -21,7 +21,7 @@ from sqlalchemy import insert, select
 from bench.frame import Measured
 from bench.pairs import ratio, samples
 from bench.place import Place
-from extensions import db, writing
+from extensions import db, reading, writing
 from models import Event, EventDelivery, StockItem
 from services.events import deliveries, endpoints, log, sequencer
 
@@ -61,8 +61,8 @@ def measure(place: Place) -> Measured:
             events = db.session.scalars(select(Event).order_by(Event.position.desc()).limit(number)).all()
             bodies = [(event.key, msgspec.json.encode(log.payload(event))) for event in events]
             theirs.append(_post(url, made.secret, bodies))
-        kept = len(db.session.scalars(select(EventDelivery.id).where(EventDelivery.state == "done")).all())
-        db.session.rollback()
+        with reading() as session:
+            kept = len(session.scalars(select(EventDelivery.id).where(EventDelivery.state == "done")).all())
     if kept != TIMES * number:
         raise RuntimeError(f"{kept} deliveries were kept, not {TIMES * number}.")
     return Measured(ratio(ours, theirs), {**samples(ours, theirs), "events": number})

@@ -32,7 +32,7 @@ from sqlalchemy import func, insert, select
 from bench.frame import Measured
 from bench.pairs import FORK, alternate, in_child, ratio, samples
 from bench.place import Place, let_go
-from extensions import db, writing
+from extensions import db, reading, writing
 from models import Feed, Offer, StockItem
 from models.sku_key import sku_key
 from models.types import utcnow
@@ -201,8 +201,8 @@ def _compare(one: int, other: int) -> None:
     """Raises RuntimeError if the two sides have stored different offers."""
     if _stored(one) != _stored(other):
         raise RuntimeError("The bare script stored other offers.")
-    db.session.rollback()
 
 
 def _stored(feed_id: int) -> dict[str, int]:
-    return dict(db.session.execute(select(Offer.code, Offer.quantity).where(Offer.feed_id == feed_id)).all())
+    with reading() as session:
+        return dict(session.execute(select(Offer.code, Offer.quantity).where(Offer.feed_id == feed_id)).all())

@@ -19,7 +19,7 @@ from bench.frame import Measured
 from bench.growth import fitted, processor_seconds, spread_sizes
 from bench.pairs import in_child
 from bench.place import Place, connect, do, let_go
-from extensions import db, writing
+from extensions import db, reading, writing
 from jobs import runs as run_jobs
 from models import Integration, Order, OrderLine, SyncRun
 from models.types import utcnow
@@ -167,8 +167,8 @@ def _tick(integration_id: int, times: int) -> float:
             integration = session.get_one(Integration, integration_id)
             integration.flows["orders"].due_at = integration.flows["stock"].due_at = utcnow()
         jobs.schedule.tick()
-        queued = db.session.scalars(select(SyncRun.id).where(SyncRun.state == "queued").order_by(SyncRun.id)).all()
-        db.session.rollback()
+        with reading() as session:
+            queued = session.scalars(select(SyncRun.id).where(SyncRun.state == "queued").order_by(SyncRun.id)).all()
         if len(queued) != 1:  # stock with nothing to send is moved on by the tick itself
             raise RuntimeError(f"The tick started {len(queued)} runs.")
         for run_id in queued:

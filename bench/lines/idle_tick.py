@@ -19,7 +19,7 @@ from sqlalchemy import event, insert, select
 import jobs.schedule
 from bench.frame import Measured
 from bench.place import Place, connect, do
-from extensions import db, writing
+from extensions import db, reading, writing
 from jobs import runs as run_jobs
 from models import Integration, Link, Listing, StockItem, SyncRun
 from models.types import utcnow
@@ -126,10 +126,9 @@ def _make_due(integration_id: int) -> None:
 
 
 def _queued() -> list[tuple[int, str]]:
-    rows = db.session.execute(select(SyncRun.id, SyncRun.kind).where(SyncRun.state == "queued").order_by(SyncRun.id))
-    queued = [(run_id, kind) for run_id, kind in rows]
-    db.session.rollback()
-    return queued
+    query = select(SyncRun.id, SyncRun.kind).where(SyncRun.state == "queued").order_by(SyncRun.id)
+    with reading() as session:
+        return [(run_id, kind) for run_id, kind in session.execute(query)]
 
 
 @contextmanager

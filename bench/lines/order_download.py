@@ -217,7 +217,7 @@ def _digest(key: bytes, plain: str) -> bytes:
 
 
 def _searched(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The search index: words of number and SKUs, and of customer and e-mail address."""
+    """The search index: words of number and SKUs, and of customer and email address."""
     skus: dict[int, dict[str, str]] = defaultdict(dict)
     for line in lines:
         skus[line["order_id"]][line["sku_key"]] = line["sku"]

@@ -1,7 +1,7 @@
 """How many requests a download of N orders takes, counted by the shop: no more than ceil(N / page) + 1, without faults.
 
 The figure is the worst N's requests as a share of what it may take. Under the settings of a new integration; with *Use X-Cart
-tax settings* on, tax contained in the prices costs one extra read for each rate the shop has (design.md, Money), which the
+tax settings* on, tax contained in the prices costs one extra read for each rate the shop has, which the
 details show beside it.
 """
 

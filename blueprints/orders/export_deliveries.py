@@ -43,7 +43,8 @@ def show_deliveries(export_id: int) -> str:
     plan = None if target is None else timetable.of_row(target)
     return render_template(
         "orders/export_deliveries.html", export=export, target=target, words=words_of(export.orders or {}),
-        plan=None if plan is None else timetable.in_words(plan), zone_complaint=target and zones.complaint_of(target.zone), where=target and export_targets.place_in_words(target),
+        plan=None if plan is None else timetable.in_words(plan), zone_complaint=target and zones.complaint_of(target.zone),
+        where=target and export_targets.place_in_words(target),
         method=target and export_targets.METHODS[target.method], offered=target and export_targets.offered_key(target),
         next_at=target and export_targets.next_file_at(target), live=export_records.has_live(export_id),
         page=export_records.list_page(request.args.get("place", ""), export_id=export_id), kind=export_files.FORMATS[export.format].label,

@@ -1,4 +1,4 @@
-"""Statements that are executed for many rows at a time, prepared once.
+"""Statements for many rows at a time: those that are executed often are prepared once (``Bulk``).
 
 SQLAlchemy looks up each parameter of each row by its name and asks its type what to do with it: an eighth of the time of a download. Here the
 values are converted column by column. On PostgreSQL the driver takes rows by names, and the statement goes there as it is.
@@ -12,7 +12,11 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 
+from extensions import db
+
+DIALECTS = {"postgresql": postgresql, "sqlite": sqlite}
 Processor = Callable[[Any], Any]
 """What makes the driver's value of one, as the type of its column wants it."""
 
@@ -25,6 +29,11 @@ class _Prepared:
     sql: str
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     columns: list[tuple[int | Callable[[], Any], Processor | None]]
+
+
+def insert_into(table: Any) -> Any:
+    """An INSERT for the present database that can have an ON CONFLICT clause. ``table`` may be a class."""
+    return DIALECTS[db.session.get_bind().dialect.name].insert(table)
 
 
 class Bulk:

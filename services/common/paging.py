@@ -1,5 +1,5 @@
 """A page of a long list, read from where its neighbour ended: the database goes straight there, and rows that are added or removed meanwhile
-move nothing. Lists that are all in memory have numbered pages (``slice_of``).
+move nothing. Short lists have numbered pages (``numbered``, ``slice_of``).
 
 A cursor holds the keys of a row and what it was made for, signed.
 """
@@ -168,8 +168,13 @@ def by_id(load: Callable[[Sequence[int]], dict[int, Row]]) -> Callable[[Sequence
     return ordered
 
 
+def numbered(total: int, number: int, size: int) -> tuple[int, int]:
+    """The number of the page that is there and nearest to ``number``, and how many pages there are."""
+    pages = max(1, -(-total // size))
+    return min(max(number, 1), pages), pages
+
+
 def slice_of(rows: Sequence[Row], number: int, size: int) -> Page[Row]:
     """A page of rows that are all there."""
-    pages = max(1, -(-len(rows) // size))
-    number = min(max(number, 1), pages)
+    number, pages = numbered(len(rows), number, size)
     return Page(list(rows[(number - 1) * size : number * size]), len(rows), number, pages, goes_on=number < pages)

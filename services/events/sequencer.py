@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Boolean, delete, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from extensions import Base, db, reading, writing
 from models import Event, EventChange, EventObject, EventState
 from models.captured import CAPTURED
 from models.types import Moment, Money
+from services.common.bulk import insert_into
 from services.common.deadlocks import retry_on_deadlock
 from services.events.types import Change, type_of
 
@@ -102,8 +102,7 @@ def _count(events: Sequence[dict[str, Any]]) -> None:
         of = (event["object"], event["object_id"])
         event["sequence"] = numbers[of] = numbers.get(of, 0) + 1
     if numbers:
-        dialect = postgresql if db.session.connection().dialect.name == "postgresql" else sqlite
-        grow = dialect.insert(EventObject.__table__)
+        grow = insert_into(EventObject.__table__)
         grow = grow.on_conflict_do_update(index_elements=["object", "object_id"], set_={"sequence": grow.excluded.sequence})
         rows = [{"object": name, "object_id": number, "sequence": numbers[name, number]} for name, number in sorted(numbers)]
         db.session.connection().execute(grow, rows)

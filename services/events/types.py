@@ -92,7 +92,7 @@ class Change:
 
 
 def type_of(name: str, change: Change) -> str:
-    """The type of an event about an object of this name (models.captured.OBJECTS)."""
+    """The type of an event about an object of this name (``object`` in models.captured.CAPTURED)."""
     return f"{name}.{WORDS[name](change)}"
 
 

@@ -18,7 +18,7 @@ from models import Flow, FlowKind, Incident, Integration, Listing, SyncRun
 from models.order import held_orders
 from models.sync_run import LIVE
 from models.types import Moment, utcnow
-from services.common.paging import Page
+from services.common.paging import Page, numbered
 from services.shops import health
 from services.shops.flows import AT_ONCE
 
@@ -130,9 +130,8 @@ def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str 
     number = max(number, 1)
     found = db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()
     total = found[0].total if found else db.session.scalar(count) or 0
-    pages = max(1, -(-total // PAGE_SIZE))
-    if number > pages:
-        number = pages
+    asked, (number, pages) = number, numbered(total, number, PAGE_SIZE)
+    if number != asked:
         found = db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()
     return IntegrationPage(_complete(found), total, number, pages, goes_on=number < pages)
 

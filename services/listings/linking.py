@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from channels.base import Channel
@@ -20,6 +19,7 @@ from models import Link, Listing, Shop, StockItem
 from models.sku_key import sku_key, tidy
 from models.stock import NO_FAILURE
 from models.types import utcnow
+from services.common.bulk import insert_into
 from services.common.results import changed_rows
 from services.listings import push_results
 from services.runs.lease import Lease
@@ -231,8 +231,7 @@ def _start_chunk(lease: Lease, shop_id: int, chunk: Sequence[tuple[int, str, int
     ]  # fmt: skip
     started: set[str] = set()
     if rows:
-        dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(StockItem.__table__).on_conflict_do_nothing()
+        statement = insert_into(StockItem.__table__).on_conflict_do_nothing()
         started = set(db.session.scalars(statement.returning(StockItem.__table__.c.sku_key), rows))
     items = _items([sku for _, sku, _ in chunk])
     # A SKU that came to mean several stock items meanwhile is left for the next run.

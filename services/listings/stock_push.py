@@ -261,7 +261,7 @@ def _why(listing: Listing) -> str:
 
 
 def _may_send(lease: Lease, shop_id: int, changes: Sequence[Change]) -> bool:
-    """The safety limit (design.md, rule 6). Changes that a person has approved pass; otherwise the preview is kept."""
+    """The safety limit. Changes that a person has approved pass; otherwise the preview is kept."""
     with lease.page() as session:
         integration = session.get_one(Integration, lease.integration_id, with_for_update=True)
         if not changes:

@@ -71,7 +71,7 @@ def list_page(
     place: str = "", *, state: str = "open", integration: str = "", topic: str = "", sort: str = ""
 ) -> Page[IncidentRow]:
     """Open ones first, then the newest first, unless ``sort`` is another of ``SORTS``. ``state`` is one of STATES, ``integration`` a part of a name, ``topic`` one of
-    incident_words.TOPICS."""
+    incident_texts.TOPICS."""
     query = select(*COLUMNS).outerjoin(Integration).where(*_matching(state, integration, topic))
     # Where all are open or all are over, the newest first is the same order, and an index has it.
     order = SORTS.get(sort or ("" if state == "all" else "newest"), SORTS[""])

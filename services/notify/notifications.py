@@ -21,6 +21,7 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import Delivery, Incident, IncidentEvent, Integration, KnownBrowser, Notification, Preference, User
 from models.types import utcnow
+from services.common.paging import Page, numbered
 from services.notify.incident_texts import CAUSES, NAME, TOPICS
 from services.security import audit
 from services.security.audit import About, record_change
@@ -52,13 +53,6 @@ class NotificationRow:
     read: bool
     cause: str
     about: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotificationPage:
-    rows: list[NotificationRow]
-    number: int
-    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +191,10 @@ def count_unread(user_id: int) -> int:
     return db.session.scalar(UNREAD, {"user_id": user_id}) or 0
 
 
-def list_notifications(user_id: int, number: int = 1) -> NotificationPage:
+def list_notifications(user_id: int, number: int = 1) -> Page[NotificationRow]:
     """A user's notifications, newest first."""
     count = db.session.scalar(select(func.count()).where(Notification.user_id == user_id)) or 0
-    pages = max(1, -(-count // PAGE_SIZE))
-    number = min(max(1, number), pages)
+    number, pages = numbered(count, number, PAGE_SIZE)
     query = (
         select(
             Notification.id,
@@ -219,7 +212,7 @@ def list_notifications(user_id: int, number: int = 1) -> NotificationPage:
         .limit(PAGE_SIZE)
         .offset((number - 1) * PAGE_SIZE)
     )
-    return NotificationPage([NotificationRow(*row) for row in db.session.execute(query)], number, pages)
+    return Page([NotificationRow(*row) for row in db.session.execute(query)], count, number, pages)
 
 
 def read_notification(user_id: int, notification_id: int) -> int:
@@ -332,7 +325,7 @@ def note_browser(user_id: int, known: str, words: str) -> str:
 
 
 def known_browser(name_key: str, token: str) -> int | None:
-    """The id of the browser with this token, if the user with this ``accounts.key_of`` has signed in with it."""
+    """The id of the browser with this token, if the user with this ``services.accounts.users.key_of`` has signed in with it."""
     if not token:
         return None
     return db.session.scalar(

@@ -106,9 +106,7 @@ def mail_server() -> MailServer:
 
 def _claimable() -> ColumnElement[bool]:
     now = utcnow()
-    return or_(
-        and_(Delivery.state == "waiting", Delivery.due_at <= now), and_(Delivery.state == "sending", Delivery.lease_until < now)
-    )
+    return or_(and_(Delivery.state == "waiting", Delivery.due_at <= now), and_(Delivery.state == "sending", DELIVERIES.free()))
 
 
 def _finish(claim: Claim, state: str, error: str = "", wait: timedelta | None = None) -> str:

@@ -1,6 +1,6 @@
 """Personal data of customers: given out and erased on request, and erased automatically some time after shipping, if that is set.
 
-Erasing leaves money, SKUs, quantities and stock as they are. It takes names, addresses, e-mail, notes, chosen options
+Erasing leaves money, SKUs, quantities and stock as they are. It takes names, addresses, email addresses, notes, chosen options
 (an engraving may be a name), tracking numbers, internal notes, the shop's payload, and what of all that a change noted before and after, a
 shipment or a message to the shop says, or a file of shipments still holds.
 What the shop says later of such an order does not bring it back.

@@ -1,7 +1,7 @@
-"""Whether an order that a shop shows is the stored order with the same id (design.md, rule 2).
+"""Whether an order that a shop shows is the stored order with the same id.
 
 A shop that was restored from a backup uses order ids again. Two orders with one id differ in the time of placing, the
-number, and the customer's e-mail address. The address is kept as a digest under a random key for each shop, which is stored
+number, and the customer's email address. The address is kept as a digest under a random key for each shop, which is stored
 encrypted: it survives the erasing of customers' data, and a new keyring key changes no digest.
 """
 

@@ -160,9 +160,11 @@ def stored(*where: Any) -> list[Sold]:
     joined = select(lines.order_id, lines.sku_key, lines.quantity, lines.total).join(Order.__table__, orders.id == lines.order_id)
     for order_id, key, quantity, total in connection.execute(joined.where(*conditions)):
         of_lines[order_id].append((key, quantity, total))
-    zones = {shop_id: zone_of(shop_id) for shop_id in {row.shop_id for row in wanted}}
+    zone_by_shop = {shop_id: zone_of(shop_id) for shop_id in {row.shop_id for row in wanted}}
     return [
-        Sold(row.shop_id, day_of(row.placed_at, zones[row.shop_id]), row.currency, row.decimals, row.total, of_lines[row.id])
+        Sold(
+            row.shop_id, day_of(row.placed_at, zone_by_shop[row.shop_id]), row.currency, row.decimals, row.total, of_lines[row.id]
+        )
         for row in wanted
     ]
 

@@ -1,4 +1,4 @@
-"""One file on its way: by e-mail, over SFTP or by an https PUT. What may go wrong is in the errors that are raised."""
+"""One file on its way: by email, over SFTP or by an https PUT. What may go wrong is in the errors that are raised."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TooLarge(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """A file, and where it goes: to ``recipients`` that do not have it yet, or to a place. ``key`` names its e-mails."""
+    """A file, and where it goes: to ``recipients`` that do not have it yet, or to a place. ``key`` names its emails."""
 
     name: str
     title: str

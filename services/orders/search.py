@@ -1,4 +1,4 @@
-"""The search over orders: by the beginnings of words of number, SKU, customer and e-mail address.
+"""The search over orders: by the beginnings of words of number, SKU, customer and email address.
 
 ``order_search`` has a row for each order: an FTS5 table on SQLite, a ``tsvector`` with a GIN index on PostgreSQL. Both get the words as
 services/common/words.py makes them, with no parser or stemmer of their own, so that they find the same. Words that only readers

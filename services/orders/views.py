@@ -43,7 +43,7 @@ WITH_ALLOCATIONS = selectinload(Order.lines).selectinload(OrderLine.allocations)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the list is filtered by. ``state`` is a word of order_list.STATES or SPECIAL.
+    """What the list is filtered by. ``state`` is a word of queries.STATES or SPECIAL, or queries.HELD_FOR and a cause.
 
     ``customers`` says whether the reader may see who bought: without it no name is shown, searched or sorted by. ``most_found`` is how many
     orders the search gives at most, the newest here."""

@@ -17,7 +17,7 @@ from extensions import db, reading
 from models import Integration, OrderLine, SalesOfDay, SalesOfSku
 from models.types import each_text
 from services.common.batches import sums_in_batches
-from services.common.paging import Page
+from services.common.paging import Page, numbered
 from services.order_basics.money import plain
 from services.reports.periods import Period
 
@@ -97,8 +97,7 @@ def day_page(period: Period, shop_id: int | None, sort: str, number: int, size: 
     """A page of ``sales_by_day``."""
     shown = _reported(shop_id)
     total = db.session.scalar(select(func.count()).select_from(SalesOfDay).where(*_sold(period, shown))) or 0
-    pages = max(1, -(-total // size))
-    number = min(max(number, 1), pages)
+    number, pages = numbered(total, number, size)
     query = _in_order(period, shown, sort).limit(size).offset((number - 1) * size)
     return Page(_days(query, shown), total, number, pages, goes_on=number < pages)
 

@@ -1,5 +1,5 @@
 """Orders that the shop shows as cancelled, declined, refunded or as another order when a write-back is about to mark them as
-shipped (design.md, rule 7).
+shipped.
 
 Such a write-back ends as ``failed`` with the code ``called_off``. That blocks the order, even if later readings show another
 status, until a person decides: mark it as handled, or try again where the shop has changed the order back.

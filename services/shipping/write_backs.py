@@ -1,4 +1,4 @@
-"""Write-backs: updates that are sent to the shop about an order, kept in rows until the shop has taken them (design.md, rule 7).
+"""Write-backs: updates that are sent to the shop about an order, kept in rows until the shop has taken them.
 
 A write-back is claimed by a conditional update and sent inside a run of kind ``shipments``, of which an integration has one at
 a time. The channel reads the order first, so one that was sent before its worker died is found done and not sent again.

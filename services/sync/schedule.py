@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from extensions import db, reading, writing
 from models import Flow, FlowKind, Integration, Listing, Shop, SyncRun
 from models.flow import SYNCS, WRITING
 from models.types import utcnow
+from services.common.bulk import insert_into
 from services.common.results import changed_rows
 
 LOST_IN_QUEUE = timedelta(seconds=30)
 """A run that is still queued so long after it was enqueued is enqueued again, in case the queue has lost it."""
-
-DIALECTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-"""How each database leaves out rows that are there already."""
 
 MOST_AT_ONCE = 500
 """Runs that one tick starts, the longest due first; the next tick starts the rest."""
@@ -39,8 +35,7 @@ def start_due_runs(actor: str = "schedule", kinds: Collection[FlowKind] = SYNCS)
         if session.execute(due.limit(1)).first() is None:
             return []
     with writing() as session:
-        insert = DIALECTS[session.get_bind().dialect.name]
-        rows = insert(SyncRun).from_select(["integration_id", "kind", "actor"], due).on_conflict_do_nothing()
+        rows = insert_into(SyncRun).from_select(["integration_id", "kind", "actor"], due).on_conflict_do_nothing()
         return sorted(session.scalars(rows.returning(SyncRun.id)))
 
 

@@ -1,4 +1,4 @@
-"""What has to be true after every schedule: the words of issue 7 as questions to our database and to the shop's own books.
+"""What has to be true after every schedule: questions to our database and to the shop's own books.
 
 Each check answers with sentences, none where all is well. They are called inside an application context."""
 

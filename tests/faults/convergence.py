@@ -1,4 +1,4 @@
-"""Convergence, as rule 5 of design.md defines it.
+"""Convergence: shops that answer again show what the books offer, without a person.
 
 Once a shop answers again, back-off falls to one interval, and two intervals later every pushable listing shows what the books
 offer, with no human action. What is exempt has a reason that a page shows. Called inside an application context."""

@@ -308,7 +308,7 @@ class Soak:
             time.sleep(2)
 
     def _converge_alone(self, sites: list[checks.Site], began: float) -> None:
-        """No person helps until every pushable listing shows what the books offer (design.md, rule 5)."""
+        """No person helps until every pushable listing shows what the books offer."""
         found: list[str] | None = None
         while found != [] and time.monotonic() - began < CONVERGE:
             self.fleet.supervise()

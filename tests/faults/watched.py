@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from practice_shop.proxy import Answer, Asked, Proxy
 
 PUT_BACK = ("C", "D", "R")
-"""Payment statuses with which nothing may be marked shipped (design.md, rule 7)."""
+"""Payment statuses with which nothing may be marked shipped."""
 
 FURTHER = ("S", "D", "R", "WND")
 """Shipping statuses that are never set back to *shipped*."""
@@ -91,7 +91,7 @@ class Watched(Proxy):
         self._recent.append(path)
 
     def _note_order(self, asked: Asked, path: str) -> None:
-        """Quantities are read, then orders, then quantities are written (design.md, rule 5)."""
+        """Quantities are read, then orders, then quantities are written."""
         of_products, listed = path.removeprefix("api/").startswith("product"), path.removeprefix("api/") in ("order", "orders")
         if asked.method == "GET" and listed:
             self._last_seen = Seen.ORDERS

@@ -14,6 +14,14 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 NOTHING = object()
 
 
+def json_or_nothing(body: str | bytes):
+    """The JSON of an answer, or `NOTHING` where it is not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return NOTHING
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One recorded request and the answer the real shop gave."""
@@ -30,11 +38,7 @@ class Exchange:
 
     @property
     def json(self):
-        """The answer's JSON, or `NOTHING` where it is not JSON."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return NOTHING
+        return json_or_nothing(self.body)
 
     @property
     def query(self) -> dict:
@@ -76,10 +80,7 @@ class Answer:
 
     @property
     def json(self):
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return NOTHING
+        return json_or_nothing(self.body)
 
 
 def send(port: int, method: str, target: str, headers: dict, body: str) -> Answer:

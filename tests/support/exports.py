@@ -33,7 +33,7 @@ def deliver_over_sftp(export_id: int, server: Any, path: str) -> None:
 
 
 def deliver_to(export_id: int, *, secret: str = "", host_key: str = "", **values: Any) -> None:
-    """Deliver an export by e-mail every hour, unless the values say something else; the first file is due at once."""
+    """Deliver an export by email every hour, unless the values say something else; the first file is due at once."""
     given = {"recipients": ["ann@partner.example"]} if values.get("method", "email") == "email" else {}
     export_targets.set_target(export_id, {"interval_seconds": 3600, **given, **values}, "user:ann", secret=secret)
     with writing() as session:

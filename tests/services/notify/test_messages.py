@@ -1,4 +1,4 @@
-"""E-mails: nothing is lost, nothing is sent twice without need, and what arrives is what was meant."""
+"""Emails: nothing is lost, nothing is sent twice without need, and what arrives is what was meant."""
 
 from __future__ import annotations
 

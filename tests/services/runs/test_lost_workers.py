@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from errors import RunStopped
 from extensions import writing
 from models import Flow, FlowKind, Incident, Shop, SyncRun
 from models.types import utcnow
@@ -83,5 +84,5 @@ def test_a_stock_update_that_dies_over_the_orders_leaves_them_alone_too(app):
     # The next one does not begin with the orders before their next try is due.
     lease = lifecycle.claim(lifecycle.start_run(integration_id, "stock", "schedule").id)
     assert lease is not None
-    with pytest.raises(Exception, match="left alone until the next one"):
+    with pytest.raises(RunStopped, match="left alone until the next one"):
         steps.respect_retry(lease, FlowKind.ORDERS)

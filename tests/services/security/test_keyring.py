@@ -45,7 +45,7 @@ def stored(app) -> int:
     two_step.begin_setup(user_called("Ann"))
     with writing() as session:
         session.query(Draft).one().found_encrypted = vault.encrypt("what a shop showed")
-        session.query(Shop).first().identity_key_encrypted = vault.encrypt("the key of digests of e-mail addresses")
+        session.query(Shop).first().identity_key_encrypted = vault.encrypt("the key of digests of email addresses")
         session.query(User).one().two_step_encrypted = vault.encrypt("a seed in use")
     endpoints.create_endpoint("ERP", endpoints.check_address("https://example.com/events"), ["test"], "user:ann")
     endpoints.rotate_secret(endpoints.list_endpoints()[0].id, "user:ann")
