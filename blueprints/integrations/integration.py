@@ -64,7 +64,8 @@ def sync_now(integration_id: int) -> Response:
 @bp.post("/flow")
 def set_flow(integration_id: int) -> Response:
     """Switch the flow of orders or stock on or off."""
-    flow = next((each for each in settings.SWITCHES if each in request.form), "")
+    named = [flow for flow in settings.SWITCHES if flow in request.form]
+    flow = named[0] if len(named) == 1 else ""
     settings.set_flow(integration_id, flow, yes_or_no(flow), current_actor())
     return _back(integration_id)
 

@@ -106,6 +106,7 @@ class PlaceBusy(RemoteFileError):
 
     code = "busy"
     retryable = True
+    advice = "Wait until the server is less busy."
 
     def __init__(self, message: str, retry_after: float | None = None):
         super().__init__(message)

@@ -42,8 +42,9 @@ MOST_FAILED = 3
 """Orders in a row whose money rows the shop fails to give."""
 
 MOST_AHEAD = 2**31 - 1
+"""Seconds: more the column of a shop's clock does not hold."""
 CLOCK_STEP = 30
-"""Seconds."""
+"""Seconds by which a shop's clock has to differ from what is stored of it before that is changed."""
 
 STEP_BACK = 10
 """Rows before the saved position from which a reading by change goes on: more than a shop deletes between two slices."""

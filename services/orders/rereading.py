@@ -1,4 +1,6 @@
-"""Read orders from the shop again, or evaluate their stored copies again: the two actions for an order that looks wrong."""
+"""Read orders, or only their money rows, from the shop again, or evaluate their stored copies again.
+
+People ask for that where an order looks wrong, and a change of settings may need money rows. The reading is done at the end of an order run."""
 
 from __future__ import annotations
 

@@ -26,6 +26,11 @@ from services.shops import flows, health
 log = logging.getLogger(__name__)
 STARTED = audit.kind("run.started", "Sync run started")
 STOPPED = audit.kind("run.stopped", "Stop of a sync run requested")
+LOST = ("lost", "workers_lost")
+"""Error codes of runs whose worker died."""
+GIVEN_UP = timedelta(hours=1)
+"""The wait for another try of what has cost many workers: the longest back-off."""
+NO_ERROR = {"error_code": "", "error": "", "advice": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +175,6 @@ def _found_nothing(lease: Lease) -> bool:
     return (
         lease.actor == "schedule" and not lease.warnings and not any(number for counts in counted for number in counts.values())
     )
-
-
-LOST = ("lost", "workers_lost")
-GIVEN_UP = timedelta(hours=1)
-"""The wait for another try of what has cost many workers: the longest back-off."""
-NO_ERROR = {"error_code": "", "error": "", "advice": ""}
 
 
 def finish_queued(integration_id: int, kind: FlowKind, asked_before: datetime, outcome: Outcome) -> None:

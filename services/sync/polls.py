@@ -36,8 +36,8 @@ SETTLE_EVERY = 1.0
 READ_EVERY = timedelta(hours=1)
 RUN_EVERY = timedelta(hours=28)
 """A run comes if the daily reconciliation, which reads orders first, has not brought one."""
-SHORTEST_GAIN = 2
-"""A flow is polled where so many of its intervals fit between two readings."""
+LEAST_POLLS = 2
+"""A flow is polled only if at least so many of its intervals fit between two hourly readings."""
 PATIENCE = timedelta(seconds=30)
 """Once a request must have ended and this time has passed, another worker takes over flows whose worker ended in the middle of a batch."""
 
@@ -49,7 +49,7 @@ def plan(run: SyncRun) -> None:
     if outcome != Outcome.DONE:
         return
     integration_id, now = run.integration_id, utcnow()
-    most = READ_EVERY.total_seconds() / SHORTEST_GAIN
+    most = READ_EVERY.total_seconds() / LEAST_POLLS
     with writing() as session:
         session.execute(
             update(Flow)

@@ -85,7 +85,7 @@ def test_a_failed_check_leads_back_with_its_reason(app, client, web):
     web.sign_in, web.files["/stock.csv"] = (), login_page()
     give_place(client, step, web.url(), auth="none")
     assert "Sign in" in words(element(client.get(step).text, "p", id="url-error").text)
-    for status, advice in ((404, "Check the address"), (503, "Try again."), (500, "ask the people")):
+    for status, advice in ((404, "Check the address"), (503, "less busy"), (500, "ask the people")):
         web.files["/stock.csv"] = File(status=status)
         give_place(client, step, web.url(), auth="none")
         said = words(element(client.get(step).text, "p", id="url-error").text)
