@@ -227,6 +227,9 @@ def test_the_health_of_an_integration(app: Flask, erp: Program, planted):
         session.get_one(Integration, planted["integration_id"]).removed_at = utcnow()
     problem(erp.ask("GET", f"/integrations/{planted['integration_id']}"), 404, "not_found")
     assert erp.items("/integrations") == [] and erp.items("/orders") == []
+    # By its id, an order of a removed shop can still be read.
+    order = erp.get(f"/orders/{planted['order_id']}")
+    assert (order["integration_id"], order["id"]) == (None, str(planted["order_id"]))
 
 
 def test_sales_of_any_range_as_on_the_page(erp: Program):

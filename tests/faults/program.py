@@ -156,10 +156,10 @@ class Program:
             self.heard |= {event["id"] for event in part["items"]}
             named = {_place(event) for event in part["items"]}
             if any(kind == "integration" for kind, _ in named):
-                # Listings are shown while their integration is there.
-                self.rows = {place: row for place, row in self.rows.items() if place[0] != "listing"} | dict(
-                    self._listed("listing")
-                )
+                # Orders and listings are listed while their integration is there.
+                self.rows = {place: row for place, row in self.rows.items() if place[0] == "stock_item"} | {
+                    place: row for kind in ("order", "listing") for place, row in self._listed(kind)
+                }
             for kind, row_id in named:
                 if kind in LISTS:
                     self._read(kind, row_id)
@@ -188,11 +188,13 @@ class Program:
     def _read(self, kind: str, row_id: str) -> None:
         path, query = LISTS[kind]
         answer = self._request("GET", f"{path}/{row_id}?{query}".rstrip("?"))
-        if answer.status_code == 404:
+        if answer.status_code != 404:
+            answer.raise_for_status()
+        row = answer.json() if answer.ok else None
+        if row is None or (kind == "order" and row["integration_id"] is None):
             self.rows.pop((kind, row_id), None)
         else:
-            answer.raise_for_status()
-            self.rows[kind, row_id] = self._noted(kind, answer.json())
+            self.rows[kind, row_id] = self._noted(kind, row)
 
     def _noted(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
         """What the copy holds of a row. Whose an order is follows from the integrations (docs/api.md), so it is kept apart."""
