@@ -156,6 +156,7 @@ class Order(Model):
         Index("ix_order_external_id", "external_id"),
         Index("ix_order_number", "number", "id"),
         Index("ix_order_total", "total", "id"),
+        Index("ix_order_shop_total", "shop_id", "total", "id"),
         Index("ix_order_customer", "customer", "id"),
         Index("ix_order_updated", "updated_at", "id"),
         Index("ix_order_placed", "placed_at", "shop_id"),

@@ -253,4 +253,17 @@ class Link(Model):
     listing: Mapped[Listing] = relationship(back_populates="links")
     stock_item: Mapped[StockItem] = relationship()
 
-    __table_args__ = (UniqueConstraint("listing_id", "stock_item_id"), CheckConstraint("units > 0", name="units_positive"))
+    __table_args__ = (
+        UniqueConstraint("listing_id", "stock_item_id"), CheckConstraint("units > 0", name="units_positive"),
+        Index("ix_link_by_hand", "listing_id", "units", sqlite_where=text("made_by = 'hand'"), postgresql_where=text("made_by = 'hand'")),
+    )  # fmt: skip
+
+    @hybrid_property
+    def by_hand(self) -> bool:
+        return self.made_by == "hand"
+
+    @by_hand.inplace.expression
+    @classmethod
+    def _by_hand(cls) -> ColumnElement[bool]:
+        """Written out for the partial index, as ``Listing.push_failed``."""
+        return cls.made_by == literal_column("'hand'")

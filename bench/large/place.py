@@ -26,6 +26,7 @@ KEY = b64encode(bytes(32)).decode()
 """What the API keys of the bench's own shops are encrypted with: the databases outlive the process that made them."""
 SETTINGS = {
     "shared_buffers": "256MB", "autovacuum": "on", "max_wal_size": "4GB", "maintenance_work_mem": "256MB", "fsync": "off",
+    "max_parallel_workers_per_gather": "0",  # their processor time is gone with them
 }  # fmt: skip
 
 

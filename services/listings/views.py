@@ -129,7 +129,9 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
 
 def _conditions() -> dict[str, Any]:
     """What the words of ``STATES`` mean."""
-    several = select(Link.listing_id).group_by(Link.listing_id).having((func.count() > 1) | (func.max(Link.units) > 1))
+    # A link by SKU is the only one of its listing and takes one unit (services/listings/linking.py): a kit is made by hand.
+    by_hand = select(Link.listing_id).where(Link.by_hand).group_by(Link.listing_id)
+    several = by_hand.having((func.count() > 1) | (func.max(Link.units) > 1))
     return {
         "linked": Listing.links.any(), "unlinked": and_(~Listing.links.any(), Listing.push_error.not_in(CONFLICTS)),
         "conflict": and_(~Listing.links.any(), Listing.push_failed, Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed,

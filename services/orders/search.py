@@ -13,7 +13,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, cast, column, literal, literal_column, select, table, text, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
 from extensions import db, reading, writing
@@ -29,6 +42,8 @@ MOST_WORDS = 4_000
 MOST_FOUND = 2_001
 """Orders that a search gives: the newest here. Words that fit more of them would take long to sort, and nobody reads so many. One more
 than lists count, so that a list says that there are more."""
+NEAR, COMMON = 10_000, 100
+"""If at least so many of the newest so many orders have a word, PostgreSQL finds it sooner without its index."""
 FILLED_TO = "order_search_filled_to"
 MERGE_DUE = "order_search_merge_due"
 MERGE_PAGES = 500
@@ -139,13 +154,28 @@ def _matching(phrases: Sequence[Sequence[str]], with_customers: bool, most: int)
         )
     else:
         marks = "" if with_customers else "A"
-        quoted = " & ".join(" <-> ".join(_lexemes(words, marks)) for words in phrases)
-        ids = (
-            select(_postgresql.c.order_id.label("id"))
-            .where(_postgresql.c.words.op("@@")(cast(literal(quoted), TSQUERY)))
-            .order_by(_postgresql.c.order_id.desc())
-        )
+        ids = _newest_on_postgresql(" & ".join(" <-> ".join(_lexemes(words, marks)) for words in phrases))
     return select(ids.limit(most).subquery().c.id)
+
+
+def _newest_on_postgresql(quoted: str) -> Select[Any]:
+    """The ids of the orders that a query of PostgreSQL's text search finds, the newest first.
+
+    It cannot estimate how many orders have a word that begins so: for a rare one it would read all orders from the newest on, and for a common
+    one the whole index. So a word that enough of the newest orders have is looked for from the newest on, any other in the index."""
+    newest_first = select(_postgresql.c.order_id, _postgresql.c.words).order_by(_postgresql.c.order_id.desc())
+    near = _having(quoted, newest_first.limit(NEAR).subquery()).limit(COMMON).subquery()
+    if db.session.scalar(select(func.count()).select_from(near)) == COMMON:
+        # With an offset a subquery is planned apart, in its order.
+        found = _having(quoted, newest_first.offset(0).subquery())
+    else:
+        every = _having(quoted, _postgresql).cte("every", nesting=True).prefix_with("MATERIALIZED", dialect="postgresql")
+        found = select(every.c.id)
+    return found.order_by(literal_column("id").desc())
+
+
+def _having(quoted: str, rows: FromClause) -> Select[Any]:
+    return select(rows.c.order_id.label("id")).where(rows.c.words.op("@@")(cast(literal(quoted), TSQUERY)))
 
 
 def _lexemes(words: Sequence[str], marks: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, union, union_all
+from sqlalchemy import ColumnElement, and_, or_, select, union_all
 
 from extensions import db
 from models import StockItem
@@ -79,14 +79,14 @@ def any_spelling(item: Any, other: Any) -> ColumnElement[bool]:
     return or_(and_(item.sku_key == other.sku_key, item.shared_key.is_(None)), item.shared_key == other.sku_key)
 
 
-def matches(row: Any, search: str) -> ColumnElement[bool]:
-    """In SQL: whether a part of a row's SKU is what a person searches for, in any spelling."""
+def _parts(row: Any, search: str) -> list[ColumnElement[bool]]:
+    """In SQL: where a part of a row can be what a person searches for: its SKU in any spelling, and its name. Each is found in a separate
+    index."""
     key = sku_key(search)
-    if not key:
-        found: ColumnElement[bool] = row.sku.contains(search, autoescape=True)
-        return found
-    found = row.sku_key.contains(key, autoescape=True)
-    return or_(found, row.shared_key.contains(key, autoescape=True)) if row is StockItem else found
+    parts = [row.sku_key.contains(key, autoescape=True) if key else row.sku.contains(search, autoescape=True)]
+    if key and row is StockItem:
+        parts.append(and_(row.shared_key.is_not(None), row.shared_key.contains(key, autoescape=True)))
+    return [*parts, row.name.icontains(search, autoescape=True)]
 
 
 def found_by(row: Any, search: str) -> ColumnElement[bool]:
@@ -94,10 +94,13 @@ def found_by(row: Any, search: str) -> ColumnElement[bool]:
 
     Up to ``MOST_COUNTED`` rows are looked for first, each part in its own index, which is far narrower than the table. Where there are
     more, the condition itself stands: a list in any order meets enough of them soon."""
-    by_sku, by_name = matches(row, search), row.name.icontains(search, autoescape=True)
-    some = union(select(row.id).where(by_sku), select(row.id).where(by_name)).limit(MOST_COUNTED + 1)
-    ids = db.session.scalars(some).all()
-    return row.id.in_(ids) if len(ids) <= MOST_COUNTED else or_(by_sku, by_name)
+    parts, ids = _parts(row, search), set[int]()
+    for part in parts:
+        ids.update(db.session.scalars(select(row.id).where(part).limit(MOST_COUNTED + 1)))
+        if len(ids) > MOST_COUNTED:
+            return or_(*parts)
+    found: ColumnElement[bool] = row.id.in_(sorted(ids))
+    return found
 
 
 def alike() -> list[tuple[str, ...]]:

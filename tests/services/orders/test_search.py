@@ -61,6 +61,15 @@ def test_what_people_type_finds_the_same_on_every_database(orders):
     assert len(SEARCHES) >= 40
 
 
+@pytest.mark.parametrize("common", [1, 2])
+def test_a_word_that_many_of_the_newest_orders_have_finds_the_same(orders, monkeypatch, common):
+    """PostgreSQL reads such words from the newest order on, others in the index."""
+    monkeypatch.setattr(search, "COMMON", common)
+    assert {words: found(words) for words in SEARCHES} == {words: sorted(numbers) for words, numbers in SEARCHES.items()}
+    newest = views.list_page(views.Wanted(search="mug", customers=True, most_found=1)).rows
+    assert [row.number for row in newest] == ["2024-00124"]
+
+
 def test_who_may_not_see_customers_cannot_search_by_them(orders):
     for words in ("zoe", "shop.example", "иван", "strasse", "mug zoe"):
         assert found(words, customers=False) == [], words
