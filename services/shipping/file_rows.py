@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from errors import InvalidInput
+from models.sku_key import tidy
 from services.common import csv_files
 from services.order_basics import numbers as order_numbers
 from services.shipping import carriers
@@ -68,6 +69,7 @@ def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[
 
 def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
     cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}
+    cells["tracking"] = tidy(cells["tracking"])
     other = cells.pop(OTHER)
     cells["number"] = cells["number"] or cells.pop(ELSE, "") or other
     cells.pop(ELSE, None)
@@ -89,5 +91,5 @@ def _bare(number: str) -> tuple[str, ...]:
 
 
 def _given(cell: str) -> str:
-    """A cell; a dash means an empty one."""
-    return "" if cell in ("-", "–") else cell
+    """A cell; a dash or "n/a" means an empty one."""
+    return "" if cell.lower() in ("-", "–", "—", "n/a") else cell

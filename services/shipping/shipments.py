@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload
 from errors import AppError, Conflict, InvalidInput, NotFound
 from extensions import db, reading, writing
 from models import Order, OrderLine, Shipment, ShipmentLine, StockItem, WriteBack
+from models.sku_key import tidy
 from models.types import utcnow
 from services.common import damaged_cells
 from services.common.deadlocks import retry_on_deadlock
@@ -97,8 +98,9 @@ def clean_carrier(carrier: str) -> str:
 
 
 def clean_tracking(tracking_number: str) -> str:
-    """A tracking number on one line. Raises InvalidInput where a spreadsheet has damaged it: the customer could not use it."""
-    tracking_number = one_line(tracking_number, MOST_TRACKING, "tracking", "tracking")
+    """A tracking number on one line, without characters that nobody sees and a copied text may hold. Raises InvalidInput where a spreadsheet
+    has damaged it: the customer could not use it."""
+    tracking_number = one_line(tidy(tracking_number), MOST_TRACKING, "tracking", "tracking")
     if damage := damaged_cells.damage(tracking_number):
         raise InvalidInput(damage, "Copy the tracking number from the label or the carrier again.", field="tracking")
     return tracking_number

@@ -97,3 +97,14 @@ def test_a_number_that_several_orders_have_is_named():
         ("", 5, "line 8"),
     ]
     assert [each.sentence() for each in same_numbers(rows)] == ["T1 stands with line 2, line 3 and line 4."]
+
+
+def test_characters_that_nobody_sees_and_words_for_nothing_are_no_part_of_a_tracking_number(app, db, shop):
+    ids = products(shop)
+    first, second = (shop.store.place_order(lines=[(ids["CUP"], 1)]) for _ in range(2))
+    settled(shop)
+    text = f"number,carrier,tracking\n\u200b{first},DHL,\u200bT1\ufeff\n{second},DHL,N/A\n"
+    file = files.read_file(text.encode(), "x.csv", "test")
+    assert [(row["tracking"], row["problem"]) for row in file.rows] == [("T1", ""), ("", "")]
+    shipped = shipments.ship(file.rows[0]["order_id"], "test", tracking_number="T1\u200b")
+    assert shipments.of_order(shipped.order_id)[0].tracking_number == "T1"
