@@ -96,7 +96,9 @@ def show_failure(error: InternalServerError) -> Response:
     """A fault of Cartlink: the log has the traceback, the page a reference to it."""
     reference = secrets.token_hex(4)
     current_app.logger.error("the failure above was shown as %s", reference)
-    advice = f"This is not your fault. Try again. If it happens again, report the reference {reference}."
+    advice = (
+        f"This is not your fault. Try again. If it happens again, give the reference {reference} to the person who runs Cartlink."
+    )
     return answer(500, "Something went wrong in Cartlink.", advice, title="Something went wrong")
 
 

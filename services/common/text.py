@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from errors import InvalidInput
 
 
@@ -15,3 +17,9 @@ def one_line(text: str, most: int, what: str, field: str) -> str:
     if not text.isprintable():
         raise InvalidInput(f"The {what} holds characters that cannot be shown.", "Type it again.", field=field)
     return text
+
+
+def isolated(text: str) -> str:
+    """A text that others stand beside on one line, such as a name and a number. What is written from right to left gets marks that
+    keep it apart: without them a number that follows it is shown on its wrong side."""
+    return f"\u2068{text}\u2069" if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text) else text

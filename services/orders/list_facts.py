@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal, select
 from extensions import db
 from models import Integration, Order, OrderLine
 from services.common.paging import MOST_COUNTED
+from services.common.text import isolated
 from services.orders import queries
 
 STATES = ("ready", "on_hold", "awaiting_payment", "part_shipped", "shipped", "cancelled", "cancel_unseen", "by_hand")
@@ -52,5 +53,6 @@ def ordered_goods(ids: Sequence[int]) -> dict[int, list[str]]:
     )
     found: dict[int, list[str]] = {}
     for order_id, name, sku, quantity in db.session.execute(query):
-        found.setdefault(order_id, []).append(f"{quantity} × {name or sku}" if quantity != 1 else name or sku)
+        called = isolated(name or sku)
+        found.setdefault(order_id, []).append(f"{quantity} × {called}" if quantity != 1 else called)
     return found
