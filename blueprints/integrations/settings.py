@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ from blueprints.formats import reader_zone
 from blueprints.forms import as_answer
 from blueprints.htmx import fragment, go_to, toast
 from blueprints.integrations.forms import SettingsForm, ready_data
-from errors import AppError, QueueAway
+from errors import AppError, Conflict, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
 from models import Integration
@@ -31,11 +32,14 @@ def edit_settings(integration_id: int) -> Response:
     integration = get_integration(integration_id)
     form = _form(integration)
     recalculating = request.form.get("action") == "recalculate"
-    if not recalculating and form.validate_on_submit() and _save(integration, form):
-        return go_to(url_for("integration.show_integration", integration_id=integration_id))
+    seen = request.form.get("seen") or _version(integration)
+    if not recalculating and form.validate_on_submit():
+        seen = _version(integration)
+        if _unmoved(form, seen) and _save(integration, form):
+            return go_to(url_for("integration.show_integration", integration_id=integration_id))
     page = render_template(
         "integrations/settings.html", form=form, integration=integration, kind=get_kind(integration.kind), proposals={}, found={},
-        orders=_preview(integration, form), here=url_for(".show_import_preview", integration_id=integration_id),
+        orders=_preview(integration, form), here=url_for(".show_import_preview", integration_id=integration_id), seen=seen,
     )  # fmt: skip
     return make_response(page, 422 if form.is_submitted() and not recalculating else 200)
 
@@ -56,6 +60,23 @@ def _shown(integration: Integration) -> dict[str, Any]:
     for name in ("orders_every", "stock_every"):
         shown[name] = max(1, (settings.value_of(integration, name) or 0) // 60) * 60
     return {**shown, "zone": shown["zone"] or "UTC"}
+
+
+def _version(integration: Integration) -> str:
+    """What the settings are now, for a form to name the ones it was made from."""
+    return hashlib.sha256(repr((sorted(_shown(integration).items()), integration.orders_since)).encode()).hexdigest()[:16]
+
+
+def _unmoved(form: SettingsForm, version: str) -> bool:
+    """Whether the settings are those that the form was made from. If somebody has changed them meanwhile, the form says so, and replaces
+    them when it is sent again."""
+    if request.form.get("seen", version) == version:
+        return True
+    form.refuse(Conflict(
+        "Somebody has changed these settings since you opened the page. Nothing was saved.",
+        "Save again to replace all of them with yours, or load the page again to see theirs.",
+    ))  # fmt: skip
+    return False
 
 
 def _first_day(integration: Integration) -> date:

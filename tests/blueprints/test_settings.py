@@ -55,6 +55,20 @@ def test_saved_unchanged_it_changes_nothing(client: FreshClient) -> None:
     assert jobs.queue("checks").is_empty()
 
 
+def test_a_page_from_before_a_change_replaces_it_only_when_it_is_sent_again(client: FreshClient) -> None:
+    integration_id = add_integration()
+    before = client.get(settings(integration_id)).text
+    save(client, integration_id, stock_buffer="7")
+    answer = client.post(settings(integration_id), data=form_data(before, "with_variants", name="New name"))
+    assert answer.status_code == 422 and "Somebody has changed these settings" in answer.text
+    assert read_integration(integration_id).shop.stock_buffer == 7
+    again = client.post(settings(integration_id), data=form_data(answer.text, "with_variants"))
+    assert again.status_code == 303
+    db.session.rollback()
+    changed = read_integration(integration_id)
+    assert (changed.name, changed.shop.stock_buffer) == ("New name", 0)
+
+
 def test_everything_can_be_changed(client: FreshClient) -> None:
     integration_id = add_integration()
     save(
