@@ -156,7 +156,10 @@ def check(name: str) -> None:
         raise Failed(verdict(found))
     say(verdict(found) or f"{name}: address and key work.")
     if stopped:
-        say("Cartlink has stopped its requests to this shop because of its API key. Reauthorise it on its page.")
+        say(
+            "Cartlink has stopped its requests to this shop because of its API key, and tries the key again by itself. To continue at once, "
+            "reauthorise it on its page."
+        )
 
 
 @group.command("enable")

@@ -52,8 +52,9 @@ def problems_of(
         return []
     found = [_of_incident(row) for row in sorted(incidents, key=_rank)]
     causes = {_cause_of(row) for row in incidents}
-    if integration.health == "needs_reauthorising" and "key_rejected" not in causes:
-        found.insert(0, _rejected_key(integration))
+    if integration.health == "needs_reauthorising":
+        if "key_rejected" not in causes:
+            found.insert(0, _rejected_key(integration))
     elif integration.writes_refused and "read_only_key" not in causes:
         found.insert(
             0, Problem("The API key may only read", READ_ONLY, act="reauthorise", parts=frozenset({"stock", "write_back"}))

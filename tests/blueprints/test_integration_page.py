@@ -14,6 +14,7 @@ from tests.blueprints.pages import counted_queries, element, elements, htmx, toa
 from tests.blueprints.rows import (
     add_finished_run,
     add_held_order,
+    add_incident,
     add_integration,
     add_run,
     change_integration,
@@ -59,6 +60,14 @@ def test_it_tells_what_is_wrong_and_what_waits(client: FreshClient) -> None:
     assert len([link for link in elements(page, "a") if words(link.text).startswith("Reauthorise")]) == 1
     assert "1 held order" in page
     assert element(page, "a", href=f"{place(integration_id)}/preview")
+
+
+def test_a_key_that_is_rejected_altogether_comes_before_what_it_may_not_do(client: FreshClient) -> None:
+    integration_id = add_integration(health="needs_reauthorising", health_message="The key is wrong.", writes_refused=True)
+    add_incident(integration_id, cause="key_rejected", facts={"message": "The key is wrong."})
+    page = client.get(place(integration_id)).text
+    assert section(page, "problem-title").startswith("The shop rejects the API key")
+    assert "may only read" not in words(page)
 
 
 def test_one_trouble_is_said_once(client: FreshClient) -> None:

@@ -141,7 +141,7 @@ def test_health_stays_with_what_is_true_and_a_check_starts_nothing(connected, pr
         shown = connected.rows("integrations", "list")[0]
         assert shown["health"] == "read only" and "may only read" in shown["health_message"]
     practice.key, practice.read_key = practice.read_key, None
-    assert "Reauthorise it on its page" in connected.done("integrations", "check", "Practice")
+    assert "tries the key again by itself" in connected.done("integrations", "check", "Practice")
     assert connected.rows("runs", "list", "--state", "queued") == []
 
 
