@@ -247,18 +247,26 @@ def _planned(order: Order, shipment: Shipment, together: Together) -> Shipped:
     planned = write_backs.plan(order, "shipped" if whole else "part_shipped", shipment.actor, together.wait)
     if whole:
         by_hand.withdraw(order.id, "status")
-    if planned is None and shipment.tracking_number:
-        shipment.note = note_unsent(order)
+    if planned is None:
+        note_unsent(order)
     sent = {"carrier": (None, shipment.carrier or None), "tracking_number": (None, shipment.tracking_number or None)}
     record_change(SHIPPED, about_order(order), {**sent, "state": (None, order.state)}, shipment.actor)
     together.beside()
     return Shipped(shipment.id, order.id, order.state, planned.event if planned is not None else "")
 
 
-def note_unsent(order: Order) -> str:
-    """The note of a parcel of which the shop is sent nothing now: when it gets it, if it ever does."""
+def note_unsent(order: Order) -> None:
+    """Say of each parcel whose tracking number the shop neither shows nor is sent now when the shop gets it, if it ever does. Call it inside
+    ``writing()``."""
+    db.session.flush()
+    rows = [row for row in write_backs.of_order(order.id) if row.state in ("waiting", "sending", "done", "failed")]
+    known = write_backs.known_numbers(order, rows)
     left = any(line.shipped < line.quantity for line in order.lines)
-    return SENT_LATER if left and order.superseded_at is None else ""
+    note = SENT_LATER if left and order.superseded_at is None else ""
+    present = select(Shipment).where(Shipment.id.in_(write_backs.present_shipments(order.id)), Shipment.tracking_number != "")
+    for shipment in db.session.scalars(present):
+        if shipment.tracking_number not in known:
+            shipment.note = note
 
 
 def _pieces(order: Order, quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:

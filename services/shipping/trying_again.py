@@ -12,7 +12,7 @@ from models import FlowKind, Order, WriteBack
 from models.types import utcnow
 from services.order_basics.audited import SENT_AGAIN, about_orders
 from services.security.audit import record_changes
-from services.shipping import called_off, write_backs
+from services.shipping import called_off, shipments, write_backs
 from services.shops import flows
 
 
@@ -38,6 +38,7 @@ def try_again(ids: Sequence[int], actor: str) -> int:
                 continue
             if row.event != "cancelled" and not _say_what_is_shipped_now(row):
                 row.state, row.finished_at, row.actor = "undone", utcnow(), actor
+                shipments.note_unsent(db.session.get_one(Order, row.order_id))
                 continue
             row.state, row.due_at, row.finished_at, row.tries, row.actor = "waiting", utcnow(), None, 0, actor
             session.flush()

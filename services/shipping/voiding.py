@@ -49,6 +49,7 @@ def void(shipment_id: int, actor: str) -> Changed:
         if order.reopened_status and any(line.shipped < line.quantity for line in order.lines):
             by_hand.ask(shipment, "status", "", actor)
         write_backs.plan_unsent(order, actor)
+        shipments.note_unsent(order)
         return _changed(order)
 
 
@@ -76,8 +77,7 @@ def edit_tracking(shipment_id: int, actor: str, *, carrier: str, tracking_number
             if _may_be_there(before, order, reversal.sent_or_tried(order.id)):
                 _ask_to_remove(shipment, before, actor)
             _plan_again(order, actor)
-            if tracking_number and not _is_sent(order, tracking_number):
-                shipment.note = shipments.note_unsent(order)
+            shipments.note_unsent(order)
         return _changed(order)
 
 
@@ -126,12 +126,6 @@ def _reopen(shipment: Shipment, order: Order, tried: list[WriteBack]) -> None:
 def _may_be_there(number: str, order: Order, tried: list[WriteBack]) -> bool:
     """Whether the shop may show a tracking number."""
     return bool(number) and number in write_backs.known_numbers(order, tried)
-
-
-def _is_sent(order: Order, number: str) -> bool:
-    """Whether the shop shows a tracking number, or a write-back brings it."""
-    rows = [row for row in write_backs.of_order(order.id) if row.state in ("waiting", "sending", "done", "failed")]
-    return number in write_backs.known_numbers(order, rows)
 
 
 def _ask_to_remove(shipment: Shipment, number: str, actor: str) -> None:

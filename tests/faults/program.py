@@ -188,10 +188,11 @@ class Program:
     def _read(self, kind: str, row_id: str) -> None:
         path, query = LISTS[kind]
         answer = self._request("GET", f"{path}/{row_id}?{query}".rstrip("?"))
-        if answer.status_code != 404:
+        gone = answer.status_code == 404
+        if not gone:
             answer.raise_for_status()
-        row = answer.json() if answer.ok else None
-        if row is None or (kind == "order" and row["integration_id"] is None):
+        row = answer.json()
+        if gone or (kind == "order" and row["integration_id"] is None):
             self.rows.pop((kind, row_id), None)
         else:
             self.rows[kind, row_id] = self._noted(kind, row)
