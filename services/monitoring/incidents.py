@@ -239,9 +239,9 @@ def _go_on(integration: Integration, incident: Incident, each: Found | None, now
 
 
 def _ask_first(integration: Integration, each: Found | None, kept: dict[str, Incident], now: datetime) -> None:
-    """Before an outage becomes an incident, plan one probe of the shop."""
+    """Before an outage becomes an incident, plan one probe of the shop, or bring forward the one that waits for a rejected key."""
     connection = integration.flows[FlowKind.CONNECTION]
-    if each is None or each.ripe or "outage" in kept or connection.due_at is not None:
+    if each is None or each.ripe or "outage" in kept or (connection.due_at is not None and connection.due_at <= now):
         return
     if each.since <= now - timedelta(minutes=current_config().outage_minutes):
         connection.due_at = now

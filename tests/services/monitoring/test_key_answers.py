@@ -9,7 +9,7 @@ from extensions import db
 from models import Listing
 from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
-from services.monitoring import probes
+from services.monitoring import incidents, probes
 from services.stock import items
 from services.sync import schedule
 from tests.services.monitoring.outages import all_incidents, read
@@ -98,3 +98,17 @@ def test_a_key_that_may_write_again_needs_no_person(site, clock):
     assert probes.probe(integration_id) == "good"
     assert not read(integration_id).writes_refused and all_incidents(integration_id) == [("read_only_key", False)]
     assert do(integration_id, "stock").outcome == "done" and shop.store.amount(1) == 4
+
+
+def test_an_outage_beside_a_key_that_may_only_read_is_probed_as_soon_as_any_other(site, clock):
+    shop, proxy, integration_id = site
+    shop.read_key, shop.key = shop.key, "another-full-key"
+    items.set_stock("CUP", 4, "test")
+    do(integration_id, "stock")
+    clock.go(minutes=11)
+    probes.probe(integration_id)
+    proxy.set(Rule(status=500, body="<h1>down</h1>", headers={"Content-Type": "text/html"}, swallow="request"))
+    do(integration_id, "orders")
+    clock.go(minutes=31)
+    incidents.review()
+    assert probes.due_probes() == [integration_id]
