@@ -30,13 +30,15 @@ def in_batches(ids: Select[*tuple[Any, ...]], load: Callable[[Sequence[int]], di
     """The rows of ``ids`` in its order. ``load`` returns plain values by id, not with rows of the session."""
     with SpooledTemporaryFile(IN_MEMORY) as wanted:
         with reading():
-            for part in db.session.scalars(ids.execution_options(yield_per=10_000)).partitions():
+            # Past the session, which takes five seconds of processor time for a million ids.
+            found = db.session.connection().execute(ids.execution_options(yield_per=10_000))
+            for part in found.scalars().partitions():
                 wanted.write(array("q", part).tobytes())
         wanted.seek(0)
         while chunk := array("q", wanted.read(BATCH * 8)).tolist():
             with reading():
-                found = load(chunk)
-            yield [found[row_id] for row_id in chunk if row_id in found]
+                rows = load(chunk)
+            yield [rows[row_id] for row_id in chunk if row_id in rows]
 
 
 def sums_in_batches(query: Select[*tuple[Any, ...]]) -> Iterator[list[list[Any]]]:
