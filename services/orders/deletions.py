@@ -26,6 +26,7 @@ from services.orders import store
 from services.runs.lease import Lease
 from services.security import audit
 from services.security.audit import About, record_change
+from services.shipping import called_off
 from services.shops import flows
 from services.stock import allocations, ledger
 
@@ -133,14 +134,26 @@ def mark_gone(rules: holds.Rules, order_id: int) -> None:
         return
     order.gone_at = utcnow()
     if rules.stage_of(order) != "open":
-        # Shipped or cancelled: no person has to see that.
+        # Shipped or cancelled there: no person has to see that, and nothing is left to send.
         order.gone_seen_at = order.gone_at
+        # What was stopped because the order was called off stays for a person, who may have a parcel to hold back.
+        _close_write_backs(order_id, WriteBack.error_code != called_off.CODE)
     holds.apply(order, holds.evaluate(order, order.lines, rules))
     code, error, advice = GONE
     db.session.execute(
         update(WriteBack)
         .where(WriteBack.order_id == order_id, WriteBack.state == "waiting")
         .values(state="failed", finished_at=order.gone_at, error_code=code, error=error, advice=advice)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _close_write_backs(order_id: int, *which: ColumnElement[bool]) -> None:
+    """Have nothing more sent about an order that is gone, and ask no person about it."""
+    db.session.execute(
+        update(WriteBack)
+        .where(WriteBack.order_id == order_id, WriteBack.state.in_(("waiting", "failed")), *which)
+        .values(state="replaced", finished_at=utcnow(), note=GONE[1])
         .execution_options(synchronize_session=False)
     )
 
@@ -165,12 +178,7 @@ def _mark_one_seen(order_id: int, actor: str) -> bool:
         rules = holds.rules_for_shop(order.shop_id)
         if rules is not None:
             holds.apply(order, holds.evaluate(order, order.lines, rules))
-        db.session.execute(
-            update(WriteBack)
-            .where(WriteBack.order_id == order_id, WriteBack.state.in_(("waiting", "failed")))
-            .values(state="replaced", finished_at=utcnow(), note=GONE[1])
-            .execution_options(synchronize_session=False)
-        )
+        _close_write_backs(order_id)
         allocations.pass_on([items[item_id] for item_id in sorted(freed)], actor=actor)
         ledger.request_push(freed)
         return True

@@ -285,10 +285,20 @@ def _waiting_or_replaced(order_id: int) -> dict[str, Any]:
 
 def _note_trouble(lease: Lease, sending: _Sending, trouble: ChannelError) -> None:
     """A passing problem with one order is tried again at growing intervals; any other needs a person. Whether an order is gone is
-    for the next order run to find out (services/orders/deletions.py): one answer may be wrong."""
+    for the next order run to find out (services/orders/deletions.py): one answer may be wrong. Once it has, nothing is tried again."""
     with reading():
         tries = db.session.scalar(select(WriteBack.tries).where(WriteBack.id == sending.id)) or 1
+        gone_at, gone_seen_at = db.session.execute(
+            select(Order.gone_at, Order.gone_seen_at).where(Order.id == sending.order_id)
+        ).one()
     gone = trouble.code == GONE_CODE
+    if gone and gone_seen_at is not None:
+        with lease.page():
+            change_if(WriteBack, sending.id, state="replaced", finished_at=utcnow(), note=trouble.message)
+        return
+    if gone and gone_at is not None:
+        _fail(lease, sending, GONE_CODE, trouble.message, "It was deleted there. Mark this as seen on the order.")
+        return
     if not (trouble.retryable or gone) or tries >= MOST_TRIES:
         _fail(lease, sending, trouble.code, trouble.message, trouble.advice)
         return

@@ -16,7 +16,7 @@ from practice_shop.proxy import Rule
 from services.integrations import settings
 from services.monitoring import incidents
 from services.orders import deletions, rereading, views
-from services.shipping import shipments
+from services.shipping import shipments, trying_again
 from services.stock import items
 from tests.support.kept import set_up_once
 from tests.support.proxied import proxied
@@ -109,6 +109,29 @@ def test_a_write_back_of_a_deleted_order_waits_for_a_person(connected, db, shop)
     do(connected, "orders")
     assert db.session.scalar(select(WriteBack.error_code)) == "gone"
     assert do(connected, "shipments").outcome == "done"
+    # Another try finds what is known already: it does not wait for another reading, which would find nothing new.
+    trying_again.try_again(trying_again.unsent(orders(db)[0].id), "test")
+    do(connected, "shipments")
+    db.session.rollback()
+    row = db.session.scalars(select(WriteBack)).one()
+    assert (row.state, row.error_code, row.advice) == (
+        "failed",
+        "gone",
+        "It was deleted there. Mark this as seen on the order.",
+    )
+
+
+def test_nobody_is_asked_about_a_write_back_of_an_order_that_the_shop_had_shipped_and_deleted(connected, db, shop):
+    [gone] = sell(shop)
+    do(connected, "stock")
+    shipments.ship(orders(db)[0].id, "test", tracking_number="T-1")
+    shop.store.set_status(gone, shipping="S")
+    do(connected, "orders")
+    shop.store.delete_order(gone)
+    rereading.ask_again([orders(db)[0].id])
+    do(connected, "orders")
+    assert (orders(db)[0].state, db.session.scalar(select(WriteBack.state))) == ("shipped", "replaced")
+    assert db.session.scalar(select(WriteBack.note)) == "The shop no longer has this order."
 
 
 def test_an_outage_or_an_order_the_shop_cannot_print_is_not_a_deletion(connected, db, shop):
