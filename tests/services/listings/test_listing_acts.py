@@ -121,7 +121,7 @@ def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
     do(integration_id, "stock")
     assert (shop.store.amount(ids["CUP"]), shop.store.amount(ids["PLATE"])) == (10, 6)
     assert {change for row in trail.list_page(trail.Wanted()).rows for change in row.changes} >= {
-        ("Stock buffer", "0", "2"), ("Stock cap", "–", "10"),
+        ("Units held back from this shop", "0", "2"), ("Most units to offer in this shop", "–", "10"),
     }  # fmt: skip
     with pytest.raises(InvalidInput):
         settings.change_settings(integration_id, {"stock_cap": -1}, "test")
