@@ -45,7 +45,9 @@ def test_settings_are_changed_as_on_the_page(erp: Program):
     row = db.session.get(Integration, shop.id, populate_existing=True)
     assert (row.use_tax, row.shop.stock_cap, row.evaluate_due_at is not None) == (True, 5, True)
     noted = trail.list_page(trail.Wanted(object="integration", object_id=shop.id)).rows
-    assert [(entry.actor[:7], ("Use the shop’s tax settings", "No", "Yes") in entry.changes) for entry in noted] == [("api:ERP", True)]
+    assert [(entry.actor[:7], ("Use the shop’s tax settings", "No", "Yes") in entry.changes) for entry in noted] == [
+        ("api:ERP", True)
+    ]
     assert erp.get(f"/integrations/{shop.id}")["name"] == "Garden"
 
 
