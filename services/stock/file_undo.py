@@ -3,8 +3,6 @@ do and applies it, like any file."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from sqlalchemy import Row, Select, exists, func, or_, select
 from errors import Conflict
 from extensions import db, reading
 from models import StockEntry, StockFile, StockFileRow, StockItem
+from services.common import csv_files
 from services.stock import files, ledger
 
 
@@ -37,12 +36,8 @@ def undo_file(file_id: int, actor: str) -> int:
 
 
 def _content(rows: Sequence[Row[*tuple[Any, ...]]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("sku", "quantity"))
-    for sku, on_hand, quantity, before in rows:
-        writer.writerow((sku, max(0, on_hand - quantity + (before or 0))))
-    return text.getvalue().encode()
+    left = ((sku, max(0, on_hand - quantity + (before or 0))) for sku, on_hand, quantity, before in rows)
+    return "".join(csv_files.rows_out(("sku", "quantity"), left)).encode()
 
 
 def _still_as_imported(file_id: int) -> Select[*tuple[Any, ...]]:

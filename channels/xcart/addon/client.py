@@ -25,6 +25,8 @@ Condition = tuple[str, str | int]
 """One search condition: the inside of ``_cnd[…]`` with its further brackets (``date][0``), and its value."""
 
 SHIPPING_STATUSES = "order-status-shipping"
+NOTHING = f"{SHIPPING_STATUSES}/0"
+"""What may be written to without changing anything, because no shop has a status 0."""
 PAYMENT_STATUSES = "order-status-payment"
 PRODUCTS = "product"
 VARIANTS = "xc-productvariants-productvariant"
@@ -144,8 +146,8 @@ class Addon:
         return answer if found.body is answer.body else replace(answer, body=found.body)
 
     def _may_write(self) -> bool:
-        """Whether another write is not refused: one that changes nothing, because no shop has a status 0."""
-        answer = self.session.write("PUT", self.target(f"{SHIPPING_STATUSES}/0"), {"x": 1})
+        """Whether another write is not refused: one that changes nothing."""
+        answer = self.session.write("PUT", self.target(NOTHING), {"x": 1})
         return not isinstance(verdict_of(self._question("PUT", True), answer).trouble, ReadOnlyKey)
 
     def _question(self, method: str, reads_work: bool) -> Question:

@@ -16,7 +16,7 @@ import msgspec
 from channels.answers import Answer
 from channels.base import Credentials
 from channels.session import Call, ShopSession
-from channels.xcart.addon.client import ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
+from channels.xcart.addon.client import NOTHING, ORDERS, SHIPPING_STATUSES, Addon, limit, order_by
 from channels.xcart.api.client import Api, page_of, target
 from channels.xcart.detect.budget import Budget
 from channels.xcart.parsing.values import rows_of
@@ -145,7 +145,7 @@ def _recognise_addon(shop: Addon, site: Credentials, budget: Budget) -> _Recogni
 
 def _try_key_of_addon(shop: Addon, budget: Budget, seconds: float) -> bool:
     """Whether the shop answered everything in time. Raises the error that says why the key may not write, or ShopTooOld."""
-    nothing = shop.target(f"{SHIPPING_STATUSES}/0")
+    nothing = shop.target(NOTHING)
     orders = shop.target(ORDERS, [*order_by("o.order_id"), *limit(0, 1)], "complex")
     calls = [Call("GET", orders), Call("PUT", nothing, {}, {"x": 1}), Call("PUT", nothing, {}, {})]
     paged, written, empty = _ask(shop.session, calls, budget, seconds)

@@ -65,14 +65,20 @@ def test_variants_that_share_their_products_sku_do_not_get_each_others_values(ap
         assert list(names().values()) == ["Shirt", "Shirt"]
 
 
-@pytest.mark.one_database
-def test_a_variant_keeps_its_values_when_its_sku_is_renamed_in_the_shop(app):
-    """Orders keep the SKU of the sale."""
+def two_sizes_sold() -> tuple[Store, int, int, int]:
+    """A shop that sold a shirt in two sizes, twice each; the ids of the product and its variants S and L."""
     store = Store()
     shirt = store.add_product(sku="SHIRT", name="Shirt", price=9)
     small, large = (store.add_variant(shirt, sku=f"SHIRT-{size}", amount=9, attributes={"Size": size}) for size in ("S", "L"))
     for variant in (small, large, small, large):
         store.place_order(lines=[((shirt, variant), 1)])
+    return store, shirt, small, large
+
+
+@pytest.mark.one_database
+def test_a_variant_keeps_its_values_when_its_sku_is_renamed_in_the_shop(app):
+    """Orders keep the SKU of the sale."""
+    store, shirt, small, large = two_sizes_sold()
     with PracticeShop(store=store) as shop:
         integration_id = connect(shop)
         do(integration_id, "orders")
@@ -87,11 +93,7 @@ def test_a_variant_keeps_its_values_when_its_sku_is_renamed_in_the_shop(app):
 
 @pytest.mark.one_database
 def test_a_variant_keeps_its_values_through_an_upgrade_that_gives_it_another_id_and_sku(app):
-    store = Store()
-    shirt = store.add_product(sku="SHIRT", name="Shirt", price=9)
-    small, large = (store.add_variant(shirt, sku=f"SHIRT-{size}", amount=9, attributes={"Size": size}) for size in ("S", "L"))
-    for variant in (small, large, small, large):
-        store.place_order(lines=[((shirt, variant), 1)])
+    store, shirt, small, large = two_sizes_sold()
     with PracticeShop(store=store) as shop:
         integration_id = connect(shop)
         for kind in ("orders", "listings"):
