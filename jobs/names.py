@@ -36,9 +36,18 @@ def _is_left_behind(queue: Queue, job: Job) -> bool:
     status = job.get_status(refresh=False)
     if status == JobStatus.QUEUED:
         # It may wait on another queue than the one on which it is to be put now.
-        return queue.connection.lpos(f"{queue.redis_queue_namespace_prefix}{job.origin}", job.id) is None
+        waits = queue.connection.lpos(f"{queue.redis_queue_namespace_prefix}{job.origin}", job.id) is not None
+        return not waits and _seen_taken_for(queue, job) >= SILENT
     # The time that is left to a worker is counted by the queue, so clocks that differ do not matter.
     return status == JobStatus.STARTED and _seconds_left(queue, job) < MONITORED_EVERY + KEPT_LONGER - SILENT
+
+
+def _seen_taken_for(queue: Queue, job: Job) -> int:
+    """Seconds since this was first asked of a job that was taken from its queue and has not begun. A worker that lives begins it after a
+    moment, when its work horse is there; until then the job looks like one whose worker has died."""
+    key = f"cartlink:taken:{job.id}:{job.enqueued_at}"
+    queue.connection.set(key, 1, nx=True, ex=SILENT + KEPT_LONGER)
+    return SILENT + KEPT_LONGER - int(queue.connection.ttl(key))
 
 
 def _seconds_left(queue: Queue, job: Job) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from rq import Worker
 from rq.job import Job, JobStatus
@@ -133,17 +135,37 @@ def test_a_job_that_waits_on_another_queue_stays_there(app, redis_url):
         (JobStatus.STARTED, 4, False),
         (JobStatus.STARTED, SILENT + 2, True),
         (JobStatus.STARTED, MONITORED_EVERY + KEPT_LONGER + 1, True),
-        (JobStatus.QUEUED, 4, True),
         (JobStatus.FAILED, SILENT + 2, False),
     ],
 )
 def test_a_name_is_free_once_nobody_does_its_job(app, redis_url, status, silent_for, free):
-    """As a worker that works, one that was killed, one that RQ has forgotten, one that was killed before it began, and one whose job failed."""
+    """As a worker that works, one that was killed, one that RQ has forgotten, and one whose job failed."""
     put()
     begin(status, silent_for)
     put()
     put()
     assert jobs.queue("sync").job_ids == (["named-1"] if free else [])
+
+
+@pytest.mark.one_database
+def test_a_job_that_a_worker_has_taken_and_not_begun_keeps_its_name_for_a_moment(app, redis_url):
+    """The work horse needs a moment to begin. Freed at once, the name went to a second worker, and the first one that was done took the
+    other's job away in the middle."""
+    put()
+    begin(JobStatus.QUEUED, 0)
+    put()
+    put()
+    connection = jobs.redis_connection()
+    assert jobs.queue("sync").job_ids == []
+    [seen] = connection.keys("cartlink:taken:*")
+    connection.expire(seen, KEPT_LONGER)
+    put()
+    put()
+    assert jobs.queue("sync").job_ids == ["named-1"]
+    # The job that has its name now is another one: it was not seen as taken yet.
+    begin(JobStatus.QUEUED, 0)
+    put()
+    assert jobs.queue("sync").job_ids == []
 
 
 @pytest.mark.one_database
@@ -165,6 +187,20 @@ def test_a_worker_that_works_keeps_the_name_of_its_job(app, redis_url, worker, t
     jobs.redis_connection().expire(f"{Worker.redis_worker_namespace_prefix}{_worker_of('pages')}", 40)
     put()
     assert jobs.queue("sync").count == 1
+
+
+@pytest.mark.one_database
+def test_a_job_that_is_asked_for_all_the_time_is_done_by_one_worker_at_once(app, redis_url, worker, tmp_path):
+    """Ticks ask for the deliveries of events while a worker takes them. Its work horse needs a moment, and the job is neither waiting
+    nor begun in it."""
+    kept = tmp_path / "note"
+    both = [worker("sync"), worker("sync")]
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        jobs.enqueue("sync", "tests.support.sample_jobs.note", once_as="quick", away="", path=str(kept), words="done")
+    wait_until(lambda: kept.exists(), 30, "the job")
+    for each in both:
+        assert each.stop() == 0 and "Traceback" not in each.output()
 
 
 def _worker_of(name: str) -> str:
