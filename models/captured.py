@@ -121,7 +121,7 @@ TOUCHING: dict[str, Touching] = {
 captured_tables.update((*CAPTURED, *TOUCHING))
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "order": ("digest", "raw", "surcharge_rows", "email_digest", "problems", "accepted_codes", "reread_due", "rows_due", "seen_at",
-              "reopened_status"),
+              "reopened_status", "reason_codes"),
     "order_line": ("sku_key", "product_id", "variant_id", "uncounted", "could_mean", "item_id", "shop_price", "options_digest"),
     "shipment": ("after_write_back_id", "batch", "edits"),
     "shipment_line": ("taken",),

@@ -60,7 +60,8 @@ class Order(Model):
 
     items + shipping + items_tax + shipping_tax + discount + other = total − difference; ``difference`` is 0 for a sound order.
     ``state`` is one of awaiting_payment, on_hold, ready, part_shipped, shipped, cancelled. ``held_codes`` and ``held_reason``
-    say what holds it, ``problems`` what could not be read of it, ``note`` what is worth knowing but holds nothing.
+    say what holds it: the causes, and one sentence a line; ``reason_codes`` has the cause of each line. ``problems`` is what could not be read
+    of it, ``note`` what is worth knowing but holds nothing.
 
     ``erased_at`` is when the customer's data was erased (services/operations/privacy.py); later readings do not bring it back.
 
@@ -100,6 +101,7 @@ class Order(Model):
     state: Mapped[str] = mapped_column(String(20), default="ready")
     held_codes: Mapped[list[str]] = mapped_column(JSON, default=list)
     held_reason: Mapped[str] = mapped_column(Text, default="")
+    reason_codes: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     problems: Mapped[list[str]] = mapped_column(JSON, default=list)
     note: Mapped[str] = mapped_column(Text, default="")
     customer: Mapped[str] = mapped_column(Text, default="")

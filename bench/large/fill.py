@@ -210,15 +210,16 @@ class Filler:
             f"CASE WHEN {held} THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
             "WHEN b.n % 50 = 11 THEN 'cancelled' ELSE 'shipped' END"
         )
+        none = "'[]'" if self.sqlite else "'[]'::json"
         placed = self.at(f"({count} - b.n) * {DAYS * 86_400 / count:.3f}")
         self.copy(
             "order", f'bench_n b JOIN bench_model k ON k.place = b.n % {self.models} JOIN "order" m ON m.id = k.id WHERE b.n < {count}',
             {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n % {SHOPS}", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
              "placed_at": placed, "changed_at": placed, "updated_at": placed, "first_seen_at": placed, "seen_at": placed,
              "customer": f"{first} || ' ' || {last}", "email": "'buyer.' || b.n || '@example' || (b.n % 40) || '.com'",
-             "state": state, "held_codes": f"CASE WHEN {held} THEN m.held_codes ELSE '[]' END" if self.sqlite
-             else f"CASE WHEN {held} THEN m.held_codes ELSE '[]'::json END",
-             "held_reason": f"CASE WHEN {held} THEN m.held_reason ELSE '' END", "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
+             "state": state, "held_codes": f"CASE WHEN {held} THEN m.held_codes ELSE {none} END",
+             "held_reason": f"CASE WHEN {held} THEN m.held_reason ELSE '' END",
+             "reason_codes": f"CASE WHEN {held} THEN m.reason_codes ELSE {none} END", "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
              "rows_due": "b.n < 0", "superseded_at": "NULL", "gone_at": "NULL", "gone_seen_at": "NULL"},
         )  # fmt: skip
         each, items = self.size.lines_each, self.size.stock_items

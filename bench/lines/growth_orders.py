@@ -98,7 +98,7 @@ def _fill(integration_id: int, models: list[Model], number: int) -> None:
         orders.append(
             model | {"id": order_id, "shop_id": shop_id, "external_id": f"old-{each}", "number": f"OLD-{each}",
                      "placed_at": model["placed_at"] - timedelta(days=400, minutes=each), "state": "shipped",
-                     "held_codes": [], "held_reason": "", "cancel_unseen": False}
+                     "held_codes": [], "held_reason": "", "reason_codes": [], "cancel_unseen": False}
         )  # fmt: skip
         its_lines += [line | {"order_id": order_id, "shipped": line["quantity"]} for line in lines]
     with writing() as session:

@@ -41,7 +41,7 @@ PAGE = 100
 ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 SUMS = """
     SELECT (SELECT count(*) FROM "order"), (SELECT count(*) FROM order_line),
-           (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason)
+           (SELECT group_concat(total || ' ' || items || ' ' || shipping || ' ' || discount || ' ' || other || state || held_reason || reason_codes)
               FROM (SELECT * FROM "order" ORDER BY external_id)),
            (SELECT sum(length(raw)) FROM "order"), (SELECT sum(quantity * product_id) FROM order_line),
            (SELECT count(tax_lines) || ' ' || count(surcharge_rows) || ' ' || count(seen_at) || ' ' || sum(length(email_digest)) FROM "order"),
@@ -177,7 +177,8 @@ def _order(raw: dict[str, Any], number: int, key: bytes) -> dict[str, Any]:
         "decimals": 2, "total": total, "items": total - shipping - discount - other, "shipping": shipping, "items_tax": 0,
         "shipping_tax": 0, "discount": discount, "other": other, "difference": 0, "tax_lines": None,
         "payment_status": raw["paymentStatus"], "shipping_status": raw["shippingStatus"], "state": state,
-        "held_codes": ["unknown_sku"] if reasons else [], "held_reason": "\n".join(dict.fromkeys(reasons)), "problems": [], "note": "",
+        "held_codes": ["unknown_sku"] if reasons else [], "held_reason": "\n".join(dict.fromkeys(reasons)),
+        "reason_codes": ["unknown_sku" for _ in dict.fromkeys(reasons)], "problems": [], "note": "",
         "customer": f"{customer['firstname']} {customer['lastname']}", "email": customer["email"],
         "billing_address": _address(raw["billingInfo"]), "shipping_address": _address(raw["shippingInfo"]),
         "payment_method": raw["paymentMethod"], "shipping_method": raw["shippingMethod"],

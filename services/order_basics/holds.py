@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,11 +22,13 @@ DISAGREE = "The sums disagree by "
 
 
 class Evaluation(NamedTuple):
-    """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``note`` what is worth knowing."""
+    """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``reason_codes`` the cause of each reason, ``note``
+    what is worth knowing."""
 
     state: str
     codes: list[str]
     reasons: str
+    reason_codes: list[str]
     note: str
 
 
@@ -68,37 +70,21 @@ class Rules:
         return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
 
 
-BEGINNINGS: dict[str, tuple[str, ...]] = {
-    "gone": ("The shop no longer has this order.",), "sums": (DISAGREE,), "currency": ("The currency ", "The order has no currency."),
-    "address": ("The order has no address.",), "doubtful_sku": ("SKU ",), "unknown_sku": ("SKU ", "A line has no SKU"),
-    "no_lines": ("The order has no lines.",),
-}  # fmt: skip
-"""How the reasons of a code begin that ``evaluate`` gives. All others are the shop's or the reader's own words."""
-SHORT = "not in stock."
-"""How the reasons of the code ``short`` end."""
-
-
-def is_reason_of(code: str, reason: str) -> bool:
-    """Whether a reason of a held order is one of this code, and not of another that holds it too."""
-    if code in BEGINNINGS:
-        return reason.startswith(BEGINNINGS[code])
-    if code == "short":
-        return reason.endswith(SHORT)
-    return not reason.endswith(SHORT) and not reason.startswith(tuple(each for known in BEGINNINGS.values() for each in known))
+def one_line(sentence: str) -> str:
+    """A reason without line breaks, which a shop's own words may have: reasons are stored one a line."""
+    return " ".join(sentence.splitlines())
 
 
 def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluation:
     """Decide the state of an order. Raises nothing: what is wrong with it becomes a reason."""
-    codes: list[str] = []
-    reasons: list[str] = []
+    held: dict[tuple[str, str], None] = {}
     notes: list[str] = []
 
     def hold(code: str, reason: str) -> None:
         if code in order.accepted_codes:
             notes.append(f"Accepted: {reason}")
             return
-        codes.append(code)
-        reasons.append(reason)
+        held[code, one_line(reason)] = None
 
     stage = rules.stage_of(order)
     for code, doubt in order.doubts:
@@ -128,14 +114,21 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         for line in lines:
             short = line.left - line.reserved
             if short > 0 and line.allocations:
-                sentence = f"{line.sku}: {short} of {line.quantity} {SHORT}"
+                sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
                 if rules.with_back_orders:
                     notes.append(sentence)
                 else:
                     hold("short", sentence)
+    codes = [code for code, _ in held]
     return Evaluation(
-        _state(stage, order, lines, rules, bool(codes)), sorted(set(codes)), "\n".join(dict.fromkeys(reasons)), "\n".join(notes)
-    )
+        _state(stage, order, lines, rules, bool(codes)), sorted(set(codes)), "\n".join(reason for _, reason in held), codes,
+        "\n".join(notes),
+    )  # fmt: skip
+
+
+def reasons_of(code: str, held_reason: str, reason_codes: Sequence[str]) -> Iterator[str]:
+    """The reasons of one cause among those that an order is stored with."""
+    return (reason for reason, its_code in zip(held_reason.split("\n"), reason_codes, strict=False) if its_code == code)
 
 
 def _state(stage: str, order: Order, lines: Sequence[OrderLine], rules: Rules, held: bool) -> str:
@@ -159,12 +152,8 @@ def apply(order: Order, evaluation: Evaluation) -> None:
         db.session.add(HoldChange(order_id=order.id, actor=who_acts()[0], before=before, after=after))
         if is_person():
             record_change(HELD if after else RELEASED, about_order(order), {"hold": (before, after)})
-    order.state, order.held_codes, order.held_reason, order.note = (
-        evaluation.state,
-        evaluation.codes,
-        evaluation.reasons,
-        evaluation.note,
-    )
+    order.state, order.note = evaluation.state, evaluation.note
+    order.held_codes, order.held_reason, order.reason_codes = evaluation.codes, evaluation.reasons, evaluation.reason_codes
 
 
 def evaluate_stored(order_ids: Iterable[int]) -> int:

@@ -75,7 +75,9 @@ class Group:
 def groups() -> list[Group]:
     """All causes, those that hold most orders first. An order with two causes is in both groups."""
     rows = db.session.execute(
-        select(Order.id, Order.number, Order.external_id, Integration.name, Order.held_codes, Order.held_reason)
+        select(
+            Order.id, Order.number, Order.external_id, Integration.name, Order.held_codes, Order.held_reason, Order.reason_codes
+        )
         .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
         .where(Order.state == "on_hold")
         .order_by(Order.placed_at, Order.id)
@@ -93,9 +95,8 @@ def groups() -> list[Group]:
                 if len(group.shown) < SHOWN:
                     group.shown.append((row.id, row.number or row.external_id, row.name))
                 if code != "unknown_sku":
-                    for reason in row.held_reason.splitlines():
-                        fits = holds.is_reason_of(code, reason)
-                        if fits and reason not in group.reasons and len(group.reasons) < 5:
+                    for reason in holds.reasons_of(code, row.held_reason, row.reason_codes):
+                        if reason not in group.reasons and len(group.reasons) < 5:
                             group.reasons.append(reason)
     _note_listed(found.values())
     return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))

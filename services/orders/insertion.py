@@ -138,8 +138,8 @@ def _new_order(batch: Batch, shown: Shown, now: datetime) -> NewOrder:
     evaluation = holds.evaluate(cast(Order, evaluated), cast(list[OrderLine], lines), storing.holds)
     row.update(
         shop_id=storing.shop_id, external_id=order.external_id, state=evaluation.state, held_codes=evaluation.codes,
-        held_reason=evaluation.reasons, note=evaluation.note, digest=shown.digest, raw=shown.payload, first_seen_at=now, updated_at=now,
-        seen_at=now, email_digest=identity.email_digest(storing.identity_key, order.email),
+        held_reason=evaluation.reasons, reason_codes=evaluation.reason_codes, note=evaluation.note, digest=shown.digest, raw=shown.payload,
+        first_seen_at=now, updated_at=now, seen_at=now, email_digest=identity.email_digest(storing.identity_key, order.email),
     )  # fmt: skip
     return NewOrder(order.external_id, stage, row, lines, _line_rows(batch, order.lines, money, lines), entries, left_shelf)
 

@@ -196,12 +196,12 @@ def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) ->
         if row.external_id in known:
             continue
         known[row.external_id] = b""
-        reason = f"The order could not be read: {row.reason}"
+        reason = holds.one_line(f"The order could not be read: {row.reason}")
         db.session.add(
             Order(
                 shop_id=storing.shop_id, external_id=row.external_id, placed_at=now, changed_at=now, first_seen_at=now, state="on_hold",
-                held_codes=["unreadable"], held_reason=reason, problems=[reason], raw=msgspec.json.encode(row.raw or {}),
-                tracking_numbers=[],
+                held_codes=["unreadable"], held_reason=reason, reason_codes=["unreadable"], problems=[reason],
+                raw=msgspec.json.encode(row.raw or {}), tracking_numbers=[],
             )
         )  # fmt: skip
     stored.unreadable += len(bad)

@@ -25,6 +25,7 @@ from services.common import whole_numbers
 from services.common.backoff import wait_for
 from services.order_basics import identity
 from services.order_basics.columns import Storing
+from services.order_basics.holds import one_line
 from services.orders import store, superseding
 from services.runs.lease import Lease
 from services.shops import flows
@@ -184,8 +185,9 @@ def _store_outline(storing: Storing, channel: Channel, external_id: str, outline
     row.payment_status = outline.payment_status or row.payment_status
     row.shipping_status = outline.shipping_status or row.shipping_status
     row.placed_at = outline.placed_at or row.placed_at
-    if outline.about and outline.about not in row.held_reason:
-        row.held_reason = f"{row.held_reason} {outline.about}"
+    about = one_line(outline.about)
+    if about and about not in row.held_reason:
+        row.held_reason = f"{row.held_reason} {about}"
         row.problems = [row.held_reason]
     stage = storing.holds.stage(row.payment_status, row.shipping_status)
     row.state = "on_hold" if stage == "open" else stage

@@ -120,4 +120,12 @@ def test_each_group_says_why_its_own_cause_holds_and_what_to_do(app, db, shop):
         "currency": ["The order has no currency."],
         "unreadable": ["The shop could not give this order in full."],
     }
+    with writing() as session:
+        order = session.scalar(select(Order))
+        order.held_reason = "\n".join(f"Reworded {place}." for place, _ in enumerate(order.reason_codes))
+    assert {group.code: group.reasons for group in held.groups() if group.code != "unknown_sku"} == {
+        "unreadable": ["Reworded 0."],
+        "currency": ["Reworded 1."],
+        "address": ["Reworded 2."],
+    }
     assert held.WHAT_TO_DO.keys() | {"unknown_sku"} == held.WORDS.keys()
