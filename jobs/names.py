@@ -17,6 +17,8 @@ KEPT_LONGER = 60
 """Seconds that RQ keeps such a worker beyond its next report."""
 SILENT = 20
 """Seconds without a report after which a worker counts as dead."""
+REMEMBERED = 86_400
+"""Seconds for which the queue remembers when a job was first seen as taken and not begun."""
 
 
 def free_if_left_behind(queue: Queue, name: str) -> bool:
@@ -46,8 +48,8 @@ def _seen_taken_for(queue: Queue, job: Job) -> int:
     """Seconds since this was first asked of a job that was taken from its queue and has not begun. A worker that lives begins it after a
     moment, when its work horse is there; until then the job looks like one whose worker has died."""
     key = f"cartlink:taken:{job.id}:{job.enqueued_at}"
-    queue.connection.set(key, 1, nx=True, ex=SILENT + KEPT_LONGER)
-    return SILENT + KEPT_LONGER - int(queue.connection.ttl(key))
+    queue.connection.set(key, 1, nx=True, ex=REMEMBERED)
+    return REMEMBERED - int(queue.connection.ttl(key))
 
 
 def _seconds_left(queue: Queue, job: Job) -> int:

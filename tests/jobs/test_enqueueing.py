@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 import jobs
 from extensions import db, writing
-from jobs.names import KEPT_LONGER, MONITORED_EVERY, SILENT
+from jobs.names import KEPT_LONGER, MONITORED_EVERY, REMEMBERED, SILENT
 from models import Flow, FlowKind, SyncRun
 from models.types import utcnow
 from services.sync import schedule
@@ -158,7 +158,7 @@ def test_a_job_that_a_worker_has_taken_and_not_begun_keeps_its_name_for_a_moment
     connection = jobs.redis_connection()
     assert jobs.queue("sync").job_ids == []
     [seen] = connection.keys("cartlink:taken:*")
-    connection.expire(seen, KEPT_LONGER)
+    connection.expire(seen, REMEMBERED - SILENT)
     put()
     put()
     assert jobs.queue("sync").job_ids == ["named-1"]
