@@ -287,29 +287,36 @@ def _note_trouble(lease: Lease, sending: _Sending, trouble: ChannelError) -> Non
     """A passing problem with one order is tried again at growing intervals; any other needs a person. Whether an order is gone is
     for the next order run to find out (services/orders/deletions.py): one answer may be wrong. Once it has, nothing is tried again."""
     with reading():
-        tries = db.session.scalar(select(WriteBack.tries).where(WriteBack.id == sending.id)) or 1
-        gone_at, gone_seen_at = db.session.execute(
-            select(Order.gone_at, Order.gone_seen_at).where(Order.id == sending.order_id)
-        ).one()
+        query = select(WriteBack.tries, Order.gone_at, Order.gone_seen_at).join(Order, Order.id == WriteBack.order_id)
+        tries, gone_at, gone_seen_at = db.session.execute(query.where(WriteBack.id == sending.id)).one()
     gone = trouble.code == GONE_CODE
     if gone and gone_seen_at is not None:
-        with lease.page():
-            change_if(WriteBack, sending.id, state="replaced", finished_at=utcnow(), note=trouble.message)
-        return
-    if gone and gone_at is not None:
+        _end(lease, sending, trouble)
+    elif gone and gone_at is not None:
         _fail(lease, sending, GONE_CODE, trouble.message, "It was deleted there. Mark this as seen on the order.")
-        return
-    if not (trouble.retryable or gone) or tries >= MOST_TRIES:
+    elif (trouble.retryable or gone) and tries < MOST_TRIES:
+        _try_later(lease, sending, trouble, tries or 1)
+    else:
         _fail(lease, sending, trouble.code, trouble.message, trouble.advice)
-        return
-    wait = wait_for(tries, first=30, most=6 * 3600)
+
+
+def _end(lease: Lease, sending: _Sending, trouble: ChannelError) -> None:
+    """Send nothing more about an order that is gone, and ask no person about it."""
+    with lease.page():
+        change_if(WriteBack, sending.id, state="replaced", finished_at=utcnow(), note=trouble.message)
+        _item(lease, sending, "skipped", f"{trouble.message} Nothing more is sent about it.")
+        lease.done += 1
+        lease.count("skipped")
+
+
+def _try_later(lease: Lease, sending: _Sending, trouble: ChannelError, tries: int) -> None:
     with lease.page() as session:
         row = session.get_one(WriteBack, sending.id)
         for name, value in _waiting_or_replaced(sending.order_id).items():
             setattr(row, name, value)
-        row.due_at = utcnow() + wait
+        row.due_at = utcnow() + wait_for(tries, first=30, most=6 * 3600)
         row.error_code, row.error, row.advice = trouble.code, trouble.message, trouble.advice
-        if gone:
+        if trouble.code == GONE_CODE:
             called_off.ask_again_soon(session, sending.order_id, lease.integration_id)
         _item(lease, sending, "failed", trouble.message)
         lease.count("retrying")

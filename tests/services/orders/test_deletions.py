@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from errors import AppError
 from extensions import writing
-from models import Incident, Integration, Order, Shop, WriteBack
+from models import Incident, Integration, Order, RunItem, Shop, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from practice_shop.proxy import Rule
@@ -119,6 +119,23 @@ def test_a_write_back_of_a_deleted_order_waits_for_a_person(connected, db, shop)
         "gone",
         "It was deleted there. Mark this as seen on the order.",
     )
+
+
+def test_an_update_that_a_dead_worker_left_behind_ends_once_the_deletion_was_seen_and_the_run_names_it(connected, db, shop):
+    [gone] = sell(shop)
+    do(connected, "stock")
+    shipments.ship(orders(db)[0].id, "test")
+    with writing() as session:
+        session.execute(update(WriteBack).values(state="sending", tries=1))
+    shop.store.delete_order(gone)
+    rereading.ask_again([orders(db)[0].id])
+    do(connected, "orders")
+    deletions.mark_seen([orders(db)[0].id], "test")
+    run = do(connected, "shipments")
+    [item] = db.session.scalars(select(RunItem).where(RunItem.run_id == run.id))
+    assert (run.counts, item.result) == ({"skipped": 1}, "skipped")
+    assert item.reason.endswith("Nothing more is sent about it.")
+    assert db.session.scalar(select(WriteBack.state)) == "replaced"
 
 
 def test_nobody_is_asked_about_a_write_back_of_an_order_that_the_shop_had_shipped_and_deleted(connected, db, shop):
