@@ -8,7 +8,7 @@ from typing import Any
 from services.common import csv_files, damaged_cells
 from services.presets import columns as column_choice
 from services.presets.columns import Field
-from services.shipping import shipments
+from services.shipping import several_numbers, shipments
 
 KIND = "shipments"
 FIELDS = (
@@ -50,7 +50,11 @@ def sample(
         cells = {name: row[place] for name, place in found.items()}
         if "carrier" in found or options.get("carrier"):
             cells["carrier"] = cells.get("carrier") or str(options.get("carrier") or "")
-        problem = damaged_cells.damage(cells["tracking"]) or ("" if cells["number"] else "No order number.")
+        problem = (
+            damaged_cells.damage(cells["tracking"])
+            or several_numbers.several(cells["tracking"])
+            or ("" if cells["number"] else "No order number.")
+        )
         shown.append({**cells, "problem": problem})
     return shown
 

@@ -10,7 +10,7 @@ from errors import InvalidInput
 from models.sku_key import tidy
 from services.common import csv_files
 from services.order_basics import numbers as order_numbers
-from services.shipping import carriers
+from services.shipping import carriers, several_numbers
 from services.shipping.file_columns import ELSE, OTHER, OWN, choose
 from services.shipping.known_files import KnownFile, recognise
 
@@ -69,6 +69,7 @@ def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[
 
 def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
     cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}
+    several = several_numbers.several(cells["tracking"])
     cells["tracking"] = tidy(cells["tracking"])
     other = cells.pop(OTHER)
     cells["number"] = cells["number"] or cells.pop(ELSE, "") or other
@@ -81,8 +82,8 @@ def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
         cells["carrier"] = cells["carrier"] or known.carrier
         if not row.problem and (state := known.not_shipped(row.cells)):
             more["not_shipped"] = state
-    if row.problem:
-        more["unreadable"] = row.problem
+    if row.problem or several:
+        more["unreadable"] = row.problem or f"{several} {several_numbers.A_ROW_EACH}"
     return {"line": row.line, "problem": "", "order_id": None, **cells, **more}
 
 

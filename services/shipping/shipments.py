@@ -20,7 +20,7 @@ from services.common.text import one_line
 from services.order_basics import holds
 from services.order_basics.audited import CANCELLED, SEEN, SHIPPED, about_order, about_orders
 from services.security.audit import record_change, record_changes
-from services.shipping import by_hand, called_off, write_backs
+from services.shipping import by_hand, called_off, several_numbers, write_backs
 from services.stock import allocations, ledger
 
 MOST_CARRIER, MOST_TRACKING = 100, 255
@@ -99,7 +99,9 @@ def clean_carrier(carrier: str) -> str:
 
 def clean_tracking(tracking_number: str) -> str:
     """A tracking number on one line, without characters that nobody sees and a copied text may hold. Raises InvalidInput where a spreadsheet
-    has damaged it: the customer could not use it."""
+    has damaged it, and for several numbers: the customer could not use it."""
+    if wrong := several_numbers.several(tracking_number):
+        raise InvalidInput(wrong, several_numbers.ONE_EACH, field="tracking")
     tracking_number = one_line(tidy(tracking_number), MOST_TRACKING, "tracking", "tracking")
     if damage := damaged_cells.damage(tracking_number):
         raise InvalidInput(damage, "Copy the tracking number from the label or the carrier again.", field="tracking")

@@ -168,6 +168,8 @@ class TestShipping:
         line = str(order.lines[0].id)
         answer = problem(erp.post(path, {"tracking_number": "9.40011E+21"}), 422, "invalid_input")
         assert errors(answer) == [("/tracking_number", "invalid_input")]
+        answer = problem(erp.post(path, {"tracking_number": "1Z999AA10123456784, 1Z999AA10123456792"}), 422, "invalid_input")
+        assert errors(answer) == [("/tracking_number", "invalid_input")] and "several" in answer["detail"]
         problem(erp.post(path, {"lines": [{"line_id": line, "quantity": 4}]}), 422, "invalid_input")
         problem(erp.post(path, {"lines": [{"line_id": "99999999999", "quantity": 1}]}), 400, "invalid_request")
         problem(erp.post(path, {"lines": [{"line_id": "4711", "quantity": 1}]}), 422, "invalid_input")
