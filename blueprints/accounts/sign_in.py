@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from flask import (
     Blueprint,
@@ -34,12 +35,12 @@ from blueprints.limits import (
 )
 from errors import AppError, InvalidInput
 from services.accounts import sign_ins, tokens, two_step, users
+from services.accounts.begun import SignInEnded, password_hash_of
 from services.notify import notifications
 
 bp = Blueprint("accounts", __name__)
 log = logging.getLogger("cartlink.security")
 
-WRONG = InvalidInput("The name or the password is wrong.", field="password")
 FROM_ONE_ADDRESS = "20 per minute; 200 per hour"
 
 
@@ -67,11 +68,11 @@ def first_run() -> Answer:
 def sign_in() -> Answer:
     form = SignInForm()
     if form.validate_on_submit():
-        user = users.check_password(form.name.data, form.password.data)
-        if user is not None:
-            return next_step(user.id, user.two_step_encrypted is not None)
-        log.warning("a sign-in was refused from %s", request.remote_addr)
-        form.refuse(WRONG)
+        try:
+            return first_step(form.name.data, form.password.data)
+        except (InvalidInput, SignInEnded) as refused:
+            log.warning("a sign-in was refused from %s", request.remote_addr)
+            form.refuse(refused)
     elif request.method == "GET":
         if users.needs_first_run():
             return redirect(url_for(".first_run"), code=303)
@@ -80,12 +81,16 @@ def sign_in() -> Answer:
     return form_page("accounts/sign_in.html", form, next=request.values.get("next", ""))
 
 
-def next_step(user_id: int, takes_two: bool) -> Answer:
-    """After the right password: sign in, or go to the second step."""
-    if not takes_two:
-        let_in(user_id)
+def first_step(name: str, password: str) -> Answer:
+    """With the right password: sign in, or go to the second step. Raises InvalidInput, or SignInEnded where it was changed meanwhile."""
+    user = users.check_password(name, password)
+    if user is None:
+        raise InvalidInput("The name or the password is wrong.", field="password")
+    user_id, password_hash = user.id, user.password_hash
+    if user.two_step_encrypted is None:
+        let_in(user_id, password_hash)
         return redirect(wanted_page(), code=303)
-    session[SECOND_STEP] = {"proof": two_step.begin_second_step(user_id), "user": user_id}
+    session[SECOND_STEP] = {"proof": two_step.begin_second_step(user_id, password_hash), "user": user_id}
     return redirect(url_for(".second_step", next=request.form.get("next") or None), code=303)
 
 
@@ -99,21 +104,24 @@ def second_step() -> Answer:
         return redirect(url_for(".sign_in"), code=303)
     form = CodeForm()
     if form.validate_on_submit():
+        # Read before the proof is used up: a reset before that ends the proof, one after it changes the hash.
+        password_hash = password_hash_of(begun["user"])
         try:
             user_id = two_step.pass_second_step(begun["proof"], form.code.data)
         except InvalidInput as error:
             log.warning("a second step was refused for user %s from %s", begun["user"], request.remote_addr)
             form.refuse(error)
         else:
-            return _after_second_step(user_id)
+            return _after_second_step(user_id, password_hash)
     return form_page("accounts/second_step.html", form, next=request.values.get("next", ""))
 
 
-def _after_second_step(user_id: int | None) -> Answer:
+def _after_second_step(user_id: int | None, password_hash: str) -> Answer:
     """To the page that was asked for, or back to the start where the first step no longer counts (None)."""
     if user_id is not None:
-        let_in(user_id)
-        return redirect(wanted_page(), code=303)
+        with suppress(SignInEnded):
+            let_in(user_id, password_hash)
+            return redirect(wanted_page(), code=303)
     session.pop(SECOND_STEP)
     toast("The sign-in took more than five minutes, or the password was changed. Sign in again.", "warning")
     return redirect(url_for(".sign_in"), code=303)
@@ -162,9 +170,9 @@ def name_tokens(user_id: int) -> None:
         )
 
 
-def let_in(user_id: int) -> None:
-    """Sign this browser in with a new session and a new form token."""
-    token = sign_ins.begin_session(user_id, request.remote_addr or "", request.user_agent.string)
+def let_in(user_id: int, password_hash: str | None = None) -> None:
+    """Sign this browser in with a new session and a new form token. Raises what ``sign_ins.begin_session`` does."""
+    token = sign_ins.begin_session(user_id, request.remote_addr or "", request.user_agent.string, password_hash)
     person = sign_ins.find_person(token)
     if person is None:
         raise AppError("Signing in failed.", "Try again.")

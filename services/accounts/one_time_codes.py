@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select
@@ -18,12 +19,14 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZU"
 """Thirty-two characters without those that look alike (0 and O, 1 and I)."""
 
 
-def issue_code(purpose: str, user_id: int | None = None) -> str:
-    """A new code of eighty bits, in groups of four. Earlier codes for the same purpose and user become invalid."""
+def issue_code(purpose: str, user_id: int | None = None, beside: Callable[[], object] = lambda: None) -> str:
+    """A new code of eighty bits, in groups of four. Earlier codes for the same purpose and user become invalid. ``beside`` is called in its
+    transaction."""
     signs = "".join(secrets.choice(ALPHABET) for _ in range(16))
     code = "-".join(signs[start : start + 4] for start in range(0, 16, 4))
     now = utcnow()
     with writing() as session:
+        beside()
         session.execute(delete(UserCode).where(UserCode.expires_at < now))
         session.execute(delete(UserCode).where(UserCode.purpose == purpose, UserCode.user_id == user_id))
         session.add(

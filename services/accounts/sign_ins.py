@@ -18,9 +18,10 @@ from sqlalchemy.exc import OperationalError
 from config import current_config
 from errors import NotFound
 from extensions import db, writing
-from models import User, UserSession
+from models import User, UserCode, UserSession
 from models.types import utcnow
 from models.user import ROLES
+from services.accounts import begun
 from services.common.results import changed_rows
 from services.security import audit
 from services.security.audit import About, record_change
@@ -75,11 +76,13 @@ class SessionRow:
     here: bool
 
 
-def begin_session(user_id: int, address: str, agent: str) -> str:
-    """Begin a session and return its token. Expired sessions are deleted."""
+def begin_session(user_id: int, address: str, agent: str, password_hash: str | None = None) -> str:
+    """Begin a session and return its token. Expired sessions are deleted. ``password_hash`` is that of the password that let the user in.
+    Raises SignInEnded where that was changed meanwhile, or the user disabled."""
     token = secrets.token_urlsafe(32)
     now = utcnow()
     with writing() as session:
+        begun.refuse_ended(user_id, password_hash)
         session.execute(delete(UserSession).where(UserSession.expires_at < now))
         session.execute(delete(UserSession).where(UserSession.seen_at < now - current_config().session_idle))
         session.add(
@@ -158,8 +161,13 @@ def end_token(token: str) -> None:
 
 
 def end_all(user_id: int) -> int:
-    """End all sessions of a user. Returns their number."""
+    """End all sessions of a user, sign-ins that wait for their second step, and a set-up of two-step sign-in that is not confirmed. Returns the
+    number of sessions. One-time links stay: only an owner makes them, for a user who cannot sign in."""
     with writing() as session:
+        user = session.get(User, user_id, with_for_update=True)
+        if user is not None:
+            user.two_step_next_encrypted = None
+        session.execute(delete(UserCode).where(UserCode.user_id == user_id, UserCode.purpose == "second_step"))
         ended = changed_rows(session.execute(delete(UserSession).where(UserSession.user_id == user_id)))
         _note_ended(user_id, ended)
         return ended

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hmac
 import time
+from functools import partial
 
 import pyotp
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from errors import Conflict, InvalidInput
 from extensions import db, writing
-from models import User
+from models import User, UserCode
 from models.types import utcnow
-from services.accounts import one_time_codes, users
+from services.accounts import begun, one_time_codes, users
 from services.common.results import changed_rows
 from services.notify import notifications
 from services.security import audit, vault
@@ -68,18 +69,20 @@ def confirm_setup(user_id: int, code: str) -> None:
 
 
 def switch_off(user_id: int) -> None:
-    """Switch two-step sign-in off."""
+    """Switch two-step sign-in off. Sign-ins that wait for a code have to begin again."""
     with writing() as session:
         user = session.get_one(User, user_id, with_for_update=True)
         if user.two_step_encrypted is not None:
             notifications.notify_user(user_id, "two_step_off")
             record_change(SWITCHED_OFF, About(user_id, user.name), actor=f"user:{user.name}")
         user.two_step_encrypted = user.two_step_next_encrypted = None
+        session.execute(delete(UserCode).where(UserCode.user_id == user_id, UserCode.purpose == "second_step"))
 
 
-def begin_second_step(user_id: int) -> str:
-    """After the right password: return a proof of it that is valid for five minutes."""
-    return one_time_codes.issue_code("second_step", user_id)
+def begin_second_step(user_id: int, password_hash: str | None = None) -> str:
+    """After the right password: return a proof of it that is valid for five minutes. Raises SignInEnded where the password with this
+    hash was changed meanwhile, or the user disabled."""
+    return one_time_codes.issue_code("second_step", user_id, partial(begun.refuse_ended, user_id, password_hash))
 
 
 def pass_second_step(proof: str, code: str) -> int | None:

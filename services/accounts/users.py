@@ -282,8 +282,9 @@ def check_password(name: str, password: str) -> User | None:
         hashed, user_id = passwords.hash_password(password), user.id
         with writing():
             user = _locked(user_id)
-            if user.password_hash == stored:
-                user.password_hash = hashed
+            if user.password_hash != stored:
+                return None
+            user.password_hash = hashed
     return user
 
 

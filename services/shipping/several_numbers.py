@@ -11,7 +11,7 @@ from models.sku_key import tidy
 from services.common import damaged_cells
 
 ONE_EACH = "Give one tracking number. Each further parcel of the order has its own."
-A_ROW_EACH = "Give each parcel a row of its own."
+A_ROW_EACH = "Give each parcel its own row."
 
 _APART = re.compile(r"[,;|\r\n\t\v\f\u2028\u2029]|\s(?:[/&+]|and|und|et)\s", re.IGNORECASE)
 """What no tracking number holds."""
@@ -37,7 +37,7 @@ def _has_several(text: str) -> bool:
 
 
 def _all_long(parts: list[str], least: int) -> bool:
-    """Whether there are several parts, each long enough for a number of its own."""
+    """Whether there are several parts, each long enough to be a number."""
     return len(parts) > 1 and all(
         sum(sign.isalnum() for sign in part) >= least and sum(sign.isdigit() for sign in part) >= least // 2 for part in parts
     )

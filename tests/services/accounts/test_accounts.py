@@ -321,11 +321,16 @@ class TestAResetEndsWhatWasBegun:
         users.disable_user(ann)
         users.enable_user(ann)
 
-    @pytest.mark.parametrize("act", ["reset", "change", "disable"])
-    def test_all_of_it(self, ann, act):
+    def set_up(self, ann: int) -> str:
+        """Switch two-step sign-in on; returns its seed."""
         two_step.begin_setup(ann)
         seed = two_step.setup_seed(ann).replace(" ", "")
         two_step.confirm_setup(ann, pyotp.TOTP(seed).at(time.time() - 30))
+        return seed
+
+    @pytest.mark.parametrize("act", ["reset", "change", "disable"])
+    def test_all_of_it(self, ann, act):
+        seed = self.set_up(ann)
         proof = two_step.begin_second_step(ann)
         token = sign_ins.begin_session(ann, "192.0.2.1", "a browser")
         browser = notifications.note_browser(ann, "", "a browser")
@@ -341,3 +346,24 @@ class TestAResetEndsWhatWasBegun:
         two_step.begin_setup(ann)
         self.reset(ann)
         assert two_step.setup_uri(ann) is None
+
+    def test_signing_out_everywhere_ends_a_sign_in_that_waits_for_its_code(self, ann):
+        """The old password is still right, but anyone who has typed it has to begin again, and what a session has begun to set up is gone."""
+        seed = self.set_up(ann)
+        proof, link = two_step.begin_second_step(ann), users.issue_password_code(ann)
+        sign_ins.end_all(ann)
+        assert two_step.pass_second_step(proof, pyotp.TOTP(seed).now()) is None
+        assert users.set_password(link, "another kettle orbit plum") == "Ann"
+
+    def test_signing_out_everywhere_ends_a_set_up_that_is_not_confirmed(self, ann):
+        """Otherwise a stranger's session could leave a seed behind that its user confirms."""
+        two_step.begin_setup(ann)
+        sign_ins.end_all(ann)
+        assert two_step.setup_uri(ann) is None
+
+    def test_switching_the_second_step_off_ends_a_sign_in_that_waits_for_its_code(self, ann):
+        self.set_up(ann)
+        proof = two_step.begin_second_step(ann)
+        two_step.switch_off(ann)
+        seed = self.set_up(ann)
+        assert two_step.pass_second_step(proof, pyotp.TOTP(seed).now()) is None

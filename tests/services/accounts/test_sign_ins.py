@@ -12,6 +12,7 @@ from extensions import db, writing
 from models import UserSession
 from models.types import utcnow
 from services.accounts import sign_ins, users
+from services.accounts.begun import SignInEnded
 from tests.support.signed_in import user_called
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -34,14 +35,15 @@ def age(**values: timedelta) -> None:
                 setattr(row, name, getattr(row, name) - by)
 
 
-def test_a_session_that_began_while_its_user_was_being_disabled_is_worth_nothing(ann):
-    """The password was right, then the user was disabled and every session ended, and only then this one began."""
+def test_a_session_does_not_begin_while_its_user_is_disabled(ann):
+    """The password was right, then the user was disabled and every session ended. One that began only then was worth something again
+    after the user was enabled."""
     user_called("Another owner")
     users.disable_user(ann)
-    token = begin(ann)
-    assert sign_ins.find_person(token) is None
+    with pytest.raises(SignInEnded):
+        begin(ann)
     users.enable_user(ann)
-    assert sign_ins.find_person(token).id == ann
+    assert db.session.scalars(select(UserSession)).all() == []
 
 
 def test_a_token_is_good_for_its_user_until_the_session_ends(ann):

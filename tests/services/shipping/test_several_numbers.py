@@ -44,9 +44,7 @@ def test_several_tracking_numbers_are_refused_wherever_they_are_typed(db, order,
 def test_a_row_with_several_tracking_numbers_is_refused_and_says_what_to_do(db, order, tracking):
     file = files.read_file(f'number,carrier,tracking\n1001,UPS,"{tracking}"\n'.encode(), "x.csv", "test")
     (row,) = file.rows
-    assert (
-        row["problem"] == f"{' '.join(tracking.split())} looks like several tracking numbers. Give each parcel a row of its own."
-    )
+    assert row["problem"] == f"{' '.join(tracking.split())} looks like several tracking numbers. Give each parcel its own row."
 
 
 @pytest.mark.parametrize("tracking", ONE)
