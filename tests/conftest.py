@@ -31,11 +31,15 @@ from tests.support.signed_in import FreshClient, sign_in
 from tests.support.valkey import valkey_server
 
 BOTH = ("services", "jobs")
-HALF_ON_POSTGRESQL = (
+SAMPLED_ON_POSTGRESQL = (
     "events", "listings", "monitoring", "notify", "onboarding", "order_basics", "orders", "reports", "shipping",
 )  # fmt: skip
 """The packages of services to which a database is a place to keep rows. What locks, claims and copies rows lies below them. What happens
 at the same time, in threads, is tested on PostgreSQL always."""
+SHARE_ON_POSTGRESQL = 1 / 3
+WITH_SHOPS = ("listings", "order_basics", "orders", "runs", "shipping", "stock", "sync")
+"""The packages of services whose tests take a practice shop through several runs in each of their variants: seconds, not moments."""
+VARIANTS_WITH_SHOPS = 3
 KEYRING = Fernet.generate_key().decode()
 
 pytest_plugins = (
@@ -77,8 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several
-    and half of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
-    variants run."""
+    and two thirds of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
+    variants run; of one with shops, three on SQLite."""
     if os.environ.get("DEEP"):
         return
     drawn = _drawn(items)
@@ -86,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept: list[pytest.Item] = []
     deep: list[pytest.Item] = []
     for item in items:
-        if item.get_closest_marker("sampled"):
+        if _variants(item) is not None:
             (kept if item in drawn else deep).append(item)
         else:
             (deep if item.get_closest_marker("deep") or _is_left_on_postgresql(item, seen) else kept).append(item)
@@ -99,13 +103,25 @@ def _drawn(items: list[pytest.Item]) -> set[pytest.Item]:
     """The variants of sampled tests that run."""
     variants: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("sampled") and not item.get_closest_marker("deep"):
+        if _variants(item) is not None and not item.get_closest_marker("deep"):
             variants.setdefault(item.nodeid.partition("[")[0], []).append(item)
     drawn: set[pytest.Item] = set()
     for name, several in variants.items():
-        (number,) = several[0].get_closest_marker("sampled").args
+        number = _variants(several[0]) or 0
         drawn.update(random.Random(f"{os.environ['SAMPLE_SEED']} {name}").sample(several, min(number, len(several))))
     return drawn
+
+
+def _variants(item: pytest.Item) -> int | None:
+    """How many variants of this test run; None where all do, or the rules for PostgreSQL say which."""
+    mark = item.get_closest_marker("sampled")
+    if mark is not None:
+        return int(mark.args[0])
+    variant = getattr(item, "callspec", None)
+    if variant is None or variant.params.get("database_kind") != "sqlite" or item.get_closest_marker("both_databases"):
+        return None
+    place = item.path.relative_to(Path(__file__).parent).parts
+    return VARIANTS_WITH_SHOPS if place[0] == "services" and place[1] in WITH_SHOPS else None
 
 
 def _is_left_on_postgresql(item: pytest.Item, seen: set[str]) -> bool:
@@ -118,8 +134,8 @@ def _is_left_on_postgresql(item: pytest.Item, seen: set[str]) -> bool:
     seen.add(name)
     place = item.path.relative_to(Path(__file__).parent).parts
     at_once = "races" in place[-1] or not {"threading", "Thread"}.isdisjoint(item.function.__globals__)
-    drawn = place[:1] == ("services",) and place[1] in HALF_ON_POSTGRESQL and not at_once
-    return further or (drawn and random.Random(f"{os.environ['SAMPLE_SEED']} {name}").random() < 0.5)
+    sampled = place[:1] == ("services",) and place[1] in SAMPLED_ON_POSTGRESQL and not at_once
+    return further or (sampled and random.Random(f"{os.environ['SAMPLE_SEED']} {name}").random() >= SHARE_ON_POSTGRESQL)
 
 
 def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:
