@@ -70,7 +70,7 @@ class Rules:
         return any(one in ("*", payment) and other in ("*", shipping) for one, other in self.work_statuses)
 
 
-def one_line(sentence: str) -> str:
+def as_line(sentence: str) -> str:
     """A reason without line breaks, which a shop's own words may have: reasons are stored one a line."""
     return " ".join(sentence.splitlines())
 
@@ -84,7 +84,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         if code in order.accepted_codes:
             notes.append(f"Accepted: {reason}")
             return
-        held[code, one_line(reason)] = None
+        held[code, as_line(reason)] = None
 
     stage = rules.stage_of(order)
     for code, doubt in order.doubts:

@@ -196,7 +196,7 @@ def store_unreadable(storing: Storing, bad: Sequence[BadRow], stored: Stored) ->
         if row.external_id in known:
             continue
         known[row.external_id] = b""
-        reason = holds.one_line(f"The order could not be read: {row.reason}")
+        reason = holds.as_line(f"The order could not be read: {row.reason}")
         db.session.add(
             Order(
                 shop_id=storing.shop_id, external_id=row.external_id, placed_at=now, changed_at=now, first_seen_at=now, state="on_hold",

@@ -25,7 +25,7 @@ from services.common import whole_numbers
 from services.common.backoff import wait_for
 from services.order_basics import identity
 from services.order_basics.columns import Storing
-from services.order_basics.holds import one_line
+from services.order_basics.holds import as_line
 from services.orders import store, superseding
 from services.runs.lease import Lease
 from services.shops import flows
@@ -185,7 +185,7 @@ def _store_outline(storing: Storing, channel: Channel, external_id: str, outline
     row.payment_status = outline.payment_status or row.payment_status
     row.shipping_status = outline.shipping_status or row.shipping_status
     row.placed_at = outline.placed_at or row.placed_at
-    about = one_line(outline.about)
+    about = as_line(outline.about)
     if about and about not in row.held_reason:
         row.held_reason = f"{row.held_reason} {about}"
         row.problems = [row.held_reason]
