@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -250,25 +251,29 @@ def _planned(order: Order, shipment: Shipment, together: Together) -> Shipped:
     if whole:
         by_hand.withdraw(order.id, "status")
     if planned is None:
-        note_unsent(order)
+        note_unsent([order])
     sent = {"carrier": (None, shipment.carrier or None), "tracking_number": (None, shipment.tracking_number or None)}
     record_change(SHIPPED, about_order(order), {**sent, "state": (None, order.state)}, shipment.actor)
     together.beside()
     return Shipped(shipment.id, order.id, order.state, planned.event if planned is not None else "")
 
 
-def note_unsent(order: Order) -> None:
-    """Say of each parcel whose tracking number the shop neither shows nor is sent now when the shop gets it, if it ever does. Call it inside
-    ``writing()``."""
+def note_unsent(orders: Sequence[Order]) -> None:
+    """Say of each parcel of these orders whose tracking number the shop neither shows nor is sent now when the shop gets it, if it ever
+    does. Call it inside ``writing()``."""
     db.session.flush()
-    rows = [row for row in write_backs.of_order(order.id) if row.state in ("waiting", "sending", "done", "failed")]
-    known = write_backs.known_numbers(order, rows)
-    left = any(line.shipped < line.quantity for line in order.lines)
-    note = SENT_LATER if left and order.superseded_at is None else ""
-    present = select(Shipment).where(Shipment.id.in_(write_backs.present_shipments(order.id)), Shipment.tracking_number != "")
-    for shipment in db.session.scalars(present):
-        if shipment.tracking_number not in known:
-            shipment.note = note
+    by_id = {order.id: order for order in orders}
+    present = select(Shipment).where(Shipment.id.in_(write_backs.present_shipments(*by_id)), Shipment.tracking_number != "")
+    numbered = db.session.scalars(present).all()
+    updates: defaultdict[int, list[WriteBack]] = defaultdict(list)
+    for row in write_backs.of_orders({shipment.order_id for shipment in numbered}):
+        if row.state in ("waiting", "sending", "done", "failed"):
+            updates[row.order_id].append(row)
+    for shipment in numbered:
+        order = by_id[shipment.order_id]
+        if shipment.tracking_number not in write_backs.known_numbers(order, updates[order.id]):
+            left = any(line.shipped < line.quantity for line in order.lines)
+            shipment.note = SENT_LATER if left and order.superseded_at is None else ""
 
 
 def _pieces(order: Order, quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from errors import Conflict
 from extensions import db, writing
@@ -26,6 +27,7 @@ def try_again(ids: Sequence[int], actor: str) -> int:
         ).all()
         if not rows:
             raise Conflict("None of these waits for another try.")
+        undone: list[int] = []
         record_changes(SENT_AGAIN, about_orders({row.order_id for row in rows}), actor=actor)
         for row in rows:
             called_off.may_try_again(row)
@@ -38,11 +40,13 @@ def try_again(ids: Sequence[int], actor: str) -> int:
                 continue
             if row.event != "cancelled" and not _say_what_is_shipped_now(row):
                 row.state, row.finished_at, row.actor = "undone", utcnow(), actor
-                shipments.note_unsent(db.session.get_one(Order, row.order_id))
+                undone.append(row.order_id)
                 continue
             row.state, row.due_at, row.finished_at, row.tries, row.actor = "waiting", utcnow(), None, 0, actor
             session.flush()
             flows.make_due(flows.of_shops([row.shop_id]), FlowKind.SHIPMENTS)
+        orders = select(Order).where(Order.id.in_(undone)).options(selectinload(Order.lines))
+        shipments.note_unsent(session.scalars(orders).all() if undone else ())
         return len(rows)
 
 

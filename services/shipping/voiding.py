@@ -49,7 +49,7 @@ def void(shipment_id: int, actor: str) -> Changed:
         if order.reopened_status and any(line.shipped < line.quantity for line in order.lines):
             by_hand.ask(shipment, "status", "", actor)
         write_backs.plan_unsent(order, actor)
-        shipments.note_unsent(order)
+        shipments.note_unsent([order])
         return _changed(order)
 
 
@@ -77,7 +77,7 @@ def edit_tracking(shipment_id: int, actor: str, *, carrier: str, tracking_number
             if _may_be_there(before, order, reversal.sent_or_tried(order.id)):
                 _ask_to_remove(shipment, before, actor)
             _plan_again(order, actor)
-            shipments.note_unsent(order)
+            shipments.note_unsent([order])
         return _changed(order)
 
 

@@ -6,7 +6,7 @@ a time. The channel reads the order first, so one that was sent before its worke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -103,9 +103,9 @@ def known_numbers(order: Order, rows: Iterable[WriteBack]) -> set[str]:
     return {*order.tracking_numbers, *(number for row in rows for number in row.tracking_numbers)}
 
 
-def present_shipments(order_id: int) -> Select[int]:
-    """The ids of an order's shipments that were not undone or voided."""
-    return select(Shipment.id).where(Shipment.order_id == order_id, Shipment.voided_at.is_(None))
+def present_shipments(*order_ids: int) -> Select[int]:
+    """The ids of the orders' shipments that were not undone or voided."""
+    return select(Shipment.id).where(Shipment.order_id.in_(order_ids), Shipment.voided_at.is_(None))
 
 
 def plan_rest(order: Order, shipped_there: bool, actor: str) -> WriteBack | None:
@@ -366,7 +366,13 @@ def due_again(integration_id: int) -> None:
 
 def of_order(order_id: int) -> list[WriteBack]:
     """Oldest first."""
-    return list(db.session.scalars(select(WriteBack).where(WriteBack.order_id == order_id).order_by(WriteBack.id)))
+    return of_orders([order_id])
+
+
+def of_orders(order_ids: Collection[int]) -> list[WriteBack]:
+    """Oldest first; no query for no orders."""
+    query = select(WriteBack).where(WriteBack.order_id.in_(order_ids)).order_by(WriteBack.id)
+    return list(db.session.scalars(query)) if order_ids else []
 
 
 def count_by_state(shop_id: int) -> tuple[int, int]:
