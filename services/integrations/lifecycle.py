@@ -46,7 +46,8 @@ class NewIntegration:
     """What a person says of a new integration. ``since`` is the time from which placed orders are downloaded.
 
     ``shop_id`` is the shop, known from before, whose history is taken up; without it, and with ``by_address``, the one at
-    the same address is. ``settings`` are further columns of models.Integration, by name."""
+    the same address is. ``settings`` are further columns of models.Integration, by name. ``compared_at`` is when the shop was compared with
+    the connected ones by their orders, if it was."""
 
     kind: str
     name: str
@@ -60,6 +61,11 @@ class NewIntegration:
     by_address: bool = True
     zone: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    compared_at: datetime | None = None
+
+
+class NotCompared(Conflict):
+    """Another shop was connected after the new one was compared with the connected ones. Nothing shows yet whether it is the same."""
 
 
 @retry_on_deadlock
@@ -79,6 +85,7 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
     try:
         with writing() as session:
             refuse_taken_name(name)
+            _refuse_uncompared(new)
             shop = _shop_of(new, address)
             since = new.since or now - timedelta(days=30)
             if shop.orders_read_to is not None:
@@ -107,6 +114,19 @@ def add_integration(new: NewIntegration, check: Check, actor: str) -> Integratio
     except IntegrityError:
         raise NameTaken(f"There is an integration called {name!r} already.", "Choose another name.") from None
     return get_integration(integration_id)
+
+
+def _refuse_uncompared(new: NewIntegration) -> None:
+    """Raises NotCompared. Of a shop whose orders have been read by now, those that are stored tell."""
+    if new.compared_at is None:
+        return
+    later = (Shop.kind == new.kind, Integration.created_at >= new.compared_at, Shop.orders_read_to.is_(None))
+    other = db.session.scalar(present().join(Shop).where(*later).limit(1))
+    if other is not None:
+        raise NotCompared(
+            f"{other.name} was connected after this shop was tested, and may be the same shop.",
+            "Go back one step and choose ‘Next’, so that the two are compared.",
+        )
 
 
 def _intervals() -> dict[FlowKind, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ import channels
 from channels.base import Check, Credentials, Order
 from errors import InvalidInput
 from models import Integration
+from models.types import utcnow
 from services.integrations import lifecycle
-from services.integrations.lifecycle import NewIntegration
+from services.integrations.lifecycle import NewIntegration, NotCompared
 from services.onboarding import drafts, shop_identity, suggestions
 from services.onboarding.checked import open_checked, read_back
 from services.onboarding.drafts import OpenDraft
@@ -27,7 +29,7 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
     zone of the daily reconciliation if the shop has none yet.
 
     Raises InvalidInput if end point or key have changed since the check, NameTaken, and
-    Conflict if the shop is connected already."""
+    Conflict if the shop is connected already, or one was connected since the check with which it has to be compared."""
     if not draft.good:
         raise InvalidInput("The connection has not been tested yet.", "Go back one step and choose ‘Next’.")
     history = draft.found.get("history")
@@ -39,6 +41,7 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
         surcharge_name=answers["surcharge_name"], since=since,
         shop_id=history["shop_id"] if history and take_history else None, by_address=False, zone=zone,
         settings={**{name: answers[name] for name in SETTINGS}, "statuses": draft.found.get("statuses", [])},
+        compared_at=datetime.fromisoformat(compared) if (compared := draft.found.get("compared_at")) else None,
     )  # fmt: skip
     integration = lifecycle.add_integration(new, read_back(draft.found["check"]), draft.actor)
     drafts.discard(draft.token, draft.actor)
@@ -48,12 +51,20 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
 def connect_checked(new: NewIntegration, check: Check, actor: str) -> Integration:
     """Create an integration as commands and programs ask for it, after a successful ``check``. The shop's last orders are read
     first. Raises as ``connect`` does."""
-    channel = open_checked(new.kind, check, new.api_key)
-    try:
-        shop_identity.refuse_copy(new.kind, check.endpoint, channel, suggestions.last_orders(channel, []))
-    finally:
-        channel.close()
-    return lifecycle.add_integration(new, check, actor)
+    for last in (False, False, True):
+        compared_at = utcnow()
+        channel = open_checked(new.kind, check, new.api_key)
+        try:
+            shop_identity.refuse_copy(new.kind, check.endpoint, channel, suggestions.last_orders(channel, []))
+        finally:
+            channel.close()
+        try:
+            return lifecycle.add_integration(replace(new, compared_at=compared_at), check, actor)
+        except NotCompared:
+            # Somebody has connected another shop meanwhile: the two are compared.
+            if last:
+                raise
+    raise AssertionError
 
 
 def _shown_orders(draft: OpenDraft) -> list[Order]:

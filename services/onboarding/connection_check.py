@@ -10,6 +10,7 @@ from typing import Any
 from channels.base import Check
 from errors import AppError
 from extensions import acting, reading
+from models.types import utcnow
 from services.integrations.lifecycle import NewIntegration
 from services.onboarding import drafts, feed_check, shop_identity, suggestions
 from services.onboarding.checked import open_checked, plain
@@ -49,6 +50,7 @@ def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
     channel = open_checked(draft.kind, check, key)
     try:
         found, orders = suggestions.gather(channel, say)
+        found["compared_at"] = utcnow().isoformat()
         shop_identity.refuse_copy(draft.kind, check.endpoint, channel, orders)
         say("Checking whether this shop was connected before")
         history = shop_identity.find_history(draft.kind, check.endpoint, channel, orders)

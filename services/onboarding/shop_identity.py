@@ -22,6 +22,8 @@ from services.shops import connection
 
 ASKED_FOR = 5
 """Stored orders that an end point is asked to confirm."""
+NEWEST, OLDEST = 2, 3
+"""The same where a copy is looked for: one that has gone its own way since it was made shares the older orders alone."""
 PRODUCTS = 20
 """Products that an end point is asked for where no order tells."""
 CANDIDATES = 5
@@ -67,8 +69,8 @@ def refuse_connected(kind: str, endpoint: str, orders: Sequence[ShopOrder], but:
 
 def refuse_copy(kind: str, endpoint: str, channel: Channel, orders: Sequence[ShopOrder], but: int = 0) -> None:
     """``refuse_connected``, and the same for connected shops of which other orders are stored than those just read, because a first
-    download is under way or an integration was switched off for a while: the new end point is asked for orders that are stored. Where
-    it has none of them, the connected shop is asked for those just read: a copy made before the first stored order has only such.
+    download is under way or an integration was switched off for a while: the new end point is asked for orders that are stored, also where
+    it could not show its last ones. Where it has none of them, the connected shop is asked for those just read: a copy made before the first stored order has only such.
     Raises Conflict, or ChannelError where the end point does not answer."""
     refuse_connected(kind, endpoint, orders, but)
     with reading():
@@ -79,23 +81,24 @@ def refuse_copy(kind: str, endpoint: str, channel: Channel, orders: Sequence[Sho
             .order_by(Integration.id.desc())
             .limit(MOST_CONNECTED)
         ).all()
-    for integration_id, shop_id, name in present if orders else ():
-        found = _has_stored_orders(shop_id, channel)
+    for integration_id, shop_id, name in present:
+        found = _shares_stored_orders(shop_id, channel)
         if found or (found is None and _has_them_unread(integration_id, orders)):
             raise already_connected(name)
 
 
 def _has_them_unread(integration_id: int, orders: Sequence[ShopOrder]) -> bool:
-    """Whether a connected shop has these orders, of which none is stored. The first id that it has decides. A shop that is switched off is
-    not asked, and one that does not answer tells nothing."""
+    """Whether a connected shop has one of these orders, newest first, of which none is stored. A shop that is switched off is not asked, and
+    one that does not answer tells nothing."""
     with reading():
         integration = db.session.get_one(Integration, integration_id)
         channel = connection.open_channel(integration) if integration.enabled else None
     if channel is None:
         return False
     try:
-        found = ((order, channel.read_order(order.external_id)) for order in orders[:ASKED_FOR])
-        return next((_same(shown, order) for order, shown in found if shown is not None), False)
+        asked = [*orders[:NEWEST], *orders[NEWEST:][-OLDEST:]]
+        found = ((order, channel.read_order(order.external_id)) for order in asked)
+        return any(_same(shown, order) for order, shown in found if shown is not None)
     except ChannelError:
         return False
     finally:
@@ -156,6 +159,30 @@ def _is_at(shop_id: int, endpoint: str) -> bool:
         return db.session.scalar(select(Shop.address).where(Shop.id == shop_id)) == address_of(endpoint)
 
 
+def _shares_stored_orders(shop_id: int, channel: Channel) -> bool | None:
+    """Whether an end point has some of a shop's stored orders, the newest and the oldest; None where it has none of their ids."""
+    query = select(Order.external_id, Order.number, Order.placed_at).where(*_distinctive(shop_id))
+    stored: dict[str, tuple[str, datetime]] = {}
+    with reading():
+        for part in (query.order_by(Order.placed_at.desc()).limit(NEWEST), query.order_by(Order.placed_at).limit(OLDEST)):
+            stored |= {external_id: (number, placed_at) for external_id, number, placed_at in db.session.execute(part)}
+    shown = [(_read(channel, external_id), *known) for external_id, known in stored.items()]
+    same = [
+        (order.number, _second(order.placed_at)) == (number, _second(placed_at)) for order, number, placed_at in shown if order
+    ]
+    return any(same) if same else None
+
+
+def _read(channel: Channel, external_id: str) -> ShopOrder | None:
+    """An order of an end point; None where it has none, or cannot print it. Raises ChannelError for what concerns more than one order."""
+    try:
+        return channel.read_order(external_id)
+    except ChannelError as trouble:
+        if trouble.concerns != "row":
+            raise
+        return None
+
+
 def _has_stored_orders(shop_id: int, channel: Channel) -> bool | None:
     """Whether an end point has the newest stored orders of a shop; None where it shows none of them: they may have been deleted there."""
     with reading():
@@ -167,12 +194,7 @@ def _has_stored_orders(shop_id: int, channel: Channel) -> bool | None:
         ).all()
     confirmed = 0
     for external_id, number, placed_at in stored:
-        try:
-            order = channel.read_order(external_id)
-        except ChannelError as trouble:
-            if trouble.concerns != "row":
-                raise
-            continue
+        order = _read(channel, external_id)
         if order is None:
             # Deleted in the shop, or never there: no evidence.
             continue

@@ -12,7 +12,7 @@ from models import Integration, Order
 from practice_shop import PracticeShop, Store
 from services.integrations.lifecycle import NewIntegration
 from services.onboarding import connect as onboarding_connect
-from services.onboarding import suggestions
+from services.onboarding import shop_identity, suggestions
 from services.shops import connection
 from tests.support.shops import connect, do
 
@@ -61,6 +61,55 @@ def test_one_from_before_the_first_stored_order_is_refused(app, db, generation):
         assert db.session.scalars(select(Order.external_id)).all() == ["2"]
         with pytest.raises(Conflict, match="connected already, as Shop"):
             add_copy(copy)
+
+
+@pytest.mark.parametrize("generation", ["addon", "api"])
+@pytest.mark.parametrize("downloaded", [True, False])
+def test_one_that_has_gone_its_own_way_is_refused(app, db, generation, downloaded):
+    """Under the newest ids each has other orders, and below them the same."""
+    store = Store()
+    store.add_product(sku="CUP", name="Cup", price=10, amount=500)
+    for _ in range(3):
+        store.place_order([(1, 1)], at=store.now() - 86400)
+    apart = store.snapshot()
+    for each, ago in ((store, 7200), (apart, 3600)):
+        for _ in range(suggestions.LOOKED_AT + 1 if downloaded else 2):
+            each.place_order([(1, 1)], at=each.now() - ago)
+    with PracticeShop(store=store, generation=generation) as shop, PracticeShop(store=apart, generation=generation) as copy:
+        integration_id = connect(shop)
+        if downloaded:
+            do(integration_id, "orders")
+        with pytest.raises(Conflict, match="connected already, as Shop"):
+            add_copy(copy)
+
+
+def test_one_whose_last_orders_cannot_be_shown_is_refused(db, shop, monkeypatch):
+    do(connect(shop), "orders")
+    monkeypatch.setattr(suggestions, "last_orders", lambda channel, notes: [])
+    with (
+        PracticeShop(store=shop.store.snapshot(), generation=shop.generation) as copy,
+        pytest.raises(Conflict, match="connected already, as Shop"),
+    ):
+        add_copy(copy)
+
+
+def test_one_that_is_connected_while_the_other_is_being_connected_is_refused(db, shop, monkeypatch):
+    """Both were tested before either was connected."""
+    refuse_copy = shop_identity.refuse_copy
+
+    def meanwhile(*args):
+        refuse_copy(*args)
+        monkeypatch.setattr(shop_identity, "refuse_copy", refuse_copy)
+        connect(shop)
+
+    monkeypatch.setattr(shop_identity, "refuse_copy", meanwhile)
+    with (
+        PracticeShop(store=shop.store.snapshot(), generation=shop.generation) as copy,
+        pytest.raises(Conflict, match="connected already, as Shop"),
+    ):
+        add_copy(copy)
+    db.session.rollback()
+    assert db.session.scalars(select(Integration.name)).all() == ["Shop"]
 
 
 @pytest.mark.parametrize("downloaded", [True, False])
