@@ -1,5 +1,5 @@
-"""Limit pages that read many rows: searches, other sort orders, pages far from the first, and reports
-(services/common/gates.py: SEARCHES). Others get 429."""
+"""Limit pages that read many rows: searches, other sort orders, pages far from the first, reports, and pages that look at all rows of a
+kind (services/common/gates.py: SEARCHES). Others get 429."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ FAR = 40
 """Pages behind this one are reached by counting rows."""
 REPORTS = {"reports.show_sales", "reports.show_skus"}
 """They add up orders of as much as a year. Their files have the limit of downloads."""
+WHOLE = {
+    "held.show_held", "listings.show_match", "stock_preview.show_preview", "run.confirm_undo", "printing.show_document",
+}  # fmt: skip
+"""They group, match, count or print all held orders, listings or changes that there are, which a first download makes many."""
 
 
 def init_app(app: Flask) -> None:
@@ -30,7 +34,7 @@ def begin() -> None:
 
 
 def is_expensive() -> bool:
-    if request.endpoint in REPORTS or (argument("page") or 0) > FAR:
+    if request.endpoint in REPORTS | WHOLE or (argument("page") or 0) > FAR:
         return True
     return any(request.args.get(name, "").strip() for name in FIELDS)
 

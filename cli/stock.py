@@ -15,7 +15,7 @@ from cli.output import Column, Row, json_option, say, write_fields, write_object
 from cli.starting import start_due_pushes, start_runs
 from cli.wrong_rows import write_wrong_rows
 from services.common import whole_numbers
-from services.listings import stock_push
+from services.listings import previews, stock_push
 from services.shops import finding
 from services.stock import file_imports, file_results, files, listing_states, low_stock
 from services.stock import items as stock_items
@@ -140,14 +140,14 @@ def _show_preview(found: file_imports.Checked, *, as_json: bool) -> None:
 def preview(name: str, as_json: bool) -> None:
     """Show what a push would change in the shop: SKU, now, would be, why. Nothing is sent."""
     integration = finding.find_integration(name)
-    found = stock_push.preview(integration.id)
-    rows: list[Row] = [
-        {"sku": row.sku, "name": row.name, "external_id": row.external_id, "now": row.now, "would_be": row.would_be,
-         "why": row.why}
-        for row in found.rows
-    ]  # fmt: skip
-    write_rows([rows], PREVIEW, as_json=as_json, nothing=f"{integration.name}: nothing would change.")
-    if found.waiting and not as_json:
+    found = previews.preview(integration.id)
+    batches = (
+        [{"sku": row.sku, "name": row.name, "external_id": row.external_id, "now": row.now, "would_be": row.would_be, "why": row.why}
+         for row in batch]
+        for batch in previews.batches_of_rows(found)
+    )  # fmt: skip
+    write_rows(batches, PREVIEW, as_json=as_json, nothing=f"{integration.name}: nothing would change.")
+    if found.run_id is not None and not as_json:
         say(f"Run {found.run_id} waits for this to be approved: `flask --app app stock approve {integration.name!r}`.")
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from sqlalchemy import case, func, select
 
 from api.operations import Call, operation
 from api.reply import Reply
 from api.shapes import Body, Id, row_id
 from errors import NotFound
-from extensions import db
 from jobs.schedule import start_due_runs
-from models import RunItem
-from services.listings import stock_push
+from services.listings import previews, stock_push
 from services.shops import finding
 
 
@@ -42,12 +39,10 @@ class StockPreviewApproved(Struct):
     scope="listings:read", answers={200: StockPreview},
 )  # fmt: skip
 def get_stock_preview(call: Call, integration_id: int) -> StockPreview:
-    run_id = finding.get_integration(integration_id).waiting_run_id
-    if run_id is None:
+    found = previews.preview(finding.get_integration(integration_id).id)
+    if found.run_id is None:
         raise NotFound("No stock update needs approval.")
-    counted = select(func.count(), func.coalesce(func.sum(case((RunItem.wanted == 0, 1), else_=0)), 0))
-    changes, zeroed = db.session.execute(counted.where(RunItem.run_id == run_id, RunItem.result == "preview")).one()
-    return StockPreview(str(run_id), changes, int(zeroed))
+    return StockPreview(str(found.run_id), found.changes, found.zeroed)
 
 
 @operation(

@@ -50,11 +50,11 @@ class Gate:
 
 SEARCHES = Gate(
     2, 4,
-    ("Your other searches are still running.", "Wait until they have finished, then search again."),
-    ("Other users are searching at the moment.", "Try again in a few seconds."),
+    ("Two requests of yours that read many rows are still running.", "Wait until they have finished, then try again."),
+    ("Other users are reading many rows at the moment.", "Try again in a few seconds."),
     2,
 )  # fmt: skip
-"""Searches and reports, which read many rows: two at a time for each user, four for each process, pages and programs together. One
+"""Searches, reports and other pages that read many rows: two at a time for each user, four for each process, pages and programs together. One
 user could otherwise occupy every thread of the page server."""
 PROGRAMS = Gate(
     4, 6,

@@ -44,25 +44,6 @@ ROUNDS = 3
 BY_POST = "The shop's host blocks PUT. The quantities were sent as POST, which this shop takes too; ask its host to allow PUT."
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewRow:
-    sku: str
-    name: str
-    external_id: str
-    now: int
-    would_be: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a push would change. ``waiting`` is true while it waits for a person; ``run_id`` is the run that made it."""
-
-    rows: tuple[PreviewRow, ...]
-    waiting: bool
-    run_id: int | None
-
-
 def wanted_quantity(listing: Listing) -> int | None:
     """What a listing should offer: the scarcest of its stock items, less the shop's own buffer, at most its cap; None where it is
     linked to none."""
@@ -354,24 +335,6 @@ def _as_of_now(chunk: Sequence[Change]) -> list[Change]:
         if now_wanted is not None:
             sending.append(replace(change, wanted=now_wanted))
     return sending
-
-
-def preview(integration_id: int) -> Preview:
-    """What waits for a person, as the run found it; empty where nothing waits. Raises NotFound for an integration that is gone."""
-    integration = db.session.get_one(Integration, integration_id)
-    if integration.waiting_run_id is None:
-        return Preview((), False, None)
-    query = (
-        select(RunItem, Listing.name)
-        .outerjoin(Listing, Listing.id == RunItem.listing_id)
-        .where(RunItem.run_id == integration.waiting_run_id, RunItem.result == "preview")
-        .order_by(RunItem.sku, RunItem.id)
-    )
-    rows = tuple(
-        PreviewRow(item.sku, name or "", item.external_id, item.now or 0, item.wanted or 0, item.reason)
-        for item, name in db.session.execute(query)
-    )
-    return Preview(rows, True, integration.waiting_run_id)
 
 
 def approve(integration_id: int, actor: str, *, seen: int | None = None) -> int:

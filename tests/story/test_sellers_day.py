@@ -12,7 +12,7 @@ from sqlalchemy import select
 from extensions import db
 from models import Order, SyncRun
 from practice_shop import PracticeShop, Store
-from services.listings import stock_push
+from services.listings import previews
 from services.runs import lifecycle
 from services.shipping import files, undo
 from services.stock import items
@@ -82,7 +82,7 @@ def test_a_sellers_day(page: Page, two_shops) -> None:
     # The shops had different quantities, so what one stock means for both waits for a yes.
     confirmed = 0
     for integration_id in (first, second):
-        if stock_push.preview(integration_id).waiting:
+        if previews.waiting_run(integration_id) is not None:
             page.goto(f"/settings/sales-channels/{integration_id}/preview")
             page.get_by_role("button", name="Confirm and send").click()
             confirmed += 1

@@ -13,6 +13,7 @@ from models import Integration, Order, SyncRun
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.integrations.lifecycle import NewIntegration
+from services.listings import previews
 from services.runs import lifecycle as runs_lifecycle
 from services.shops import connection
 from services.sync import execution
@@ -72,6 +73,11 @@ def do(integration_id: int, kind: str) -> SyncRun:
     run = execution.perform(runs_lifecycle.start_run(integration_id, kind, "test").id)
     assert run is not None
     return run
+
+
+def waiting(integration_id: int) -> list[previews.PreviewRow]:
+    """The changes that wait for approval."""
+    return previews.page_of_rows(previews.preview(integration_id), 1, 100).rows
 
 
 def settled(shop: PracticeShop, **more) -> int:

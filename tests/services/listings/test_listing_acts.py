@@ -10,13 +10,13 @@ from extensions import writing
 from models import Drift, FlowKind, Integration, Listing, RunItem
 from practice_shop import PracticeShop, Store
 from services.integrations import settings
-from services.listings import manual_links, stock_push, undo, views
+from services.listings import manual_links, undo, views
 from services.runs import lifecycle
 from services.security import trail
 from services.stock import items
 from services.stock import views as stock_views
 from services.sync import execution, schedule
-from tests.support.shops import connect, do, products, settled
+from tests.support.shops import connect, do, products, settled, waiting
 
 
 def test_drift_is_kept_and_theirs_may_be_taken(app, db, shop):
@@ -53,7 +53,7 @@ def test_an_undone_push_restores_what_the_shop_has_not_changed_since(app, db, sh
     assert reasons["PLATE"] == "The shop has 40 by now, 44 was sent: it was left."
     again = do(integration_id, "stock")
     assert (again.outcome, shop.store.amount(ids["CUP"])) == ("waiting", 20)
-    assert {row.sku for row in stock_push.preview(integration_id).rows} == {"CUP", "PLATE"}
+    assert {row.sku for row in waiting(integration_id)} == {"CUP", "PLATE"}
     with pytest.raises(Conflict):
         undo.start_undo(run.id, "test")
 

@@ -19,7 +19,7 @@ from services.security import vault
 from services.stock import items as stock_items
 from services.sync import execution, schedule
 from tests.support.rows import import_stock
-from tests.support.shops import add, connect, do, products
+from tests.support.shops import add, connect, do, products, waiting
 
 
 @pytest.fixture
@@ -128,9 +128,9 @@ def test_a_first_push_that_would_change_something_waits_for_a_person(app, db, sh
         integration_id = connect(shop, "Second")
         run = do(integration_id, "stock")
         assert (run.outcome, writes(shop)) == ("waiting", [])
-        seen = stock_push.preview(integration_id)
-        assert [(row.sku, row.now, row.would_be) for row in seen.rows] == [("CUP", 20, 3)]
-        assert "on hand 3" in seen.rows[0].why
+        seen = waiting(integration_id)
+        assert [(row.sku, row.now, row.would_be) for row in seen] == [("CUP", 20, 3)]
+        assert "on hand 3" in seen[0].why
         assert stock_push.approve(integration_id, "cli:ann") == 1
         with pytest.raises(Conflict):
             stock_push.approve(integration_id, "cli:ann")
@@ -282,7 +282,7 @@ def test_a_shop_that_comes_back_is_compared_whole_before_anything_is_sent(app, d
     shop.store.set_amount(ids["CUP"], 77)
     again = connect(shop, "Again")
     assert do(again, "stock").outcome == "waiting"
-    assert [(row.sku, row.now, row.would_be) for row in stock_push.preview(again).rows] == [("CUP", 77, 20)]
+    assert [(row.sku, row.now, row.would_be) for row in waiting(again)] == [("CUP", 77, 20)]
     assert shop.store.amount(ids["CUP"]) == 77
 
 
