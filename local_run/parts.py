@@ -41,7 +41,7 @@ def supervisor_config(plan: Plan, commands: dict[str, str]) -> str:
     for name, command in commands.items():
         if name == "queue" and not plan.own_queue:
             continue
-        # One of the workers is ``syncs``: it takes syncs before what people wait for.
+        # One of the workers is ``syncs``: it takes nothing that people start.
         copies = max(1, plan.workers - 1) if name == "worker" else 1
         sections.append(
             section(

@@ -15,7 +15,7 @@ from blueprints.feeds.forms import FileForm, RulesForm
 from blueprints.forms import Answer
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.stock.quantity_columns import posted_choice, shown_choice
-from errors import AppError, InvalidInput, QueueAway
+from errors import AppError, InvalidInput, QueueAway, TooMany
 from jobs.checks import start_check
 from services.feeds import overview
 from services.onboarding import drafts, feed_setup
@@ -67,7 +67,7 @@ def ask_file(token: str) -> Answer:
             feed_setup.keep_place(draft, current_actor(), answers.place(form), answers.typed_secret(form))
             start_check(token, current_actor())
             return go_to(url_for(".watch_check", token=token))
-        except (InvalidInput, QueueAway) as error:
+        except (InvalidInput, QueueAway, TooMany) as error:
             answers.refuse(form, error)
     elif not form.is_submitted():
         answers.show_failure(form, draft)

@@ -11,7 +11,7 @@ from blueprints.expired import keeps_input
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.onboarding import options
 from blueprints.onboarding.forms import ReauthoriseForm
-from errors import InvalidInput, QueueAway
+from errors import InvalidInput, QueueAway, TooMany
 from jobs.checks import start_check
 from models import Integration
 from services.onboarding import drafts
@@ -42,7 +42,7 @@ def reauthorise(integration_id: int, token: str = "") -> Response:
             try:
                 start_check(token, current_actor())
                 return go_to(url_for(".watch_check", integration_id=integration_id, token=token))
-            except QueueAway as error:
+            except (QueueAway, TooMany) as error:
                 form.refuse(error)
     elif draft and not form.is_submitted():
         _show_failure(form, draft)

@@ -15,7 +15,7 @@ from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.integrations.forms import OptionsForm
 from blueprints.onboarding import options
 from blueprints.onboarding.forms import NameForm, ShopForm
-from errors import AppError, InvalidInput, QueueAway
+from errors import AppError, InvalidInput, QueueAway, TooMany
 from jobs.checks import start_check
 from jobs.schedule import start_due_runs
 from services.integrations import lifecycle
@@ -99,7 +99,7 @@ def ask_shop(token: str) -> Answer:
         try:
             start_check(token, current_actor())
             return go_to(url_for(".watch_check", token=token))
-        except QueueAway as error:
+        except (QueueAway, TooMany) as error:
             form.refuse(error)
     return _shop_page(form, draft, 422)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import channels
@@ -9,10 +10,10 @@ from channels.base import Channel, Check, Credentials
 from services.common import channel_limits
 
 
-def open_checked(kind: str, check: Check, key: str) -> Channel:
-    """A channel to a shop after a successful check."""
+def open_checked(kind: str, check: Check, key: str, gate: Callable[[], None] = lambda: None) -> Channel:
+    """A channel to a shop after a successful check. ``gate`` is asked before every request."""
     credentials = Credentials(check.endpoint, key.strip(), check.generation, check.admin_script)
-    return channels.open_channel(kind, credentials, limits=channel_limits.channel_limits())
+    return channels.open_channel(kind, credentials, limits=channel_limits.channel_limits(), gate=gate)
 
 
 def plain(check: Check) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from channels.base import Check
-from errors import AppError
+from errors import AppError, LeaseLost
 from extensions import acting, reading
 from models.types import utcnow
+from services.common.claims import Claim
 from services.integrations.lifecycle import NewIntegration
 from services.onboarding import drafts, feed_check, shop_identity, suggestions
 from services.onboarding.checked import open_checked, plain
@@ -21,7 +22,20 @@ from services.security import vault
 from services.shops import connection, finding
 from services.shops.kinds import status_rows
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A check that is being made, called with what it does now."""
+
+    claim: Claim
+
+    def __call__(self, phase: str) -> None:
+        """Raises LeaseLost."""
+        drafts.say_phase(self.claim, phase)
+
+    def gate(self) -> None:
+        """Before each request to the shop. Raises LeaseLost."""
+        drafts.refuse_unneeded(self.claim)
 
 
 def run_check(draft_id: int, ticket: str) -> None:
@@ -30,11 +44,13 @@ def run_check(draft_id: int, ticket: str) -> None:
     if begun is None:
         return
     draft, claim = begun
-    say = partial(drafts.say_phase, claim)
+    look: Callable[[OpenDraft, Any], dict[str, Any]]
     look = {"add": _look_at_new, "reauthorise": _look_at_known, "connect": _connect, "feed": feed_check.look}[draft.purpose]
     try:
         with claim.kept_alive():
-            found = look(draft, say)
+            found = look(draft, Progress(claim))
+    except LeaseLost:
+        return
     except AppError as error:
         found = {"check": drafts.trouble_of(error)}
     drafts.end_check(claim, found)
@@ -42,12 +58,12 @@ def run_check(draft_id: int, ticket: str) -> None:
         drafts.forget_key(draft.id)
 
 
-def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
+def _look_at_new(draft: OpenDraft, say: Progress) -> dict[str, Any]:
     key = draft.answers.get("api_key", "")
     check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
     if not check.good:
         return {"check": plain(check)}
-    channel = open_checked(draft.kind, check, key)
+    channel = open_checked(draft.kind, check, key, say.gate)
     try:
         found, orders = suggestions.gather(channel, say)
         found["compared_at"] = utcnow().isoformat()
@@ -66,7 +82,7 @@ def _look_at_new(draft: OpenDraft, say: Say) -> dict[str, Any]:
     return {**found, "check": plain(check)}
 
 
-def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
+def _look_at_known(draft: OpenDraft, say: Progress) -> dict[str, Any]:
     """Check the new end point and key of an integration and that it is the same shop, and save them."""
     with reading():
         integration = finding.get_integration(draft.integration_id or 0)
@@ -75,7 +91,7 @@ def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
     check = _ask(draft.kind, draft.answers.get("endpoint", ""), key, say)
     if not check.good:
         return {"check": plain(check)}
-    channel = open_checked(draft.kind, check, key)
+    channel = open_checked(draft.kind, check, key, say.gate)
     try:
         say("Checking that it is the same shop")
         shop_identity.refuse_other_shop(shop_id, check.endpoint, channel)
@@ -90,7 +106,7 @@ def _look_at_known(draft: OpenDraft, say: Say) -> dict[str, Any]:
     return {"check": plain(check)}
 
 
-def _connect(draft: OpenDraft, say: Say) -> dict[str, Any]:
+def _connect(draft: OpenDraft, say: Progress) -> dict[str, Any]:
     """Check the shop that a program has named, and connect it."""
     answers = draft.answers
     check = _ask(draft.kind, answers["endpoint"], answers["api_key"], say)
@@ -106,6 +122,6 @@ def _connect(draft: OpenDraft, say: Say) -> dict[str, Any]:
     return {"check": plain(check), "integration_id": made.id}
 
 
-def _ask(kind: str, endpoint: str, key: str, say: Say) -> Check:
+def _ask(kind: str, endpoint: str, key: str, say: Progress) -> Check:
     say("Connecting to the shop. This can take some minutes if the shop is slow")
-    return connection.check_shop(kind, endpoint, key)
+    return connection.check_shop(kind, endpoint, key, say.gate)

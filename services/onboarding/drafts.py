@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, select
+from sqlalchemy import Row, Select, and_, bindparam, delete, func, or_, select
 
-from errors import AppError, LeaseLost, NotFound
+from errors import AppError, LeaseLost, NotFound, TooMany
 from extensions import db, reading, writing
 from models import Draft
 from models.types import utcnow
@@ -31,6 +31,10 @@ CHECKED = (
     "endpoint", "api_key", "method", "address", "path", "auth", "user", "parameter", "secret", "sheet", "host_key",
 )  # fmt: skip
 """The answers on which the result of a check depends: of a shop, and of a feed."""
+MOST_OPEN = 5
+"""Checks of one person or program that wait or are being made, and of all programs together twice as many. Each may take a worker for minutes."""
+WAITS = timedelta(minutes=10)
+"""How long a check counts as waiting for a worker."""
 CHECKS = Claimable(Draft.check_token, Draft.lease_until, lambda: PATIENCE)
 
 
@@ -127,16 +131,31 @@ def discard(token: str, actor: str) -> None:
 
 
 def ask_check(token: str, actor: str) -> tuple[int, str]:
-    """Request a check. Returns the draft's id and the check's ticket, for the queue. Raises DraftGone."""
+    """Request a check. Returns the draft's id and the check's ticket, for the queue. Raises DraftGone, or TooMany where this person or
+    program has ``MOST_OPEN`` others open. A check of this draft that is being made ends with its next request."""
     ticket = secrets.token_hex(16)
     with writing() as session:
         draft = session.scalar(_mine(token, actor).with_for_update())
         if draft is None:
             raise DraftGone(GONE)
+        _refuse_too_many(draft)
         draft.check_state, draft.check_ticket, draft.check_token = "asked", ticket, ""
         draft.lease_until = utcnow() + timedelta(seconds=PATIENCE)
         draft.found_encrypted, draft.phase = None, ""
         return draft.id, ticket
+
+
+def _refuse_too_many(draft: Draft) -> None:
+    """Raises TooMany."""
+    now = utcnow()
+    waits = and_(Draft.check_state == "asked", Draft.lease_until > now - WAITS)
+    is_open = or_(waits, and_(Draft.check_state == "checking", Draft.lease_until > now))
+    own = db.session.scalar(select(func.count()).where(is_open, Draft.actor == draft.actor, Draft.id != draft.id)) or 0
+    programs = 0
+    if draft.purpose == "connect":
+        programs = db.session.scalar(select(func.count()).where(is_open, Draft.purpose == "connect", Draft.id != draft.id)) or 0
+    if own >= MOST_OPEN or programs >= 2 * MOST_OPEN:
+        raise TooMany("Other checks of yours are not finished yet.", "Wait until one has ended, then try again.", PATIENCE)
 
 
 def begin_check(draft_id: int, ticket: str) -> tuple[OpenDraft, Claim] | None:
@@ -149,8 +168,18 @@ def begin_check(draft_id: int, ticket: str) -> tuple[OpenDraft, Claim] | None:
 
 
 def say_phase(claim: Claim, phase: str) -> None:
-    """Store what the check does now, for the page."""
-    _note(claim, phase=phase)
+    """Store what the check does now, for the page. Raises LeaseLost where the check is no longer needed."""
+    with writing():
+        claim.hold(phase=phase)
+
+
+def refuse_unneeded(claim: Claim) -> None:
+    """Called before each request of a check. Raises LeaseLost where it is no longer needed: its draft was discarded, or another check of it was
+    asked for."""
+    # The session belongs to the check's own thread; any thread may use a connection.
+    with db.engine.connect() as connection:
+        if connection.scalar(select(Draft.check_token).where(Draft.id == claim.row_id)) != claim.token:
+            raise LeaseLost("This check is no longer needed.")
 
 
 def end_check(claim: Claim, found: dict[str, Any]) -> bool:

@@ -15,15 +15,15 @@ from services.security import vault
 from services.shops.finding import get_integration
 
 
-def check_shop(kind: str, endpoint: str, api_key: str) -> Check:
-    """Check whether an address and a key work, for reading and writing, without changing anything. Never raises ChannelError;
-    raises InvalidInput if the end point cannot be an address."""
+def check_shop(kind: str, endpoint: str, api_key: str, gate: Callable[[], None] = lambda: None) -> Check:
+    """Check whether an address and a key work, for reading and writing, without changing anything. ``gate`` is asked before every request.
+    Never raises ChannelError; raises InvalidInput if the end point cannot be an address, and what the gate raises."""
     endpoint, admin_script = normalise(kind, endpoint)
     if not api_key.strip():
         raise InvalidInput("Enter the API key.", "Copy the value of 'API key (read/write)' from the shop.", field="api_key")
     logs.hide(api_key.strip())
     credentials = Credentials(endpoint, api_key.strip(), admin_script=admin_script)
-    channel = channels.open_channel(kind, credentials, limits=channel_limits())
+    channel = channels.open_channel(kind, credentials, limits=channel_limits(), gate=gate)
     try:
         return channel.check()
     finally:

@@ -86,7 +86,7 @@ def name_of(command: list[str]) -> str:
     names = {
         "valkey-server": "queue", "practice_shop": "shop", "gunicorn": "web", "worker.py ticks": "ticks",
         "worker.py cron": "scheduler", "worker.py checks messages sync": "worker",
-        "worker.py sync messages checks": "syncs",
+        "worker.py sync messages": "syncs",
     }  # fmt: skip
     return next((name for sign, name in names.items() if sign in words), words)
 
