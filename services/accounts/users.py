@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from config import Config, current_config
 from errors import Conflict, InvalidInput, NameTaken, NotFound
 from extensions import db, writing
-from models import KnownBrowser, User, UserCode, UserSession
+from models import Draft, KnownBrowser, User, UserCode, UserSession
 from models.types import utcnow
 from models.user import ROLES
 from services.accounts import one_time_codes, passwords
@@ -165,13 +165,14 @@ def _rows(users: Sequence[User]) -> list[UserRow]:
 
 
 def change_role(user_id: int, role: str, sees_customers: bool) -> None:
-    """Change a user's role, from the next request on. Raises InvalidInput, NotFound, or Conflict for the last owner."""
+    """Change a user's role, from the next request on. What an owner has begun to set up ends with that role. Raises InvalidInput, NotFound, or Conflict for the last owner."""
     _check_role(role)
     with writing() as session:
         owners = _locked_owners()
         user = _locked(user_id)
         if role != "owner":
             _refuse_last_owner(user, owners)
+            _end_set_ups(user)
         changes = {"role": (user.role, role), "sees_customers": (user.sees_customers, sees_customers)}
         record_change(CHANGED_USER, _about(user), changes)
         user.role, user.sees_customers = role, sees_customers
@@ -187,6 +188,7 @@ def disable_user(user_id: int) -> str:
         record_change(DISABLED, _about(user), {"disabled": (user.disabled_at is not None, True)})
         user.disabled_at = user.disabled_at or utcnow()
         _end_everything(user)
+        _end_set_ups(user)
         return f"{user.name} is signed out everywhere and can no longer sign in."
 
 
@@ -270,6 +272,11 @@ def _end_everything(user: User) -> None:
     user.two_step_next_encrypted = None
     for table in (UserSession, UserCode, KnownBrowser):
         db.session.execute(delete(table).where(table.user_id == user.id))
+
+
+def _end_set_ups(user: User) -> None:
+    """End what only an owner may set up: a shop that is being tested by a worker would still be saved. Call it inside ``writing()``."""
+    db.session.execute(delete(Draft).where(Draft.actor == f"user:{user.name}").execution_options(synchronize_session=False))
 
 
 def check_password(name: str, password: str) -> User | None:

@@ -12,7 +12,9 @@ from extensions import db, writing
 from models import Draft
 from models.types import utcnow
 from practice_shop import PracticeShop
+from services.accounts import users
 from services.onboarding import connection_check, drafts
+from tests.support.signed_in import user_called
 
 pytestmark = [pytest.mark.one_database, pytest.mark.usefixtures("app")]
 
@@ -50,6 +52,28 @@ def test_so_does_one_whose_draft_was_discarded():
         drafts.refuse_unneeded(claim)
     with pytest.raises(LeaseLost):
         drafts.say_phase(claim, "Connecting")
+
+
+@pytest.mark.parametrize("act", [users.disable_user, lambda user_id: users.change_role(user_id, "manager", False)])
+def test_so_does_one_whose_person_may_no_longer_set_up_shops(act):
+    """A new address and key that an owner has sent would still be saved."""
+    user_called("Another owner")
+    ann = user_called("Ann")
+    _, draft_id, ticket = asked(purpose="reauthorise")
+    waiting, *_ = asked()
+    _, claim = drafts.begin_check(draft_id, ticket)
+    act(ann)
+    with pytest.raises(LeaseLost):
+        drafts.refuse_unneeded(claim)
+    with pytest.raises(drafts.DraftGone):
+        drafts.open_draft(waiting, "user:Ann", "add")
+
+
+def test_a_role_that_stays_ends_nothing():
+    ann = user_called("Ann")
+    token, *_ = asked()
+    users.change_role(ann, "owner", True)
+    assert drafts.open_draft(token, "user:Ann", "add").state == "asked"
 
 
 def test_one_person_has_five_open_checks_and_others_have_theirs():
