@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import QueryableAttribute
 
 from errors import AlreadyRunning, AppError, Conflict, NotFound, RunStopped
 from extensions import db, reading, writing
@@ -68,12 +69,11 @@ def create_run(integration_id: int, kind: str, actor: str, about_run_id: int | N
                 raise NotFound("That integration has been removed.")
             if not integration.enabled:
                 raise Conflict(f"{integration.name} is disabled.", "Enable it first.")
-            live = session.scalar(live_run(integration_id, kind))
+            before = select(SyncRun).where(goes_before(integration_id, literal(kind))).order_by(SyncRun.kind != kind)
+            live = session.scalar(before.limit(1))
             if live is not None:
-                raise AlreadyRunning(f"{integration.name}: {kind} are being synced already (run {live.id}).", live.id)
-            undo = session.scalar(live_run(integration_id, FlowKind.UNDO)) if kind == FlowKind.STOCK else None
-            if undo is not None:
-                raise AlreadyRunning(f"{integration.name}: a stock update is being undone (run {undo.id}).", undo.id)
+                what = f"{kind} are being synced already" if live.kind == kind else "a stock update is being undone"
+                raise AlreadyRunning(f"{integration.name}: {what} (run {live.id}).", live.id)
             run = SyncRun(
                 integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id
             )
@@ -89,6 +89,13 @@ def create_run(integration_id: int, kind: str, actor: str, about_run_id: int | N
 def live_run(integration_id: int, kind: str) -> Any:
     """The select of the one unfinished run of a kind."""
     return select(SyncRun).where(SyncRun.integration_id == integration_id, SyncRun.kind == kind, SyncRun.live)
+
+
+def goes_before(integration_id: Any, kind: ColumnElement[str] | QueryableAttribute[str]) -> ColumnElement[bool]:
+    """The condition on SyncRun that a run of this kind cannot be created while it is there: an unfinished one of the same kind. Stock waits
+    for an undo too: it would take what it read before the undo for what somebody has changed in the shop. Both may be columns."""
+    undo = and_(kind == FlowKind.STOCK, SyncRun.kind == FlowKind.UNDO)
+    return and_(SyncRun.integration_id == integration_id, or_(SyncRun.kind == kind, undo), SyncRun.live)
 
 
 def live_runs(run_ids: Sequence[int]) -> list[Enqueued]:

@@ -13,6 +13,7 @@ from models.flow import SYNCS, WRITING
 from models.types import utcnow
 from services.common.bulk import insert_into
 from services.common.results import changed_rows
+from services.runs import lifecycle
 
 LOST_IN_QUEUE = timedelta(seconds=30)
 """A run that is still queued so long after it was enqueued is enqueued again, in case the queue has lost it."""
@@ -80,11 +81,9 @@ def may_run() -> ColumnElement[bool]:
 
 
 def may_start() -> ColumnElement[bool]:
-    """``may_run``, and the flow has no run that waits or works. Stock waits for an undo too: it would take what it read before the undo for
-    what somebody has changed in the shop."""
-    same = or_(SyncRun.kind == Flow.kind, and_(Flow.kind == FlowKind.STOCK, SyncRun.kind == FlowKind.UNDO))
-    live = select(SyncRun.id).where(SyncRun.integration_id == Flow.integration_id, same, SyncRun.live)
-    return and_(may_run(), ~live.exists())
+    """``may_run``, and no run is there that goes before one of this flow."""
+    before = select(SyncRun.id).where(lifecycle.goes_before(Flow.integration_id, Flow.kind))
+    return and_(may_run(), ~before.exists())
 
 
 def waiting_runs() -> list[int]:
