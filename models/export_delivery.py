@@ -8,6 +8,7 @@ from sqlalchemy import JSON, Boolean, ForeignKey, Index, LargeBinary, String, Te
 from sqlalchemy.orm import Mapped, mapped_column
 
 from extensions import Model
+from models.scheduled_place import PlaceColumns, TimetableColumns
 from models.types import Moment, utcnow
 
 LIVE_STATES = ("waiting", "failing")
@@ -17,12 +18,12 @@ FIRST = text("state IN ('waiting', 'failing') AND repeats IS NULL")
 FAILING = text("failing_since IS NOT NULL")
 
 
-class ExportTarget(Model):
-    """Where a saved export is sent, and when. ``method`` is ``email`` (to ``recipients``), ``sftp`` (``address`` is ``host`` or ``host:port``,
-    ``path`` a folder) or ``https`` (a PUT to ``address``). ``auth``, ``user``, ``parameter``, ``secret_encrypted`` (Fernet) and ``host_key`` are as
-    in models.Feed; ``offered_key`` is a host key that the server has shown and nobody has confirmed.
+class ExportTarget(PlaceColumns, TimetableColumns, Model):
+    """Where a saved export is sent, and when (models/scheduled_place.py). ``method`` is ``email`` (to ``recipients``), ``sftp`` (``address`` is
+    ``host`` or ``host:port``, ``path`` a folder) or ``https`` (a PUT to ``address``). ``offered_key`` is a host key that the server has shown and
+    nobody has confirmed.
 
-    It is due as models.Feed is; never, where there is neither an interval nor a time. ``due_at`` is None while it is switched off. ``asked_by`` is
+    It is never due where there is neither an interval nor a time, nor while it is switched off (``due_at`` is None). ``asked_by`` is
     who wants it sent now, empty if nobody does. With ``only_new`` each order is in one file only; with ``send_empty`` a file without orders is
     sent too. Orders placed before ``placed_since`` are left out.
 
@@ -34,26 +35,12 @@ class ExportTarget(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     export_id: Mapped[int] = mapped_column(ForeignKey("order_export.id", ondelete="CASCADE"), unique=True)
     enabled: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
-    method: Mapped[str] = mapped_column(String(10))
     recipients: Mapped[list[str]] = mapped_column(JSON, default=list)
     address: Mapped[str] = mapped_column(String(500), default="", server_default="")
-    path: Mapped[str] = mapped_column(String(500), default="", server_default="")
-    auth: Mapped[str] = mapped_column(String(10), default="none", server_default="none")
-    user: Mapped[str] = mapped_column(String(200), default="", server_default="")
-    parameter: Mapped[str] = mapped_column(String(100), default="", server_default="")
-    secret_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    secret_last4: Mapped[str] = mapped_column(String(4), default="", server_default="")
-    host_key: Mapped[str] = mapped_column(Text, default="", server_default="")
     offered_key: Mapped[str] = mapped_column(Text, default="", server_default="")
-    interval_seconds: Mapped[int | None] = mapped_column()
-    times: Mapped[list[str]] = mapped_column(JSON, default=list)
-    zone: Mapped[str] = mapped_column(String(60), default="UTC", server_default="UTC")
-    quiet_from: Mapped[str] = mapped_column(String(5), default="", server_default="")
-    quiet_until: Mapped[str] = mapped_column(String(5), default="", server_default="")
     only_new: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     send_empty: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     placed_since: Mapped[datetime | None] = mapped_column(Moment)
-    due_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
     asked_by: Mapped[str] = mapped_column(String(100), default="", server_default="")
     looked_at: Mapped[datetime | None] = mapped_column(Moment)
     failing_since: Mapped[datetime | None] = mapped_column(Moment)
@@ -67,7 +54,10 @@ class ExportTarget(Model):
     changed_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     changed_by: Mapped[str] = mapped_column(String(100), default="", server_default="")
 
-    __table_args__ = (Index("ix_export_target_failing", "failing_since", sqlite_where=FAILING, postgresql_where=FAILING),)
+    __table_args__ = (
+        Index("ix_export_target_due_at", "due_at"),
+        Index("ix_export_target_failing", "failing_since", sqlite_where=FAILING, postgresql_where=FAILING),
+    )
 
 
 class ExportDelivery(Model):

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -23,6 +22,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import Model
+from models.scheduled_place import PlaceColumns, TimetableColumns
 from models.sku_key import sku_key
 from models.supplier import Supplier
 from models.types import Moment, Units, utcnow
@@ -39,14 +39,12 @@ def key_of_code(context: Any) -> str:
     return sku_key(context.get_current_parameters().get("code") or "")
 
 
-class Feed(Model):
+class Feed(PlaceColumns, TimetableColumns, Model):
     """One file of one supplier: where it is, how it is read, when, and what was seen of it last.
 
-    ``method`` is ``https`` or ``sftp``; ``address`` is the URL of the file, or ``host:port`` whose ``path`` is a file or a pattern such as
-    ``/out/stock_*.csv``. It holds no secret: that is ``secret_encrypted`` (Fernet), of which ``secret_last4`` may be shown. ``auth`` is
-    one of none, basic, bearer, header, query, password and key; ``user`` belongs to basic, password and key, ``parameter`` is the name of
-    the header or of the part of the query. ``host_key`` is the host key of an SFTP server that a person has confirmed, empty until then;
-    ``seen_host_key`` is the one that it has shown and nobody has confirmed.
+    Its place and when it is fetched are in models/scheduled_place.py. ``address`` is the URL of the file, or ``host:port`` whose ``path`` is a
+    file or a pattern such as ``/out/stock_*.csv``; it holds no secret. ``seen_host_key`` is a host key that the server has shown and nobody
+    has confirmed.
 
     ``sheet`` is that of a workbook. ``headings`` and ``sample``, the cells of its first rows, are those of the file that was read last. ``columns``
     is as in models.StockFile: None until it is known, empty for our own headings, else ``columns`` and ``options``.
@@ -55,8 +53,7 @@ class Feed(Model):
     take. ``missing`` says what becomes of codes that a full feed no longer names: ``keep``, ``zero`` or ``zero_after`` (``missing_after``
     runs in a row). Of several feeds the one with the lowest ``priority`` is first.
 
-    It is due every ``interval_seconds``, or at the ``times`` of day in ``zone`` (services/common/timetable.py), and not between
-    ``quiet_from`` and ``quiet_until``. ``due_at`` is None while nothing is planned. Its offers are stale when the newest of them is
+    Its offers are stale when the newest of them is
     older than ``stale_after_seconds``; then ``when_stale`` is done: ``keep`` (they count), ``hold`` (they do not count until the feed
     brings something new) or ``zero`` (they become 0). ``stale_since`` is when that was done.
 
@@ -73,16 +70,7 @@ class Feed(Model):
     supplier_id: Mapped[int] = mapped_column(ForeignKey("supplier.id"), index=True)
     name: Mapped[str] = mapped_column(String(100))
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
-    method: Mapped[str] = mapped_column(String(10))
     address: Mapped[str] = mapped_column(String(500))
-    path: Mapped[str] = mapped_column(String(500), default="", server_default="")
-    auth: Mapped[str] = mapped_column(String(10), default="none", server_default="none")
-    user: Mapped[str] = mapped_column(String(200), default="", server_default="")
-    parameter: Mapped[str] = mapped_column(String(100), default="", server_default="")
-    secret_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
-    secret_last4: Mapped[str] = mapped_column(String(4), default="", server_default="")
-    host_key: Mapped[str] = mapped_column(Text, default="", server_default="")
-
     seen_host_key: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     sheet: Mapped[str] = mapped_column(String(100), default="", server_default="")
@@ -95,12 +83,6 @@ class Feed(Model):
     missing_after: Mapped[int] = mapped_column(default=3, server_default="3")
     priority: Mapped[int] = mapped_column(default=1, server_default="1")
 
-    interval_seconds: Mapped[int | None] = mapped_column()
-    times: Mapped[list[str]] = mapped_column(JSON, default=list)
-    zone: Mapped[str] = mapped_column(String(60), default="UTC", server_default="UTC")
-    quiet_from: Mapped[str] = mapped_column(String(5), default="", server_default="")
-    quiet_until: Mapped[str] = mapped_column(String(5), default="", server_default="")
-    due_at: Mapped[datetime | None] = mapped_column(Moment)
     stale_after_seconds: Mapped[int] = mapped_column(default=172_800, server_default="172800")
     when_stale: Mapped[str] = mapped_column(String(10), default="keep", server_default="keep")
     stale_since: Mapped[datetime | None] = mapped_column(Moment)
