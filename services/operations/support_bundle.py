@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -148,13 +149,23 @@ def _place(url: str) -> str:
 def _schema() -> Iterator[str]:
     standing = schema.standing()
     yield f"database at {standing.revision or 'nothing'}, code at {standing.head}: {standing.place}"
-    looked = inspect(db.engine)
+    looked, indexes = inspect(db.engine), _indexes()
     for table in sorted(looked.get_table_names()):
         yield f"\n{table}"
         yield from (f"    {column['name']} {column['type']}" for column in looked.get_columns(table))
-        yield from (
-            f"    index {index['name']} ({', '.join(map(str, index['column_names']))})" for index in looked.get_indexes(table)
-        )
+        yield from (f"    {' '.join(definition.split())}" for definition in indexes[table])
+
+
+def _indexes() -> defaultdict[str, list[str]]:
+    """The definitions of the indexes by table, as the database has them: SQLAlchemy cannot read one of an expression from SQLite, leaves it
+    out and warns."""
+    query = "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
+    if db.engine.dialect.name == "sqlite":
+        query = "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name"
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for table, definition in db.session.execute(text(query)):
+        found[table].append(definition)
+    return found
 
 
 def _counts() -> Iterator[str]:

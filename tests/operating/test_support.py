@@ -93,6 +93,18 @@ def test_nothing_planted_is_in_it(app, client, commands, tmp_path):
     )
 
 
+@pytest.mark.both_databases
+@pytest.mark.filterwarnings("error::sqlalchemy.exc.SAWarning")
+def test_it_has_indexes_of_expressions_and_conditions(app, tmp_path):
+    support_bundle.write_bundle(tmp_path / "bundle.zip", {})
+    schema = content(tmp_path / "bundle.zip")["schema.txt"]
+    lines = {
+        name: line for line in schema.splitlines() for name in ("ix_stock_item_available", "ix_stock_item_low") if name in line
+    }
+    assert "on_hand" in lines["ix_stock_item_available"] and "low_since IS NOT NULL" in lines["ix_stock_item_low"]
+    assert "stock_item\n    id INTEGER" in schema
+
+
 def test_it_is_made_where_the_database_does_not_answer(app, commands, tmp_path):
     path = Path(app.config["CARTLINK"].database_url.removeprefix("sqlite:///"))
     path.write_bytes(b"this is no database" * 100)
