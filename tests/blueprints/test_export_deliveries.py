@@ -63,6 +63,8 @@ def test_an_export_is_set_up_sent_and_recorded_without_javascript(client, export
     assert len(mailbox.mails) == 2
     page = client.get(f"{PAGE}/{export_id}/deliveries")
     assert "1 order · ann@partner.example, ben@partner.example · by owner" in main_words(page) and "Delivered" in page.text
+    asks = next(each for each in elements(page.text, "details") if "Stop delivery" in each.text)
+    assert "Nothing more is sent" in asks.text
     page = client.get(f"{PAGE}/deliveries/{delivery_id}")
     assert "1001" in main_words(page)
     assert "1001" in client.get(f"{PAGE}/deliveries/{delivery_id}/download").text

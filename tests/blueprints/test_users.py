@@ -65,6 +65,8 @@ def test_disabling_ends_it_at_once_and_enabling_begins_it_again(app, client, ben
     browser = app.test_client()
     sign_in(browser, "Ben")
     assert browser.get("/settings").status_code == 200
+    asks = words(element(client.get(f"/users/{ben}").text, "details").text)
+    assert "Ben is signed out at once" in asks and asks.endswith("Disable Ben")
     client.post(f"/users/{ben}/disable")
     assert browser.get("/settings").status_code == 303
     page = client.get("/users").text
