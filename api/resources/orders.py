@@ -148,7 +148,7 @@ def get_order(call: Call, order_id: int) -> Order:
 
 
 @operation(
-    "POST", "/orders/<int:order_id>/evaluate", "Recheck the stored copy of an order", scope="orders:write", role="manager",
+    "POST", "/orders/<int:order_id>/evaluate", "Check the stored copy of an order again", scope="orders:write", role="manager",
     answers={200: Order},
 )  # fmt: skip
 def evaluate_order(call: Call, order_id: int) -> Order:

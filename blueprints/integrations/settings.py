@@ -116,7 +116,7 @@ def _save(integration: Integration, form: SettingsForm) -> bool:
         form.refuse(error)
         return False
     start_due_runs()
-    toast("Saved." + (" Stored orders are being rechecked." if again else ""))
+    toast("Saved." + (" Stored orders are being checked again." if again else ""))
     if again:
         try:
             enqueue_evaluation(integration.id)

@@ -69,7 +69,7 @@ def evaluate() -> Response | AnyResponse:
         for integration_id in rereading.evaluate_later(ids):
             with suppress(QueueAway):
                 enqueue_evaluation(integration_id)
-        toast(f"{plural(len(ids), 'order')} are being rechecked. Come back in a few minutes.", "info")
+        toast(f"{plural(len(ids), 'order')} are being checked again. Come back in a few minutes.", "info")
         return go_to(url_for(".show_held"))
     return _released(rereading.evaluate_orders(ids, current_actor()).released)
 

@@ -68,7 +68,7 @@ def read_again(order_id: int) -> Response | AnyResponse:
 @bp.post("/evaluate")
 def evaluate(order_id: int) -> Response | AnyResponse:
     done = rereading.evaluate_orders([order_id], current_actor())
-    toast("The order was rechecked and released." if done.released else "The order was rechecked.")
+    toast("The order was checked again and released." if done.released else "The order was checked again.")
     return go_to(url_for(".show_order", order_id=order_id))
 
 

@@ -61,7 +61,7 @@ def _read_again(ids: list[int]) -> None:
 
 def _evaluate(ids: list[int]) -> None:
     done = rereading.evaluate_orders(ids, current_actor())
-    toast(f"{plural(done.orders, 'order')} rechecked. {plural(done.released, 'order')} released.")
+    toast(f"{plural(done.orders, 'order')} checked again. {plural(done.released, 'order')} released.")
 
 
 def _mark_seen(ids: list[int]) -> None:

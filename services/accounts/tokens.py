@@ -51,7 +51,7 @@ SCOPES = {
     "integrations:write": Scope("manager", "Enable, disable, connect, set up and remove integrations"),
     "orders:read": Scope("viewer", "Read orders without customers’ data"),
     "customers:read": Scope("viewer", "Read customers’ names, addresses and notes of orders"),
-    "orders:write": Scope("manager", "Recheck and cancel orders, and mark cancellations as seen"),
+    "orders:write": Scope("manager", "Check orders again, cancel them, and mark cancellations as seen"),
     "shipments:write": Scope("manager", "Ship orders"),
     "stock:read": Scope("viewer", "Read stock items and their stock history"),
     "stock:write": Scope("manager", "Change stock items"),

@@ -22,7 +22,7 @@ from services.orders import export_records, exports
 from services.security import audit, vault
 from services.security.audit import CHANGED, About, change_of_address, record_change
 
-METHODS = {"email": "Email", "sftp": "SFTP", "https": "https PUT"}
+METHODS = {"email": "Email", "sftp": "SFTP", "https": "Upload to a web address (https)"}
 AUTHS = {"email": ("none",), **places.AUTHS}
 """How each method signs in; the first is taken where another was set before the method changed."""
 MOST_RECIPIENTS = 10

@@ -27,7 +27,7 @@ from services.security import audit
 from services.security.audit import About, record_changes
 from services.shops import flows
 
-RECHECK_STARTED = audit.kind("integration.recheck_started", "Recheck of its orders started")
+RECHECK_STARTED = audit.kind("integration.recheck_started", "Another check of its orders started")
 MOST_ROWS = 200
 """Orders whose money rows are read in one run: a change of settings is no reason to keep a shop busy for an hour."""
 MOST_FAILED = 3

@@ -87,7 +87,7 @@ def test_every_operation_says_what_it_needs():
 
 
 def test_people_read_the_words_of_the_pages():
-    """A page says *Recheck* and *Stock history*. Addresses and keys of scopes stay as programs know them."""
+    """A page says *Check again* and *Stock history*. Addresses and keys of scopes stay as programs know them."""
     texts = [scope.sentence for scope in SCOPES.values()]
     texts += [text for text in _texts(the_document()) if not text.startswith("/")]
     for word in (r"\bledger\b", r"\bevaluat"):

@@ -142,7 +142,7 @@ def test_a_large_group_is_evaluated_by_a_worker(client, shop, desk, monkeypatch)
         shop.store.place_order(lines=[(there, 1)])
     do(desk, "orders")
     answer = client.post("/orders/held/evaluate", data={"code": "unknown_sku", "key": "NEW"})
-    assert "2 orders are being rechecked" in client.get(answer.location).get_data(as_text=True)
+    assert "2 orders are being checked again" in client.get(answer.location).get_data(as_text=True)
     assert settings.due_evaluations() == [desk]
 
 

@@ -89,7 +89,7 @@ def test_everything_can_be_changed(client: FreshClient) -> None:
     ) == (50, 3, 600, 900)
     assert seen.flows["listings"].due_at is not None
     page = client.get(f"{LIST}/{integration_id}").text
-    assert toasts(page) == ["Saved. Stored orders are being rechecked."]
+    assert toasts(page) == ["Saved. Stored orders are being checked again."]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ RETIRED = {
     "Import stock": r"set by file",
     "Import tracking numbers": r"ship by file",
     "selected": r"with the ticked ones",
-    "Recheck": r"evaluate the stored copy again",
+    "Check again": r"evaluate the stored copy again",
     "mark as seen": r"acknowledg(?:e|es|ed|ing)",
     "not sent": r"untold",
     "allocate": r"allot(?:s|ted|ting|ment|ments)?",
