@@ -9,14 +9,18 @@ from typing import Any
 
 from blueprints.accounts.labels import ROLE_WORDS
 from blueprints.feeds.labels import changed_words
+from blueprints.integrations.forms import ANY, ANY_WORDS, OWN, named_statuses
 from blueprints.labels import RUN_KINDS, SIGN_INS, STATES
 from blueprints.orders.forms import SORTS
 from blueprints.orders.forms import STATES as LISTED
+from models import Integration
+from services.orders import held
 from services.orders.export_columns import COLUMNS
 from services.orders.export_files import FORMATS
 from services.orders.export_targets import METHODS
 from services.security import trail
-from services.security.trail import Words
+from services.security.trail import ShopWords, Words
+from services.shops.kinds import statuses_of
 
 PAIR = re.compile(r", (?=[a-z_]+ )")
 """Between the parts of a stored filter, such as ``sort newest, state ready``."""
@@ -67,15 +71,41 @@ def _of_integrations() -> dict[str, Words]:
         "use_shipping_tax": "Use the shop’s tax settings for shipping", "surcharge_name": "Shipping surcharge name",
         "take_shop_stock": "Start unknown SKUs with the shop’s quantity", "stock_buffer": "Units held back from this shop",
         "stock_cap": "Most units to offer in this shop", "safety_limit_percent": "Ask before changing more than this percentage",
-        "safety_limit_least": "Ask if at least this many change", "work_statuses": "Orders that are ready to ship (payment × shipping)",
+        "safety_limit_least": "Ask if at least this many change",
         "shipments_on": "Update the shop when orders are shipped", "orders_on": "Download orders", "stock_on": "Update stock",
-        "processed_status": "Processed order status", "part_shipped_status": "Status of a partly shipped order",
-        "cancelled_status": "Status of an order cancelled in Cartlink", "reserved_units": "Reserved units", "stock_update": "Stock update",
+        "reserved_units": "Reserved units", "stock_update": "Stock update",
     }  # fmt: skip
     every = {"orders_every": "Download orders every", "stock_every": "Check stock every", "listings_every": "Read listings every"}
     return {name: (label, trail.said) for name, label in plain.items()} | {
         name: (label, _minutes) for name, label in every.items()
     }
+
+
+def _status(code: Any, integration: Integration) -> str:
+    """A shipping status as the shop calls it."""
+    return named_statuses(statuses_of(integration)).get(str(code), str(code))
+
+
+def _pairs(pairs: Any, integration: Integration) -> str:
+    """Pairs of statuses as the shop calls them: Paid × Any shipping status."""
+    names = {(each.kind, each.code): each.name for each in statuses_of(integration)}
+    kinds = (("payment", {ANY: "Any payment status", "": OWN}), ("shipping", {ANY: ANY_WORDS, "": OWN}))
+    return ", ".join(
+        " × ".join(ours.get(code) or names.get((kind, code), code) for (kind, ours), code in zip(kinds, pair, strict=True))
+        for pair in pairs
+    )  # fmt: skip
+
+
+def _of_shops() -> dict[str, ShopWords]:
+    return {
+        "processed_status": ("Processed order status", _status), "part_shipped_status": ("Status of a partly shipped order", _status),
+        "cancelled_status": ("Status of an order cancelled in Cartlink", _status),
+        "work_statuses": ("Orders that are ready to ship (payment × shipping)", _pairs),
+    }  # fmt: skip
+
+
+def _causes(codes: Any) -> str:
+    return ", ".join(held.WORDS.get(code, code) for code in codes)
 
 
 def _of_exports() -> dict[str, Words]:
@@ -95,7 +125,8 @@ def use_all(state: Any) -> None:
     """Have the trail say them, and templates ``subject_of``."""
     state.app.jinja_env.filters.update(subject_of=lambda entry: subject_of(entry.object, entry.subject))
     trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", str)})
-    trail.use_words("order", {"state": ("State", lambda name: STATES[name][0] if name in STATES else str(name))})
+    states = _one_of({name: label for name, (label, _) in STATES.items()})
+    trail.use_words("order", {"state": ("State", states), "accepted": ("Accepted", _causes)})
     trail.use_words("order_export", _of_exports())
     trail.use_words("event_endpoint", {"url": ("Address", str), "types": ("Types of events", trail.said)})
-    trail.use_words("integration", _of_integrations())
+    trail.use_words("integration", _of_integrations(), _of_shops())

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import load_only
 
 from extensions import db
 from models import ApiToken, AuditEntry, Integration, User
@@ -16,6 +17,7 @@ from services.common.paging import Page, page_of
 from services.security.audit import KINDS, without_personal
 
 Words = tuple[str, Callable[[Any], str]]
+ShopWords = tuple[str, Callable[[Any, Integration], str]]
 PAGE_SIZE = 50
 NEWEST = (AuditEntry.at.desc(), AuditEntry.id.desc())
 SORTS: dict[str, Any] = {"": NEWEST, "oldest": (AuditEntry.at, AuditEntry.id)}
@@ -28,6 +30,8 @@ SPELLED = {"api_token": "API token", "installation": "Cartlink itself", "offer":
            "seller": "Printed documents"}  # fmt: skip
 WORDS: dict[str, Mapping[str, Words]] = {}
 """By kind of thing and field, what pages call the field and how they say its value. Filled where those labels are (``use_words``)."""
+SHOP_WORDS: dict[str, Mapping[str, ShopWords]] = {}
+"""The same for values that each shop calls by its own names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +112,19 @@ def object_words(name: str) -> str:
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
-def use_words(object: str, words: Mapping[str, Words]) -> None:
+def use_words(object: str, words: Mapping[str, Words], of_shops: Mapping[str, ShopWords] | None = None) -> None:
     """Say changes of a kind of thing as its pages do. Fields that are not named are said as they are stored."""
-    WORDS[object] = words
+    WORDS[object], SHOP_WORDS[object] = words, of_shops or {}
 
 
 def _load(ids: Sequence[int], reader: Reader) -> dict[int, Entry]:
     found = db.session.execute(_entries().where(AuditEntry.id.in_(ids)))
-    return {entry.id: _entry(entry, name, reader) for entry, name in found}
+    return {entry.id: _entry(entry, integration, reader) for entry, integration in found}
 
 
 def _entries() -> Select[*tuple[Any, ...]]:
-    return select(AuditEntry, Integration.name).outerjoin(Integration, Integration.id == AuditEntry.integration_id)
+    shop = load_only(Integration.name, Integration.kind, Integration.statuses)
+    return select(AuditEntry, Integration).outerjoin(Integration, Integration.id == AuditEntry.integration_id).options(shop)
 
 
 def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
@@ -149,21 +154,29 @@ def _matching(wanted: Wanted) -> Select[*tuple[Any, ...]]:
     return query
 
 
-def _entry(row: AuditEntry, integration: str | None, reader: Reader) -> Entry:
+def _entry(row: AuditEntry, integration: Integration | None, reader: Reader) -> Entry:
     known = KINDS.get(row.kind)
     what = known.words if known else row.kind.partition(".")[2].replace("_", " ").capitalize()
-    subject = row.subject or (integration or "" if row.object == "integration" else "")
+    name = integration.name if integration is not None else ""
+    subject = row.subject or (name if row.object == "integration" else "")
     changes = row.changes if reader.customers else without_personal(row.changes, "hidden")
-    in_words = [_in_words(row.object, *change) for change in changes]
+    in_words = [_in_words(row.object, integration, *change) for change in changes]
     return Entry(
-        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, integration or "", in_words
+        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, name, in_words
     )  # fmt: skip
 
 
-def _in_words(object: str, field: str, before: Any, after: Any) -> tuple[str, str, str]:
+def _in_words(object: str, integration: Integration | None, field: str, before: Any, after: Any) -> tuple[str, str, str]:
     label, say = WORDS.get(object, {}).get(field) or (_name(field), said)
+    if integration is not None and field in SHOP_WORDS.get(object, {}):
+        label, of_shop = SHOP_WORDS[object][field]
+        say = _by(of_shop, integration)
     first, last = (said(value) if value in (None, "", []) else say(value) for value in (before, after))
     return label, first, last
+
+
+def _by(of_shop: Callable[[Any, Integration], str], integration: Integration) -> Callable[[Any], str]:
+    return lambda value: of_shop(value, integration)
 
 
 def _name(field: str) -> str:

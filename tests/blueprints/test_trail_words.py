@@ -5,6 +5,7 @@ from __future__ import annotations
 from extensions import writing
 from services.security.audit import KINDS, About, record_change
 from tests.blueprints.pages import element, words
+from tests.support.rows import make_integration
 from tests.support.signed_in import FreshClient
 
 SAID = {
@@ -19,6 +20,24 @@ SAID = {
     "user.changed": ({"role": ("manager", "viewer")}, ("Role: Manager → Viewer",)),
     "integration.changed": ({"orders_every": (300, 600), "with_back_orders": (True, False)}, ("5 minutes → 10 minutes", "Back orders: Yes → No")),
 }  # fmt: skip
+
+STATUSES = [["payment", "2", "P", "Bezahlt"], ["shipping", "1", "N", "Neu"], ["shipping", "4", "S", "Versandt"]]
+
+
+def test_statuses_and_causes_are_said_by_their_names(client: FreshClient) -> None:
+    changes = {
+        "processed_status": ("N", "S"), "part_shipped_status": ("", "X"), "work_statuses": ([["P", "N"]], [["P", "*"], ["*", "S"]]),
+    }  # fmt: skip
+    named = make_integration(statuses=STATUSES).id
+    with writing():
+        record_change(KINDS["integration.changed"], About(named, "", named), changes, "user:owner")
+        record_change(
+            KINDS["order.hold_accepted"], About(1, "1001", named), {"accepted": (["sums"], ["address", "sums"])}, "user:owner"
+        )
+    page = words(element(client.get("/activity/changes").text, "tbody").text)
+    assert "Processed order status: Neu → Versandt" in page and "Status of a partly shipped order: X" in page
+    assert "Bezahlt × Neu → Bezahlt × Any shipping status, Any payment status × Versandt" in page
+    assert "Accepted: The sums disagree → There is no address, The sums disagree" in page
 
 
 def test_the_trail_says_what_pages_say(client: FreshClient) -> None:
