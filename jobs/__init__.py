@@ -121,9 +121,9 @@ def enqueue(
 
 
 def others_wait() -> bool:
-    """Whether a run waits for a worker. If the queue does not answer, none does."""
+    """Whether a run, or a person with a check, waits for a worker. If the queue does not answer, none does."""
     try:
-        return queue("sync").count > 0
+        return queue("sync").count > 0 or queue("checks").count > 0
     except RedisError:
         return False
 

@@ -21,7 +21,7 @@ from services.sync import execution, polls
 log = logging.getLogger("cartlink.worker")
 
 SHARE_WHERE_OTHERS_WAIT = 1 / 6
-"""How much of a time slice a run gets while other runs wait for a worker."""
+"""How much of a time slice a run gets while other runs, or people with checks, wait for a worker."""
 
 
 def run(run_id: int) -> None:
@@ -37,8 +37,9 @@ def run(run_id: int) -> None:
 
 
 def _turn() -> Callable[[], bool]:
-    """A function that says when the run has to pause: the worker stops, or other runs wait and this one has had its share.
-    A run gets a whole time slice only while no other run waits."""
+    """A function that says when the run has to pause: the worker stops, or others wait and this run has had its share. A run gets a whole
+    time slice only while no other run and no person waits. One worker takes no checks, so a check may wait for the other one while that
+    is in the middle of a run."""
     over = time.monotonic() + execution.slice_seconds() * SHARE_WHERE_OTHERS_WAIT
 
     def is_over() -> bool:

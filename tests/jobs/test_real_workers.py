@@ -118,6 +118,21 @@ def test_many_look_ups_do_not_keep_a_sync_waiting(app, db, shop, worker):
     assert [state for state in db.session.scalars(select(Lookup.state)) if state != "done"]
 
 
+@pytest.mark.one_database
+def test_a_person_with_a_check_waits_for_no_whole_time_slice(app, db, worker):
+    """The worker that takes checks may be in the middle of a long run, and the other one takes none."""
+    with PracticeShop(products=10, orders=1500, days=20, seed=9) as shop:
+        integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))
+        shop.page_latency = 1500
+        worker("checks", "messages", "sync")
+        jobs.start_run(integration_id, "orders", "test")
+        wait_until(lambda: stored(db) >= 100, 60, "the first page")
+        asked = lookups.ask_where("4711", None, "test")
+        enqueue_lookup(asked)
+        wait_until(lambda: done(db, asked), 60, "the look-up")
+        assert not finished(db, "orders")
+
+
 def done(db, lookup_id: int) -> Lookup | None:
     db.session.rollback()
     found = lookups.get_lookup(lookup_id, "test")
