@@ -289,4 +289,26 @@ OTHER_SERVERS: tuple[Break, ...] = (
 )  # fmt: skip
 """Files that are fetched from other servers, or put there."""
 
-BREAKS = (*OLD_BEHAVIOUR, *CLASSICS, *OTHER_SERVERS)
+LATER: tuple[Break, ...] = (
+    broken(
+        "one wrong answer about the key is believed", "channels/xcart/addon/client.py",
+        "            return ask()\n        except KeyRejected:\n", "            return ask()\n        except KeyError:\n",
+        "tests/services/monitoring/test_key_answers.py", days=False,
+    ),
+    broken(
+        "a job's name is given on while its worker begins it", "jobs/names.py",
+        "not waits and _seen_taken_for(queue, job) >= SILENT", "not waits", "tests/jobs/test_enqueueing.py", days=False,
+    ),
+    broken(
+        "several tracking numbers are sent as one", "services/shipping/shipments.py",
+        "    if wrong := several_numbers.several(tracking_number):", "    if wrong := '':", "tests/services/shipping/test_several_numbers.py",
+        days=False,
+    ),
+    broken(
+        "a sign-in goes on after its password was reset", "services/accounts/begun.py",
+        " and user.password_hash != password_hash\n", " and False\n", "tests/blueprints/test_reset_meanwhile.py", days=False,
+    ),
+)  # fmt: skip
+"""What was found after that."""
+
+BREAKS = (*OLD_BEHAVIOUR, *CLASSICS, *OTHER_SERVERS, *LATER)
