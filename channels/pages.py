@@ -93,7 +93,9 @@ def _without_scripts(page: bytes) -> bytes:
 
 
 def has_php_messages(page: bytes) -> bool:
-    return PHP_MESSAGE.search(page[:_BEGINNING].decode("utf-8", "replace")) is not None
+    text = page[:_BEGINNING].decode("utf-8", "replace")
+    # Every message ends so. Without it, the pattern would look through much of the page from each word that begins like one.
+    return "on line" in text and PHP_MESSAGE.search(text) is not None
 
 
 def is_database_failure(text: str) -> bool:

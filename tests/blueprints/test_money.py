@@ -49,7 +49,8 @@ def test_the_exact_price_stays_in_exports(client: FreshClient) -> None:
 
 def test_why_an_order_is_held_has_its_amount_in_the_readers_language(client: FreshClient) -> None:
     reason = "The sums disagree by -1234.50 USD.\nSKU PANTS 32 TOP is not one of our stock items."
-    order = order_of("8.2", state="on_hold", held_reason=reason, held_codes=["sums", "unknown_sku"])
+    causes = ["sums", "unknown_sku"]
+    order = order_of("8.2", state="on_hold", held_reason=reason, held_codes=causes, reason_codes=causes)
     for address in (f"/orders/{order.id}", "/orders", "/orders/held"):
         page = words(element(client.get(address).text, "main").text)
         assert "disagree by -US$1,234.50." in page, address
