@@ -53,9 +53,8 @@ class Feed(PlaceColumns, TimetableColumns, Model):
     take. ``missing`` says what becomes of codes that a full feed no longer names: ``keep``, ``zero`` or ``zero_after`` (``missing_after``
     runs in a row). Of several feeds the one with the lowest ``priority`` is first.
 
-    Its offers are stale when the newest of them is
-    older than ``stale_after_seconds``; then ``when_stale`` is done: ``keep`` (they count), ``hold`` (they do not count until the feed
-    brings something new) or ``zero`` (they become 0). ``stale_since`` is when that was done.
+    Its offers are stale when the newest of them is older than ``stale_after_seconds``; then ``when_stale`` is done: ``keep`` (they count),
+    ``hold`` (they do not count until the feed brings something new) or ``zero`` (they become 0). ``stale_since`` is when that was done.
 
     A run whose file would take more than ``zero_percent`` of the offers above 0 to 0, has fewer than ``rows_percent`` of the rows of last
     time, or has more than ``unreadable_percent`` unreadable rows waits for a person; so does every run while ``approved_at`` is None.

@@ -28,11 +28,16 @@ def issue_code(purpose: str, user_id: int | None = None, beside: Callable[[], ob
     with writing() as session:
         beside()
         session.execute(delete(UserCode).where(UserCode.expires_at < now))
-        session.execute(delete(UserCode).where(UserCode.purpose == purpose, UserCode.user_id == user_id))
+        withdraw_codes(purpose, user_id)
         session.add(
             UserCode(purpose=purpose, user_id=user_id, code_hash=hash_of(code), expires_at=now + LIFETIMES[purpose])
         )  # fmt: skip
     return code
+
+
+def withdraw_codes(purpose: str, user_id: int | None) -> None:
+    """Make the codes for a purpose and user invalid. Call it inside ``writing()``."""
+    db.session.execute(delete(UserCode).where(UserCode.purpose == purpose, UserCode.user_id == user_id))
 
 
 def find_code(purpose: str, code: str) -> UserCode | None:

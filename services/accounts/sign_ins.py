@@ -18,10 +18,10 @@ from sqlalchemy.exc import OperationalError
 from config import current_config
 from errors import NotFound
 from extensions import db, writing
-from models import User, UserCode, UserSession
+from models import User, UserSession
 from models.types import utcnow
 from models.user import ROLES
-from services.accounts import begun
+from services.accounts import begun, one_time_codes
 from services.common.results import changed_rows
 from services.security import audit
 from services.security.audit import About, record_change
@@ -167,7 +167,7 @@ def end_all(user_id: int) -> int:
         user = session.get(User, user_id, with_for_update=True)
         if user is not None:
             user.two_step_next_encrypted = None
-        session.execute(delete(UserCode).where(UserCode.user_id == user_id, UserCode.purpose == "second_step"))
+        one_time_codes.withdraw_codes("second_step", user_id)
         ended = changed_rows(session.execute(delete(UserSession).where(UserSession.user_id == user_id)))
         _note_ended(user_id, ended)
         return ended

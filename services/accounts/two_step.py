@@ -7,11 +7,11 @@ import time
 from functools import partial
 
 import pyotp
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from errors import Conflict, InvalidInput
 from extensions import db, writing
-from models import User, UserCode
+from models import User
 from models.types import utcnow
 from services.accounts import begun, one_time_codes, users
 from services.common.results import changed_rows
@@ -76,7 +76,7 @@ def switch_off(user_id: int) -> None:
             notifications.notify_user(user_id, "two_step_off")
             record_change(SWITCHED_OFF, About(user_id, user.name), actor=f"user:{user.name}")
         user.two_step_encrypted = user.two_step_next_encrypted = None
-        session.execute(delete(UserCode).where(UserCode.user_id == user_id, UserCode.purpose == "second_step"))
+        one_time_codes.withdraw_codes("second_step", user_id)
 
 
 def begin_second_step(user_id: int, password_hash: str | None = None) -> str:

@@ -165,7 +165,8 @@ def _rows(users: Sequence[User]) -> list[UserRow]:
 
 
 def change_role(user_id: int, role: str, sees_customers: bool) -> None:
-    """Change a user's role, from the next request on. What an owner has begun to set up ends with that role. Raises InvalidInput, NotFound, or Conflict for the last owner."""
+    """Change a user's role, from the next request on. What an owner has begun to set up ends with that role. Raises InvalidInput,
+    NotFound, or Conflict for the last owner."""
     _check_role(role)
     with writing() as session:
         owners = _locked_owners()

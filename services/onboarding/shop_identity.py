@@ -5,9 +5,10 @@ A stored order is confirmed if the end point has one with the same id, number an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -161,47 +162,42 @@ def _is_at(shop_id: int, endpoint: str) -> bool:
 
 def _shares_stored_orders(shop_id: int, channel: Channel) -> bool | None:
     """Whether an end point has some of a shop's stored orders, the newest and the oldest; None where it has none of their ids."""
-    query = select(Order.external_id, Order.number, Order.placed_at).where(*_distinctive(shop_id))
-    stored: dict[str, tuple[str, datetime]] = {}
     with reading():
-        for part in (query.order_by(Order.placed_at.desc()).limit(NEWEST), query.order_by(Order.placed_at).limit(OLDEST)):
-            stored |= {external_id: (number, placed_at) for external_id, number, placed_at in db.session.execute(part)}
-    shown = [(_read(channel, external_id), *known) for external_id, known in stored.items()]
-    same = [
-        (order.number, _second(order.placed_at)) == (number, _second(placed_at)) for order, number, placed_at in shown if order
-    ]
+        stored = {**_stored(shop_id, Order.placed_at.desc(), NEWEST), **_stored(shop_id, Order.placed_at.asc(), OLDEST)}
+    same = list(_are_there(stored, channel))
     return any(same) if same else None
 
 
-def _read(channel: Channel, external_id: str) -> ShopOrder | None:
-    """An order of an end point; None where it has none, or cannot print it. Raises ChannelError for what concerns more than one order."""
-    try:
-        return channel.read_order(external_id)
-    except ChannelError as trouble:
-        if trouble.concerns != "row":
-            raise
-        return None
+def _stored(shop_id: int, order: ColumnElement[Any], most: int) -> dict[str, tuple[str, int]]:
+    """Number and time of placing of the first stored orders of a shop, by their ids."""
+    query = select(Order.external_id, Order.number, Order.placed_at).where(*_distinctive(shop_id)).order_by(order).limit(most)
+    return {external_id: (number, _second(placed_at)) for external_id, number, placed_at in db.session.execute(query)}
+
+
+def _are_there(stored: Mapping[str, tuple[str, int]], channel: Channel) -> Iterator[bool]:
+    """For each of these orders whose id an end point has, whether it is the same there. Those that it does not have, because they were deleted
+    or never there, and those that it cannot print are no evidence. Raises ChannelError for what concerns more than one order."""
+    for external_id, known in stored.items():
+        try:
+            order = channel.read_order(external_id)
+        except ChannelError as trouble:
+            if trouble.concerns != "row":
+                raise
+            continue
+        if order is not None:
+            yield (order.number, _second(order.placed_at)) == known
 
 
 def _has_stored_orders(shop_id: int, channel: Channel) -> bool | None:
     """Whether an end point has the newest stored orders of a shop; None where it shows none of them: they may have been deleted there."""
     with reading():
-        stored = db.session.execute(
-            select(Order.external_id, Order.number, Order.placed_at)
-            .where(*_distinctive(shop_id))
-            .order_by(Order.placed_at.desc())
-            .limit(ASKED_FOR)
-        ).all()
-    confirmed = 0
-    for external_id, number, placed_at in stored:
-        order = _read(channel, external_id)
-        if order is None:
-            # Deleted in the shop, or never there: no evidence.
-            continue
-        if (order.number, _second(order.placed_at)) != (number, _second(placed_at)):
+        stored = _stored(shop_id, Order.placed_at.desc(), ASKED_FOR)
+    confirmed = None
+    for same in _are_there(stored, channel):
+        if not same:
             return False
-        confirmed += 1
-    return True if confirmed else None
+        confirmed = True
+    return confirmed
 
 
 def _has_stored_listings(shop_id: int, channel: Channel) -> bool | None:
