@@ -13,26 +13,26 @@ from dataclasses import dataclass
 
 import msgspec
 
-from channels.pages import PHP_MESSAGE
+from channels.pages import PhpMessages
 
-_BOM = b"\xef\xbb\xbf"
 _OTHER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 """That of UTF-32 LE begins with that of UTF-16 LE, so it is looked for first."""
 _BLANK = b" \t\r\n\x0b\x0c\x00"
+_START = re.compile(rb"(?:\xef\xbb\xbf|[ \t\r\n\x0b\x0c\x00])*+")
 _MOST = 16 * 1024 * 1024
 _MOST_VALUES = 400_000
 _MOST_NOISE = 256 * 1024
 _PIECE = re.compile(
     r"[\s\ufeff\x00]+|<!--.{0,20000}?-->|/\*.{0,20000}?\*/|<br\s*/?>|</?pre>"
     r"|<font size='1'>.{0,200}?<table class='xdebug-error.{0,60000}?</table></font>"
-    r"|(?://|#)[^\n]{0,500}(?:\n|\Z)|[^\n<{\[]{0,300}\bcached?\b[^\n<{\[]{0,300}(?:\n|\Z)|Call Stack:\n(?:\s+\d[^\n]{0,500}\n){1,100}"
-    r"|\[\d[\w :/.+-]{8,50}\](?=\s*PHP )|Stack trace:\n(?:#\d+ [^\n]{0,2000}\n?){1,200}(?:\s*thrown in [^\n]{1,2000})?|"
-    + PHP_MESSAGE.pattern,
+    r"|(?://|#)[^\n]{0,500}(?:\n|\Z)|(?!/\*)[^\n<{\[]{0,300}\bcached?\b[^\n<{\[]{0,300}(?:\n|\Z)|Call Stack:\n(?:\s+\d[^\n]{0,500}\n){1,100}"
+    r"|\[\d[\w :/.+-]{8,50}\](?=\s*PHP )|Stack trace:\n(?:#\d+ [^\n]{0,2000}\n?){1,200}(?:\s*thrown in [^\n]{1,2000})?",
     re.S,
 )
-"""One piece of what may stand beside the value."""
+"""One piece of what may stand beside the value, besides messages of PHP. What an opening such as ``/*`` begins is that or nothing: if a
+shorter piece could begin there too, a text of such openings would be searched for their ends again and again."""
 
 WARNING = (
     "The shop prints PHP messages or comments into its answers. Cartlink reads past them, but have display_errors switched off in "
@@ -50,10 +50,7 @@ class Found:
 
 def json_in(body: bytes) -> Found | None:
     """The JSON value that an answer is; None if it is something else, or holds more than one."""
-    core = _as_utf8(body)
-    while core[:3] == _BOM or core[:1] in (b" ", b"\t", b"\r", b"\n"):
-        core = core.removeprefix(_BOM).lstrip(_BLANK)
-    core = core.rstrip(_BLANK)
+    core = _START.sub(b"", _as_utf8(body), count=1).rstrip(_BLANK)
     if core[:1] + core[-1:] in (b"[]", b"{}") and _is_whole(core):
         return Found(core, False)
     if core == b"null" or (core[:1] == core[-1:] == b'"' and len(core) > 1):
@@ -95,8 +92,15 @@ def _between(core: bytes) -> Found | None:
 def _after_noise(text: str, place: int) -> int:
     """The place behind the noise that begins at ``place``, of which there may be so much."""
     most = place + _MOST_NOISE
-    while place < most and (piece := _PIECE.match(text, place)):
-        place = piece.end()
+    messages = PhpMessages(text, place)
+    while place < most:
+        end = messages.end_of_message(place)
+        if end is None:
+            piece = _PIECE.match(text, place)
+            if piece is None:
+                break
+            end = piece.end()
+        place = end
     return place
 
 

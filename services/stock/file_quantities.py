@@ -11,7 +11,7 @@ from errors import InvalidInput
 from services.common import whole_numbers
 
 MOST_WORDS, MOST_WORD, MOST = 50, 60, 1_000_000
-AT_LEAST = re.compile(r"(?:[>≥]=?\s*(?P<more>.+)|(?P<plus>.+?)\s*\+)\Z")
+AT_LEAST = re.compile(r"(?:[>≥]=?(?P<more>.+)|(?P<plus>.*\S)\s*\+)\Z", re.S)
 GROUPS = re.compile(r"\d{1,3}(?:(?P<mark>[.,’' \u00a0\u202f])\d{3})(?:(?P=mark)\d{3})*\Z")
 DECIMAL = re.compile(r"(?P<whole>.+?)(?P<mark>[.,])(?P<rest>\d+)\Z")
 

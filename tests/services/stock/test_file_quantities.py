@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from errors import InvalidInput
@@ -25,6 +27,13 @@ def test_what_is_clear_is_read_and_nothing_else(decimal):
     quantity = Quantity(decimal=decimal)
     assert {text: quantity.read(text, 10**9) for text in CLEAR[decimal]} == CLEAR[decimal]
     assert {text: quantity.read(text, 10**9) for text in UNCLEAR[decimal]} == dict.fromkeys(UNCLEAR[decimal])
+
+
+@pytest.mark.parametrize("cell", ["1" + " " * 3900 + "x", ">" + " " * 3900 + "x\ny", "+" * 3900 + "x", "1." * 1900 + "x"])
+def test_no_cell_takes_long(cell):
+    before = time.process_time()
+    assert [Quantity().read(cell, 1000) for _ in range(50)] == [None] * 50
+    assert time.process_time() - before < 0.7
 
 
 def test_words_packs_buffers_and_a_maximum():
