@@ -65,7 +65,7 @@ def _object(user: users.UserRow) -> Row:
 
 @group.command("reset")
 @click.argument("name")
-@click.option("--two-step-off", is_flag=True, help="Also switch off the user's two-step sign-in, at once.")
+@click.option("--two-step-off", is_flag=True, help="Setting the password with the link also switches two-step sign-in off.")
 def reset(name: str, two_step_off: bool) -> None:
     """Print a one-time link for setting a new password. It works for a day."""
     say_link(users.find_user(name).id, two_step_off=two_step_off)

@@ -60,7 +60,8 @@ class UserSession(Model):
 
 class UserCode(Model):
     """A code that is good for one act: ``first_run`` (making the first owner), ``password`` (setting one's password) or
-    ``second_step`` (the password was right, the one-time password is still to come). The table has its SHA-256 only."""
+    ``second_step`` (the password was right, the one-time password is still to come). The table has its SHA-256 only. ``two_step_off`` says
+    that setting the password also switches the two-step sign-in off."""
 
     __tablename__ = "user_code"
 
@@ -69,3 +70,4 @@ class UserCode(Model):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     expires_at: Mapped[datetime] = mapped_column(Moment)
+    two_step_off: Mapped[bool] = mapped_column(default=False)

@@ -146,7 +146,7 @@ def sign_out() -> Answer:
 def set_password() -> Answer:
     """The page of a one-time link. Its code identifies the user."""
     code = request.values.get("code", "")
-    user_id, known = (user := users.user_of_code(code)).id, {"name": user.name, "replaces": bool(user.password_hash)}
+    link = users.link_behind(code)
     form = NewPasswordForm()
     if form.validate_on_submit():
         try:
@@ -157,9 +157,9 @@ def set_password() -> Answer:
             log.info("a password was set with a one-time link from %s", request.remote_addr)
             let_out()
             toast("Your password is set. Sign in with it.")
-            name_tokens(user_id)
+            name_tokens(link.user_id)
             return go_to(url_for(".sign_in"))
-    return form_page("accounts/set_password.html", form, code=code, **known)
+    return form_page("accounts/set_password.html", form, code=code, link=link)
 
 
 def name_tokens(user_id: int) -> None:

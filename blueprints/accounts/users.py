@@ -91,8 +91,8 @@ def link_page(user_id: int, two_step_off: bool = False) -> Response:
     """Show a one-time link. It is not shown again."""
     code = users.issue_password_code(user_id, two_step_off=two_step_off)
     log.info("%s made a one-time link for user %d", current_actor(), user_id)
-    page = render_template("accounts/user_link.html", user=users.get_row(user_id), link=users.link_of(code, request.url_root))
-    return Response(page)
+    link, user = users.link_of(code, request.url_root), users.get_row(user_id)
+    return Response(render_template("accounts/user_link.html", user=user, link=link, two_step_off=two_step_off and user.two_step))
 
 
 def done(user_id: int, act: str, sentence: str) -> Answer:

@@ -19,9 +19,11 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTVWXYZU"
 """Thirty-two characters without those that look alike (0 and O, 1 and I)."""
 
 
-def issue_code(purpose: str, user_id: int | None = None, beside: Callable[[], object] = lambda: None) -> str:
+def issue_code(
+    purpose: str, user_id: int | None = None, beside: Callable[[], object] = lambda: None, *, two_step_off: bool = False
+) -> str:
     """A new code of eighty bits, in groups of four. Earlier codes for the same purpose and user become invalid. ``beside`` is called in its
-    transaction."""
+    transaction; ``two_step_off`` is kept with the code."""
     signs = "".join(secrets.choice(ALPHABET) for _ in range(16))
     code = "-".join(signs[start : start + 4] for start in range(0, 16, 4))
     now = utcnow()
@@ -29,9 +31,10 @@ def issue_code(purpose: str, user_id: int | None = None, beside: Callable[[], ob
         beside()
         session.execute(delete(UserCode).where(UserCode.expires_at < now))
         withdraw_codes(purpose, user_id)
+        expires_at = now + LIFETIMES[purpose]
         session.add(
-            UserCode(purpose=purpose, user_id=user_id, code_hash=hash_of(code), expires_at=now + LIFETIMES[purpose])
-        )  # fmt: skip
+            UserCode(purpose=purpose, user_id=user_id, code_hash=hash_of(code), expires_at=expires_at, two_step_off=two_step_off)
+        )
     return code
 
 

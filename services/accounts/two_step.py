@@ -20,7 +20,6 @@ from services.security import audit, vault
 from services.security.audit import About, record_change
 
 SWITCHED_ON = audit.kind("user.two_step_on", "Two-step sign-in switched on")
-SWITCHED_OFF = audit.kind("user.two_step_off", "Two-step sign-in switched off")
 STEP = 30
 WRONG = ("That code is wrong.", "Enter the six digits that your app shows now. Each code works once.", "code")
 
@@ -71,12 +70,7 @@ def confirm_setup(user_id: int, code: str) -> None:
 def switch_off(user_id: int) -> None:
     """Switch two-step sign-in off. Sign-ins that wait for a code have to begin again."""
     with writing() as session:
-        user = session.get_one(User, user_id, with_for_update=True)
-        if user.two_step_encrypted is not None:
-            notifications.notify_user(user_id, "two_step_off")
-            record_change(SWITCHED_OFF, About(user_id, user.name), actor=f"user:{user.name}")
-        user.two_step_encrypted = user.two_step_next_encrypted = None
-        one_time_codes.withdraw_codes("second_step", user_id)
+        users.remove_second_step(session.get_one(User, user_id, with_for_update=True))
 
 
 def begin_second_step(user_id: int, password_hash: str | None = None) -> str:

@@ -31,6 +31,7 @@ DISABLED = audit.kind("user.disabled", "User disabled")
 ENABLED = audit.kind("user.enabled", "User enabled")
 LINK_ISSUED = audit.kind("user.link_issued", "One-time link created")
 PASSWORD_CHANGED = audit.kind("user.password_changed", "Password changed")
+TWO_STEP_OFF = audit.kind("user.two_step_off", "Two-step sign-in switched off")
 LONGEST_NAME = 60
 PAGE_SIZE = 50
 CODE_GONE = "That code is no longer valid. It was used, replaced by a newer one, or is older than a day."
@@ -203,21 +204,17 @@ def enable_user(user_id: int) -> str:
 
 
 def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
-    """The code of a one-time link for setting a new password within a day. The present password works until
-    then; ``two_step_off`` switches two-step sign-in off at once. Raises NotFound, or Conflict for a disabled user."""
+    """The code of a one-time link for setting a new password within a day. The present password works until then. With ``two_step_off``
+    setting it also switches two-step sign-in off, and not before: whoever knows the present password still needs the app. Raises NotFound,
+    or Conflict for a disabled user."""
     user = get_user(user_id)
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled.", "Enable the user first.")
     with writing():
-        notifications.notify_user(user_id, "link")
+        notifications.notify_user(user_id, "link_two_step_off" if two_step_off else "link")
         user = _locked(user_id)
-        record_change(LINK_ISSUED, _about(user))
-        if two_step_off:
-            record_change(CHANGED_USER, _about(user), {"two_step_sign-in": (user.two_step_encrypted is not None, False)})
-            if user.two_step_encrypted is not None:
-                notifications.notify_user(user_id, "two_step_off")
-            user.two_step_encrypted = user.two_step_next_encrypted = None
-    return one_time_codes.issue_code("password", user_id)
+        record_change(LINK_ISSUED, _about(user), {"switches_two-step_sign-in_off": (None, True)} if two_step_off else None)
+    return one_time_codes.issue_code("password", user_id, two_step_off=two_step_off)
 
 
 def link_of(code: str, root: str = "") -> str:
@@ -226,31 +223,55 @@ def link_of(code: str, root: str = "") -> str:
     return f"{(config.public_url or root).rstrip('/')}/set-password?code={code}"
 
 
-def user_of_code(code: str) -> User:
-    """The user whose password a code may set. Raises NotFound if it is not valid."""
+@dataclass(frozen=True, slots=True)
+class PasswordLink:
+    """Whose password a one-time link sets, whether that user has one, and whether it switches the two-step sign-in off, which is on."""
+
+    user_id: int
+    name: str
+    replaces: bool
+    switches_off: bool
+
+
+def link_behind(code: str) -> PasswordLink:
+    """What the link with this code does. Raises NotFound if the code is not valid."""
     found = one_time_codes.find_code("password", code)
     if found is None or found.user_id is None:
         raise NotFound(CODE_GONE, "Ask for a new link.")
-    return get_user(found.user_id)
+    user = get_user(found.user_id)
+    switches_off = found.two_step_off and user.two_step_encrypted is not None
+    return PasswordLink(user.id, user.name, bool(user.password_hash), switches_off)
 
 
 def set_password(code: str, password: str) -> str:
-    """Set a password with a one-time code and end all sessions. Returns the user's name.
+    """Set a password with a one-time code, end all sessions, and switch two-step sign-in off if the code was made for that. Returns the
+    user's name.
 
     Raises NotFound, or InvalidInput for a weak password; then the code stays valid."""
-    user = user_of_code(code)
-    user_id, name = user.id, user.name
+    link = link_behind(code)
+    name = link.name
     hashed = passwords.hash_password(passwords.check_new_password(password, name))
     now = utcnow()
     with writing():
         if not one_time_codes.use_code("password", code, now):
             raise NotFound(CODE_GONE, "Ask for a new link.")
-        user = _locked(user_id)
+        user = _locked(link.user_id)
         user.password_hash, user.password_set_at = hashed, now
         record_change(PASSWORD_CHANGED, _about(user), {"password": CHANGED}, f"user:{name}")
+        if link.switches_off:
+            remove_second_step(user)
         _end_everything(user)
-        notifications.notify_user(user_id, "password")
+        notifications.notify_user(link.user_id, "password")
     return name
+
+
+def remove_second_step(user: User) -> None:
+    """Switch the two-step sign-in of a user off. Sign-ins that wait for a code have to begin again. Call it inside ``writing()``."""
+    if user.two_step_encrypted is not None:
+        notifications.notify_user(user.id, "two_step_off")
+        record_change(TWO_STEP_OFF, _about(user), actor=f"user:{user.name}")
+    user.two_step_encrypted = user.two_step_next_encrypted = None
+    one_time_codes.withdraw_codes("second_step", user.id)
 
 
 def change_password(user_id: int, current: str, new: str) -> None:

@@ -133,6 +133,10 @@ ACCOUNT = {
     "two_step_on": ("Your two-step sign-in was switched on", "signing in to Cartlink now needs a code from your app."),
     "new_browser": ("A new browser has signed in", "someone has signed in to Cartlink as you, with a browser that was not used before."),
     "token": ("An API token was created", "an API token that acts for you was created. It stays valid if you change your password."),
+    "link_two_step_off": (
+        "A link to set your password and switch two-step sign-in off was made",
+        "an owner has created a one-time link that sets a new password for Cartlink and switches your two-step sign-in off.",
+    ),
     "link": ("A link to set your password was made", "an owner has created a one-time link that can set your password for Cartlink."),
 }  # fmt: skip
 WAS_IT_YOU = "If that was you, you do not need to do anything. If not, contact an owner of this Cartlink at once, and change your password."

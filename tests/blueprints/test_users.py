@@ -86,7 +86,14 @@ def test_a_link_for_a_user_who_lost_the_app_switches_the_second_step_off(client,
     seed = two_step.setup_seed(ben).replace(" ", "")
     two_step.confirm_setup(ben, pyotp.TOTP(seed).now())
     assert elements(client.get(f"/users/{ben}").text, "input", name="two_step", value="off")
-    client.post(f"/users/{ben}/link", data={"two_step": "off"})
+    page = client.post(f"/users/{ben}/link", data={"two_step": "off"}).text
+    assert "Until then the two-step sign-in stays on." in page
+    assert users.get_user(ben).two_step_encrypted is not None
+    code = element(page, "input", id="link")["value"].partition("code=")[2]
+    client.post("/sign-out")
+    opened = client.get("/set-password", query_string={"code": code}).text
+    assert "This signs you out everywhere and switches your two-step sign-in off." in opened
+    client.post("/set-password", data={"code": code, "password": "orbit seven plum kettle"})
     assert users.get_user(ben).two_step_encrypted is None
 
 

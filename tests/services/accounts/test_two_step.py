@@ -8,11 +8,11 @@ from threading import Thread
 
 import pyotp
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from errors import Conflict, InvalidInput
+from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
-from models import UserCode
+from models import AuditEntry, UserCode
 from models.types import utcnow
 from services.accounts import two_step, users
 from services.security import vault
@@ -127,6 +127,22 @@ def test_a_user_who_was_disabled_meanwhile_does_not_pass(ann, app_of_ann):
     assert two_step.pass_second_step(proof, app_of_ann.shows()) is None
 
 
-def test_an_owner_can_switch_it_off_with_the_link(ann, app_of_ann):
-    users.issue_password_code(ann, two_step_off=True)
+def test_a_link_switches_it_off_when_it_is_used_and_not_before(ann, app_of_ann):
+    code = users.issue_password_code(ann, two_step_off=True)
+    proof = two_step.begin_second_step(ann)
+    assert two_step.pass_second_step(proof, app_of_ann.shows()) == ann, "a lost link takes nothing away"
+    assert users.link_behind(code).switches_off
+    proof = two_step.begin_second_step(ann)
+    users.set_password(code, "orbit seven plum kettle")
     assert users.get_user(ann).two_step_encrypted is None
+    assert two_step.pass_second_step(proof, app_of_ann.shows()) is None
+    kinds = [entry.kind for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+    assert kinds[-3:] == ["user.link_issued", "user.password_changed", "user.two_step_off"]
+
+
+def test_a_plain_link_replaces_one_that_would_switch_it_off(ann, app_of_ann):
+    before, after = users.issue_password_code(ann, two_step_off=True), users.issue_password_code(ann)
+    with pytest.raises(NotFound):
+        users.set_password(before, "orbit seven plum kettle")
+    users.set_password(after, "orbit seven plum kettle")
+    assert users.get_user(ann).two_step_encrypted is not None
