@@ -14,7 +14,7 @@ from models import Feed
 from services.common import zones
 from services.feeds import showing
 from services.security import trail
-from services.security.trail import Words
+from services.security.trail import Words, in_every_shop
 from services.stock import file_columns
 
 bp = Blueprint("feed_labels", __name__)
@@ -41,7 +41,7 @@ def offer(state: Any) -> None:
 
 def changed_words() -> dict[str, Words]:
     """What the audit trail calls what is set of a feed, by column."""
-    return {
+    said: dict[str, tuple[str, Callable[[Any], str]]] = {
         "method": ("Where", _one_of(METHODS)), "path": ("File", str), "auth": ("Sign-in", _one_of(SIGN_INS["https"] | SIGN_INS["sftp"])),
         "user": ("User name", str), "parameter": ("Header or parameter", str), "secret": ("Password or key", str),
         "host_key": ("Host key", showing.fingerprint), "delta": ("The file contains", lambda delta: CONTENTS["yes" if delta else "no"]),
@@ -54,6 +54,7 @@ def changed_words() -> dict[str, Words]:
         "unreadable_percent": ("May be unreadable", lambda share: f"{share}% of the rows"),
         "stale_after_seconds": ("Stale after", _plain_span), "when_stale": ("When stale", _one_of(WHEN_STALE)),
     }  # fmt: skip
+    return {column: (label, in_every_shop(say)) for column, (label, say) in said.items()}
 
 
 def _one_of(names: Mapping[str, str]) -> Callable[[str], str]:

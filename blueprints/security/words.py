@@ -4,7 +4,7 @@ blueprints/feeds/labels.py."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from blueprints.accounts.labels import ROLE_WORDS
@@ -19,7 +19,7 @@ from services.orders.export_columns import COLUMNS
 from services.orders.export_files import FORMATS
 from services.orders.export_targets import METHODS
 from services.security import trail
-from services.security.trail import ShopWords, Words
+from services.security.trail import Say, Words, in_every_shop
 from services.shops.kinds import statuses_of
 
 PAIR = re.compile(r", (?=[a-z_]+ )")
@@ -35,14 +35,19 @@ FILTERS: dict[str, tuple[str, Mapping[str, str]]] = {
 ROWS = {"order": "One row an order", "line": "One row a line"}
 
 
-def _one_of(names: Mapping[str, str]) -> Callable[[Any], str]:
-    return lambda value: names.get(value, str(value))
+PLAINLY = in_every_shop(trail.said)
 
 
+def _one_of(names: Mapping[str, str]) -> Say:
+    return in_every_shop(lambda value: names.get(value, str(value)))
+
+
+@in_every_shop
 def _columns(names: str) -> str:
     return ", ".join(COLUMNS[name].label if name in COLUMNS else name for name in names.split(", "))
 
 
+@in_every_shop
 def _filter(stored: str) -> str:
     """``sort newest, state ready`` -> Newest first, Ready to ship."""
     return ", ".join(_part(*part.partition(" ")[::2]) for part in PAIR.split(stored))
@@ -54,6 +59,7 @@ def _part(name: str, value: str) -> str:
     return f"{label}: {said}" if label else said
 
 
+@in_every_shop
 def _minutes(seconds: Any) -> str:
     return f"{int(seconds) // 60} minutes"
 
@@ -76,18 +82,27 @@ def _of_integrations() -> dict[str, Words]:
         "reserved_units": "Reserved units", "stock_update": "Stock update",
     }  # fmt: skip
     every = {"orders_every": "Download orders every", "stock_every": "Check stock every", "listings_every": "Read listings every"}
-    return {name: (label, trail.said) for name, label in plain.items()} | {
+    of_shops: dict[str, Words] = {
+        "processed_status": ("Processed order status", _status), "part_shipped_status": ("Status of a partly shipped order", _status),
+        "cancelled_status": ("Status of an order cancelled in Cartlink", _status),
+        "work_statuses": ("Orders that are ready to ship (payment × shipping)", _pairs),
+    }  # fmt: skip
+    return {name: (label, PLAINLY) for name, label in plain.items()} | {
         name: (label, _minutes) for name, label in every.items()
-    }
+    } | of_shops  # fmt: skip
 
 
-def _status(code: Any, integration: Integration) -> str:
+def _status(code: Any, integration: Integration | None) -> str:
     """A shipping status as the shop calls it."""
+    if integration is None:
+        return str(code)
     return named_statuses(statuses_of(integration)).get(str(code), str(code))
 
 
-def _pairs(pairs: Any, integration: Integration) -> str:
+def _pairs(pairs: Any, integration: Integration | None) -> str:
     """Pairs of statuses as the shop calls them: Paid × Any shipping status."""
+    if integration is None:
+        return trail.said(pairs)
     names = {(each.kind, each.code): each.name for each in statuses_of(integration)}
     kinds = (("payment", {ANY: "Any payment status", "": OWN}), ("shipping", {ANY: ANY_WORDS, "": OWN}))
     return ", ".join(
@@ -96,14 +111,7 @@ def _pairs(pairs: Any, integration: Integration) -> str:
     )  # fmt: skip
 
 
-def _of_shops() -> dict[str, ShopWords]:
-    return {
-        "processed_status": ("Processed order status", _status), "part_shipped_status": ("Status of a partly shipped order", _status),
-        "cancelled_status": ("Status of an order cancelled in Cartlink", _status),
-        "work_statuses": ("Orders that are ready to ship (payment × shipping)", _pairs),
-    }  # fmt: skip
-
-
+@in_every_shop
 def _causes(codes: Any) -> str:
     return ", ".join(held.WORDS.get(code, code) for code in codes)
 
@@ -112,21 +120,21 @@ def _of_exports() -> dict[str, Words]:
     signing_in = SIGN_INS["email"] | SIGN_INS["https"] | SIGN_INS["sftp"]
     taken = ("interval_seconds", "times", "quiet_from", "quiet_until", "zone", "user", "parameter", "secret")
     # A delivery is set as a feed is, but its times are stored as one text.
-    same = {name: words for name, words in changed_words().items() if name in taken} | {"times": ("Sent at", str)}
+    same = {name: words for name, words in changed_words().items() if name in taken} | {"times": ("Sent at", PLAINLY)}
     return same | {
         "interval_seconds": ("Sent every", changed_words()["interval_seconds"][1]), "by": ("Rows", _one_of(ROWS)), "columns": ("Columns", _columns),
-        "format": ("Format", lambda name: FORMATS[name].label if name in FORMATS else str(name)), "orders": ("Orders", _filter),
-        "method": ("Sent by", _one_of(METHODS)), "auth": ("Sign-in", _one_of(signing_in)), "path": ("Folder", str), "enabled": ("Switched on", trail.said),
-        "only_new": ("Each order only once", trail.said), "send_empty": ("Send files without orders", trail.said), "placed_since": ("Orders placed from", trail.said),
+        "format": ("Format", _one_of({name: known.label for name, known in FORMATS.items()})), "orders": ("Orders", _filter),
+        "method": ("Sent by", _one_of(METHODS)), "auth": ("Sign-in", _one_of(signing_in)), "path": ("Folder", PLAINLY), "enabled": ("Switched on", PLAINLY),
+        "only_new": ("Each order only once", PLAINLY), "send_empty": ("Send files without orders", PLAINLY), "placed_since": ("Orders placed from", PLAINLY),
     }  # fmt: skip
 
 
 def use_all(state: Any) -> None:
     """Have the trail say them, and templates ``subject_of``."""
     state.app.jinja_env.filters.update(subject_of=lambda entry: subject_of(entry.object, entry.subject))
-    trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", str)})
+    trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", PLAINLY)})
     states = _one_of({name: label for name, (label, _) in STATES.items()})
     trail.use_words("order", {"state": ("State", states), "accepted": ("Accepted", _causes)})
     trail.use_words("order_export", _of_exports())
-    trail.use_words("event_endpoint", {"url": ("Address", str), "types": ("Types of events", trail.said)})
-    trail.use_words("integration", _of_integrations(), _of_shops())
+    trail.use_words("event_endpoint", {"url": ("Address", PLAINLY), "types": ("Types of events", PLAINLY)})
+    trail.use_words("integration", _of_integrations())

@@ -16,8 +16,9 @@ from services.common.batches import in_batches
 from services.common.paging import Page, page_of
 from services.security.audit import KINDS, without_personal
 
-Words = tuple[str, Callable[[Any], str]]
-ShopWords = tuple[str, Callable[[Any, Integration], str]]
+Say = Callable[[Any, Integration | None], str]
+"""Says a value, of a shop as that shop calls it."""
+Words = tuple[str, Say]
 PAGE_SIZE = 50
 NEWEST = (AuditEntry.at.desc(), AuditEntry.id.desc())
 SORTS: dict[str, Any] = {"": NEWEST, "oldest": (AuditEntry.at, AuditEntry.id)}
@@ -30,8 +31,6 @@ SPELLED = {"api_token": "API token", "installation": "Cartlink itself", "offer":
            "seller": "Printed documents"}  # fmt: skip
 WORDS: dict[str, Mapping[str, Words]] = {}
 """By kind of thing and field, what pages call the field and how they say its value. Filled where those labels are (``use_words``)."""
-SHOP_WORDS: dict[str, Mapping[str, ShopWords]] = {}
-"""The same for values that each shop calls by its own names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +111,14 @@ def object_words(name: str) -> str:
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
-def use_words(object: str, words: Mapping[str, Words], of_shops: Mapping[str, ShopWords] | None = None) -> None:
+def use_words(object: str, words: Mapping[str, Words]) -> None:
     """Say changes of a kind of thing as its pages do. Fields that are not named are said as they are stored."""
-    WORDS[object], SHOP_WORDS[object] = words, of_shops or {}
+    WORDS[object] = words
+
+
+def in_every_shop(say: Callable[[Any], str]) -> Say:
+    """What says a value that is called the same in every shop."""
+    return lambda value, _: say(value)
 
 
 def _load(ids: Sequence[int], reader: Reader) -> dict[int, Entry]:
@@ -167,16 +171,9 @@ def _entry(row: AuditEntry, integration: Integration | None, reader: Reader) -> 
 
 
 def _in_words(object: str, integration: Integration | None, field: str, before: Any, after: Any) -> tuple[str, str, str]:
-    label, say = WORDS.get(object, {}).get(field) or (_name(field), said)
-    if integration is not None and field in SHOP_WORDS.get(object, {}):
-        label, of_shop = SHOP_WORDS[object][field]
-        say = _by(of_shop, integration)
-    first, last = (said(value) if value in (None, "", []) else say(value) for value in (before, after))
+    label, say = WORDS.get(object, {}).get(field) or (_name(field), in_every_shop(said))
+    first, last = (said(value) if value in (None, "", []) else say(value, integration) for value in (before, after))
     return label, first, last
-
-
-def _by(of_shop: Callable[[Any, Integration], str], integration: Integration) -> Callable[[Any], str]:
-    return lambda value: of_shop(value, integration)
 
 
 def _name(field: str) -> str:
