@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.common import csv_files, damaged_cells
+from services.common import csv_files
 from services.presets import columns as column_choice
 from services.presets.columns import Field
-from services.shipping import several_numbers, shipments
+from services.shipping import shipments, tracking_numbers
 
 KIND = "shipments"
 FIELDS = (
@@ -50,12 +50,8 @@ def sample(
         cells = {name: row[place] for name, place in found.items()}
         if "carrier" in found or options.get("carrier"):
             cells["carrier"] = cells.get("carrier") or str(options.get("carrier") or "")
-        problem = (
-            damaged_cells.damage(cells["tracking"])
-            or several_numbers.several(cells["tracking"])
-            or ("" if cells["number"] else "No order number.")
-        )
-        shown.append({**cells, "problem": problem})
+        wrong = tracking_numbers.trouble(cells["tracking"], in_file=True)
+        shown.append({**cells, "problem": " ".join(wrong) if wrong else "" if cells["number"] else "No order number."})
     return shown
 
 

@@ -117,12 +117,10 @@ def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, 
         return f"The file says {row['not_shipped']!r} of this row, so it is not a shipment."
     if row.get("other"):
         return f"The row names two orders, {shown} and {row['other']}. Delete the column that is not the order's number."
-    for cell in (row["number"], row["tracking"]):
-        damaged = damaged_cells.damage(cell)
-        if not damaged and cell is row["tracking"] and damaged_cells.looks_like_date(cell):
-            damaged = f"{cell} looks like a date that a spreadsheet has made of a number."
-        if damaged:
-            return f"{damaged} {damaged_cells.AS_TEXT_ADVICE}"
+    if damaged := damaged_cells.damage(row["number"]):
+        return f"{damaged} {damaged_cells.AS_TEXT_ADVICE}"
+    if row.get("wrong_tracking"):
+        return str(row["wrong_tracking"])
     keys = [("number", number.casefold()) for number in named.numbers] or [("id", named.external_id)]
     orders = next((found[key] for key in keys if key in found), [])
     if row["shop"]:

@@ -10,7 +10,7 @@ from errors import InvalidInput
 from models.sku_key import tidy
 from services.common import csv_files
 from services.order_basics import numbers as order_numbers
-from services.shipping import carriers, several_numbers
+from services.shipping import carriers, tracking_numbers
 from services.shipping.file_columns import ELSE, OTHER, OWN, choose
 from services.shipping.known_files import KnownFile, recognise
 
@@ -69,7 +69,7 @@ def read(source: csv_files.Source, assigned: Assignment | None = None) -> tuple[
 
 def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
     cells = {key: _given(row.cells.get(key, "")) for key in (*OWN, ELSE, OTHER)}
-    several = several_numbers.several(cells["tracking"])
+    wrong = tracking_numbers.trouble(cells["tracking"], in_file=True)
     cells["tracking"] = tidy(cells["tracking"])
     other = cells.pop(OTHER)
     cells["number"] = cells["number"] or cells.pop(ELSE, "") or other
@@ -82,8 +82,10 @@ def _row(row: csv_files.Row, known: KnownFile | None) -> dict[str, Any]:
         cells["carrier"] = cells["carrier"] or known.carrier
         if not row.problem and (state := known.not_shipped(row.cells)):
             more["not_shipped"] = state
-    if row.problem or several:
-        more["unreadable"] = row.problem or f"{several} {several_numbers.A_ROW_EACH}"
+    if row.problem:
+        more["unreadable"] = row.problem
+    if wrong:
+        more["wrong_tracking"] = " ".join(wrong)
     return {"line": row.line, "problem": "", "order_id": None, **cells, **more}
 
 

@@ -15,13 +15,12 @@ from extensions import db, reading, writing
 from models import Order, OrderLine, Shipment, ShipmentLine, StockItem, WriteBack
 from models.sku_key import tidy
 from models.types import utcnow
-from services.common import damaged_cells
 from services.common.deadlocks import retry_on_deadlock
 from services.common.text import one_line
 from services.order_basics import holds
 from services.order_basics.audited import CANCELLED, SEEN, SHIPPED, about_order, about_orders
 from services.security.audit import record_change, record_changes
-from services.shipping import by_hand, called_off, several_numbers, write_backs
+from services.shipping import by_hand, called_off, tracking_numbers, write_backs
 from services.stock import allocations, ledger
 
 MOST_CARRIER, MOST_TRACKING = 100, 255
@@ -101,12 +100,9 @@ def clean_carrier(carrier: str) -> str:
 def clean_tracking(tracking_number: str) -> str:
     """A tracking number on one line, without characters that nobody sees and a copied text may hold. Raises InvalidInput where a spreadsheet
     has damaged it, and for several numbers: the customer could not use it."""
-    if wrong := several_numbers.several(tracking_number):
-        raise InvalidInput(wrong, several_numbers.ONE_EACH, field="tracking")
-    tracking_number = one_line(tidy(tracking_number), MOST_TRACKING, "tracking", "tracking")
-    if damage := damaged_cells.damage(tracking_number):
-        raise InvalidInput(damage, "Copy the tracking number from the label or the carrier again.", field="tracking")
-    return tracking_number
+    if wrong := tracking_numbers.trouble(tracking_number):
+        raise InvalidInput(*wrong, field="tracking")
+    return one_line(tidy(tracking_number), MOST_TRACKING, "tracking", "tracking")
 
 
 @retry_on_deadlock

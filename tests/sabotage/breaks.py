@@ -301,7 +301,7 @@ LATER: tuple[Break, ...] = (
     ),
     broken(
         "several tracking numbers are sent as one", "services/shipping/shipments.py",
-        "    if wrong := several_numbers.several(tracking_number):", "    if wrong := '':", "tests/services/shipping/test_several_numbers.py",
+        "    if wrong := tracking_numbers.trouble(tracking_number):", "    if wrong := ():", "tests/services/shipping/test_tracking_numbers.py",
         days=False,
     ),
     broken(

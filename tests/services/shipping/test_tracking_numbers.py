@@ -1,4 +1,4 @@
-"""Several tracking numbers in one text: nobody could follow them as one number."""
+"""Texts that nobody could follow as a tracking number: several in one, and what a spreadsheet has damaged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from errors import InvalidInput
 from models import Shipment
-from services.shipping import files, shipments, voiding
+from services.shipping import assignment, files, shipments, tracking_numbers, voiding
 from services.shipping.sheet import wrong_of
 from tests.support.rows import make_integration, make_item, make_order
 
@@ -45,6 +45,26 @@ def test_a_row_with_several_tracking_numbers_is_refused_and_says_what_to_do(db, 
     file = files.read_file(f'number,carrier,tracking\n1001,UPS,"{tracking}"\n'.encode(), "x.csv", "test")
     (row,) = file.rows
     assert row["problem"] == f"{' '.join(tracking.split())} looks like several tracking numbers. Give each parcel its own row."
+
+
+@pytest.mark.parametrize(
+    ("tracking", "wrong", "typed", "in_file"),
+    [
+        ("9,4E+21", "digits are lost", "Copy the tracking number", "Format the column as text"),
+        ("\u200b003404341610.00", "has added decimals", "Copy the tracking number", "Format the column as text"),
+        ("T1, T2", "several tracking numbers", "Give one tracking number.", "Give each parcel its own row."),
+        ("Mar-01", "looks like a date", "", "Format the column as text"),
+    ],
+)
+def test_what_is_wrong_and_what_to_do_is_the_same_on_pages_in_files_and_in_their_sample(
+    db, order, tracking, wrong, typed, in_file
+):
+    found = tracking_numbers.trouble(tracking)
+    assert (wrong in found[0] and found[1].startswith(typed)) if typed else found is None
+    (row,) = files.read_file(f'number,carrier,tracking\n1001,UPS,"{tracking}"\n'.encode(), "x.csv", "test").rows
+    (shown,) = assignment.sample(["number", "tracking"], [["1001", tracking]], {"number": "number", "tracking": "tracking"}, {})
+    assert wrong in row["problem"] and in_file in row["problem"]
+    assert shown["problem"] == row["problem"]
 
 
 @pytest.mark.parametrize("tracking", ONE)
