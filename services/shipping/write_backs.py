@@ -158,9 +158,8 @@ def send_due(lease: Lease, channel: Channel, pause: Callable[[], bool]) -> str:
             if trouble.concerns == "shop":
                 _back(lease, sending, wait=0)
                 raise
-            trouble_at_all += 1
             trouble_in_a_row += 1
-            _note_trouble(lease, sending, trouble)
+            trouble_at_all += _note_trouble(lease, sending, trouble)
             if trouble.retryable and trouble_in_a_row >= MANY_IN_A_ROW:
                 raise
         else:
@@ -283,21 +282,25 @@ def _waiting_or_replaced(order_id: int) -> dict[str, Any]:
     return {"state": "waiting"} if other is None else {"state": "replaced", "replaced_by": other}
 
 
-def _note_trouble(lease: Lease, sending: _Sending, trouble: ChannelError) -> None:
+def _note_trouble(lease: Lease, sending: _Sending, trouble: ChannelError) -> bool:
     """A passing problem with one order is tried again at growing intervals; any other needs a person. Whether an order is gone is
-    for the next order run to find out (services/orders/deletions.py): one answer may be wrong. Once it has, nothing is tried again."""
+    for the next order run to find out (services/orders/deletions.py): one answer may be wrong. Once it has, nothing is tried again.
+
+    Returns whether something is left to do about it. Nothing is for an order that is gone and was seen: the run that finds it is done."""
     with reading():
         query = select(WriteBack.tries, Order.gone_at, Order.gone_seen_at).join(Order, Order.id == WriteBack.order_id)
         tries, gone_at, gone_seen_at = db.session.execute(query.where(WriteBack.id == sending.id)).one()
     gone = trouble.code == GONE_CODE
     if gone and gone_seen_at is not None:
         _end(lease, sending, trouble)
-    elif gone and gone_at is not None:
+        return False
+    if gone and gone_at is not None:
         _fail(lease, sending, GONE_CODE, trouble.message, "It was deleted there. Mark this as seen on the order.")
     elif (trouble.retryable or gone) and tries < MOST_TRIES:
         _try_later(lease, sending, trouble, tries or 1)
     else:
         _fail(lease, sending, trouble.code, trouble.message, trouble.advice)
+    return True
 
 
 def _end(lease: Lease, sending: _Sending, trouble: ChannelError) -> None:

@@ -133,7 +133,7 @@ def test_an_update_that_a_dead_worker_left_behind_ends_once_the_deletion_was_see
     deletions.mark_seen([orders(db)[0].id], "test")
     run = do(connected, "shipments")
     [item] = db.session.scalars(select(RunItem).where(RunItem.run_id == run.id))
-    assert (run.counts, item.result) == ({"skipped": 1}, "skipped")
+    assert (run.outcome, run.counts, item.result) == ("done", {"skipped": 1}, "skipped"), "nothing is left to do"
     assert item.reason.endswith("Nothing more is sent about it.")
     assert db.session.scalar(select(WriteBack.state)) == "replaced"
 
