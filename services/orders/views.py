@@ -237,7 +237,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     tasks = by_hand.tasks(order.id)
     waiting = by_hand.waiting_of(sent)
     refusal = (
-        shipments.refusal(order, updates)
+        shipments.refusal(order, blocked)
         if integration.removed_at is None
         else "Its shop was removed. Connect it again to ship its orders."
     )
@@ -249,7 +249,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         plain(order.difference, order.decimals) if order.difference else "", lines,
         sent, updates, timeline(order, updates, sent, with_customers, names), oversold(order.id), refusal, integration.mail_warned_at is None,
         blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
-        integration.removed_at is None and shipments.takes_parcel(order),
+        integration.removed_at is None and shipments.takes_parcel(order, blocked),
         may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
     )  # fmt: skip
 

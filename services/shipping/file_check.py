@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,13 +13,13 @@ from sqlalchemy.orm import selectinload
 
 from errors import InvalidInput
 from extensions import db, reading
-from models import Integration, Order, Shipment
+from models import Integration, Order, Shipment, WriteBack
 from models.types import among
 from services.common import csv_files, damaged_cells, whole_numbers
 from services.common.text import one_line
 from services.common.wrong_rows import Room
 from services.order_basics import numbers as order_numbers
-from services.shipping import shipments
+from services.shipping import called_off, shipments
 from services.shipping.file_columns import is_neutral
 
 READABLE = (
@@ -34,10 +35,11 @@ def check(rows: list[dict[str, Any]]) -> None:
     with reading():
         found = _orders([_named(row) for row in rows])
         taken: dict[int, list[dict[str, Any]]] = {}
-        parcels = _parcels({order.id for orders in found.values() for order, _ in orders})
+        ids = {order.id for orders in found.values() for order, _ in orders}
+        known = _Known(_parcels(ids), called_off.blocked_among(ids))
         # A row without a tracking number says nothing that another row of its order does not say.
         for row in sorted(rows, key=lambda row: not row["tracking"]):
-            row["problem"] = _problem(row, found, taken, parcels)
+            row["problem"] = _problem(row, found, taken, known)
     for row in rows:
         if not row["problem"] or not room.takes(row["cells"]):
             row.pop("cells", None)
@@ -96,6 +98,14 @@ Parcels = dict[int, set[str]]
 """The tracking numbers of the shipments made here that are left, as they are compared, by order. Empty for one without a number."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is asked about the orders of a file at once: their parcels, and what blocks them, by order."""
+
+    parcels: Parcels
+    blocked: dict[int, WriteBack]
+
+
 def _parcels(order_ids: set[int]) -> Parcels:
     present: Parcels = {}
     query = select(Shipment.order_id, Shipment.tracking_number)
@@ -106,7 +116,7 @@ def _parcels(order_ids: set[int]) -> Parcels:
     return present
 
 
-def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]], parcels: Parcels) -> str:
+def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, Any]]], known: _Known) -> str:
     if row.get("unreadable"):
         return str(row["unreadable"])
     named = _named(row)
@@ -146,17 +156,17 @@ def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, 
         row["tracking"] = one_line(row["tracking"], shipments.MOST_TRACKING, "tracking number", "tracking number")
     except InvalidInput as wrong:
         return wrong.message
-    present = parcels.get(order.id, set())
+    present, blocked = known.parcels.get(order.id, set()), known.blocked.get(order.id)
     if row["tracking"] and shipments.bare(row["tracking"]) in present:
         # Another row of the order may still be a new parcel.
         before.pop()
         return f"Order {shown} has a parcel with the tracking number {row['tracking']} already."
     if len(before) > 1:
         return _another_parcel(row, before[:-1], shown)
-    if row["tracking"] and present and shipments.takes_parcel(order):
+    if row["tracking"] and present and shipments.takes_parcel(order, blocked):
         row["parcel"] = True
         return ""
-    return shipments.refusal(order)
+    return shipments.refusal(order, blocked)
 
 
 def _zeros_lost(named: order_numbers.Named, found: Found) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import selectinload
 from errors import InvalidInput
 from extensions import db
 from models import Integration, Order, Shipment
-from services.shipping import outlook, shipments
+from services.shipping import called_off, outlook, shipments
 from services.shipping.carriers import key_of, read_links
 from services.shops import kinds
 
@@ -73,11 +73,11 @@ def sheet_of(
         for order, integration in db.session.execute(query.where(Order.id.in_(wanted)).options(selectinload(Order.lines)))
     }
     rows, refused = [], []
-    used = used_carriers(actor)
+    used, blocked = used_carriers(actor), called_off.blocked_among(found)
     last = next(iter(used), "")
     for order_id in (each for each in wanted if each in found):
         order, integration = found[order_id]
-        if reason := shipments.refusal(order):
+        if reason := shipments.refusal(order, blocked.get(order_id)):
             refused.append((order_id, reason))
             continue
         carrier, tracking = (last, "") if typed is None else typed.get(order_id, ("", ""))

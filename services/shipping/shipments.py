@@ -140,15 +140,11 @@ def bare(tracking_number: str) -> str:
     return "".join(tracking_number.split()).casefold()
 
 
-def takes_parcel(order: Order) -> bool:
-    """Whether all of an order was shipped and one more parcel of it can be sent to the shop."""
+def takes_parcel(order: Order, blocked: WriteBack | None) -> bool:
+    """Whether all of an order was shipped and one more parcel of it can be sent to the shop. ``blocked`` is what blocks it
+    (services/shipping/called_off.py)."""
     whole = bool(order.lines) and all(line.shipped >= line.quantity for line in order.lines)
-    return (
-        whole
-        and any(line.shipped for line in order.lines)
-        and order.state != "cancelled"
-        and called_off.blocked(order.id) is None
-    )
+    return whole and any(line.shipped for line in order.lines) and order.state != "cancelled" and blocked is None
 
 
 def ship_many(
@@ -167,8 +163,8 @@ def ship_many(
     return done, refused
 
 
-def refusal(order: Order, updates: Sequence[WriteBack] | None = None) -> str:
-    """Why an order may not be shipped now; empty where it may. ``updates`` are all its write-backs, oldest first, where they have been read."""
+def refusal(order: Order, blocked: WriteBack | None) -> str:
+    """Why an order may not be shipped now; empty where it may. ``blocked`` is what blocks it (services/shipping/called_off.py)."""
     left = any(line.quantity > line.shipped for line in order.lines)
     if order.called_off_at is not None and order.state == "cancelled":
         return f"Order {order.number} was cancelled here."
@@ -176,7 +172,6 @@ def refusal(order: Order, updates: Sequence[WriteBack] | None = None) -> str:
         return f"The shop has cancelled order {order.number}. Mark the cancellation as seen before you ship it."
     if not left:
         return f"Order {order.number} has been shipped already."
-    blocked = called_off.blocked(order.id) if updates is None else called_off.blocking_of(updates)
     if blocked is not None:
         return f"{blocked.error} Mark order {order.number} as handled before you ship more of it."
     if order.state == "on_hold":
@@ -197,8 +192,9 @@ def _locked(order_id: int) -> Order:
 
 def _may_ship(order: Order, items: dict[int, StockItem], quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:
     """The lines to be shipped with their pieces. Raises InvalidInput or Conflict."""
-    reason = refusal(order)
-    if reason and takes_parcel(order):
+    blocked = called_off.blocked(order.id)
+    reason = refusal(order, blocked)
+    if reason and takes_parcel(order, blocked):
         raise ShippedAlready(reason, "To send a further parcel, add its tracking number on the order's page.")
     if reason:
         raise Conflict(reason)

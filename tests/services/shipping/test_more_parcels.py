@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.shipping import file_check, files, undo
+from services.shipping import file_check, files, sheet, shipments, undo
+from tests.blueprints.pages import counted_queries
+from tests.support.rows import make_integration, make_item, make_order
 from tests.support.shops import do, products, settled, states
 
 
@@ -48,3 +50,22 @@ def test_problems_are_counted_by_cause(app, db, shop):
         ("There is no such order.", 4),
         ("… is a number that a spreadsheet has shortened: digits are lost. Format the column as text in the spreadsheet, enter the value again, and save the file.", 2),
     ]  # fmt: skip
+
+
+def test_a_file_and_a_sheet_ask_no_more_for_more_orders(app, db):
+    shop, cup = make_integration(), make_item("CUP", 1000)
+    orders = [make_order(shop, str(1001 + each), [(cup, 1)]) for each in range(24)]
+    for order in orders[::2]:
+        shipments.ship(order.id, "test", tracking_number=f"T{order.number}")
+    ids = [order.id for order in orders]
+
+    def asked(number: int) -> tuple[int, int]:
+        db.session.rollback()
+        rows = [f"{each},DHL,P{each}\n" for each in range(1001, 1001 + number)]
+        with counted_queries() as of_file:
+            read("number,carrier,tracking\n" + "".join(rows))
+        with counted_queries() as of_sheet:
+            sheet.sheet_of(ids[:number], "test", with_customers=True)
+        return len(of_file), len(of_sheet)
+
+    assert asked(24) == asked(4)
