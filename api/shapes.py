@@ -16,6 +16,10 @@ Amount = Annotated[
 ]
 Sku = Annotated[str, Meta(min_length=1, max_length=255, description="A SKU, in any spelling that means the stock item.")]
 Search = Annotated[str, Meta(max_length=100, description="A part of what is searched; counts as ten requests.")]
+ZoneProblem = Annotated[
+    str,
+    Meta(description="What to do about a time zone that is unknown here, empty if it is known. Until then, times are in UTC."),
+]
 Code = Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
 
 

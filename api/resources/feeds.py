@@ -17,10 +17,11 @@ from api.paging import ListQuery, Page, list_page
 from api.problems import Problem
 from api.reply import Reply
 from api.resources.feed_runs import FeedRun, enqueue, one_run
-from api.shapes import Body, Id, row_id
+from api.shapes import Body, Id, ZoneProblem, row_id
 from errors import Conflict
 from extensions import db, one_transaction
 from models import Feed as Row
+from services.common import zones
 from services.common.deadlocks import retry_on_deadlock
 from services.feeds import feed_values, removal, runs, suppliers
 
@@ -114,6 +115,7 @@ class Feed(Struct):
     interval_seconds: int | None
     times: list[str]
     zone: str
+    zone_problem: ZoneProblem
     quiet_from: str
     quiet_until: str
     stale_after_seconds: int
@@ -141,7 +143,9 @@ class FeedsQuery(ListQuery, kw_only=True):
 
 PLACE, SETTABLE = (tuple(field.name for field in msgspec.structs.fields(kind)) for kind in (FeedPlace, FeedChanges))
 SAME = tuple(
-    name for name in Feed.__struct_fields__ if name not in ("id", "supplier_id", "supplier", "columns_assigned", "version")
+    name
+    for name in Feed.__struct_fields__
+    if name not in ("id", "supplier_id", "supplier", "columns_assigned", "zone_problem", "version")
 )
 
 
@@ -237,5 +241,5 @@ def _shown(row: Row) -> Feed:
     same = {name: getattr(row, name) for name in SAME} | {"times": list(row.times or [])}
     return Feed(
         id=str(row.id), supplier_id=str(row.supplier_id), supplier=row.supplier.name, columns_assigned=row.columns is not None,
-        version=version_of(row), **same,
+        zone_problem=zones.complaint_of(row.zone), version=version_of(row), **same,
     )  # fmt: skip

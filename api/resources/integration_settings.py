@@ -12,11 +12,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.operations import Call, matches, operation
 from api.reply import Reply
-from api.shapes import Body
+from api.shapes import Body, ZoneProblem
 from errors import QueueAway
 from extensions import one_transaction
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
+from services.common import zones
 from services.common.deadlocks import retry_on_deadlock
 from services.integrations import settings
 from services.integrations.settings import LIMITS
@@ -69,6 +70,7 @@ class Settings(Struct):
     cancelled_status: str
     orders_since: datetime
     zone: str
+    zone_problem: ZoneProblem
     orders_every: int
     stock_every: int
     shipments_on: bool
@@ -169,4 +171,4 @@ def _shown(integration_id: int) -> Settings:
     values = _values(integration_id)
     statuses = kinds.statuses_of(finding.get_integration(integration_id))
     shown = [ShopStatus(each.kind, each.external_id, each.code, each.name) for each in statuses]
-    return Settings(**values, statuses=shown, version=_version(values))
+    return Settings(**values, zone_problem=zones.complaint_of(values["zone"]), statuses=shown, version=_version(values))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from extensions import db, writing
 from models import Feed, FeedRun
@@ -21,6 +22,16 @@ URL = "https://supplier.example/stock.csv"
 
 def with_version(erp: Program, method: str, path: str, **options: Any) -> Any:
     return erp.ask(method, path, headers={"If-Match": f'"{erp.get(path)["version"]}"'}, **options)
+
+
+def test_an_unknown_time_zone_is_named_as_on_the_page(erp: Program):
+    supplier = services.create_supplier("ACME", None, "test")
+    path = f"/feeds/{services.create_feed(supplier, 'test', name='Stock', address=URL)}"
+    assert erp.get(path)["zone_problem"] == ""
+    with writing() as session:
+        session.execute(update(Feed).values(zone="Mars/Base"))
+    shown = erp.get(path)
+    assert shown["zone"] == "Mars/Base" and "Until then, times are in UTC." in shown["zone_problem"]
 
 
 def test_a_supplier_and_its_feed_are_added_changed_and_removed(erp: Program):

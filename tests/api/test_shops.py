@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Allocation, Integration
+from models import Allocation, Integration, Shop
 from services.security import trail
 from tests.api.conftest import Program, problem
 from tests.support.rows import make_integration, make_item, make_listing, make_order
@@ -52,6 +52,16 @@ def test_settings_are_changed_as_on_the_page(erp: Program):
 
 
 @pytest.mark.one_database
+def test_an_unknown_time_zone_is_named_as_on_the_page(erp: Program):
+    path = f"/integrations/{make_integration().id}/settings"
+    assert erp.get(path)["zone_problem"] == ""
+    with writing() as session:
+        session.execute(update(Shop).values(zone="Mars/Base"))
+    shown = erp.get(path)
+    assert shown["zone"] == "Mars/Base"
+    assert shown["zone_problem"].startswith("The time zone Mars/Base is unknown here.") and "in UTC" in shown["zone_problem"]
+
+
 def test_settings_that_cannot_be_are_refused_at_their_field(erp: Program):
     shop, _ = make_integration(), make_integration("Other")
     path = f"/integrations/{shop.id}/settings"
