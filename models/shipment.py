@@ -149,9 +149,9 @@ class ShipmentFile(Model):
     file of rows that cannot be used (services/common/wrong_rows.py); these rows have ``cells``.
 
     ``wanted_at`` is when a person accepted it; a worker, claimed by lease like a run, then ships row after row: ``done`` counts the
-    good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with number and reason.
+    good ones it has come through, ``refused`` are those that could not be shipped any more, as dicts with line, number, order_id and reason.
     ``applied_at`` is when the last row was done. ``undo_wanted_at`` is when a person asked for all of it to be undone and ``undone_at`` when
-    that was done; ``kept`` are the shipments that could not be undone, as ``refused``."""
+    that was done; ``kept`` are the shipments that could not be undone, as ``refused``. ``lost_workers`` in a row have died over one row."""
 
     __tablename__ = "shipment_file"
 
@@ -169,13 +169,14 @@ class ShipmentFile(Model):
     applied_at: Mapped[datetime | None] = mapped_column(Moment)
     wanted_at: Mapped[datetime | None] = mapped_column(Moment)
     done: Mapped[int] = mapped_column(default=0, server_default="0")
-    refused: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    refused: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
     token: Mapped[str] = mapped_column(String(32), default="", server_default="")
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     undo_wanted_at: Mapped[datetime | None] = mapped_column(Moment)
     undo_actor: Mapped[str] = mapped_column(String(100), default="", server_default="")
     undone_at: Mapped[datetime | None] = mapped_column(Moment)
-    kept: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
+    kept: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    lost_workers: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def batch(self) -> str:

@@ -115,14 +115,15 @@ class Claim:
         counted = {} if self.on.lost is None else {self.on.lost.key: 0}
         self.hold(**{self.on.token.key: "", self.on.lease_until.key: None, **counted, **values})
 
-    def refuse_if_deadly(self) -> None:
-        """Raises WorkersLost where the row has cost so many workers that the next one would hardly survive it. The row has to be ended then."""
+    def refuse_if_deadly(self, place: str = "") -> None:
+        """Raises WorkersLost where the row has cost so many workers that the next one would hardly survive it. The row has to be ended then, or
+        what they ended over be left out. ``place`` says where in it the last one ended, as far as is known."""
         column = self.on.lost
         with reading() as session:
             lost = 0 if column is None else session.execute(select(column).where(self.on.model.id == self.row_id)).scalar_one()
         if lost >= MOST_LOST:
             raise WorkersLost(
-                f"It was begun {lost} times, and each time the worker ended in the middle of it.",
+                f"It was begun {lost} times, and each time the worker ended in the middle of it{place and ', the last time ' + place}.",
                 "The file may need more memory than the server has. Use a smaller file, or ask the person who runs Cartlink.",
             )
 

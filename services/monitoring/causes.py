@@ -81,6 +81,8 @@ def _of_flows(found: dict[Key, Found], now: datetime, mine: tuple[ColumnElement[
         elif flow.enabled:
             answered_at = integration.flows[FlowKind.CONNECTION].succeeded_at
             own = flow.error_code in OWN_CODES or (answered_at is not None and answered_at > since)
+            if flow.error_code == "workers_lost" and flow.kind == FlowKind.SHIPMENTS:
+                facts |= order_causes.being_sent(integration.shop_id)
             found[integration.id, FLOWS[FlowKind(flow.kind)]] = Found(
                 since, facts, flow.error_code == "workers_lost" or (since <= long_ago and own)
             )

@@ -44,6 +44,15 @@ def troubles(now: datetime, waiting_before: datetime, mine: tuple[Any, ...]) -> 
         yield integration_id, "orders_unidentified", now, {"count": count}, True
 
 
+def being_sent(shop_id: int) -> dict[str, Any]:
+    """As facts, the order about which a shop was being updated when a worker died; empty if there is none."""
+    query = select(Order.id, Order.number, Order.external_id).join(WriteBack, WriteBack.order_id == Order.id)
+    found = db.session.execute(
+        query.where(WriteBack.shop_id == shop_id, text("write_back.state = 'sending'")).order_by(WriteBack.id).limit(1)
+    ).one_or_none()
+    return {} if found is None else {"order_id": found.id, "order": found.number or found.external_id}
+
+
 def _waiting_write_backs(before: datetime, mine: tuple[Any, ...]) -> Iterator[Trouble]:
     """Those that were tried and wait for another try, while those of other orders may well be sent."""
     query = (

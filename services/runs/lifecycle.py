@@ -14,7 +14,7 @@ from sqlalchemy.orm import QueryableAttribute
 
 from errors import AlreadyRunning, AppError, Conflict, NotFound, RunStopped
 from extensions import db, reading, writing
-from models import FlowKind, Integration, SyncRun
+from models import FlowKind, Integration, Order, SyncRun, WriteBack
 from models.types import utcnow
 from services.common.backoff import wait_for
 from services.common.claims import MOST_LOST
@@ -253,6 +253,10 @@ def _worked_on(run: SyncRun) -> FlowKind:
 
 
 def _place(run: SyncRun, kind: FlowKind) -> str:
+    if kind == FlowKind.SHIPMENTS:
+        sent = select(Order.number, Order.external_id).join(WriteBack, WriteBack.order_id == Order.id)
+        about = db.session.execute(sent.where(WriteBack.run_id == run.id, WriteBack.state == "sending").limit(1)).one_or_none()
+        return f"the update of the shop about order {about.number or about.external_id}" if about is not None else "this work"
     if kind != FlowKind.ORDERS:
         return "this work"
     position = run.integration.shop.reading_position

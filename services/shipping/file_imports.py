@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic, sleep
+from typing import Any
 
 from errors import Conflict
 from services.shipping import files
@@ -11,7 +12,7 @@ LONGEST = 900.0
 """Seconds after which the rest is left to the workers."""
 
 
-def ship_now(file_id: int) -> list[dict[str, str]]:
+def ship_now(file_id: int) -> list[dict[str, Any]]:
     """Ship the good rows of a file; returns those that can no longer be shipped, with number and reason. A worker that comes across the file may
     do the work instead. Raises NotFound, or Conflict for a file that was accepted before, or if a worker does not get to its end."""
     files.accept(file_id)

@@ -17,7 +17,7 @@ from extensions import db, reading, writing
 from models import ShipmentFile
 from models.types import utcnow
 from services.common import csv_files, whole_numbers, wrong_rows
-from services.common.claims import Claim, Claimable
+from services.common.claims import MOST_LOST, Claim, Claimable, WorkersLost
 from services.common.results import changed_rows
 from services.common.wrong_rows import Layout
 from services.presets import presets
@@ -32,7 +32,7 @@ UPLOADED = audit.kind("shipment_file.uploaded", "Shipment file uploaded")
 ACCEPTED = audit.kind("shipment_file.accepted", "Shipment file accepted")
 ASSIGNED = audit.kind("shipment_file.assigned", "Columns of a shipment file assigned")
 UNDONE = audit.kind("shipment_file.undone", "Undo of a shipment file started")
-FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120)
+FILES = Claimable(ShipmentFile.token, ShipmentFile.lease_until, lambda: 120, ShipmentFile.lost_workers)
 MOST_BYTES = 1024 * 1024
 MOST_UNPACKED = 8 * 1024 * 1024
 """Of a workbook: it is read while a person waits."""
@@ -232,17 +232,21 @@ def work(file_id: int) -> None:
 
 
 def _undo(file_id: int, claim: Claim) -> None:
-    """The newest first. A shipment that was tried in vain is tried again by the next worker. Raises LeaseLost."""
+    """The newest first. A shipment that was tried in vain is tried again by the next worker. Where none gets further, all that are left are
+    kept. Raises LeaseLost."""
     with reading():
         file = get_file(file_id)
         actor, kept = file.undo_actor, []
-    for shipment_id, _, number in undo.of_batch(file.batch):
+    lost = _lost(claim, "the undo of a shipment of this file", "Undo the shipments on the orders’ pages.")
+    for shipment_id, order_id, number in undo.of_batch(file.batch):
         try:
-            undo.undo(shipment_id, actor, claim.hold)
+            if lost is not None:
+                raise lost
+            undo.undo(shipment_id, actor, partial(claim.hold, lost_workers=0))
         except LeaseLost:
             raise
         except AppError as trouble:
-            kept.append({"number": number, "reason": trouble.sentence()})
+            kept.append({"number": number, "order_id": order_id, "reason": trouble.sentence()})
             with writing():
                 claim.hold()
     with writing():
@@ -255,32 +259,46 @@ def _ship(file_id: int, claim: Claim) -> None:
         file = get_file(file_id)
         actor, refused, done = file.actor, list(file.refused), file.done
         good = [row for row in file.rows if not row["problem"]]
+    lost = _lost(claim, "this row, so it was left out", "Ship the order on its page.")
     first = {row["order_id"]: row["tracking"] for row in good if not row.get("parcel")}
     for row in good[done:]:
         done += 1
-        hold = partial(claim.hold, done=done)
+        hold = partial(claim.hold, done=done, lost_workers=0)
         try:
+            if lost is not None:
+                # It is the first row that has cost the workers: each that is done begins a new count.
+                raise lost
             act = partial(shipments.add_parcel, after=first.get(row["order_id"], "")) if row.get("parcel") else shipments.ship
             together = shipments.Together(undo.WAIT, file.batch, hold)
             act(row["order_id"], actor, carrier=row["carrier"], tracking_number=row["tracking"], together=together)
         except LeaseLost:
             raise
         except AppError as trouble:
-            _leave_out(refused, row["number"], trouble, hold)
+            _leave_out(refused, row, trouble, hold)
         except (OperationalError, InterfaceError):
             raise
         except Exception:
             # Nothing of this row was stored. Left to the next worker, it would end the file there again and again.
             log.exception("the order of line %s of the shipment file %s was not shipped", row["line"], file_id)
-            _leave_out(refused, row["number"], Unexpected(), hold)
+            _leave_out(refused, row, Unexpected(), hold)
+        lost = None
     # All of it has the same time to be undone, however long it was.
     undo.hold_back(file.batch, undo.WAIT)
     with writing():
         claim.end(applied_at=utcnow())
 
 
-def _leave_out(refused: list[dict[str, str]], number: str, trouble: AppError, hold: Callable[..., None]) -> None:
-    refused.append({"number": number, "reason": trouble.sentence()})
+def _lost(claim: Claim, what: str, advice: str) -> WorkersLost | None:
+    """That so many workers in a row have ended in the middle of this that the next one would hardly survive it; None if they have not."""
+    with reading():
+        lost = get_file(claim.row_id).lost_workers
+    ended = f"{lost} workers in a row ended in the middle of {what}."
+    return WorkersLost(ended, f"{advice} If that fails too, ask the person who runs Cartlink.") if lost >= MOST_LOST else None
+
+
+def _leave_out(refused: list[dict[str, Any]], row: dict[str, Any], trouble: AppError, hold: Callable[..., None]) -> None:
+    number = row["number"] or row.get("id", "")
+    refused.append({"line": row["line"], "number": number, "order_id": row["order_id"], "reason": trouble.sentence()})
     with writing():
         hold(refused=refused)
 

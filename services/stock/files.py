@@ -163,9 +163,10 @@ def work(file_id: int) -> None:
     if claim is None:
         return
     with reading():
-        state = get_file(file_id).state
+        file = get_file(file_id)
+        state, read = file.state, file.done
     try:
-        claim.refuse_if_deadly()
+        claim.refuse_if_deadly(f"after its first {read:,} rows" if state == "uploaded" and read else "")
         if state == "uploaded":
             file_stage.stage(claim)
         else:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from errors import RunStopped
 from extensions import writing
-from models import Flow, FlowKind, Incident, Shop, SyncRun
+from models import Flow, FlowKind, Incident, Shop, SyncRun, WriteBack
 from models.types import utcnow
-from services.monitoring import incidents
+from services.monitoring import incident_list, incidents
 from services.runs import lifecycle
+from services.shipping import shipments
 from services.shops import flows
 from services.sync import steps
-from tests.support.rows import make_integration
+from tests.support.rows import make_integration, make_item, make_order
 
 pytestmark = pytest.mark.one_database
 
 
-def lose_worker(integration_id: int, kind: str = "orders", *, saved: int = 0, step: FlowKind | None = None) -> float:
+def lose_worker(
+    integration_id: int, kind: str = "orders", *, saved: int = 0, step: FlowKind | None = None, sending: bool = False
+) -> float:
     """A worker dies over a run. Answers with the seconds until the next try of what it worked on."""
     run = lifecycle.start_run(integration_id, kind, "test")
     lease = lifecycle.claim(run.id)
@@ -27,6 +31,9 @@ def lose_worker(integration_id: int, kind: str = "orders", *, saved: int = 0, st
     assert flows.get_flow(integration_id, FlowKind(kind)) is not None
     with writing():
         assert flows.take(integration_id, step or FlowKind(kind), run.id)
+    if sending:
+        with writing() as session:
+            session.execute(update(WriteBack).values(state="sending", run_id=run.id))
     lease.done = saved
     lease.extend()
     with writing() as session:
@@ -66,6 +73,20 @@ def test_each_try_waits_longer_and_after_five_people_are_notified(app):
     # Other work of the shop is due as before, and a person may try sooner.
     assert due(integration_id, FlowKind.LISTINGS) <= utcnow()
     assert lifecycle.start_run(integration_id, "orders", "user:ann").state == "queued"
+
+
+def test_the_order_is_named_about_which_a_shop_was_being_updated(app):
+    shop = make_integration()
+    order = make_order(shop, "1001", [(make_item("CUP", 10), 1)])
+    shipments.ship(order.id, "test")
+    for _ in range(5):
+        lose_worker(shop.id, "shipments", sending=True)
+    assert newest_run().error == "5 workers in a row ended in the middle of the update of the shop about order 1001."
+    incidents.review()
+    with writing() as session:
+        incident_id = session.query(Incident.id).scalar()
+    row = incident_list.get_incident(incident_id).row
+    assert (row.order_id, row.order) == (order.id, "1001")
 
 
 def test_a_worker_that_got_further_begins_a_new_count(app):

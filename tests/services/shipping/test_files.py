@@ -10,8 +10,10 @@ from errors import Conflict, InvalidInput
 from extensions import writing
 from models import ShipmentFile
 from models.types import utcnow
+from services.common.claims import MOST_LOST
 from services.shipping import files, shipments
 from services.shipping.same_numbers import same_numbers
+from tests.support.rows import make_integration, make_item, make_order
 from tests.support.shops import products, settled, states
 
 
@@ -108,3 +110,33 @@ def test_characters_that_nobody_sees_and_words_for_nothing_are_no_part_of_a_trac
     assert [(row["tracking"], row["problem"]) for row in file.rows] == [("T1", ""), ("", "")]
     shipped = shipments.ship(file.rows[0]["order_id"], "test", tracking_number="T1\u200b")
     assert shipments.of_order(shipped.order_id)[0].tracking_number == "T1"
+
+
+def test_a_row_that_ends_each_worker_is_left_out_and_named_and_the_others_are_shipped(app, db, monkeypatch, client):
+    shop, cup = make_integration(), make_item("CUP", 100)
+    orders = [make_order(shop, number, [(cup, 1)]) for number in ("1001", "1002", "1003")]
+    file = files.read_file(b"number,carrier,tracking\n1001,DHL,T1\n1002,DHL,T2\n1003,DHL,T3\n", "x.csv", "test")
+    file_id = file.id
+    files.accept(file_id)
+    ship, deadly = shipments.ship, orders[1].id
+
+    def die(order_id, *given, **more):
+        if order_id == deadly:
+            raise SystemExit
+        return ship(order_id, *given, **more)
+
+    monkeypatch.setattr(shipments, "ship", die)
+    for _ in range(MOST_LOST):
+        with pytest.raises(SystemExit):
+            files.work(file_id)
+        with writing() as session:
+            session.get_one(ShipmentFile, file_id).lease_until = utcnow() - timedelta(seconds=1)
+    files.work(file_id)
+    kept = files.get_file(file_id)
+    assert (kept.done, kept.applied_at is not None, kept.lost_workers) == (3, True, 0)
+    (left_out,) = kept.refused
+    assert (left_out["line"], left_out["number"], left_out["order_id"]) == (3, "1002", deadly)
+    assert left_out["reason"].startswith(f"{MOST_LOST} workers in a row ended in the middle of this row, so it was left out.")
+    assert states() == ["shipped", "ready", "shipped"]
+    page = client.get(f"/orders/tracking-numbers/{file_id}").text
+    assert f'<a href="/orders/{deadly}">Line 3, order 1002</a>' in page
