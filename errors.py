@@ -108,6 +108,14 @@ class NotFound(AppError):
     code = "not_found"
 
 
+class IntegrationRemoved(NotFound):
+    """An integration that is removed; its page shows what is kept of it."""
+
+    def __init__(self, integration_id: int):
+        super().__init__("That integration has been removed.", "Go back to the list of integrations.")
+        self.integration_id = integration_id
+
+
 class Gone(AppError):
     status = 410
     code = "gone"

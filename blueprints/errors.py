@@ -6,7 +6,7 @@ import secrets
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, make_response, render_template
+from flask import Flask, Response, current_app, make_response, render_template, url_for
 from flask_wtf.csrf import CSRFError
 from htmx_flask import request
 from markupsafe import escape
@@ -17,7 +17,7 @@ from blueprints.expired import shows_input_again
 from blueprints.htmx import is_ours
 from blueprints.labels import size_words
 from blueprints.text import harmless
-from errors import AppError, TooMany
+from errors import AppError, IntegrationRemoved, TooMany
 from extensions import db
 from services.common import database_trouble
 
@@ -47,7 +47,12 @@ def init_app(app: Flask) -> None:
 def show_app_error(error: AppError) -> Response:
     if error.status >= 500:
         current_app.logger.warning("%s %r: %s", request.method, request.path, error.message)
-    response = answer(error.status, error.message, error.advice)
+    kept = (
+        url_for("integration.show_integration", integration_id=error.integration_id)
+        if isinstance(error, IntegrationRemoved)
+        else ""
+    )
+    response = answer(error.status, error.message, error.advice, kept=kept)
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -102,14 +107,14 @@ def show_failure(error: InternalServerError) -> Response:
     return answer(500, "Something went wrong in Cartlink.", advice, title="Something went wrong")
 
 
-def answer(status: int, message: str, advice: str = "", title: str = "") -> Response:
-    """With htmx a toast for any target, else an error page."""
+def answer(status: int, message: str, advice: str = "", title: str = "", kept: str = "") -> Response:
+    """With htmx a toast for any target, else an error page. ``kept`` is the address of what is kept of something that was removed."""
     if isinstance(request.routing_exception, BadHost):
         # An error page has links, which cannot be built from such a Host header.
         return Response("The host name in your request is invalid.\n", 400, mimetype="text/plain")
     title = title or TITLES.get(status, "Something went wrong")
     try:
-        return _page(status, title, message, advice)
+        return _page(status, title, message, advice, kept)
     except Exception:
         current_app.logger.exception("an error page could not be rendered; a plain one was sent")
         return plain_page(status, title, message, advice)
@@ -138,13 +143,12 @@ def _came_from() -> str:
     return path if known and is_ours(path) else ""
 
 
-def _page(status: int, title: str, message: str, advice: str) -> Response:
+def _page(status: int, title: str, message: str, advice: str, kept: str) -> Response:
     if request.htmx and not request.htmx.history_restore_request:
         toasts = [("danger", f"{message} {advice}".strip())]
         response = make_response(render_template("partials/_toasts.html", toasts=toasts), status)
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"
         return response
-    return make_response(
-        render_template("errors/error.html", title=title, message=message, advice=advice, back=_came_from()), status
-    )
+    shown = {"title": title, "message": message, "advice": advice, "kept": kept, "back": _came_from()}
+    return make_response(render_template("errors/error.html", **shown), status)

@@ -16,7 +16,7 @@ from blueprints.labels import HEALTH, RUN_KINDS
 from errors import AlreadyRunning, InvalidInput, NotFound, QueueAway
 from jobs import start_run
 from models import Integration
-from services.integrations import page, settings
+from services.integrations import page, removed, settings
 from services.shops.kinds import get_kind, statuses_of
 
 bp = Blueprint("integration", __name__, url_prefix="/settings/sales-channels/<int:integration_id>")
@@ -28,13 +28,23 @@ def show_integration(integration_id: int) -> str | Response:
         seen = page.overview(integration_id)
     except NotFound as error:
         if not wants_fragment("live"):
-            raise
+            return _removed_page(integration_id)
         toast(error.message, "info")
         return go_to(url_for("integrations.list_integrations"))
     if wants_fragment("live"):
         return live_part(seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
     chart = draw_days(page.last_days(seen.integration, reader_zone()), with_failures=True)
     return render_template("integrations/integration.html", seen=seen, chart=chart, **_labels(seen.integration))
+
+
+def _removed_page(integration_id: int) -> str:
+    """What is kept of a removed integration. Raises NotFound for one that never was."""
+    seen = removed.removed_page(integration_id, request.args.get("page", ""))
+
+    def link(place: str) -> str:
+        return url_for(".show_integration", integration_id=integration_id, page=place)
+
+    return render_template("integrations/removed.html", seen=seen, link=link)
 
 
 def _labels(integration: Integration) -> dict[str, Any]:

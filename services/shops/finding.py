@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Select, select
 
-from errors import NotFound
+from errors import IntegrationRemoved, NotFound
 from extensions import db
 from models import Integration
 
@@ -19,10 +19,12 @@ def list_integrations() -> list[Integration]:
 
 
 def get_integration(integration_id: int) -> Integration:
-    """Raises NotFound for one that never was or is removed."""
+    """Raises NotFound for one that never was, and IntegrationRemoved for one that is removed."""
     integration = db.session.get(Integration, integration_id)
-    if integration is None or integration.removed_at is not None:
-        raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+    if integration is None:
+        raise NotFound("There is no such integration.", "Go back to the list of integrations.")
+    if integration.removed_at is not None:
+        raise IntegrationRemoved(integration_id)
     return integration
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from extensions import db, writing
 from models import ExportDelivery, ExportDeliveryOrder, Listing, Order, StockItem
 from practice_shop import PracticeShop
+from services.integrations import lifecycle
 from services.listings import manual_links
 from services.orders import lookups
 from services.shipping import files, shipments
@@ -18,6 +19,7 @@ from services.stock import items
 from tests.blueprints.looks import assert_good_in_every_look, half_of, watch
 from tests.support.exports import deliver_to, make_export
 from tests.support.planted import supply
+from tests.support.rows import make_integration, make_order
 from tests.support.shops import connect, do, products
 
 
@@ -71,13 +73,16 @@ def a_lived_in_desk(shop: PracticeShop) -> dict[str, int]:
         session.flush()
         session.add(ExportDeliveryOrder(delivery_id=delivery.id, position=0, order_id=order_ids[0]))
         delivery_id = delivery.id
+    removed = make_integration("Old shop")
+    make_order(removed, "9", [])
+    lifecycle.remove_integration(removed.id, "user:owner")
     item_id = db.session.scalar(select(StockItem.id).where(StockItem.sku == "CUP"))
     supplied = supply(item_id)
     return {
         "supplier": supplied["supplier_id"], "feed": supplied["feed_id"], "feed_run": supplied["feed_run.run_id"], "offer": supplied["offer_id"],
         "integration": integration_id, "shipped": order_ids[0], "ready": order_ids[1], "cancelled": order_ids[8], "held": order_ids[9],
         "file": file_id, "export": export_id, "delivery": delivery_id, "wrong": wrong, "shipping": shipping, "item": item_id, "listing": set_id, "kit": order_ids[6],
-        "answered": lookups_made[0], "asked": lookups_made[1], "counted": counting,
+        "removed": removed.id, "answered": lookups_made[0], "asked": lookups_made[1], "counted": counting,
     }  # fmt: skip
 
 
@@ -96,6 +101,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         f"/suppliers/runs/{ids['feed_run']}", "/suppliers/unknown-codes", f"/suppliers/unknown-codes/{ids['offer']}", f"/stock/{ids['item']}/suppliers",
         "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/reconciliation", "/activity/3", "/activity/changes", "/today", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",
+        f"/settings/sales-channels/{ids['removed']}",
     ]  # fmt: skip
 
 

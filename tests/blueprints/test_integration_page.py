@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,13 +125,34 @@ def test_reauthorise_opens_a_window_and_remove_is_red(client: FreshClient) -> No
     assert "btn-danger" in button["class"]
 
 
-@pytest.mark.parametrize("path", ["", "/settings", "/reauthorise", "/remove", "/preview", "/preview/rows.csv"])
+@pytest.mark.parametrize("path", ["/settings", "/reauthorise", "/remove", "/preview", "/preview/rows.csv"])
 def test_a_removed_integration_is_not_there(client: FreshClient, path: str) -> None:
     integration_id = add_integration(removed_at=utcnow())
     answer = client.get(place(integration_id) + path)
     assert answer.status_code == 404
     assert "That integration has been removed." in answer.text
-    assert element(answer.text, "a", href=LIST)
+    assert element(answer.text, "a", href=LIST) and element(answer.text, "a", href=place(integration_id))
+
+
+def test_the_page_of_a_removed_integration_says_when_and_by_whom_and_leads_to_its_orders(client: FreshClient) -> None:
+    integration_id = add_integration("Old shop")
+    add_held_order(integration_id, "1001")
+    client.post(f"{place(integration_id)}/remove")
+    page = client.get(place(integration_id))
+    said = words(element(page.text, "main").text)
+    assert page.status_code == 200 and "Old shop Removed" in said
+    assert re.search(r"This integration was removed on .+ by owner\.", said), said
+    link = next(item for item in elements(page.text, "a") if words(item.text) == "1001")
+    assert "Its shop was removed." in client.get(link["href"]).text
+    assert client.get(place(999)).status_code == 404 and "There is no such integration." in client.get(place(999)).text
+
+
+def test_a_removed_integration_leads_to_the_one_that_connects_its_shop_again(client: FreshClient) -> None:
+    old = add_integration("Old shop", removed_at=utcnow())
+    new = add_integration("New shop")
+    change_integration(new, shop_id=read_integration(old).shop_id)
+    page = client.get(place(old)).text
+    assert element(page, "a", href=place(new)) and element(page, "a", href=f"/orders?shop={new}")
 
 
 def test_removed_in_another_tab_the_page_leaves_for_the_list(client: FreshClient) -> None:

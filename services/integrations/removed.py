@@ -1,0 +1,65 @@
+"""What is kept of an integration that was removed: when and by whom that was done, and the orders of its shop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from errors import NotFound
+from extensions import db
+from models import AuditEntry, Integration, Order
+from services.common.paging import Page, page_of
+from services.integrations.lifecycle import REMOVED
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOrder:
+    id: int
+    number: str
+    placed_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """``by`` is the actor who removed it, empty where that is not known. ``again`` is the integration that connects the same shop now: its
+    list has the orders then, and ``orders`` is empty."""
+
+    id: int
+    shop_id: int
+    name: str
+    endpoint: str
+    at: datetime
+    by: str
+    again: Integration | None
+    orders: Page[KeptOrder]
+
+
+def removed_page(integration_id: int, place: str = "") -> Removed:
+    """Raises NotFound for an integration that never was, or is not removed."""
+    integration = db.session.get(Integration, integration_id)
+    if integration is None or integration.removed_at is None:
+        raise NotFound("There is no such integration.", "Go back to the list of integrations.")
+    shop_id = integration.shop_id
+    by = select(AuditEntry.actor).where(
+        AuditEntry.object == REMOVED.object, AuditEntry.object_id == integration_id, AuditEntry.kind == REMOVED.name
+    )
+    again = db.session.scalar(select(Integration).where(Integration.shop_id == shop_id, Integration.removed_at.is_(None)))
+    query = select(Order.id, Order.number, Order.external_id, Order.state, Order.placed_at).where(Order.shop_id == shop_id)
+    orders = (
+        page_of(query, (Order.placed_at.desc(), Order.id.desc()), place, PAGE_SIZE, _orders) if again is None else Page([], 0)
+    )
+    return Removed(
+        integration.id, shop_id, integration.name, integration.endpoint, integration.removed_at,
+        db.session.scalar(by.order_by(AuditEntry.id.desc()).limit(1)) or "", again, orders,
+    )  # fmt: skip
+
+
+def _orders(found: Sequence[Any]) -> list[KeptOrder]:
+    return [KeptOrder(row.id, row.number or row.external_id, row.placed_at, row.state) for row in found]
