@@ -15,9 +15,10 @@ from cli.output import Column, Row, json_option, say, write_fields, write_object
 from cli.starting import start_due_pushes, start_runs
 from cli.wrong_rows import write_wrong_rows
 from services.common import whole_numbers
+from services.common.batches import stamp
 from services.listings import previews, stock_push
 from services.shops import finding
-from services.stock import file_imports, file_results, files, listing_states, low_stock
+from services.stock import file_imports, file_results, file_undo, files, listing_states, low_stock
 from services.stock import items as stock_items
 
 PAGE = 1000
@@ -38,8 +39,17 @@ PREVIEW = (
     Column("WOULD BE", "would_be", right=True),
     Column("WHY", "why", most=60),
 )
+FILES = (
+    Column("ID", "id", right=True),
+    Column("NAME", "name", most=48),
+    Column("STATE", "state"),
+    Column("BY", "actor", most=24),
+    Column("IMPORTED", "created_at"),
+    Column("CHANGED", "changed", right=True),
+    Column("CAN BE UNDONE", "left_to_undo", right=True),
+)
 
-group = Group("stock", help="Stock items: list, set, import; pushes to shops: preview, approve.")
+group = Group("stock", help="Stock items: list, set, import, undo; pushes to shops: preview, approve.")
 
 
 @group.command("list")
@@ -111,7 +121,12 @@ def import_file(file: str, add_unknown: bool, sheet: str, as_json: bool, **how: 
         file_imports.discard(found)
         _show_preview(found, as_json=as_json)
         return
-    done = file_imports.apply(found, add_unknown=add_unknown, skip_wrong=how["skip_wrong"])
+    _apply(found, as_json=as_json, add_unknown=add_unknown, skip_wrong=how["skip_wrong"])
+
+
+def _apply(found: file_imports.Checked, *, as_json: bool, add_unknown: bool = False, skip_wrong: bool = False) -> None:
+    """Apply a file that was checked, and say what it has changed."""
+    done = file_imports.apply(found, add_unknown=add_unknown, skip_wrong=skip_wrong)
     if as_json:
         write_object({"changed": done.changed, "unchanged": done.unchanged, "added": done.added, "left_out": done.left_out})
     else:
@@ -132,6 +147,33 @@ def _show_preview(found: file_imports.Checked, *, as_json: bool) -> None:
     write_fields((name, str(count)) for name, count in counts.items())
     write_fields((f"{rows} x", cause) for cause, rows in found.causes)
     say("Nothing was changed.")
+
+
+@group.command("files")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@json_option
+def show_files(limit: int, as_json: bool) -> None:
+    """List the imported files, newest first."""
+    rows = [
+        {"id": file.id, "name": file.name, "state": file.state, "actor": file.actor, "created_at": stamp(file.created_at),
+         "changed": file.changed, "left_to_undo": file_undo.left_to_undo(file.id) if file.state == "applied" else 0}
+        for file in files.list_files(limit)
+    ]  # fmt: skip
+    write_rows([rows], FILES, as_json=as_json, nothing="No file was imported yet.")
+
+
+@group.command("undo")
+@click.argument("file_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+@click.option("--preview", is_flag=True, help="Say what would change, and change nothing.")
+@json_option
+def undo_file(file_id: int, preview: bool, as_json: bool) -> None:
+    """Take an imported file back, up to a week after it: items get their earlier quantity, less what was sold since."""
+    found = file_imports.check_undo(file_id, actor())
+    if preview:
+        file_imports.discard(found)
+        _show_preview(found, as_json=as_json)
+        return
+    _apply(found, as_json=as_json)
 
 
 @group.command("preview")

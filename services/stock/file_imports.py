@@ -11,7 +11,7 @@ from sqlalchemy import select
 from errors import Conflict, InvalidInput
 from extensions import db, reading
 from models import StockFile
-from services.stock import file_results, files
+from services.stock import file_results, file_undo, files
 
 MOST_NAMED = 5
 LONGEST_IMPORT = 900.0
@@ -57,7 +57,16 @@ def import_now(
 def check(content: bytes, name: str, actor: str, *, sheet: str = "") -> Checked:
     """Read a file and say what it would do. Nothing is changed until ``apply``; otherwise ``discard`` it. Raises InvalidInput for what is no
     such file, or has headings that are not known, and Conflict if a worker has taken it over and does not get to its end."""
-    file_id = files.upload(content, name, actor, sheet=sheet)
+    return _checked(files.upload(content, name, actor, sheet=sheet))
+
+
+def check_undo(file_id: int, actor: str) -> Checked:
+    """Make the file that takes an applied one back, and say what it would do; then as ``check``. Raises as ``file_undo.undo_file`` does, and as
+    ``check``."""
+    return _checked(file_undo.undo_file(file_id, actor))
+
+
+def _checked(file_id: int) -> Checked:
     found = _worked_on(file_id)
     if found.state == "columns":
         files.drop(file_id)

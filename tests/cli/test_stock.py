@@ -100,3 +100,20 @@ def test_a_push_that_would_change_much_waits_until_it_is_approved(connected, pra
     assert {there(practice, sku) for sku in before} == {0}
     assert connected.done("stock", "preview", "Practice") == "Practice: nothing would change.\n"
     assert connected.refused("stock", "approve", "Practice") == "Nothing waits for approval in Practice."
+
+
+def test_an_imported_file_is_taken_back(commands):
+    make_item("A", 5)
+    make_item("B", 7)
+    commands.done("stock", "import", "-", input="sku,quantity\nA,50\nB,0\n")
+    (file,) = commands.rows("stock", "files")
+    assert (file["name"], file["state"], file["changed"], file["left_to_undo"]) == ("standard input", "applied", 2, 2)
+    number = str(file["id"])
+    assert "Nothing was changed." in commands.done("stock", "undo", number, "--preview")
+    assert [row["on_hand"] for row in commands.rows("stock", "list")] == [50, 0]
+    commands.done("stock", "set", "B", "1")
+    assert commands.done("stock", "undo", number).splitlines()[0] == "1 changed, 0 unchanged."
+    assert [row["on_hand"] for row in commands.rows("stock", "list")] == [5, 1], "what was set since is left"
+    assert "Nothing of this file is left to undo." in commands.refused("stock", "undo", number)
+    assert commands.rows("stock", "files")[0]["name"] == "Undo of standard input"
+    assert "That file has been dropped." in commands.refused("stock", "undo", "999")

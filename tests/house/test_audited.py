@@ -230,7 +230,7 @@ READING = {
     "audit list", "backup create", "doctor", "integrations list", "integrations show", "integrations check", "keys check", "listings list",
     "listings missing", "listings renamed", "orders list", "orders show", "privacy export", "orders export", "retention show", "exports list",
     "exports run", "exports deliveries", "runs list", "runs show",
-    "carriers list", "presets list", "presets show", "presets export", "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
+    "carriers list", "presets list", "presets show", "presets export", "stock files", "stock list", "stock preview", "support bundle", "tokens list", "users list", "version",
 }  # fmt: skip
 """Commands that change nothing here."""
 RUNNING = {
@@ -252,7 +252,7 @@ RUNNING = {
     "orders mark-entered": "tests/cli/test_orders.py",
     "orders note": "tests/blueprints/test_notes_and_tags.py", "orders tag": "tests/blueprints/test_notes_and_tags.py",
     "runs stop": "tests/cli/test_runs.py",
-    "runs undo": "tests/cli/test_runs.py", "stock import": "tests/cli/test_stock.py", "shipments import": "tests/cli/test_shipments.py",
+    "runs undo": "tests/cli/test_runs.py", "stock import": "tests/cli/test_stock.py", "stock undo": "tests/cli/test_stock.py", "shipments import": "tests/cli/test_shipments.py",
     "presets import": "tests/cli/test_shipments.py", "presets rename": "tests/cli/test_shipments.py", "presets remove": "tests/cli/test_shipments.py",
     "stock approve": "tests/cli/test_stock.py",
 }  # fmt: skip
