@@ -103,8 +103,10 @@ def _revenue(sums: Sums, currency: str) -> Decimal:
 
 
 def _of(seen: Summary, currency: str) -> str:
-    """Behind a label, where there are several currencies."""
-    return f" in {currency}" if len(seen.currencies) > 1 and currency else ""
+    """Behind a label, where there are several currencies, or none is known."""
+    if not currency:
+        return " without a currency"
+    return f" in {currency}" if len(seen.currencies) > 1 else ""
 
 
 def _money(seen: Summary, currency: str, amount: Decimal) -> str:

@@ -18,15 +18,18 @@ DAYS_AS_DAYS, DAYS_AS_WEEKS = 45, 370
 
 @dataclass(slots=True)
 class Sums:
-    """Orders, pieces, and the revenue of each currency with its decimals."""
+    """Orders, pieces, and the revenue of each currency with its decimals. ``nameless`` of the orders have no currency: their amounts are the
+    revenue of the currency with the empty name."""
 
     orders: int = 0
+    nameless: int = 0
     pieces: int = 0
     revenue: dict[str, Decimal] = field(default_factory=dict)
     decimals: dict[str, int] = field(default_factory=dict)
 
     def add(self, row: StepSales) -> None:
         self.orders += row.orders
+        self.nameless += 0 if row.currency else row.orders
         self.pieces += row.pieces
         self.revenue[row.currency] = self.revenue.get(row.currency, Decimal(0)) + row.amount
         self.decimals[row.currency] = max(self.decimals.get(row.currency, 0), row.decimals)

@@ -37,6 +37,14 @@ class TestSales:
         german = client.get(NOVEMBER, headers={"Accept-Language": "de"}).text
         assert "5.952,38\xa0$" in german
 
+    def test_orders_without_a_currency_are_named_and_in_no_other_sum(self, client: FreshClient) -> None:
+        assert "no currency" not in client.get(NOVEMBER).text
+        add_sales(make_integration("Farm").shop_id, [(date(2026, 11, 4), "", 2, "30.00")])
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        said = words(element(page, "main").text)
+        assert "2 orders of this period have no currency. Their amounts are in no other sum" in said
+        assert "Revenue without a currency 30.00" in said and "Revenue in USD $5,952.38" in said
+
     def test_each_column_holds_its_values_as_text(self, client: FreshClient) -> None:
         page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
         columns = [words(column.text) for column in elements(page, "li", tabindex="0")]
