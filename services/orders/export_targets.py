@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "placed_since": None,
 }  # fmt: skip
 OF_PLAN = ("enabled", "interval_seconds", "times", "zone", "quiet_from", "quiet_until")
+SET_UP = audit.kind("order_export.delivery_set_up", "Delivery of an export set up")
 SET = audit.kind("order_export.delivery_changed", "Delivery of an export changed")
 STOPPED = audit.kind("order_export.delivery_removed", "Delivery of an export removed")
 CONFIRMED = audit.kind("order_export.host_key_confirmed", "Host key of an export's server confirmed")
@@ -65,6 +66,7 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
     with writing() as session:
         export = exports.get_saved(export_id)
         row = session.scalar(select(ExportTarget).where(ExportTarget.export_id == export_id).with_for_update())
+        is_new = row is None
         before = dict(DEFAULTS) if row is None else {name: getattr(row, name) for name in DEFAULTS}
         after = _checked({**before, **values}, new_zone=row is None or "zone" in values)
         moved = row is not None and _server(before) != _server(after)
@@ -85,9 +87,17 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
         if row.due_at is None or any(before[name] != after[name] for name in OF_PLAN):
             plan = timetable.of_row(row)
             row.due_at = timetable.next_due(plan, now) if plan is not None and row.enabled else None
-        changes = {name: (_said(before[name]), _said(after[name])) for name in DEFAULTS}
-        changes["address"] = change_of_address(before["address"], after["address"])
-        record_change(SET, About(export.id, export.name), changes | ({"secret": CHANGED} if secret else {}), actor)
+        _record(export, {} if is_new else before, after, bool(secret), actor)
+
+
+def _record(export: OrderExport, before: Mapping[str, Any], after: Mapping[str, Any], secret: bool, actor: str) -> None:
+    """Record what was set. The first time there is nothing before, also where a value is a default: only what is set is recorded then."""
+    named = DEFAULTS if before else [name for name in DEFAULTS if after[name]]
+    changes = {name: (_said(before.get(name)), _said(after[name])) for name in named}
+    changes["address"] = change_of_address(before.get("address"), after["address"] or None if not before else after["address"])
+    record_change(
+        SET if before else SET_UP, About(export.id, export.name), changes | ({"secret": CHANGED} if secret else {}), actor
+    )
 
 
 def _said(value: Any) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from errors import Conflict, InvalidInput
+from models import AuditEntry
 from services.orders import export_deliveries, export_records, export_targets
 from services.orders.export_deliveries import work
 from tests.services.orders.delivered import numbers_in, order, target
@@ -93,3 +95,19 @@ def test_a_secret_stays_with_its_server_and_what_cannot_be_is_refused_at_its_fie
         assert refused.value.field == field, values
     export_targets.set_target(export_id, {"method": "email", "recipients": ["ann@partner.example"]}, "user:ann")
     assert target(export_id).secret_encrypted is None, "a secret that nothing needs is not kept"
+
+
+@one_database
+def test_the_first_set_up_is_recorded_as_one_and_later_ones_as_changes(db, shop):
+    export_id = make_export()
+    deliver_to(export_id, method="https", address="https://partner.example/in/", auth="bearer", secret="token-1234")
+    export_targets.set_target(export_id, {"enabled": False}, "user:ann")
+    export_targets.remove_target(export_id, "user:ann")
+    entries = list(db.session.scalars(select(AuditEntry).where(AuditEntry.kind.contains("delivery")).order_by(AuditEntry.id)))
+    assert [entry.kind.partition(".")[2] for entry in entries] == ["delivery_set_up", "delivery_changed", "delivery_removed"]
+    first = {name: (before, after) for name, before, after in entries[0].changes}
+    assert all(before is None for before, _ in first.values())
+    assert (
+        first["method"] == (None, "https") and first["address"] == (None, "https://partner.example/in/") and "path" not in first
+    )
+    assert first["secret"] == (None, "changed") and entries[1].changes == [["enabled", True, False]]
