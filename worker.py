@@ -1,7 +1,7 @@
 """Runs RQ's workers and RQ's cron scheduler inside one application.
 
-    python worker.py checks messages sync   works on these queues, the first named first
-    python worker.py sync messages   a worker that takes nothing that people start, so that no sync waits for it
+    python worker.py checks messages files sync   works on these queues, the first named first
+    python worker.py sync messages   a worker that takes nothing that people start and no files, so that no sync waits for these
     python worker.py ticks           a separate worker, so that ticks never wait behind long work
     python worker.py cron            puts a tick on its queue every TICK_SECONDS; several may run
 

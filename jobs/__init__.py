@@ -2,8 +2,9 @@
 
 The database is the truth; a job carries a run's id and nothing else. The queue holds JSON, not pickles: write access to the queue must
 not allow anyone to run code here. At most SHOP_JOBS jobs of one shop are on the queue or running at once (jobs/slots.py), so that a
-busy shop is not overloaded and leaves workers to the others. There are four queues: ``ticks`` (never behind long work), ``checks``
-(a person waits), ``messages`` (mails and events) and ``sync`` (runs).
+busy shop is not overloaded and leaves workers to the others. There are five queues: ``ticks`` (never behind long work), ``checks``
+(a person waits), ``messages`` (mails and events), ``files`` (feeds and exports that are due: minutes with a slow server) and ``sync``
+(runs). One worker at least takes ``sync`` and neither ``checks`` nor ``files``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from services.runs.lifecycle import Enqueued
 from services.sync.schedule import start_due_runs as make_due_runs
 
 RUN_JOB = "jobs.runs.run"
-QUEUES = ("ticks", "checks", "messages", "sync")
+QUEUES = ("ticks", "checks", "messages", "files", "sync")
 RUN_TIMEOUT = 900
 """Seconds that a job may take. A run pauses after a time slice, so only a single endless answer takes this long."""
 
@@ -121,9 +122,9 @@ def enqueue(
 
 
 def others_wait() -> bool:
-    """Whether a run, or a person with a check, waits for a worker. If the queue does not answer, none does."""
+    """Whether a run, a file, or a person with a check waits for a worker. If the queue does not answer, none does."""
     try:
-        return queue("sync").count > 0 or queue("checks").count > 0
+        return any(queue(name).count > 0 for name in ("sync", "checks", "files"))
     except RedisError:
         return False
 

@@ -19,7 +19,7 @@ def enqueue_due_exports() -> None:
 def enqueue_export(export_id: int) -> None:
     """Raises QueueAway; a tick enqueues it later."""
     enqueue(
-        "sync", "jobs.exports.deliver", once_as=f"export-{export_id}", timeout=TIMEOUT, ttl=60, away=AWAY, export_id=export_id
+        "files", "jobs.exports.deliver", once_as=f"export-{export_id}", timeout=TIMEOUT, ttl=60, away=AWAY, export_id=export_id
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def enqueue_due_feeds() -> None:
     """Called by each tick: start due runs and put all that wait on the queue, and the feeds that have become stale."""
     runs.start_due()
     for run_id in runs.due_runs():
-        enqueue_run(run_id, "sync")
+        enqueue_run(run_id, "files")
     for feed_id in staleness.due_feeds():
         enqueue("sync", "jobs.feeds.mark_stale", once_as=f"feed-stale-{feed_id}", timeout=TIMEOUT, feed_id=feed_id, away=AWAY)
 

@@ -54,7 +54,7 @@ def test_a_sellers_day_runs_through_it(
     address, token = serve().address, program(app).token
     # Ticks come first and fill a worker of a slow machine.
     worker("ticks")
-    worker("messages", "checks", "sync")
+    worker("messages", "checks", "files", "sync")
     scheduler(TICK_SECONDS="3")
     environment = {**os.environ, "CARTLINK_URL": address, "CARTLINK_TOKEN": token, "NO_PROXY": "*", "SELLERS_DAY_SECONDS": "600"}
     command = [sys.executable, "-m", sellers_day.__name__, str(tmp_path)]

@@ -49,8 +49,8 @@ SETTINGS = {
     "CONNECT_TIMEOUT": "1", "READ_TIMEOUT": "1", "TOTAL_TIMEOUT": "4", "REQUESTS_PER_MINUTE": "100000",
 }  # fmt: skip
 WORKERS = {
-    "ticks": ("worker.py", "ticks"), "worker-1": ("worker.py", "checks", "messages", "sync"),
-    "worker-2": ("worker.py", "checks", "messages", "sync"), "scheduler-1": ("worker.py", "cron"),
+    "ticks": ("worker.py", "ticks"), "worker-1": ("worker.py", "checks", "messages", "files", "sync"),
+    "worker-2": ("worker.py", "checks", "messages", "files", "sync"), "scheduler-1": ("worker.py", "cron"),
     "scheduler-2": ("worker.py", "cron"),
 }  # fmt: skip
 PARTS = ("web", *WORKERS)

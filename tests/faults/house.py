@@ -162,7 +162,7 @@ class House:
 
     def take_job(self) -> str | None:
         """Do the next job on the queue; answers with its name, None where there is none."""
-        for name in ("checks", "messages", "sync"):
+        for name in ("checks", "messages", "files", "sync"):
             job_id = self.redis.lpop(f"rq:queue:{name}")
             if job_id is None:
                 continue

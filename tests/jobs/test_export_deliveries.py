@@ -35,7 +35,7 @@ def test_a_worker_killed_after_the_receiver_took_the_file_sends_the_same_file_ag
     box.at_data = at_data
     with smtp_server(box) as port:
         names = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_FROM": MAIL["smtp_from"], "SMTP_SECURITY": "NONE"}
-        first = worker("sync", **names)
+        first = worker("files", **names)
         enqueue_due_exports()
         assert taken.wait(60)
         first.kill()
@@ -43,7 +43,7 @@ def test_a_worker_killed_after_the_receiver_took_the_file_sends_the_same_file_ag
             session.query(ExportTarget).one().lease_until = utcnow()
         killed.set()
         box.at_data = None
-        worker("sync", **names)
+        worker("files", **names)
 
         def done() -> bool:
             db.session.rollback()

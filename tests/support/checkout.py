@@ -85,7 +85,7 @@ def name_of(command: list[str]) -> str:
     words = " ".join(command)
     names = {
         "valkey-server": "queue", "practice_shop": "shop", "gunicorn": "web", "worker.py ticks": "ticks",
-        "worker.py cron": "scheduler", "worker.py checks messages sync": "worker",
+        "worker.py cron": "scheduler", "worker.py checks messages files sync": "worker",
         "worker.py sync messages": "syncs",
     }  # fmt: skip
     return next((name for sign, name in names.items() if sign in words), words)

@@ -23,7 +23,7 @@ def worker(processes: Processes, environment: dict[str, str]) -> Start:
     is stopped after the test."""
 
     def start(*queues: str, wait: bool = True, **variables: str) -> Started:
-        names = queues or ("ticks", "checks", "messages", "sync")
+        names = queues or ("ticks", "checks", "messages", "files", "sync")
         started = fork(processes, ["worker.py", *names], {**environment, **variables})
         if wait:
             listening(started)
