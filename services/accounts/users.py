@@ -205,7 +205,7 @@ def enable_user(user_id: int) -> str:
 
 def issue_password_code(user_id: int, *, two_step_off: bool = False) -> str:
     """The code of a one-time link for setting a new password within a day. The present password works until then. With ``two_step_off``
-    setting it also switches two-step sign-in off, and not before: whoever knows the present password still needs the app. Raises NotFound,
+    setting it also switches two-step sign-in off, and not before: anyone who knows the present password still needs the app. Raises NotFound,
     or Conflict for a disabled user."""
     user = get_user(user_id)
     if user.disabled_at is not None:
