@@ -31,15 +31,16 @@ from tests.support.signed_in import FreshClient, sign_in
 from tests.support.valkey import valkey_server
 
 BOTH = ("services", "jobs")
+DATABASES = ("sqlite", "postgresql")
 SAMPLED_ON_POSTGRESQL = (
-    "events", "listings", "monitoring", "notify", "onboarding", "order_basics", "orders", "reports", "shipping",
+    "events", "feeds", "listings", "monitoring", "notify", "onboarding", "order_basics", "orders", "reports", "shipping", "stock",
 )  # fmt: skip
 """The packages of services to which a database is a place to keep rows. What locks, claims and copies rows lies below them. What happens
 at the same time, in threads, is tested on PostgreSQL always."""
-SHARE_ON_POSTGRESQL = 1 / 3
+SHARE_ON_POSTGRESQL = 1 / 4
 WITH_SHOPS = ("listings", "order_basics", "orders", "runs", "shipping", "stock", "sync")
 """The packages of services whose tests take a practice shop through several runs in each of their variants: seconds, not moments."""
-VARIANTS_WITH_SHOPS = 3
+VARIANTS_WITH_SHOPS = 1
 KEYRING = Fernet.generate_key().decode()
 
 pytest_plugins = (
@@ -60,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     place = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
     both = "both_databases" in marks or (place in BOTH and "one_database" not in marks)
-    metafunc.parametrize("database_kind", ["sqlite", "postgresql"] if both else ["sqlite"], scope="function")
+    metafunc.parametrize("database_kind", DATABASES if both else DATABASES[:1], scope="function")
 
 
 def pytest_configure() -> None:
@@ -81,8 +82,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several
-    and two thirds of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
-    variants run; of one with shops, three on SQLite."""
+    and three quarters of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
+    variants run; of one with shops, one on SQLite; of a test of pages on both databases, those on one of them."""
     if os.environ.get("DEEP"):
         return
     drawn = _drawn(items)
@@ -93,7 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _variants(item) is not None:
             (kept if item in drawn else deep).append(item)
         else:
-            (deep if item.get_closest_marker("deep") or _is_left_on_postgresql(item, seen) else kept).append(item)
+            left = item.get_closest_marker("deep") or _is_left_on_postgresql(item, seen) or _is_of_the_other_database(item)
+            (deep if left else kept).append(item)
     if deep:
         items[:] = kept
         config.hook.pytest_deselected(items=deep)
@@ -120,7 +122,7 @@ def _variants(item: pytest.Item) -> int | None:
     variant = getattr(item, "callspec", None)
     if variant is None or variant.params.get("database_kind") != "sqlite" or item.get_closest_marker("both_databases"):
         return None
-    place = item.path.relative_to(Path(__file__).parent).parts
+    place = _place(item)
     return VARIANTS_WITH_SHOPS if place[0] == "services" and place[1] in WITH_SHOPS else None
 
 
@@ -132,10 +134,24 @@ def _is_left_on_postgresql(item: pytest.Item, seen: set[str]) -> bool:
     name = item.nodeid.partition("[")[0]
     further = name in seen
     seen.add(name)
-    place = item.path.relative_to(Path(__file__).parent).parts
+    place = _place(item)
     at_once = "races" in place[-1] or not {"threading", "Thread"}.isdisjoint(item.function.__globals__)
     sampled = place[:1] == ("services",) and place[1] in SAMPLED_ON_POSTGRESQL and not at_once
     return further or (sampled and random.Random(f"{os.environ['SAMPLE_SEED']} {name}").random() >= SHARE_ON_POSTGRESQL)
+
+
+def _is_of_the_other_database(item: pytest.Item) -> bool:
+    """Whether this is a test of pages that runs on both databases, and the other one is drawn for it."""
+    variant = getattr(item, "callspec", None)
+    if variant is None or not item.get_closest_marker("both_databases") or _place(item)[0] != "blueprints":
+        return False
+    drawn = random.Random(f"{os.environ['SAMPLE_SEED']} {item.nodeid.partition('[')[0]}").choice(DATABASES)
+    return variant.params.get("database_kind") not in (None, drawn)
+
+
+def _place(item: pytest.Item) -> tuple[str, ...]:
+    """Where a test is, from the folder of the tests."""
+    return item.path.relative_to(Path(__file__).parent).parts
 
 
 def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:

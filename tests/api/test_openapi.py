@@ -124,6 +124,7 @@ def test_links_lead_from_what_was_read_to_its_change_and_from_what_was_made_to_i
 
 
 @pytest.mark.parametrize("made", OPERATIONS.values(), ids=lambda made: made.name)
+@pytest.mark.sampled(30)
 def test_every_operation_answers_as_documented(app: Flask, erp: Program, planted: dict[str, Any], made: Operation):
     """With a body that the document takes, it succeeds; without an entry it is refused. The client checks the answers."""
     example = example_of(made, values_for(erp, planted, made))

@@ -16,7 +16,7 @@ from services.orders import lookups
 from services.shipping import files, shipments
 from services.stock import files as stock_files
 from services.stock import items
-from tests.blueprints.looks import assert_good_in_every_look, half_of, watch
+from tests.blueprints.looks import assert_good_in_every_look, some_of, watch
 from tests.support.exports import deliver_to, make_export
 from tests.support.planted import supply
 from tests.support.rows import make_integration, make_order
@@ -108,7 +108,7 @@ def paths(ids: dict[str, int]) -> list[str]:
 def test_every_page_of_the_desk_is_accessible_in_every_look(page: Page, shop) -> None:
     ids = a_lived_in_desk(shop)
     wrong = watch(page)
-    for path in half_of(paths(ids)):
+    for path in some_of(paths(ids)):
         page.goto(path)
         assert_good_in_every_look(page)
     assert not wrong

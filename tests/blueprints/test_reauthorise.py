@@ -113,6 +113,7 @@ def test_a_blank_key_keeps_the_key(client: FreshClient, made: Integration, pract
         ({"endpoint": "http://127.0.0.1:9"}, "refuses connections"),
     ],
 )
+@pytest.mark.sampled(2)
 def test_what_does_not_work_is_not_saved(client: FreshClient, made: Integration, changes: dict[str, str], said: str) -> None:
     address = save(client, place(made), **changes)
     assert address.startswith(place(made))

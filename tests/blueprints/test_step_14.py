@@ -64,6 +64,7 @@ def download(client: FreshClient, shop: PracticeShop, **answers: object) -> Orde
         ({"with_discounts": "no"}, {"items": "90", "discount": "0"}),
     ],
 )
+@pytest.mark.sampled(2)
 def test_money(client: FreshClient, shop: PracticeShop, answers: dict[str, str], expected: dict[str, str]) -> None:
     order = download(client, shop, **answers)
     assert {name: getattr(order, name) for name in expected} == {name: D(amount) for name, amount in expected.items()}
@@ -111,5 +112,6 @@ def test_back_orders(client: FreshClient, shop: PracticeShop, answer: str, state
 @pytest.mark.parametrize(
     ("work", "state"), [(["P:*"], "ready"), (["P:N"], "ready"), (["A:*"], "awaiting_payment"), (["P:S"], "awaiting_payment")]
 )
+@pytest.mark.sampled(2)
 def test_which_statuses_become_work(client: FreshClient, shop: PracticeShop, work: list[str], state: str) -> None:
     assert download(client, shop, ready="custom", work=work).state == state

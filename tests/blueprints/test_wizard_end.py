@@ -158,6 +158,7 @@ class TestTheOptions:
             ({"processed_status": "ZZ"}, "Not a valid choice."),
         ],
     )
+    @pytest.mark.sampled(3)
     def test_bad_answers_are_explained_and_nothing_is_made(
         self, client: FreshClient, practice: PracticeShop, changes: dict[str, object], said: str
     ) -> None:

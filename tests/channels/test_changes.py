@@ -61,6 +61,7 @@ def test_every_order_once_with_any_page_size(shop: PracticeShop, store: Store, p
 
 @pytest.mark.parametrize("in_one_second", [1, 100])
 @pytest.mark.parametrize("removed", [0, 1, 5, 20, 30, 60])
+@pytest.mark.sampled(8)
 def test_a_resumed_reading_reaches_every_order_however_many_were_removed(
     shop: PracticeShop, store: Store, removed: int, in_one_second: int
 ):

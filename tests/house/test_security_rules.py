@@ -75,10 +75,12 @@ def found() -> Counter[tuple[str, str]]:
     return Counter((result["filename"].removeprefix("./"), result["test_id"]) for result in answer["results"])
 
 
+@pytest.mark.deep
 def test_everything_that_is_found_is_explained(found):
     assert sorted(set(found) - set(EXPLAINED)) == []
 
 
+@pytest.mark.deep
 def test_everything_that_is_explained_is_there(found):
     assert sorted(set(EXPLAINED) - set(found)) == []
 

@@ -152,7 +152,7 @@ def kill_whole(worker: Started) -> None:
 @pytest.mark.parametrize("whole", [True, False], ids=["with its work horse", "alone"])
 # A busy machine keeps a heartbeat waiting for seconds, and a run that lost its lease is tried again after a minute only.
 @pytest.mark.config(lease_seconds=12, shop_jobs=1)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_worker_killed_in_mid_download_loses_and_doubles_nothing(app, db, worker, scheduler, whole):
     with PracticeShop(products=20, orders=1500, days=20, seed=9) as shop:
         integration_id = connect(shop, since=datetime.now(UTC) - timedelta(days=60))

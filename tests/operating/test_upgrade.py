@@ -222,7 +222,7 @@ SIZES = [pytest.param(120, id="120"), pytest.param(10_000, id="10000", marks=pyt
 @pytest.mark.both_databases
 @pytest.mark.parametrize("version", ["0351", "0305"])
 @pytest.mark.parametrize("orders", SIZES)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_database_of_an_earlier_version_keeps_working_with_nothing_lost_and_goes_back(app, orders, version):
     move(version)
     with db.engine.begin() as connection:

@@ -122,7 +122,7 @@ def assert_no_formula(text: str, where: str) -> None:
     "words", [MARKUP, BIDI, CONTROL, FORMULA, TEMPLATE, "A" * 50_000],
     ids=["markup", "bidi", "control", "formula", "template", "long"],
 )  # fmt: skip
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_words_of_a_shop_are_stored_and_shown_harmlessly(client, shop, words):
     shop.change = every_text(words, NAMES)
     integration_id = connect(shop)
@@ -158,7 +158,7 @@ def test_words_of_a_shop_are_stored_on_both_databases(client, shop, words):
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 def test_values_of_any_kind_anywhere_lead_to_no_fault_of_ours(client, shop, seed):
     assert_survives(client, shop, seed)
 
@@ -206,7 +206,7 @@ def broken_answers(seed: int) -> list[Rule]:
 
 @pytest.mark.both_databases
 @pytest.mark.parametrize("seed", [1])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_after_hostile_answers_every_row_is_due_stored_or_refused(app, shop, seed):
     assert_accounts_for_everything(shop, seed, rounds=4)
 

@@ -82,6 +82,7 @@ SAVED = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(1)
 def test_what_any_spreadsheet_saves_is_read(imported):
     read, head, row = imported
     for name, (form, encoding) in SAVED.items():

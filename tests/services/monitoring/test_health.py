@@ -134,6 +134,7 @@ def everything() -> dict[str, list[tuple]]:
 
 @pytest.mark.parametrize("generation", ["addon", "api"])
 @pytest.mark.parametrize("state", ["good", "wrong key", "read-only key", "maintenance", "stopped"])
+@pytest.mark.sampled(3)
 def test_a_check_changes_nothing_here_or_there(app, shop, generation: str, state: str):
     with PracticeShop(store=shop.store, generation=generation) as there:
         one = connect(there)
