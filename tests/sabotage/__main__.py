@@ -61,12 +61,12 @@ def copied(broken: Break, folder: Path) -> Path:
     return place
 
 
-def run(command: list[str], place: Path) -> tuple[int, str]:
+def run(command: list[str], place: Path, **environment: str) -> tuple[int, str]:
     """The exit code and what the command printed; a suite that hangs counts as a finding."""
     try:
         done = subprocess.run(
             [sys.executable, *command], cwd=place, capture_output=True, text=True, timeout=LONGEST, check=False,
-            stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "400"},
+            stdin=subprocess.DEVNULL, env={**os.environ, "COLUMNS": "400", **environment},
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return 1, "FAILED: schedule ? (it took too long)\n  it does not end"
@@ -90,7 +90,8 @@ def days(place: Path, broken: Break, options: argparse.Namespace) -> tuple[str, 
 
 def tests(place: Path, path: str) -> tuple[str, str] | None:
     """(the test, its error); None if the file passes."""
-    code, printed = run(["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *path.split()], place)
+    command = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", "-m", "not deep", *path.split()]
+    code, printed = run(command, place, DEEP="1")  # every variant: a break may show in one of them only
     if not code:
         return None
     match = re.search(r"^(?:FAILED|ERROR) (\S+?)(?: - (.*))?$", printed, re.MULTILINE)
