@@ -29,6 +29,12 @@ COUNTS = {
 """Labels of counts whose name is not clear enough."""
 ONE = {"started": "new stock item", "released": "order released", "extra_reads": "extra read"}
 """Labels of counts of one."""
+ROW_RESULTS = {
+    "sent": ("Sent", "good"), "failed": ("Failed", "bad"), "refused": (listing_states.STATES["refused"], "bad"),
+    "waiting": (listing_states.STATES["waiting"], "warn"), "other_value": (listing_states.STATES["other_value"], "bad"),
+    "skipped": ("Not sent", "idle"), "preview": ("Not sent yet", "idle"), "unreadable": ("Unreadable", "bad"),
+}  # fmt: skip
+"""What a run did about one row (RunItem.result) -> label and tone."""
 SIGN_INS = {
     "email": {"none": "No sign-in"},
     "sftp": {"password": "User name and password", "key": "User name and private key"},
@@ -64,6 +70,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         EXPORT_STATES=EXPORT_STATES,
         PUSH_STATES=PUSH_STATES,
+        ROW_RESULTS=ROW_RESULTS,
         RUN_KINDS=RUN_KINDS,
         DOING=DOING,
         OUTCOMES=OUTCOMES,

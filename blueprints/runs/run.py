@@ -11,6 +11,7 @@ from blueprints.actors import current_actor
 from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.labels import ROW_RESULTS
 from errors import Conflict
 from jobs import enqueue_run, start_run
 from jobs.schedule import start_due_runs
@@ -18,7 +19,7 @@ from services.listings import undo
 from services.runs import activity, queries
 
 bp = Blueprint("run", __name__, url_prefix="/activity")
-RESULTS = ("sent", "failed", "refused", "waiting", "other_value", "skipped", "preview", "unreadable")
+RESULTS = tuple(ROW_RESULTS)
 WHERE: dict[str, undo.Where] = {"both": "both", "here": "here", "shop": "shop"}
 HEADER = ("row", "what", "result", "now", "wanted", "stored", "reason")
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from blueprints.labels import count_words
+from blueprints.labels import ROW_RESULTS, count_words
+from extensions import writing
+from models import RunItem
+from tests.blueprints.pages import element, elements, words
+from tests.blueprints.rows import add_finished_run, add_integration
+from tests.support.signed_in import FreshClient
 
 
 def test_counts_are_said_in_the_singular_and_the_plural(app: Flask) -> None:
@@ -13,3 +18,14 @@ def test_counts_are_said_in_the_singular_and_the_plural(app: Flask) -> None:
             count_words({"released": 1, "started": 2, "preview": 1, "new": 0})
             == "1 order released, 2 new stock items, 1 waiting for approval"
         )
+
+
+def test_the_tabs_of_a_run_name_what_became_of_its_rows_as_the_rows_do(client: FreshClient) -> None:
+    run_id = add_finished_run(add_integration(), kind="stock")
+    with writing() as session:
+        session.add_all(RunItem(run_id=run_id, external_id=result, sku=result.upper(), result=result) for result in ROW_RESULTS)
+    page = client.get(f"/activity/{run_id}").text
+    tabs, rows = words(element(page, "ul", _class="tabs").text), words(elements(page, "tbody")[0].text)
+    for label, _ in ROW_RESULTS.values():
+        assert f"{label} 1" in tabs and label in rows
+    assert "_" not in tabs
