@@ -18,7 +18,7 @@ from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
 from blueprints.orders.saved_exports import saved_row
 from errors import AppError, InvalidInput
-from services.orders import export_columns, export_files, export_filters, export_records, exports, list_ids
+from services.orders import export_columns, export_files, export_filters, export_records, export_targets, exports, list_ids
 from services.orders.exports import Placed, Spec
 from services.orders.views import Wanted
 
@@ -69,7 +69,7 @@ def press_enter() -> tuple[str, int] | Response | AnyResponse:
 
 @bp.post("/<int:export_id>/remove")
 def remove_export(export_id: int) -> Response | AnyResponse:
-    exports.remove_saved(export_id, current_actor())
+    export_targets.remove_saved(export_id, current_actor())
     toast("The saved export is removed.")
     return go_to(url_for(".show_export", **OrderFilter(request.form).chosen()))
 
@@ -122,7 +122,7 @@ def _page(by: str, names: list[str], **more: Any) -> str:
         groups.setdefault(column.group, []).append(column)
     shown: dict[str, Any] = {
         "by": by, "names": set(names), "groups": groups, "saved": [saved_row(row) for row in kept],
-        "delivered": export_records.last_done([row.id for row in kept]),
+        "delivered": export_records.last_done([row.id for row in kept]), "places": export_targets.places_of([row.id for row in kept]),
         "filters": {name: value for name, value in form.chosen().items() if name != "sort"}, "sort": form.sort,
         "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None,
         "format": "csv", "formats": export_files.FORMATS, **more,

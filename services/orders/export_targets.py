@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,7 @@ OF_PLAN = ("enabled", "interval_seconds", "times", "zone", "quiet_from", "quiet_
 SET_UP = audit.kind("order_export.delivery_set_up", "Delivery of an export set up")
 SET = audit.kind("order_export.delivery_changed", "Delivery of an export changed")
 STOPPED = audit.kind("order_export.delivery_removed", "Delivery of an export removed")
+REMOVED = audit.kind("order_export.removed", "Export of orders removed")
 CONFIRMED = audit.kind("order_export.host_key_confirmed", "Host key of an export's server confirmed")
 
 
@@ -159,6 +160,12 @@ def place_in_words(row: ExportTarget) -> str:
     return row.address.partition("?")[0]
 
 
+def places_of(export_ids: Sequence[int]) -> dict[int, str]:
+    """Where each of these exports is delivered; those that are not are left out."""
+    rows = db.session.scalars(select(ExportTarget).where(ExportTarget.export_id.in_(export_ids)))
+    return {row.export_id: place_in_words(row) for row in rows}
+
+
 def place_of(row: ExportTarget) -> Place:
     """With its secret. Raises ConfigError where that cannot be decrypted."""
     stored = "" if row.secret_encrypted is None else vault.decrypt(row.secret_encrypted)
@@ -192,6 +199,16 @@ def remove_target(export_id: int, actor: str) -> None:
         record_change(STOPPED, About(export.id, export.name), actor=actor)
         export_records.drop_live(export_id)
         session.delete(row)
+
+
+def remove_saved(export_id: int, actor: str) -> None:
+    """Remove a saved export. Raises NotFound, or Conflict while it is delivered: only who may stop the delivery can end it."""
+    with writing() as session:
+        export, row = exports.get_saved(export_id), find_target(export_id)
+        if row is not None:
+            raise Conflict(f"{export.name} is delivered to {place_in_words(row)}.", "Stop its delivery first.")
+        record_change(REMOVED, About(export.id, export.name), actor=actor)
+        session.delete(export)
 
 
 def send_now(export_id: int, actor: str) -> None:

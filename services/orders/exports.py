@@ -31,7 +31,6 @@ from services.shipping import carriers
 MOST_NAME, MOST_SAVED = 100, 100
 BY = ("order", "line")
 SAVED = audit.kind("order_export.saved", "Export of orders saved")
-REMOVED = audit.kind("order_export.removed", "Export of orders removed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +204,6 @@ def _said(orders: dict[str, Any] | None) -> str:
 def spec_of(row: OrderExport, *, with_customers: bool) -> Spec:
     """The columns of a saved export, as far as they may be seen. Raises InvalidInput if none is left."""
     return make_spec(row.by, row.columns, with_customers=with_customers)
-
-
-def remove_saved(export_id: int, actor: str) -> None:
-    """Raises NotFound."""
-    with writing() as session:
-        row = get_saved(export_id)
-        record_change(REMOVED, About(row.id, row.name), actor=actor)
-        session.delete(row)
 
 
 def _key(name: str) -> str:

@@ -168,6 +168,22 @@ def test_a_file_that_fails_is_shown_with_advice_and_dropped(client, export_id, m
     assert client.get(f"{PAGE}/999/deliveries").status_code == client.get(f"{PAGE}/deliveries/999").status_code == 404
 
 
+def test_an_export_is_removed_after_a_question_and_not_while_it_is_delivered(client, export_id):
+    def offered() -> str:
+        return words(
+            next(each.text for each in elements(client.get(PAGE).text, "details") if "Remove Warehouse" in words(each.text))
+        )
+
+    assert "Nobody can download it" in offered()
+    deliver_to(export_id)
+    assert "It is delivered to ann@partner.example. Stop its delivery first." in offered()
+    answer = client.post(f"{PAGE}/{export_id}/remove")
+    assert answer.status_code == 409 and "Stop its delivery first." in main_words(answer)
+    assert client.post(f"{PAGE}/{export_id}/delivery/remove").status_code == 303
+    assert client.post(f"{PAGE}/{export_id}/remove").status_code == 303
+    assert "Warehouse" not in main_words(client.get(PAGE))
+
+
 def test_the_record_has_pages(client, export_id):
     deliver_to(export_id)
     with writing() as session:

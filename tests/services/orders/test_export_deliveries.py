@@ -280,9 +280,14 @@ def test_removing_the_delivery_or_the_export_keeps_the_record(clock, shop, mailb
     mailbox.at_data = lambda: "451 Later"
     clock.go(hours=1)
     work(export_id)
+    with pytest.raises(Conflict, match="Warehouse is delivered to ann@partner.example"):
+        export_targets.remove_saved(export_id, "user:ann")
+    assert [each.state for each in deliveries()] == ["done", "failing"], (
+        "who may not stop a delivery cannot end it by removing its export"
+    )
     export_targets.remove_target(export_id, "user:ann")
     assert [each.state for each in deliveries()] == ["done", "dropped"]
-    exports.remove_saved(export_id, "user:ann")
+    export_targets.remove_saved(export_id, "user:ann")
     assert [(each.export_id, each.name) for each in deliveries()] == [(None, "Warehouse")] * 2
     assert {each.once_for for each in db.session.query(ExportDeliveryOrder)} == {None}
     clock.go(days=100)
