@@ -16,6 +16,19 @@
     if (dismiss) dismiss.parentElement.remove();
   }, true);
 
+  // What was sent is not sent again while its answer is awaited, by Enter or by a second click. Files come without a new page, so this ends.
+  const patience = 5000;
+  let sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.matches("[hx-post]")) return;
+    const before = sent.get(form);
+    const now = { to: event.submitter?.formAction || form.action, what: event.submitter?.value, at: Date.now() };
+    if (before && before.to === now.to && before.what === now.what && now.at - before.at < patience) event.preventDefault();
+    else sent.set(form, now);
+  });
+  window.addEventListener("pageshow", () => { sent = new WeakMap(); });
+
   // Messages that came with the page are inserted again, because screen readers announce only changes.
   const toasts = document.getElementById("toasts");
   const early = all(".toast-note", toasts);

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
+from typing import Any
 
+import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from models.types import utcnow
@@ -99,6 +103,28 @@ def test_a_double_click_is_one_request(page: Page) -> None:
     page.wait_for_timeout(300)
     expect(page.get_by_role("switch")).not_to_be_checked()
     assert read_integration(integration_id).enabled is False
+
+
+def test_a_form_is_sent_once_while_its_answer_is_awaited(page: Page, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time, the name would be taken, and nobody would have seen the token."""
+    answer, sent = app.wsgi_app, []
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] == "POST":
+            sent.append(environ["PATH_INFO"])
+            time.sleep(1)
+        return answer(environ, start_response)
+
+    monkeypatch.setattr(app, "wsgi_app", slow)
+    page.goto("/settings/tokens/new")
+    page.get_by_label("Name", exact=True).fill("ERP")
+    page.get_by_label("orders:read").check()
+    page.get_by_label("Name", exact=True).focus()
+    for _ in range(2):
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(200)
+    expect(page.get_by_role("heading", level=1)).to_have_text("The token ERP")
+    assert sent == ["/settings/tokens/new"]
 
 
 def test_a_switch_goes_back_and_says_why_when_the_server_refuses(page: Page) -> None:
