@@ -98,16 +98,12 @@ def _has_them_unread(integration_id: int, orders: Sequence[ShopOrder]) -> bool:
         return False
     try:
         asked = [*orders[:NEWEST], *orders[NEWEST:][-OLDEST:]]
-        found = ((order, channel.read_order(order.external_id)) for order in asked)
-        return any(_same(shown, order) for order, shown in found if shown is not None)
+        known = {order.external_id: (order.number, _second(order.placed_at)) for order in asked}
+        return any(_are_there(known, channel))
     except ChannelError:
         return False
     finally:
         channel.close()
-
-
-def _same(one: ShopOrder, other: ShopOrder) -> bool:
-    return (one.number, _second(one.placed_at)) == (other.number, _second(other.placed_at))
 
 
 def already_connected(name: str) -> Conflict:
@@ -164,7 +160,12 @@ def _shares_stored_orders(shop_id: int, channel: Channel) -> bool | None:
     """Whether an end point has some of a shop's stored orders, the newest and the oldest; None where it has none of their ids."""
     with reading():
         stored = {**_stored(shop_id, Order.placed_at.desc(), NEWEST), **_stored(shop_id, Order.placed_at.asc(), OLDEST)}
-    same = list(_are_there(stored, channel))
+    try:
+        same = list(_are_there(stored, channel))
+    except ChannelError as trouble:
+        if trouble.concerns == "shop":
+            raise
+        same = []
     return any(same) if same else None
 
 
@@ -176,16 +177,23 @@ def _stored(shop_id: int, order: ColumnElement[Any], most: int) -> dict[str, tup
 
 def _are_there(stored: Mapping[str, tuple[str, int]], channel: Channel) -> Iterator[bool]:
     """For each of these orders whose id an end point has, whether it is the same there. Those that it does not have, because they were deleted
-    or never there, and those that it cannot print are no evidence. Raises ChannelError for what concerns more than one order."""
+    or never there, and those that it cannot print are no evidence. Raises ChannelError for what concerns more than one order, or where it
+    answers to none of them."""
+    broken, answered = None, False
     for external_id, known in stored.items():
         try:
             order = channel.read_order(external_id)
         except ChannelError as trouble:
-            if trouble.concerns != "row":
+            # X-Cart 5.5 fails on an order with a product that was deleted, as a shop does that is broken.
+            if trouble.concerns == "shop":
                 raise
+            broken = trouble
             continue
+        answered = True
         if order is not None:
             yield (order.number, _second(order.placed_at)) == known
+    if broken is not None and not answered:
+        raise broken
 
 
 def _has_stored_orders(shop_id: int, channel: Channel) -> bool | None:

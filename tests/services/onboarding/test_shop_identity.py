@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from errors import Conflict
+from errors import Conflict, ShopBroken
 from models import Integration, Order
 from practice_shop import PracticeShop, Store
 from services.integrations.lifecycle import NewIntegration
 from services.onboarding import connect as onboarding_connect
 from services.onboarding import shop_identity, suggestions
+from services.onboarding.checked import open_checked
 from services.shops import connection
 from tests.support.shops import connect, do
 
@@ -122,3 +123,51 @@ def test_another_shop_is_taken(db, shop, downloaded):
     other.place_order([(1, 1)], at=shop.store.now() - 7200)
     with PracticeShop(store=other, generation=shop.generation) as elsewhere:
         assert add_copy(elsewhere).name == "Copy"
+
+
+@pytest.mark.parametrize("broken", [(1,), (1, 2, 3)])
+def test_another_shop_is_taken_where_it_cannot_print_an_order_of_the_same_id(db, shop, broken):
+    """X-Cart 5.5 answers 500 to an order with a product that was deleted."""
+    do(connect(shop), "orders")
+    other = Store()
+    other.add_product(sku="CUP", name="Cup", price=10, amount=500)
+    for hours in (3, 2, 1):
+        other.place_order([(1, 1)], at=shop.store.now() - 3600 * hours)
+    for order_id in broken:
+        other.break_order(order_id)
+    with PracticeShop(store=other, generation=shop.generation) as elsewhere:
+        assert add_copy(elsewhere).name == "Copy"
+
+
+@pytest.mark.parametrize("downloaded", [True, False])
+def test_a_copy_is_refused_where_an_order_cannot_be_printed(db, shop, downloaded):
+    integration_id = connect(shop)
+    if downloaded:
+        do(integration_id, "orders")
+    copied = shop.store.snapshot()
+    for store in (shop.store, copied):
+        store.break_order(3)
+    with (
+        PracticeShop(store=copied, generation=shop.generation) as copy,
+        pytest.raises(Conflict, match="connected already, as Shop"),
+    ):
+        add_copy(copy)
+
+
+def test_a_shop_that_moved_is_recognised_where_it_cannot_print_an_order(db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    shop_id = db.session.get_one(Integration, integration_id).shop_id
+    db.session.rollback()
+    moved = shop.store.snapshot()
+    moved.break_order(3)
+    with PracticeShop(store=moved, generation=shop.generation) as there:
+        check = connection.check_shop("xcart", there.url, there.key)
+        channel = open_checked("xcart", check, there.key)
+        shop_identity.refuse_other_shop(shop_id, there.url, channel)
+        for order_id in (1, 2):
+            moved.break_order(order_id)
+        if shop.generation == "api":
+            with pytest.raises(ShopBroken):
+                shop_identity.refuse_other_shop(shop_id, there.url, channel)
+        channel.close()
