@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from blueprints.feeds.forms import FileForm
 from blueprints.orders.export_forms import TargetForm
@@ -166,6 +167,33 @@ def test_a_file_that_fails_is_shown_with_advice_and_dropped(client, export_id, m
     assert "downloaded by hand" in main_words(client.get(f"{PAGE}/{export_id}/deliveries"))
     assert client.post(f"{PAGE}/{export_id}/send").status_code == 409
     assert client.get(f"{PAGE}/999/deliveries").status_code == client.get(f"{PAGE}/deliveries/999").status_code == 404
+
+
+def test_what_becomes_of_a_file_is_shown_without_a_reload(page: Page, export_id, mailbox):
+    deliver_to(export_id)
+    page.goto(f"{PAGE}/{export_id}/deliveries")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.locator("#toasts")).to_contain_text("The result appears below.")
+    page.locator("summary", has_text="Stop delivery").click()
+    export_deliveries.work(export_id)
+    expect(page.locator("#files")).to_contain_text("Delivered")
+    expect(page.locator("#delivery-facts")).to_contain_text("just now", timeout=8000)
+    expect(page.get_by_role("button", name="Stop delivery")).to_be_visible()
+
+
+def test_only_what_a_way_to_sign_in_needs_is_asked(page: Page, export_id):
+    page.goto(f"{PAGE}/{export_id}/delivery")
+    page.get_by_label("Upload to a web address (https)").check()
+    shown = {
+        "none": set(),
+        "basic": {"user", "secret"},
+        "bearer": {"secret"},
+        "header": {"parameter", "secret"},
+        "query": {"parameter", "secret"},
+    }
+    for auth, fields in shown.items():
+        page.locator("#https_auth").select_option(auth)
+        assert {name for name in ("user", "parameter", "secret") if page.locator(f"#https_{name}").is_visible()} == fields, auth
 
 
 def test_an_export_is_removed_after_a_question_and_not_while_it_is_delivered(client, export_id):
