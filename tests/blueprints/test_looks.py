@@ -23,6 +23,7 @@ from tests.blueprints.rows import (
     change_run,
     read_integration,
 )
+from tests.support.rows import make_integration, make_item, make_order
 
 LIST = "/settings/sales-channels"
 
@@ -125,6 +126,16 @@ def test_a_form_is_sent_once_while_its_answer_is_awaited(page: Page, app: Flask,
         page.wait_for_timeout(200)
     expect(page.get_by_role("heading", level=1)).to_have_text("The token ERP")
     assert sent == ["/settings/tokens/new"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_tracking_number_is_seen_whole_where_it_is_entered(page: Page, width: int) -> None:
+    order = make_order(make_integration("Outlet"), "1001", [(make_item("CUP", 5), 1)])
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"/orders/{order.id}")
+    field = page.get_by_label("Tracking number", exact=True)
+    field.fill("JJD00039000788282312345678")
+    assert field.evaluate("field => field.scrollWidth <= field.clientWidth")
 
 
 def test_a_switch_goes_back_and_says_why_when_the_server_refuses(page: Page) -> None:
