@@ -82,6 +82,9 @@ def test_what_waits_and_when_it_last_synced(client: FreshClient) -> None:
     assert "2 held orders 1 failed listing Stock update needs approval" in rows[f"integration-{integration_id}"]
     assert "Orders 3 minutes ago Stock never" in rows[f"integration-{integration_id}"]
     assert rows[f"integration-{other}"].endswith("Nothing")
+    waiting = [each["href"] for each in elements(page, "a", _class="wait")]
+    for address, row in ((waiting[0], "1"), (waiting[1], "A-1")):
+        assert row in words(element(client.get(address).text, "tbody").text), "what waits leads to its list"
     moment = element(page, "time")
     assert moment["datetime"] == synced.isoformat(timespec="seconds")
     assert moment["title"].endswith("UTC")
