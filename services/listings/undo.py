@@ -81,8 +81,8 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
         integration_id = run.integration_id
         if db.session.scalar(lifecycle.live_run(integration_id, "stock")) is not None:
             raise Conflict("A stock update is under way.", "Wait until it has ended, then undo.")
-        if where != "shop":
-            _restore_here(run, actor)
+        if where != "shop" and not _restore_here(run, actor) and where == "here":
+            raise Conflict("Nothing was edited or imported here since the update before.", "Undo it in the shop.")
         _wait_for_approval(integration_id)
         restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[where])}
         record_change(UNDO_STARTED, About(integration_id, "", integration_id), restored, actor)
@@ -109,8 +109,8 @@ def _note(run_id: int) -> str:
     return f"undo of stock update {run_id}"
 
 
-def _restore_here(run: SyncRun, actor: str) -> None:
-    """Post the entries that take the edits back. Raises Conflict where that was done before."""
+def _restore_here(run: SyncRun, actor: str) -> bool:
+    """Post the entries that take the edits back; returns whether there were any. Raises Conflict where that was done before."""
     items = ledger.load_items(_items_of(run.id))
     done = select(StockEntry.id).where(
         StockEntry.stock_item_id.in_(items), StockEntry.cause == ledger.RESTORED, StockEntry.note == _note(run.id)
@@ -124,6 +124,7 @@ def _restore_here(run: SyncRun, actor: str) -> None:
         if item_id in items and not items[item_id].fed
     ]
     stock_items.put_on_hand(wanted, ledger.Reason(actor, ledger.RESTORED, note=_note(run.id)))
+    return bool(wanted)
 
 
 def _changes_here(run: SyncRun) -> Counter[int]:

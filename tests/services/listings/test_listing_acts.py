@@ -114,6 +114,17 @@ def test_an_undo_here_alone_waits_for_approval_before_the_shop_changes(app, db, 
     assert stock_views.waiting_for_approval() == [(integration_id, "Shop")]
 
 
+def test_an_undo_here_alone_is_refused_where_nothing_was_edited_here(app, db, shop):
+    integration_id = settled(shop)
+    settings.change_settings(integration_id, {"stock_buffer": 2}, "user:ann")
+    pushed = do(integration_id, "stock")
+    assert not undo.preview(pushed.id).items
+    with pytest.raises(Conflict, match="Nothing was edited or imported here"):
+        undo.start_undo(pushed.id, "test", "here")
+    db.session.rollback()
+    assert stock_views.waiting_for_approval() == [], "and nothing waits because of it"
+
+
 def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
     ids = products(shop)
     integration_id = settled(shop)
