@@ -138,6 +138,16 @@ def test_a_tracking_number_is_seen_whole_where_it_is_entered(page: Page, width: 
     assert field.evaluate("field => field.scrollWidth <= field.clientWidth")
 
 
+def test_show_all_stands_between_the_filters_and_the_list_in_a_narrow_window(page: Page) -> None:
+    a_lived_in_installation()
+    page.set_viewport_size({"width": 390, "height": 844})
+    for address in (f"{LIST}?search=shop", "/users?search=own", "/activity/changes?q=x", "/incidents?integration=x"):
+        page.goto(address)
+        tops = [page.locator(each).bounding_box() for each in ("#filters", "#list-clear a", "#list")]
+        filters, link, listed = [box["y"] if box else 0 for box in tops]
+        assert filters < link < listed, address
+
+
 def test_a_switch_goes_back_and_says_why_when_the_server_refuses(page: Page) -> None:
     integration_id = add_integration()
     page.goto(LIST)
