@@ -238,6 +238,11 @@ def _why(listing: Listing) -> str:
         buffer = f", buffer {item.buffer}" if item.buffer else ""
         per_piece = f", {link.units} a piece" if link.units > 1 else ""
         parts.append(f"{item.sku}: on hand {item.on_hand}, reserved {item.reserved}{buffer}{per_piece}")
+    shop = listing.shop
+    if shop.stock_buffer:
+        parts.append(f"{shop.stock_buffer} held back from this shop")
+    if shop.stock_cap is not None and wanted_quantity(listing) == shop.stock_cap:
+        parts.append(f"at most {shop.stock_cap} offered in this shop")
     return "; ".join(parts)
 
 

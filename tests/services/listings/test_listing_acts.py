@@ -125,6 +125,18 @@ def test_an_undo_here_alone_is_refused_where_nothing_was_edited_here(app, db, sh
     assert stock_views.waiting_for_approval() == [], "and nothing waits because of it"
 
 
+def test_a_preview_says_what_is_held_back_from_the_shop_and_the_most_it_offers(app, db, shop):
+    integration_id = settled(shop)
+    changes = {"stock_buffer": 2, "stock_cap": 10, "safety_limit_percent": 1, "safety_limit_least": 1}
+    settings.change_settings(integration_id, changes, "user:ann")
+    run = do(integration_id, "stock")
+    reasons = dict(db.session.execute(select(RunItem.sku, RunItem.reason).where(RunItem.run_id == run.id)).all())
+    assert reasons == {
+        "CUP": "CUP: on hand 20, reserved 0; 2 held back from this shop; at most 10 offered in this shop",
+        "PLATE": "PLATE: on hand 8, reserved 0; 2 held back from this shop",
+    }
+
+
 def test_a_shops_own_buffer_and_cap_bound_what_it_offers(app, db, shop):
     ids = products(shop)
     integration_id = settled(shop)
