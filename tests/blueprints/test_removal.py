@@ -175,11 +175,13 @@ class TestComingBack:
         with PracticeShop(store=practice.store) as moved:
             assert "This shop was connected before" in client.get(self.last_step(client, moved)).text
 
-    def test_starting_afresh_leaves_the_old_orders_hidden(
+    def test_starting_afresh_leaves_the_old_orders_to_another_shop(
         self, client: FreshClient, practice: PracticeShop, removed: Integration
     ) -> None:
         orders = count(Order)
-        back = self.end(client, self.last_step(client, practice), history="no")
+        step = self.last_step(client, practice)
+        assert "reports count them as those of another shop" in client.get(step).text
+        back = self.end(client, step, history="no")
         assert back.shop_id != removed.shop_id
         work_off()
         assert count(Order) == 2 * orders
