@@ -17,6 +17,7 @@ from blueprints import (
     guide,
     headers,
     hosts,
+    in_progress,
     integrations,
     labels,
     limits,
@@ -52,6 +53,7 @@ READ_SECONDS = 10
 
 def guard(app: Flask, config: Config) -> None:
     """What every request passes through before its route: host, input, proxies, limits and access."""
+    in_progress.init_app(app)
     request_ids.init_app(app)
     hosts.init_app(app, config)
     app.before_request(begin_reading)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from flask import Response
 
+from blueprints import in_progress
 from blueprints.actors import current_person
 from extensions import extend_reading
 from services.common.gates import Gate
@@ -40,6 +41,7 @@ def download(view: View) -> View:
 
     @wraps(view)
     def limited(*args: Any, **kwargs: Any) -> Response:
+        in_progress.is_file()
         person = current_person()
         leave = gate.enter(person.id if person is not None else 0)
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, request, stream_with_context
 
+from blueprints import in_progress
 from errors import InvalidInput, NotFound
 from services.common import csv_files, whole_numbers, wrong_rows
 
@@ -26,8 +27,11 @@ def sent_file(name: str, media_type: str, pieces: Generator[bytes]) -> Response:
 
     def sent() -> Iterator[bytes]:
         with closing(pieces):
-            yield first
-            yield from pieces
+            piece: bytes | None = first
+            while piece is not None:
+                yield piece
+                in_progress.let_pages_go_first()
+                piece = next(pieces, None)
 
     response = Response(stream_with_context(sent()), mimetype=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

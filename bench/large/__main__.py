@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.large import downloads, timing
+from bench.large import beside, downloads, timing
 from bench.large.place import Kept
 from bench.place import Place
 
 BUDGET = 2.0
+BESIDE = "beside downloads"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [name for name in kind if not given.only or any(word in name for word in given.only)]
         for kind in (timing.PAGES, downloads.DOWNLOADS)
     )
+    with_beside = not given.only or any(word in BESIDE for word in given.only)
     for kind in given.db or ("sqlite", "postgresql"):
         with Place(1, False) as place:
             kept = Kept(place, given.folder, kind, given.orders)
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(_line_of_page(page), flush=True)
                 for pair in downloads.timed_downloads(kept, files):
                     print(_line_of_download(pair), flush=True)
+                if with_beside:
+                    print(*_lines_of_beside(*beside.timed_beside(kept, given.times)), sep="\n", flush=True)
             finally:
                 kept.stop()
     return 0
@@ -51,6 +55,14 @@ def _line_of_download(pair: downloads.Pair) -> str:
         f"{each.rows:>9,} rows {each.rows_in_a_second:>7,.0f}/s {each.memory:>6.1f} MiB" for each in (pair.small, pair.large)
     )
     return f"{pair.name:<36}{'  '.join(parts)}  {'ok' if pair.good else 'short'}"
+
+
+def _lines_of_beside(pages: list[beside.Beside], meanwhile: beside.Downloads) -> list[str]:
+    lines = [
+        f"{f'{BESIDE}: {page.name}':<36}{page.alone:>9.1f} ms {page.beside:>10.1f} ms {page.ratio:>9.2f}  {'ok' if page.ratio <= BUDGET else 'short'}"
+        for page in pages
+    ]
+    return [*lines, f"meanwhile {meanwhile.received / 1e6:.1f} MB were downloaded, and {meanwhile.refused} requests refused"]
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 import requests
-from flask import Flask
+from flask import Flask, Response
+from flask.testing import FlaskClient
 from sqlalchemy import insert, select
 
-from blueprints import downloads
+from blueprints import access, downloads, files, in_progress
 from extensions import db, writing
 from models import Order
 from services.accounts import users
@@ -152,3 +154,43 @@ def test_every_address_of_a_file_is_limited(app: Flask) -> None:
     views = {f"{app.view_functions[name].__module__}.{app.view_functions[name].__name__}" for name in files}
     assert views
     assert views == downloads.marked
+
+
+def test_a_file_lets_pages_go_first_and_gets_on_beside_a_slow_one(
+    app: Flask, client: FreshClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files beside a page took the interpreter in turn, and the page waited for both at each answer of the database."""
+    made: list[int] = []
+    asked, go_on = threading.Event(), threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        for number in range(3):
+            made.append(number)
+            yield b"x"
+
+    @downloads.download
+    def file() -> Response:
+        return files.sent_file("x.txt", "text/plain", pieces())
+
+    def slow_page() -> str:
+        asked.set()
+        assert go_on.wait(60)
+        return "ready"
+
+    app.add_url_rule("/sign-in/file", "file", file)
+    app.add_url_rule("/sign-in/slow-page", "slow_page", slow_page)
+    for name in ("file", "slow_page"):
+        monkeypatch.setitem(access.ROLES, name, access.ANYONE)
+    with ThreadPoolExecutor(2) as threads:
+        page = threads.submit(lambda: FlaskClient(app).get("/sign-in/slow-page").text)
+        assert asked.wait(60)
+        monkeypatch.setattr(in_progress, "LONGEST_WAIT", 0.01)
+        assert threads.submit(lambda: FlaskClient(app).get("/sign-in/file").text).result(60) == "xxx"
+        assert not page.done()
+        made.clear()
+        monkeypatch.setattr(in_progress, "LONGEST_WAIT", 60)
+        download = threads.submit(lambda: FlaskClient(app).get("/sign-in/file").text)
+        wait_until(lambda: made == [0], 30, "the first piece")
+        assert not download.done()
+        go_on.set()
+        assert (page.result(60), download.result(60), made) == ("ready", "xxx", [0, 1, 2])
