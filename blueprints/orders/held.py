@@ -58,8 +58,13 @@ def link_sku() -> tuple[str, int] | Response | AnyResponse:
 
 
 @bp.post("/accept")
-def accept() -> Response | AnyResponse:
-    return _released(held.accept(request.form.get("code", ""), _group(), current_actor()))
+def accept() -> tuple[str, int] | Response | AnyResponse:
+    code, key, seen = (request.form.get(name, "") for name in ("code", "key", "seen"))
+    try:
+        released = held.accept_group(code, key, seen, current_actor())
+    except AppError as wrong:
+        return _page(wrong), wrong.status
+    return _released(released)
 
 
 @bp.post("/evaluate")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from sqlalchemy import select
 
-from errors import InvalidInput
+from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Integration, Listing, Order, OrderLine
 from models.sku_key import sku_key
@@ -70,6 +71,11 @@ class Group:
     def key(self) -> str:
         """What distinguishes it from other groups of its code."""
         return self.sku or self.name
+
+    @property
+    def seen(self) -> str:
+        """Stands for exactly these orders, so that ``accept_group`` can refuse when others have joined them."""
+        return sha256(repr(sorted(self.order_ids)).encode()).hexdigest()[:16]
 
 
 def groups() -> list[Group]:
@@ -146,6 +152,23 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         return holds.evaluate_stored(order.id for order in held)
 
 
+def accept_group(code: str, key: str, seen: str, actor: str) -> int:
+    """``accept`` for the orders of a group as a person saw it: ``seen`` is what ``Group.seen`` was then. Raises Conflict if it holds other
+    orders now."""
+    group = group_of(code, key)
+    if group is None:
+        return 0
+    if group.seen != seen:
+        raise Conflict("Other orders are in that group now than when you opened the page.", "Look at them, then accept again.")
+    return accept(code, group.order_ids, actor)
+
+
+def group_of(code: str, key: str) -> Group | None:
+    """The group of a cause as it is now; None where it holds no order. ``key`` is that of the group."""
+    return next((group for group in groups() if (group.code, group.key) == (code, key)), None)
+
+
 def ids_of(code: str, key: str) -> list[int]:
     """The orders that a cause holds now. ``key`` is that of its group."""
-    return next((group.order_ids for group in groups() if (group.code, group.key) == (code, key)), [])
+    group = group_of(code, key)
+    return group.order_ids if group else []

@@ -126,12 +126,19 @@ def test_a_group_of_held_orders_is_acted_on_by_its_cause(client, shop, desk):
     sent = {"code": "short", "key": ""}
     answer = client.post("/orders/held/evaluate", data=sent)
     assert "No order was released." in client.get(answer.location).get_data(as_text=True)
-    assert "3 orders will be read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
+    seen = form_data(client.get("/orders/held").text, "seen")["seen"]
+    shop.store.place_order(lines=[(products(shop)["PLATE"], 1)])
+    do(desk, "orders")
+    late = client.post("/orders/held/accept", data={**sent, "seen": seen})
+    assert (
+        late.status_code == 409 and "Other orders are in that group now" in late.text and "Accept all 4 as they are" in late.text
+    )
+    assert "4 orders will be read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
         as_text=True
     )
-    answer = client.post("/orders/held/accept", data=sent)
-    assert "3 orders released." in client.get(answer.location).get_data(as_text=True)
-    again = client.post("/orders/held/accept", data=sent)
+    answer = client.post("/orders/held/accept", data={**sent, "seen": form_data(late.text, "seen")["seen"]})
+    assert "4 orders released." in client.get(answer.location).get_data(as_text=True)
+    again = client.post("/orders/held/accept", data={**sent, "seen": seen})
     assert "No order was released." in client.get(again.location).get_data(as_text=True)
 
 

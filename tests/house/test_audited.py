@@ -18,6 +18,7 @@ from extensions import db, writing
 from models import Integration, Order, OrderLine, Shipment, StockFile, StockItem, SyncRun, User, UserSession, WriteBack
 from models.types import utcnow
 from services.accounts import passwords, tokens
+from services.orders import held
 from services.security import trail, vault
 from services.security.audit import KINDS
 from services.security.trail import Wanted
@@ -110,7 +111,7 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("stock_files.drop", {}, {"file_id": ids["other stock file"]}),
         Act("shipment_files.upload", {"content": b"order,tracking\n1002,T\n"}), Act("shipment_files.accept", {}),
         Act("held.read_again", {"code": "unknown_sku", "key": "UNKNOWN"}),
-        Act("held.accept", {"code": "sums", "key": ""}),
+        Act("held.accept", {"code": "sums", "key": "", "seen": held.Group("sums", "", order_ids=[ids["1003"]]).seen}),
         Act("held.link_sku", {"sku": "LOOSE", "item": "ADDED"}),
         Act("held.add_stock_item", {"sku": "UNKNOWN", "on_hand": "2"}),
         Act("order.read_again", {}, order["1001"]), Act("order.mark_entered", {}, order["1001"]),
