@@ -26,12 +26,14 @@ def of_write_back(shop_id: int, event: str, tracking_number: str = "") -> str:
 
 
 def of_tracking(integration: Integration) -> str:
-    """A sentence where a shop may take no tracking numbers; empty where it takes them."""
+    """A sentence where a shop does not take tracking numbers, or perhaps does not; empty where it takes them."""
     takes = by_hand.takes_tracking(integration)
     if takes:
         return ""
     first = (
-        "This shop may take no tracking numbers. If it takes none," if takes is None else "This shop takes no tracking numbers:"
+        "It is not known yet whether this shop takes tracking numbers. If not,"
+        if takes is None
+        else "This shop takes no tracking numbers:"
     )
     return f"{first} {by_hand.WHERE}"
 

@@ -127,7 +127,7 @@ def test_what_is_said_after_shipping_is_what_will_happen(sold, change, words):
 
 def test_shipping_says_that_the_number_has_to_be_entered_by_hand(sold):
     shop, integration_id, ids = sold
-    assert "may take no tracking numbers" in outlook.of_order(ids[0], "shipped", "T-1")
+    assert "not known yet whether this shop takes tracking numbers" in outlook.of_order(ids[0], "shipped", "T-1")
     shipments.ship(ids[0], "test", tracking_number="T-1")
     do(integration_id, "shipments")
     said = outlook.of_order(ids[1], "shipped", "T-2")
