@@ -50,8 +50,9 @@ def problems_of(
     """The problems of an integration, the most important first; none while it is disabled."""
     if not integration.enabled:
         return []
-    found = [_of_incident(row) for row in sorted(incidents, key=_rank)]
-    causes = {_cause_of(row) for row in incidents}
+    present = [row for row in incidents if not row.quiet]
+    found = [_of_incident(row) for row in sorted(present, key=_rank)]
+    causes = {_cause_of(row) for row in present}
     if integration.health == "needs_reauthorising":
         if "key_rejected" not in causes:
             found.insert(0, _rejected_key(integration))
@@ -59,7 +60,7 @@ def problems_of(
         found.insert(
             0, Problem("The API key may only read", READ_ONLY, act="reauthorise", parts=frozenset({"stock", "write_back"}))
         )
-    elif integration.health_message and not any(row.words.topic in STOPPING for row in incidents):
+    elif integration.health_message and not any(row.words.topic in STOPPING for row in present):
         found.insert(0, _not_yet_an_incident(integration, groups))
     if integration.waiting_run_id is not None and "stock_waits" not in causes:
         found.append(_of_cause("stock_waits"))
@@ -69,7 +70,7 @@ def problems_of(
         found.append(Problem("The shop's clock is wrong", sentence))
     if integration.put_by_post == "proven":
         found.append(Problem("The shop’s host blocks PUT", POST_INSTEAD))
-    return found
+    return found + [_watched(row) for row in incidents if row.quiet]
 
 
 POST_INSTEAD = "Quantities are sent as POST instead, which this shop accepts. Ask its host to allow PUT for the shop’s API."
@@ -110,6 +111,11 @@ def _of_incident(row: IncidentRow) -> Problem:
         parts = frozenset({"stock", "write_back"})
     details = " ".join(row.happened)
     return Problem(row.words.title, details, row.can, row.words.act, parts, row.since, row)
+
+
+def _watched(row: IncidentRow) -> Problem:
+    """An incident that is open only because it came back before: it explains nothing that is wrong now, and there is nothing to press."""
+    return Problem(f"Over for now: {row.words.title}", row.happened[-1], since=row.since)
 
 
 def _of_cause(name: str, details: str = "") -> Problem:

@@ -30,7 +30,7 @@ class IncidentRow:
     """``about`` is the name of its integration, event endpoint or saved export.
     ``happened`` are sentences; ``words`` is the cause with what it means; ``paused`` whether it has paused its integration;
     ``elsewhere`` whether another end point may fix it; ``order`` is the number of the order that it is about, with ``order_id``, where it is
-    about one."""
+    about one. ``quiet`` means that its cause is not there at the moment, and the incident stays open only because it came back before."""
 
     id: int
     integration_id: int | None
@@ -52,6 +52,7 @@ class IncidentRow:
     words: Cause
     order_id: int | None
     order: str
+    quiet: bool
 
     @property
     def open(self) -> bool:
@@ -129,5 +130,5 @@ def _row(found: Any) -> IncidentRow:
         resolved_at=incident.resolved_at, resolution=incident.resolution, muted=incident.open and incident.remind_at is None,
         happened=incident_texts.happened(incident), does=incident_texts.does(incident),
         can=incident_texts.can(incident), elsewhere=incident.facts.get("code") in incident_texts.ELSEWHERE, words=CAUSES[incident.cause],
-        order_id=incident.facts.get("order_id"), order=incident.facts.get("order", ""),
+        order_id=incident.facts.get("order_id"), order=incident.facts.get("order", ""), quiet="quiet_since" in incident.facts,
     )  # fmt: skip

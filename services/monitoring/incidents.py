@@ -40,6 +40,8 @@ STEADY = timedelta(hours=1)
 WARN_AHEAD = timedelta(days=1)
 FIRST_PROBE = timedelta(hours=1)
 
+DECIDED = ("stock_waits",)
+"""What a person has decided is over, also if the same was to decide an hour ago."""
 SILENT = ("silence", "orders_missing")
 """What services/monitoring/inactivity.py finds; an order that comes is the evidence that it is over."""
 ABOVE_ALL = ("key_rejected", "outage")
@@ -203,7 +205,7 @@ def _is_over(integration: Integration, incident: Incident, each: Found | None, n
         return _have_come(incident)
     if each is not None:
         return False
-    if not incident.reopened:
+    if not incident.reopened or incident.cause in DECIDED:
         return True
     # A cause that keeps returning has to stay away for a while before the incident is over.
     last = incident.facts.get("seen_at")
@@ -233,6 +235,8 @@ def _go_on(integration: Integration, incident: Incident, each: Found | None, now
         if incident.facts.get("paused") and integration.paused_at is None:
             notifications.note_event(incident, "resumed", now)
         incident.facts = {**each.facts, **seen, **paused}
+    elif incident.cause not in SILENT:
+        incident.facts = {"quiet_since": now.isoformat()} | incident.facts
     if integration.enabled and _reminds(incident, now):
         incident.remind_at = now + REMIND_EVERY
         _tell(incident, "reminded", now)

@@ -220,6 +220,8 @@ def happened(incident: Incident) -> list[str]:
         found.append(f"The last answer: {facts['message']}" if found else str(facts["message"]))
     if facts.get("failures"):
         found.append(f"{facts['failures']} tries in a row have failed.")
+    if facts.get("quiet_since") and incident.open:
+        found.append("It is not so at the moment. As it came back before, the incident ends when it stays away for an hour.")
     return found
 
 
