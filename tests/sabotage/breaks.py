@@ -252,10 +252,10 @@ OLD_BEHAVIOUR: tuple[Break, ...] = (
     ),
     broken(
         "D4: the command has a second, laxer reader of stock files", "services/stock/file_imports.py",
-        "    file_id = files.upload(content, name, actor, sheet=sheet)\n",
+        "    return _checked(files.upload(content, name, actor, sheet=sheet))\n",
         "    import csv\n\n    rows = [(row['sku'].strip(), int(row['quantity'])) for row in csv.DictReader(content.decode().splitlines())]\n"
         "    content = ''.join(f'{sku},{count}\\n' for sku, count in [('sku', 'quantity'), *rows]).encode()\n"
-        "    file_id = files.upload(content, name, actor, sheet=sheet)\n",
+        "    return _checked(files.upload(content, name, actor, sheet=sheet))\n",
         "tests/services/common/test_round_trip.py", days=False,
     ),
 )  # fmt: skip
