@@ -31,8 +31,13 @@ class InProgress:
 
     def end(self) -> None:
         with self._changed:
-            self._count -= 1
             self._last_end = time.monotonic()
+        self.forget()
+
+    def forget(self) -> None:
+        """Count a request no longer, without having answered it."""
+        with self._changed:
+            self._count -= 1
             self._changed.notify_all()
 
     def wait_for_quiet(self, quiet: float, seconds: float) -> None:
@@ -66,8 +71,9 @@ def _end(error: BaseException | None) -> None:
 
 
 def is_file() -> None:
-    """The request is for a file: nothing waits for it."""
-    _end(None)
+    """The request is for a file: nothing waits for it, not even its own next piece."""
+    if g.pop("counted_as_page", False):
+        pages.forget()
 
 
 def let_pages_go_first() -> None:

@@ -19,6 +19,7 @@ from flask import Flask
 
 from bench.large.place import Kept
 from bench.place import Place, process_environment
+from tests.support.served import APPLICATION, SERVER, Served
 from tests.support.signed_in import sign_in
 
 PAGES = {
@@ -111,13 +112,12 @@ def timed_beside(kept: Kept, times: int) -> tuple[list[Beside], Downloads]:
 
 @contextmanager
 def _served(place: Place, app: Flask) -> Iterator[str]:
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--bind", "127.0.0.1:0", "app:create_app()"]
-    server = place.processes.start(command, env=process_environment(app, LOG_LEVEL="INFO"))
+    command = [sys.executable, *SERVER, APPLICATION]
+    served = Served(place.processes.start(command, env=process_environment(app, LOG_LEVEL="INFO")))
     try:
-        server.wait_for("Booting worker")
-        yield server.output().split("Listening at: ", 1)[1].split()[0]
+        yield served.address
     finally:
-        server.stop()
+        served.started.stop()
 
 
 def _visitor(app: Flask, name: str) -> requests.Session:
