@@ -24,23 +24,13 @@ from app import create_app
 from config import Config, load
 from extensions import db as database
 from practice_shop import PracticeShop
-from tests.support import sharing
+from tests.support import drawing, sharing
 from tests.support.databases import PostgresServer, migrate, postgres_database
 from tests.support.processes import Processes, processes_in
 from tests.support.signed_in import FreshClient, sign_in
 from tests.support.valkey import valkey_server
 
 BOTH = ("services", "jobs")
-DATABASES = ("sqlite", "postgresql")
-SAMPLED_ON_POSTGRESQL = (
-    "events", "feeds", "listings", "monitoring", "notify", "onboarding", "order_basics", "orders", "reports", "shipping", "stock",
-)  # fmt: skip
-"""The packages of services to which a database is a place to keep rows. What locks, claims and copies rows lies below them. What happens
-at the same time, in threads, is tested on PostgreSQL always."""
-SHARE_ON_POSTGRESQL = 1 / 4
-WITH_SHOPS = ("listings", "order_basics", "orders", "runs", "shipping", "stock", "sync")
-"""The packages of services whose tests take a practice shop through several runs in each of their variants: seconds, not moments."""
-VARIANTS_WITH_SHOPS = 1
 KEYRING = Fernet.generate_key().decode()
 
 pytest_plugins = (
@@ -61,97 +51,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     place = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
     both = "both_databases" in marks or (place in BOTH and "one_database" not in marks)
-    metafunc.parametrize("database_kind", DATABASES if both else DATABASES[:1], scope="function")
+    metafunc.parametrize("database_kind", drawing.DATABASES if both else drawing.DATABASES[:1], scope="function")
 
 
-def pytest_configure() -> None:
-    """Draw which variants of sampled tests run. The workers of pytest-xdist inherit it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Say which tests are drawn, and from how many. The workers of pytest-xdist inherit it."""
     os.environ.setdefault("SAMPLE_SEED", str(random.SystemRandom().randrange(10_000)))
+    if not hasattr(config, "workerinput"):
+        named = config.args_source != pytest.Config.ArgsSource.TESTPATHS or config.option.keyword or config.option.markexpr
+        os.environ["WHOLE_SUITE"] = "" if named else "1"
 
 
 def pytest_collection_finish() -> None:
-    """What is imported and collected by now stays to the end; the garbage collector need not go through it again and again."""
+    """What is imported and collected by now stays to the end; the garbage collector need not go through it again and again. What a test
+    leaves behind is collected more rarely than usual: it took a twentieth of the processor time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if terminalreporter.stats.get("failed") and not os.environ.get("DEEP"):
-        terminalreporter.write_line(f"SAMPLE_SEED={os.environ['SAMPLE_SEED']} runs the same variants of sampled tests again.")
+        terminalreporter.write_line(f"SAMPLE_SEED={os.environ['SAMPLE_SEED']} draws the same tests again.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long suites to ``make deep`` (DEEP=1), and on PostgreSQL all but the first variant of a test that has several
-    and three quarters of the tests of domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two
-    variants run; of one with shops, one on SQLite; of a test of pages on both databases, those on one of them."""
+    """Leave what this run does not draw to ``make deep``."""
     if os.environ.get("DEEP"):
         return
-    drawn = _drawn(items)
-    seen: set[str] = set()
-    kept: list[pytest.Item] = []
-    deep: list[pytest.Item] = []
-    for item in items:
-        if _variants(item) is not None:
-            (kept if item in drawn else deep).append(item)
-        else:
-            left = item.get_closest_marker("deep") or _is_left_on_postgresql(item, seen) or _is_of_the_other_database(item)
-            (deep if left else kept).append(item)
-    if deep:
-        items[:] = kept
-        config.hook.pytest_deselected(items=deep)
-
-
-def _drawn(items: list[pytest.Item]) -> set[pytest.Item]:
-    """The variants of sampled tests that run."""
-    variants: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if _variants(item) is not None and not item.get_closest_marker("deep"):
-            variants.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    drawn: set[pytest.Item] = set()
-    for name, several in variants.items():
-        number = _variants(several[0]) or 0
-        drawn.update(random.Random(f"{os.environ['SAMPLE_SEED']} {name}").sample(several, min(number, len(several))))
-    return drawn
-
-
-def _variants(item: pytest.Item) -> int | None:
-    """How many variants of this test run; None where all do, or the rules for PostgreSQL say which."""
-    mark = item.get_closest_marker("sampled")
-    if mark is not None:
-        return int(mark.args[0])
-    variant = getattr(item, "callspec", None)
-    if variant is None or variant.params.get("database_kind") != "sqlite" or item.get_closest_marker("both_databases"):
-        return None
-    place = _place(item)
-    return VARIANTS_WITH_SHOPS if place[0] == "services" and place[1] in WITH_SHOPS else None
-
-
-def _is_left_on_postgresql(item: pytest.Item, seen: set[str]) -> bool:
-    """Whether a test runs on PostgreSQL and ``seen`` holds another variant of it, which is noted there, or it is not drawn."""
-    variant = getattr(item, "callspec", None)
-    if variant is None or variant.params.get("database_kind") != "postgresql" or item.get_closest_marker("both_databases"):
-        return False
-    name = item.nodeid.partition("[")[0]
-    further = name in seen
-    seen.add(name)
-    place = _place(item)
-    at_once = "races" in place[-1] or not {"threading", "Thread"}.isdisjoint(item.function.__globals__)
-    sampled = place[:1] == ("services",) and place[1] in SAMPLED_ON_POSTGRESQL and not at_once
-    return further or (sampled and random.Random(f"{os.environ['SAMPLE_SEED']} {name}").random() >= SHARE_ON_POSTGRESQL)
-
-
-def _is_of_the_other_database(item: pytest.Item) -> bool:
-    """Whether this is a test of pages that runs on both databases, and the other one is drawn for it."""
-    variant = getattr(item, "callspec", None)
-    if variant is None or not item.get_closest_marker("both_databases") or _place(item)[0] != "blueprints":
-        return False
-    drawn = random.Random(f"{os.environ['SAMPLE_SEED']} {item.nodeid.partition('[')[0]}").choice(DATABASES)
-    return variant.params.get("database_kind") not in (None, drawn)
-
-
-def _place(item: pytest.Item) -> tuple[str, ...]:
-    """Where a test is, from the folder of the tests."""
-    return item.path.relative_to(Path(__file__).parent).parts
+    items[:], left = drawing.draw(items, whole_suite=bool(os.environ["WHOLE_SUITE"]))
+    if left:
+        config.hook.pytest_deselected(items=left)
 
 
 def settings(instance: Path, database_url: str, redis_url: str) -> dict[str, str]:

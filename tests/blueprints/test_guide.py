@@ -69,6 +69,7 @@ def add_shop(page: Page, shop: PracticeShop, name: str = "Garden shop") -> None:
     page.get_by_role("button", name="Next").click()
 
 
+@pytest.mark.every_time
 def test_new_sales_channel_integration(guided: Page) -> None:
     with PracticeShop(orders=8) as shop:
         add_shop(guided, shop)
@@ -84,6 +85,7 @@ def test_new_sales_channel_integration(guided: Page) -> None:
         expect(row).to_contain_text("Connected")
 
 
+@pytest.mark.every_time
 def test_cancel_returns_to_the_list_without_completing(guided: Page) -> None:
     open_list(guided)
     guided.get_by_role("button", name="Add sales channel").click()
@@ -96,6 +98,7 @@ def test_cancel_returns_to_the_list_without_completing(guided: Page) -> None:
     assert db.session.scalars(select(Draft)).all() == []
 
 
+@pytest.mark.every_time
 def test_disable_and_enable(guided: Page) -> None:
     add_integration("Garden shop")
     open_list(guided)
@@ -107,6 +110,7 @@ def test_disable_and_enable(guided: Page) -> None:
         assert the_integration().enabled is enabled
 
 
+@pytest.mark.every_time
 def test_remove(guided: Page) -> None:
     add_integration("Garden shop")
     open_list(guided)
@@ -121,6 +125,7 @@ def test_remove(guided: Page) -> None:
     expect(guided.get_by_text("No shop is connected yet")).to_be_visible()
 
 
+@pytest.mark.every_time
 def test_reauthorise(guided: Page) -> None:
     with PracticeShop(orders=3) as shop:
         integration_id = connect(shop, "Garden shop")

@@ -37,6 +37,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.every_time
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("end", ["Ctrl-C", "make is killed"])
 @pytest.mark.sampled(1)

@@ -20,7 +20,7 @@ from services.sync import execution, schedule
 from tests.blueprints.looks import watch
 from tests.support.shops import connect
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.every_time]
 YESTERDAY = datetime.combine(datetime.now(UTC).date() - timedelta(days=1), time(9), UTC)
 
 
