@@ -21,6 +21,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[by
     return forked.run(["-m", "bench", *arguments], {**os.environ, **environment}, 220)
 
 
+@pytest.mark.long
 def test_every_line_is_printed_and_written_as_json(tmp_path):
     path = tmp_path / "bench.json"
     run = bench("--quick", "--only", "order_requests", "--only", "page_weight_kb", BENCH_JSON=str(path))

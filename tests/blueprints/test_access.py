@@ -104,6 +104,7 @@ def test_what_a_role_may_not_is_refused_and_changes_nothing(app: Flask, addresse
 
 
 @pytest.mark.parametrize("role", USER_ROLES)
+@pytest.mark.sampled(1)
 def test_what_a_role_may_is_not_refused(app: Flask, addresses: list[Address], role: str) -> None:
     for address in addresses:
         if allowed(address, role) and needed_for(address) != ANYONE:
@@ -116,6 +117,7 @@ def test_what_a_role_may_is_not_refused(app: Flask, addresses: list[Address], ro
 
 
 @pytest.mark.parametrize("role", USER_ROLES)
+@pytest.mark.sampled(1)
 def test_a_page_offers_nothing_its_reader_may_not_do(app: Flask, addresses: list[Address], role: str) -> None:
     """Every link and form of every page that a role sees leads where that role may go."""
     client = app.test_client()

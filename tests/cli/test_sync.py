@@ -74,6 +74,7 @@ def test_now_is_not_done_where_a_row_was_refused(connected, practice):
     assert len(result.stderr.splitlines()) == result.exit_code
 
 
+@pytest.mark.long
 def test_now_watches_a_run_that_a_worker_has(added, practice, environment):
     """Two commands at once: one works, the other waits for the same run to end."""
     # On a busy machine one command may begin several seconds after the other, and has to find its run unfinished.
@@ -104,6 +105,7 @@ def test_now_takes_over_from_a_worker_that_died(added):
 
 
 @pytest.mark.config(order_page_size=5)
+@pytest.mark.long
 def test_a_terminal_sees_a_progress_bar_or_a_count(added, practice, environment):
     master, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -132,6 +134,7 @@ def read(terminal: int) -> bytes:
 
 
 @pytest.mark.config(order_page_size=5)
+@pytest.mark.long
 def test_ctrl_c_stops_before_the_next_request_with_the_pages_saved(added, practice, environment):
     practice.faults.add("latency_ms", 1500)
     practice.clear_requests()

@@ -67,6 +67,7 @@ def test_some_storms(kind):
     assert all(sound(result) for result in live_many(kind, "make deep", iter(range(4))))
 
 
+@pytest.mark.long
 def test_a_schedule_is_the_same_each_time(home):
     index = next(iter(STORIES), 3)
     before = STORIES.get(index) or live_one(home, SEED, index).story
@@ -166,12 +167,14 @@ def test_the_watch_for_strangers_lets_the_owner_of_a_run_write(same_day):
     assert "stranger" not in same_day.found()
 
 
+@pytest.mark.long
 def test_the_checks_find_a_quantity_that_was_not_delivered(quiet):
     store = shop_of(quiet).store
     store.set_amount(next(iter(store.products)), 999)
     assert "and should have" in quiet.found()
 
 
+@pytest.mark.long
 def test_the_checks_find_what_was_sent_twice_or_never(quiet):
     shop = shop_of(quiet)
     order_id = shop.store.place_order(quiet._lines(shop.store))

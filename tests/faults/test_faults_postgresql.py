@@ -19,6 +19,7 @@ def server_home() -> Iterator[house.House]:
 
 @pytest.mark.parametrize("index", range(100, 102))
 @pytest.mark.sampled(1)
+@pytest.mark.long
 def test_a_sample_of_days_on_postgresql(server_home, index):
     assert sound(live_one(server_home, SEED, index))
 

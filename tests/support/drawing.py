@@ -22,8 +22,8 @@ WITH_SHOPS = ("listings", "order_basics", "orders", "runs", "shipping", "stock",
 """The packages of services whose tests take a practice shop through several runs in each of their variants: seconds, not moments."""
 VARIANTS_WITH_SHOPS = 1
 SHARE_WITH_SHOPS = 1 / 3
-SHARE_WITH_PROCESSES = 1 / 4
-"""Of the tests with a browser, real workers or page servers, which take five seconds each."""
+SHARE_OF_LONG = 1 / 4
+"""Of the tests marked ``long`` and those with a browser, real workers or page servers, which take five seconds each."""
 TESTS = Path(__file__).parent.parent
 
 
@@ -33,7 +33,7 @@ def draw(items: list[pytest.Item], whole_suite: bool) -> tuple[list[pytest.Item]
     Left are the tests marked ``deep``; on PostgreSQL all but the first variant of a test that has several and three quarters of the tests of
     domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two variants run; of one with
     shops, one on SQLite; of a test of pages on both databases, those on one of them. With ``whole_suite``, a third of the tests with
-    shops and a quarter of those with browsers and processes run, and all that are marked ``every_time``."""
+    shops and a quarter of the long ones and those with browsers and processes run, and all that are marked ``every_time``."""
     drawn = _drawn_variants(items)
     seen: set[str] = set()
     kept: list[pytest.Item] = []
@@ -98,10 +98,11 @@ def _share(item: pytest.Item) -> float:
     fixtures = set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("every_time"):
         return 1
-    if fixtures & {"browser", "processes"}:
-        return SHARE_WITH_PROCESSES
+    if item.get_closest_marker("long") or fixtures & {"browser", "processes"}:
+        return SHARE_OF_LONG
     with_shops = _is_of_a_package(item, WITH_SHOPS) or ("app" in fixtures and fixtures & {"shop", "practice"})
-    return SHARE_WITH_SHOPS if with_shops and _database(item) == "sqlite" else 1
+    drawn_before = _database(item) == "postgresql" and not item.get_closest_marker("both_databases")
+    return SHARE_WITH_SHOPS if with_shops and not drawn_before else 1
 
 
 def _random(name: str) -> random.Random:
