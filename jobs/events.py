@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import current_app
 
 from jobs import enqueue, signals
+from services.common.batches import batches
 from services.events import deliveries, sequencer
 
 AT_ONCE = 3000
@@ -38,8 +39,7 @@ def give_positions() -> None:
 def enqueue_due_deliveries() -> None:
     """Put jobs on the queue for the endpoints that have something to get. Raises QueueAway."""
     due = deliveries.due_endpoints()
-    for start in range(0, len(due), AT_A_TIME):
-        ids = due[start : start + AT_A_TIME]
+    for ids in batches(due, AT_A_TIME):
         name = "events-" + "-".join(map(str, ids))
         enqueue("messages", "jobs.events.deliver", once_as=name, timeout=TIMEOUT, ttl=60, away=AWAY, endpoint_ids=ids)
 

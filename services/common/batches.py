@@ -19,11 +19,18 @@ from extensions import db, reading, writing
 from services.common.results import changed_rows
 
 Row = TypeVar("Row")
+Value = TypeVar("Value")
 BATCH = 500
 IN_MEMORY = 800_000
 """Bytes of ids that are kept in memory: those of 100,000 rows."""
 _LENGTH = 4
 """Bytes before each batch of sums, which say how long it is."""
+
+
+def batches(values: Sequence[Value], size: int = BATCH) -> Iterator[Sequence[Value]]:
+    """``values`` in their order, ``size`` at a time: a statement takes only so many, and holds its locks only so long."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 def in_batches(ids: Select[*tuple[Any, ...]], load: Callable[[Sequence[int]], dict[int, Row]]) -> Iterator[list[Row]]:

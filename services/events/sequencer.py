@@ -18,6 +18,7 @@ from extensions import Base, db, reading, writing
 from models import Event, EventChange, EventObject, EventState
 from models.captured import CAPTURED
 from models.types import Moment, Money
+from services.common.batches import batches
 from services.common.bulk import insert_into
 from services.common.deadlocks import retry_on_deadlock
 from services.events.types import Change, type_of
@@ -27,6 +28,7 @@ BATCH = 1000
 TABLES = {captured.object: table for table, captured in CAPTURED.items()}
 RENAMED = {"shipment": {"by_hand": "enter_by_hand"}}
 """Columns that have another name in the API."""
+PAIRS_IN_ONE_STATEMENT = 400
 LONGEST = 200
 """Characters of a text in an event: an event stays small whatever a shop sends."""
 INSERT = insert(Event.__table__)
@@ -93,7 +95,7 @@ def _count(events: Sequence[dict[str, Any]]) -> None:
     """Number the events of each object."""
     wanted = {(event["object"], event["object_id"]) for event in events}
     known: dict[tuple[str, int], int] = {}
-    for chunk in _chunks(sorted(wanted)):
+    for chunk in batches(sorted(wanted), PAIRS_IN_ONE_STATEMENT):
         query = select(EventObject.object, EventObject.object_id, EventObject.sequence)
         query = query.where(tuple_(EventObject.object, EventObject.object_id).in_(chunk))
         known |= {(row.object, row.object_id): row.sequence for row in db.session.execute(query)}
@@ -106,10 +108,6 @@ def _count(events: Sequence[dict[str, Any]]) -> None:
         grow = grow.on_conflict_do_update(index_elements=["object", "object_id"], set_={"sequence": grow.excluded.sequence})
         rows = [{"object": name, "object_id": number, "sequence": numbers[name, number]} for name, number in sorted(numbers)]
         db.session.connection().execute(grow, rows)
-
-
-def _chunks(pairs: Sequence[tuple[str, int]], size: int = 400) -> list[Sequence[tuple[str, int]]]:
-    return [pairs[start : start + size] for start in range(0, len(pairs), size)]
 
 
 def _plain(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:

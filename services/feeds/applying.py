@@ -12,6 +12,7 @@ from extensions import db, reading, writing
 from models import Feed, FeedRun, FeedRunRow, Offer, StockEntry, StockItem
 from models.feed import LIVE_STATES
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.claims import Claim
 from services.common.deadlocks import retry_on_deadlock
 from services.feeds import fed_stock, suppliers
@@ -241,8 +242,7 @@ def _forget_new_offers(run_id: int, feed_id: int) -> list[int]:
     db.session.execute(update(Offer).where(*of_run, decided).values(quantity=0).execution_options(synchronize_session=False))
     db.session.execute(delete(Offer).where(*of_run, ~decided).execution_options(synchronize_session=False))
     left: list[int] = []
-    for start in range(0, len(items), fed_stock.CHUNK):
-        chunk = items[start : start + fed_stock.CHUNK]
+    for chunk in batches(items, fed_stock.CHUNK):
         offered = fed_stock.offers_of(chunk)
         left += [item_id for item_id in chunk if not offered[item_id]]
     return sorted(set(left))

@@ -14,6 +14,7 @@ from errors import InvalidInput, NotFound
 from extensions import db, writing
 from models import Feed, Offer, StockEntry, StockItem
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.security import audit
 from services.security.audit import About, record_change, record_changes
@@ -112,8 +113,7 @@ def recompute(item_ids: Iterable[int], reason: Reason) -> int:
     ``writing()``, after the offers have been flushed."""
     ids = sorted(set(item_ids))
     wanted: dict[int, int] = {}
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
+    for chunk in batches(ids, CHUNK):
         # Locked before they are read, so that no shipment comes between what is computed and what is set.
         ledger.lock_items(chunk)
         wanted.update(expected(chunk))
@@ -200,9 +200,7 @@ def _offered(item_ids: Iterable[int]) -> set[int]:
     """Those of the stock items that a feed offers."""
     found: set[Any] = set()
     ids = sorted(item_ids)
-    for start in range(0, len(ids), CHUNK):
+    for batch in batches(ids, CHUNK):
         query = select(Offer.stock_item_id).join(Feed, Feed.id == Offer.feed_id)
-        found.update(
-            db.session.scalars(query.where(Offer.stock_item_id.in_(ids[start : start + CHUNK]), Feed.removed_at.is_(None)))
-        )
+        found.update(db.session.scalars(query.where(Offer.stock_item_id.in_(batch), Feed.removed_at.is_(None))))
     return found

@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select, true, update
 from errors import InvalidInput, NotFound
 from extensions import db, one_transaction, writing
 from models import Feed, Offer, StockItem, Supplier
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import Page, page_of
 from services.feeds import fed_stock
@@ -166,8 +167,8 @@ def release_unoffered(item_ids: Sequence[int], actor: str) -> list[int]:
     items = ledger.load_items(item_ids)
     offered: dict[int, Any] = {}
     ids = sorted(items)
-    for start in range(0, len(ids), fed_stock.CHUNK):
-        offered.update(fed_stock.offers_of(ids[start : start + fed_stock.CHUNK]))
+    for batch in batches(ids, fed_stock.CHUNK):
+        offered.update(fed_stock.offers_of(batch))
     fed_stock.switch_to_own([items[item_id] for item_id in ids if not offered.get(item_id)], actor)
     return [item_id for item_id in ids if offered.get(item_id)]
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 from errors import Conflict, InvalidInput, NotFound
 from extensions import db, one_transaction
 from models import Feed, Offer
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.feeds import fed_stock, offers
 from services.security.audit import record_change
@@ -33,7 +34,7 @@ def create_items(offer_ids: Sequence[int], actor: str) -> Created:
     """Add a fed stock item for each of these codes, with the code as its SKU. A code that cannot be one, or is one already, is left out. Each
     ``BATCH`` is one transaction: if it fails nothing of it is done, and the batches before it stay. Raises NotFound."""
     ids = list(dict.fromkeys(offer_ids))
-    done = [_create_batch(ids[start : start + BATCH], actor) for start in range(0, len(ids), BATCH)]
+    done = [_create_batch(batch, actor) for batch in batches(ids, BATCH)]
     return Created(sum(each.created for each in done), [sentence for each in done for sentence in each.left])
 
 

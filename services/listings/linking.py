@@ -19,6 +19,7 @@ from models import Link, Listing, Shop, StockItem
 from models.sku_key import sku_key, tidy
 from models.stock import NO_FAILURE
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.bulk import insert_into
 from services.common.results import changed_rows
 from services.listings import push_results
@@ -61,8 +62,8 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
             return
         mark = movements.watermark(shop_id)
         present: dict[str, int] = {}
-        for start in range(0, len(unknown), CHUNK):
-            present |= channel.read_quantities([external_id for _, external_id, _ in unknown[start : start + CHUNK]])
+        for batch in batches(unknown, CHUNK):
+            present |= channel.read_quantities([external_id for _, external_id, _ in batch])
             lease.requests = channel.requests
         fresh_orders()
         moved = movements.moved_since(mark)
@@ -71,9 +72,9 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
             for row_id, external_id, sku in unknown
             if sku_key(sku) not in moved and external_id in present
         ]
-        for start in range(0, len(sure), CHUNK):
+        for chunk in batches(sure, CHUNK):
             with lease.page():
-                _start_chunk(lease, shop_id, sure[start : start + CHUNK])
+                _start_chunk(lease, shop_id, chunk)
         with lease.page():
             push_results.note_missing(lease, [row for row, external_id, _ in unknown if external_id not in present], NOT_GIVEN)
         if not moved:
@@ -83,8 +84,8 @@ def link_listings(lease: Lease, channel: Channel, take_stock: bool, fresh_orders
 def settle(ids: Sequence[int], *, but: ColumnElement[bool] | None = None) -> None:
     """Listings that a push has nothing to do with for now, ``but`` for some. Call it inside a page."""
     which = true() if but is None else ~but
-    for start in range(0, len(ids), 500):
-        chunk = Listing.id.in_(ids[start : start + 500])
+    for batch in batches(ids):
+        chunk = Listing.id.in_(batch)
         # Locked first: what is committed beside us before we have the rows is seen by the statement after it.
         db.session.execute(select(Listing.id).where(chunk).order_by(Listing.id).with_for_update())
         push_results.clear(and_(chunk, Listing.push_state != "", which))

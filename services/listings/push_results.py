@@ -23,6 +23,7 @@ from models import FlowKind, Integration, Listing, RunItem
 from models.stock import NO_FAILURE
 from models.types import utcnow
 from services.common.backoff import wait_for
+from services.common.batches import batches
 from services.runs.lease import Lease
 from services.shops import flows
 
@@ -137,24 +138,24 @@ def leave(lease: Lease, changes: Sequence[Change], trouble: ChannelError) -> Non
     tries = db.session.scalar(select(func.max(Listing.push_tries)).where(*_waits(lease.shop_id)))
     again = _next_try(max(1, tries or 0), _every(lease), trouble)
     ids = [change.listing_id for change in changes]
-    for start in range(0, len(ids), 500):
+    for batch in batches(ids):
         with lease.page() as session:
-            chunk = Listing.id.in_(ids[start : start + 500])
+            chunk = Listing.id.in_(batch)
             values = {"push_error": trouble.message, "push_due_at": again}
             first = values | {"push_state": "waiting", "push_tries": 1, "push_failed_since": utcnow()}
             for fits, what in ((Listing.push_state == "waiting", values), (Listing.push_state != "waiting", first)):
                 session.execute(
                     update(Listing).where(chunk, Listing.stale, fits).values(what).execution_options(synchronize_session=False)
                 )
-            lease.count("waiting", len(ids[start : start + 500]))
+            lease.count("waiting", len(batch))
 
 
 def note_missing(lease: Lease, ids: Sequence[int], reason: str = NOT_LISTED) -> None:
     """The shop did not list these when it was asked for their quantities. That may pass, so they stay due; whether they are gone is
     decided by readings of the whole list, of which the next comes sooner. Call it inside a page."""
     every, now, fresh = _every(lease), utcnow(), False
-    for start in range(0, len(ids), 500):
-        chunk = Listing.id.in_(ids[start : start + 500])
+    for batch in batches(ids):
+        chunk = Listing.id.in_(batch)
         for listing in db.session.scalars(select(Listing).where(chunk).order_by(Listing.id).with_for_update()):
             if listing.push_state != "missing":
                 listing.push_tries, listing.push_failed_since, fresh = 0, now, True

@@ -14,6 +14,7 @@ from extensions import db, reading
 from models import Integration, Link, Listing, RunItem, Shop
 from models.sku_key import sku_key
 from models.types import utcnow
+from services.common.batches import batches
 from services.listings import losses, renames, variant_names
 from services.runs.lease import Lease
 from services.stock import ledger, waiting_lines
@@ -211,11 +212,9 @@ def _recheck_waiting_lines(lease: Lease, shop_id: int) -> None:
     """Order lines that waited for a stock item may need none, now that it is known what they are."""
     with reading():
         waiting = waiting_lines.waiting_ids(shop_id)
-    for start in range(0, len(waiting), LINES_A_PAGE):
+    for batch in batches(waiting, LINES_A_PAGE):
         with lease.page():
-            released = waiting_lines.recheck(
-                shop_id, waiting[start : start + LINES_A_PAGE], actor=lease.run_actor, run_id=lease.run_id
-            )
+            released = waiting_lines.recheck(shop_id, batch, actor=lease.run_actor, run_id=lease.run_id)
             lease.count("released", released)
 
 

@@ -20,6 +20,7 @@ from extensions import db, reading, writing
 from models import Drift, FlowKind, Integration, Link, Listing, RunItem, SyncRun
 from models.sku_key import sku_key
 from models.types import utcnow
+from services.common.batches import batches
 from services.listings import linking, push_results
 from services.listings.audited import PUSH_APPROVED
 from services.listings.push_results import Change, Tally
@@ -175,8 +176,7 @@ def _read_present(lease: Lease, channel: Channel, by_hand: bool) -> _Read:
     asking, settled = _stale(lease.shop_id, by_hand)
     present: dict[int, int] = {}
     missing: list[int] = []
-    for start in range(0, len(asking), READ_CHUNK):
-        chunk = asking[start : start + READ_CHUNK]
+    for chunk in batches(asking, READ_CHUNK):
         found = channel.read_quantities([external_id for _, external_id in chunk])
         lease.requests = channel.requests
         present |= {listing_id: found[external_id] for listing_id, external_id in chunk if external_id in found}
@@ -195,9 +195,9 @@ def _compare(lease: Lease, present: dict[int, int], moved: set[str]) -> list[Cha
     sold meanwhile is left for the next round; a quantity that no order explains was changed by somebody else: it is recorded as drift."""
     changes: list[Change] = []
     ids = list(present)
-    for start in range(0, len(ids), COMPARE_CHUNK):
+    for batch in batches(ids, COMPARE_CHUNK):
         with lease.page():
-            for listing in _lock_with_stock(ids[start : start + COMPARE_CHUNK]):
+            for listing in _lock_with_stock(batch):
                 if listing.stale and listing.pushable and not _skus_of(listing) & moved:
                     changes.extend(_compare_one(lease, listing, present[listing.id]))
     return changes

@@ -7,6 +7,7 @@ Afterwards the next stock update of the shop waits for a person, so that an undo
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,6 +20,7 @@ from errors import AppError, Conflict, NotFound
 from extensions import db, one_transaction, reading
 from models import Integration, Link, Listing, RunItem, StockEntry, SyncRun
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.listings.audited import UNDO_STARTED
 from services.listings.stock_push import CHUNK
@@ -132,11 +134,11 @@ def _changes_here(run: SyncRun) -> Counter[int]:
     since = _previous(run)
     ids = sorted(_items_of(run.id))
     found: Counter[int] = Counter()
-    for start in range(0, len(ids), CHUNK):
+    for batch in batches(ids, CHUNK):
         query = (
             select(StockEntry.stock_item_id, func.sum(StockEntry.on_hand_change))
             .where(
-                StockEntry.stock_item_id.in_(ids[start : start + CHUNK]), StockEntry.cause.in_(ledger.EDITS),
+                StockEntry.stock_item_id.in_(batch), StockEntry.cause.in_(ledger.EDITS),
                 StockEntry.at <= (run.finished_at or utcnow()), *([StockEntry.at > since] if since is not None else []),
             )
             .group_by(StockEntry.stock_item_id)
@@ -171,8 +173,8 @@ def restore(lease: Lease, channel: Channel) -> str:
     with lease.page():
         _wait_for_approval(lease.integration_id)
     left = 0
-    for start in range(0, len(rows), CHUNK):
-        left += _restore_chunk(lease, channel, rows[start : start + CHUNK])
+    for batch in batches(rows, CHUNK):
+        left += _restore_chunk(lease, channel, batch)
     return "partial" if left else "done"
 
 
@@ -188,7 +190,7 @@ def _rows(about: int) -> list[tuple[int, str, str, int, int]]:
     return list(found.values())
 
 
-def _restore_chunk(lease: Lease, channel: Channel, chunk: list[tuple[int, str, str, int, int]]) -> int:
+def _restore_chunk(lease: Lease, channel: Channel, chunk: Sequence[tuple[int, str, str, int, int]]) -> int:
     present = channel.read_quantities([row[1] for row in chunk])
     sending = [row for row in chunk if present.get(row[1]) == row[4] and row[3] != row[4]]
     results = channel.put_stock([StockChange(row[1], row[3], row[4]) for row in sending]) if sending else []

@@ -17,7 +17,7 @@ from models.order import OPEN_STATES
 from models.sku_key import sku_key
 from models.stock import NO_FAILURE
 from models.types import utcnow
-from services.common.batches import in_batches
+from services.common.batches import batches, in_batches
 from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
@@ -237,9 +237,7 @@ def link_matched(listing_ids: Sequence[int], actor: str) -> int:
     """Link those of these listings that the trial run still finds; returns how many."""
     wanted = set(listing_ids)
     rows = [row for row in match_by_sku().rows if row[0] in wanted]
-    return sum(
-        _link_chunk({row[0]: row[2] for row in rows[start : start + CHUNK]}, actor) for start in range(0, len(rows), CHUNK)
-    )
+    return sum(_link_chunk({row[0]: row[2] for row in batch}, actor) for batch in batches(rows, CHUNK))
 
 
 @retry_on_deadlock

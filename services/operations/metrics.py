@@ -33,6 +33,7 @@ from models import (
 )
 from models.flow import SYNCS
 from models.types import utcnow
+from services.common.batches import batches
 from services.sync.schedule import may_run
 
 ROLLED_TO = "metrics_rolled_to"
@@ -146,8 +147,7 @@ def _add(sums: Counter[Key]) -> None:
     names = {name for name, _ in sums}
     labels = [labels for _, labels in sums]
     known: set[Key] = set()
-    for start in range(0, len(labels), 500):
-        wanted = labels[start : start + 500]
+    for wanted in batches(labels):
         query = select(rows.c.name, rows.c.labels).where(rows.c.name.in_(names), rows.c.labels.in_(wanted))
         known |= {(name, label) for name, label in db.session.execute(query)}
     fresh = [{"name": name, "labels": label, "value": by} for (name, label), by in sums.items() if (name, label) not in known]

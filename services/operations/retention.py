@@ -42,7 +42,7 @@ from models import (
 )
 from models.types import utcnow
 from services.common import installation
-from services.common.batches import delete_in_batches
+from services.common.batches import batches, delete_in_batches
 from services.common.results import changed_rows
 from services.events import deliveries, log
 from services.feeds import old_runs
@@ -192,8 +192,7 @@ def _forget_files(before: datetime, done: Forgotten, stopping: Stopping) -> None
     over = StockFile.state.in_(("applied", "refused", "dropped"))
     with reading():
         ids = list(db.session.scalars(select(StockFile.id).where(over, StockFile.created_at < before)))
-    for start in range(0, len(ids), BATCH):
-        chunk = ids[start : start + BATCH]
+    for chunk in batches(ids, BATCH):
         for model in (StockFileRow, StockFileWrongRow, StockFilePart):
             delete_in_batches(model, model.file_id.in_(chunk), stopping=stopping)
         if stopping():

@@ -13,6 +13,7 @@ import channels
 from extensions import db, who_acts
 from models import HoldChange, Integration, Order, OrderLine, Shop
 from models.order import GONE_CODE
+from services.common.batches import batches
 from services.order_basics.audited import HELD, RELEASED, about_order
 from services.order_basics.money import plain
 from services.security.audit import is_person, record_change
@@ -162,8 +163,8 @@ def evaluate_stored(order_ids: Iterable[int]) -> int:
     ids = sorted(set(order_ids))
     released = 0
     rules_of: dict[int, Rules | None] = {}
-    for start in range(0, len(ids), 500):
-        query = select(Order).where(Order.id.in_(ids[start : start + 500])).options(selectinload(Order.lines))
+    for batch in batches(ids):
+        query = select(Order).where(Order.id.in_(batch)).options(selectinload(Order.lines))
         for order in db.session.scalars(query):
             if order.shop_id not in rules_of:
                 rules_of[order.shop_id] = rules_for_shop(order.shop_id)

@@ -16,6 +16,7 @@ from channels.base import Order as ShopOrder
 from errors import ChannelError, NotFound
 from extensions import db, reading, writing
 from models import FlowKind, Integration, Order
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import identity
 from services.order_basics.columns import Storing, stored_surcharges
@@ -60,8 +61,7 @@ def evaluate_again(
             query = query.where(Order.state == "on_hold")
         ids = list(db.session.scalars(query))
     done = released = wanting = 0
-    for start in range(0, len(ids), CHUNK):
-        left = ids[start : start + CHUNK]
+    for left in batches(ids, CHUNK):
         for _ in range(ROUNDS):
             results, left, marked = _evaluate(storing, parser, left, mark)
             wanting += marked

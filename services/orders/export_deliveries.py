@@ -26,6 +26,7 @@ from extensions import db, reading, writing
 from models import ExportDelivery, ExportDeliveryOrder, ExportDeliveryPart, ExportTarget, Order, OrderExport
 from models.types import utcnow
 from services.common import backoff, timetable
+from services.common.batches import batches
 from services.common.claims import Claim, Claimable
 from services.orders import export_files, export_filters, export_records, export_sending, export_targets, exports
 from services.orders.export_records import IS_LIVE
@@ -157,8 +158,8 @@ def _add_orders(delivery: ExportDelivery, ids: Sequence[int], once_for: int | No
     rows = [
         {"delivery_id": delivery.id, "position": place, "order_id": each, "once_for": once_for} for place, each in enumerate(ids)
     ]
-    for start in range(0, len(rows), 5000):
-        db.session.execute(insert(ExportDeliveryOrder.__table__), rows[start : start + 5000])
+    for batch in batches(rows, 5000):
+        db.session.execute(insert(ExportDeliveryOrder.__table__), batch)
 
 
 def _deliver(claim: Claim, delivery_id: int) -> bool:

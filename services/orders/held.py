@@ -13,6 +13,7 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import Integration, Listing, Order, OrderLine
 from models.sku_key import sku_key
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
 from services.order_basics.audited import ACCEPTED, about_order
@@ -110,9 +111,9 @@ def groups() -> list[Group]:
 
 def _unknown(order_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for start in range(0, len(order_ids), 500):
+    for batch in batches(order_ids):
         query = select(OrderLine.order_id, OrderLine.sku, OrderLine.name).where(
-            OrderLine.order_id.in_(order_ids[start : start + 500]),
+            OrderLine.order_id.in_(batch),
             ~OrderLine.allocations.any(),
             OrderLine.uncounted.is_(False),
             OrderLine.could_mean == "",

@@ -17,6 +17,7 @@ from errors import ChannelError, ShopBroken, ShopTimeout
 from extensions import db, reading, writing
 from models import FlowKind, Integration, Order, RunItem
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.results import changed_rows
 from services.order_basics.audited import READ_AGAIN, about_orders
 from services.order_basics.columns import Storing, surcharge_columns
@@ -166,8 +167,7 @@ def evaluate_later(order_ids: Sequence[int]) -> list[int]:
     the queue; a tick enqueues what is lost on the way."""
     with writing() as session:
         shop_ids: set[int] = set()
-        for start in range(0, len(order_ids), 500):
-            chunk = order_ids[start : start + 500]
+        for chunk in batches(order_ids):
             shop_ids |= set(session.scalars(select(Order.shop_id).where(Order.id.in_(chunk)).distinct()))
         present = session.scalars(
             select(Integration)

@@ -33,6 +33,7 @@ from extensions import db, reading, writing
 from models import Integration, Order, OrderLine, Setting
 from models.sku_key import sku_key
 from services.common import installation
+from services.common.batches import batches
 from services.common.bulk import Bulk
 from services.common.words import words_of
 from services.order_basics import numbers
@@ -114,8 +115,8 @@ def _vector(order: Searched) -> str:
 def rewrite(order_ids: Iterable[int]) -> None:
     """Make the rows of stored orders again. Call it inside ``writing()``, with all changes flushed."""
     ids = sorted(set(order_ids))
-    for start in range(0, len(ids), BATCH):
-        write(_stored(ids[start : start + BATCH]))
+    for batch in batches(ids, BATCH):
+        write(_stored(batch))
 
 
 def _stored(ids: Sequence[int]) -> list[Searched]:

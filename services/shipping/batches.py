@@ -14,6 +14,7 @@ from errors import NotFound
 from extensions import db
 from models import Integration, Shipment, WriteBack
 from models.types import utcnow
+from services.common.batches import batches
 from services.shipping import outlook
 
 
@@ -87,8 +88,8 @@ def _batch(name: str, rows: Sequence[Shipment]) -> Batch:
 def _updates(order_ids: Sequence[int]) -> dict[int, list[WriteBack]]:
     """The write-backs of each of these orders, oldest first."""
     updates: dict[int, list[WriteBack]] = defaultdict(list)
-    for start in range(0, len(order_ids), 500):
-        query = select(WriteBack).where(WriteBack.order_id.in_(order_ids[start : start + 500])).order_by(WriteBack.id)
+    for some in batches(order_ids):
+        query = select(WriteBack).where(WriteBack.order_id.in_(some)).order_by(WriteBack.id)
         for update in db.session.scalars(query):
             updates[update.order_id].append(update)
     return updates

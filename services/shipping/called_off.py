@@ -18,6 +18,7 @@ from errors import Conflict, OrderCalledOff
 from extensions import db, reading
 from models import FlowKind, Order, Shop, WriteBack
 from models.types import utcnow
+from services.common.batches import batches
 from services.order_basics import holds, identity
 from services.order_basics.holds import Rules
 from services.shops import flows
@@ -42,8 +43,8 @@ def blocked_among(order_ids: Collection[int]) -> dict[int, WriteBack]:
     """``blocked`` of those of many orders that are blocked, by order id, in a statement for each five hundred."""
     found: dict[int, WriteBack] = {}
     query, ids = select(WriteBack).where(is_blocking()).order_by(WriteBack.id), sorted(order_ids)
-    for start in range(0, len(ids), CHUNK):
-        rows = db.session.scalars(query.where(WriteBack.order_id.in_(ids[start : start + CHUNK])))
+    for batch in batches(ids, CHUNK):
+        rows = db.session.scalars(query.where(WriteBack.order_id.in_(batch)))
         found |= {row.order_id: row for row in rows}
     return found
 

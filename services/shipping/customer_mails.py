@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from extensions import db, writing
 from models import Integration, Order
 from models.types import utcnow
+from services.common.batches import batches
 
 
 def is_warning_due() -> bool:
@@ -20,8 +21,8 @@ def is_warning_due() -> bool:
 def note_warning_shown(order_ids: Sequence[int]) -> None:
     """Store that a person has seen the warning on the page from which they shipped these orders."""
     with writing() as session:
-        for start in range(0, len(order_ids), 500):
-            shop_ids = select(Order.shop_id).where(Order.id.in_(order_ids[start : start + 500]))
+        for batch in batches(order_ids):
+            shop_ids = select(Order.shop_id).where(Order.id.in_(batch))
             session.execute(
                 update(Integration)
                 .where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None), Integration.mail_warned_at.is_(None))

@@ -16,6 +16,7 @@ from extensions import db, reading
 from models import Integration, Order, Shipment, WriteBack
 from models.types import among
 from services.common import csv_files, damaged_cells, whole_numbers
+from services.common.batches import batches
 from services.common.text import one_line
 from services.common.wrong_rows import Room
 from services.order_basics import numbers as order_numbers
@@ -109,8 +110,7 @@ class _Known:
 def _parcels(order_ids: set[int]) -> Parcels:
     present: Parcels = {}
     query = select(Shipment.order_id, Shipment.tracking_number)
-    for start in range(0, len(order_ids), 500):
-        chunk = sorted(order_ids)[start : start + 500]
+    for chunk in batches(sorted(order_ids)):
         for order_id, number in db.session.execute(query.where(Shipment.order_id.in_(chunk), Shipment.voided_at.is_(None))):
             present.setdefault(order_id, set()).add(shipments.bare(number))
     return present

@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload
 from errors import InvalidInput
 from extensions import db
 from models import Integration, Order, Shipment
+from services.common.batches import batches
 from services.shipping import called_off, outlook, shipments
 from services.shipping.carriers import key_of, read_links
 from services.shops import kinds
@@ -108,8 +109,8 @@ def notes_of(order_ids: Collection[int]) -> list[ShopNote]:
     """What the shops of these orders will be sent."""
     counts: Counter[int] = Counter()
     ids = sorted(order_ids)
-    for start in range(0, len(ids), 500):
-        query = select(Order.shop_id, func.count()).where(Order.id.in_(ids[start : start + 500])).group_by(Order.shop_id)
+    for batch in batches(ids):
+        query = select(Order.shop_id, func.count()).where(Order.id.in_(batch)).group_by(Order.shop_id)
         counts.update(dict(db.session.execute(query).all()))
     present = (
         select(Integration)

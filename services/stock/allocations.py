@@ -17,6 +17,7 @@ from sqlalchemy.orm import joinedload
 from extensions import db
 from models import Allocation, Order, OrderLine, Shop, StockEntry, StockItem
 from models.order import OPEN_STATES
+from services.common.batches import batches
 from services.order_basics import holds
 from services.stock import ledger
 from services.stock.ledger import Reason
@@ -171,8 +172,8 @@ def lacking_items(item_ids: Iterable[int]) -> list[int]:
     """Those stock items of which open order lines lack some."""
     ids = sorted(item_ids)
     found: set[int] = set()
-    for start in range(0, len(ids), 500):
-        query = _lacking(Allocation.stock_item_id.in_(ids[start : start + 500])).with_only_columns(Allocation.stock_item_id)
+    for batch in batches(ids):
+        query = _lacking(Allocation.stock_item_id.in_(batch)).with_only_columns(Allocation.stock_item_id)
         found.update(db.session.scalars(query.order_by(None).distinct()))
     return sorted(found)
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, false, insert, select, update
 from extensions import db
 from models import StockEntry, StockItem
 from models.types import utcnow
+from services.common.batches import batches
 from services.stock import allocations, ledger
 from services.stock import items as stock_items
 from services.stock.ledger import Reason
@@ -21,8 +22,7 @@ def set_all(wanted: Mapping[int, int], reason: Reason) -> int:
     ids = sorted(wanted)
     plain: list[tuple[int, int]] = []
     single: list[int] = []
-    for start in range(0, len(ids), 500):
-        chunk = ids[start : start + 500]
+    for chunk in batches(ids):
         query = select(StockItem.id, StockItem.on_hand, StockItem.reserved).where(StockItem.id.in_(chunk)).order_by(StockItem.id)
         if reason.cause != stock_items.FEED:
             query = query.where(StockItem.fed == false())

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, case, select, update
 from extensions import db
 from models import Link, Listing
 from models.types import Units
+from services.common.batches import batches
 from services.stock.line_sources import Recipe
 
 _SOLD = bindparam("sold", type_=Units)
@@ -44,10 +45,10 @@ def expect_unknown(shop_id: int, recipes: Collection[Recipe]) -> None:
     """Note that a shop may or may not have changed its quantities of what takes from these stock items: what the next comparison
     finds there is no drift."""
     listed = sorted(_listings_of(shop_id, recipes))
-    for start in range(0, len(listed), 500):
+    for batch in batches(listed):
         db.session.execute(
             update(Listing)
-            .where(Listing.id.in_(listed[start : start + 500]), Listing.expected.is_not(None))
+            .where(Listing.id.in_(batch), Listing.expected.is_not(None))
             .values(expected=None, stale=True)
             .execution_options(synchronize_session=False)
         )
@@ -58,8 +59,8 @@ def _listings_of(shop_id: int, recipes: Collection[Recipe]) -> dict[int, Recipe]
     wanted = set(recipes)
     firsts = sorted({recipe[0][0] for recipe in wanted if recipe})
     links: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for start in range(0, len(firsts), 500):
-        some = select(Link.listing_id).where(Link.stock_item_id.in_(firsts[start : start + 500]))
+    for batch in batches(firsts):
+        some = select(Link.listing_id).where(Link.stock_item_id.in_(batch))
         query = (
             select(Link.listing_id, Link.stock_item_id, Link.units)
             .join(Listing)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
-
 from sqlalchemy import delete, exists, insert, select, update
 
 from extensions import db, reading, writing
 from models import StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
+from services.common.batches import batches
 from services.common.claims import Claim
 from services.common.deadlocks import retry_on_deadlock
 from services.stock import bulk_quantities, file_results, ledger, skus
@@ -59,11 +57,6 @@ def _add_unknown(file_id: int, actor: str) -> None:
         update(row).where(row.file_id == file_id, row.stock_item_id.is_(None)).values(stock_item_id=found)
         .execution_options(synchronize_session=False)
     )  # fmt: skip
-    for chunk in _slices(sorted(keys_waited_for(key for _, key in fresh))):
+    for chunk in batches(sorted(keys_waited_for(key for _, key in fresh))):
         items = ledger.load_items(db.session.scalars(select(StockItem.id).where(StockItem.sku_key.in_(chunk))))
         allocate_waiting(items.values(), actor=actor)
-
-
-def _slices(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -16,6 +16,7 @@ from extensions import db, reading, writing
 from models import StockFile, StockFilePart, StockFileRow, StockFileWrongRow, StockItem
 from models.types import utcnow
 from services.common import csv_files, wrong_rows
+from services.common.batches import batches
 from services.common.claims import Claim
 from services.common.deadlocks import retry_on_deadlock
 from services.common.wrong_rows import Layout, Room
@@ -155,8 +156,8 @@ def _leave_out(
     """Take rows that were staged among the wrong ones. Raises LeaseLost."""
     file_id, row = claim.row_id, StockFileRow
     staged: set[int] = set()
-    for start in range(0, len(lines), IN_ONE_STATEMENT):
-        of_file = (row.file_id == file_id, row.line.in_(sorted(lines)[start : start + IN_ONE_STATEMENT]))
+    for batch in batches(sorted(lines), IN_ONE_STATEMENT):
+        of_file = (row.file_id == file_id, row.line.in_(batch))
         with writing() as session:
             claim.hold()
             staged |= set(session.scalars(select(row.line).where(*of_file)))

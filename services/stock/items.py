@@ -11,6 +11,7 @@ from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
 from models import StockItem
 from models.sku_key import LONGEST, sku_key, tidy
+from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
 from services.security import audit
@@ -117,8 +118,8 @@ def by_ids(ids: Iterable[int]) -> list[StockItem]:
     """Stock items, not locked."""
     wanted = sorted(set(ids))
     found: list[StockItem] = []
-    for start in range(0, len(wanted), 500):
-        found += db.session.scalars(select(StockItem).where(StockItem.id.in_(wanted[start : start + 500])))
+    for batch in batches(wanted):
+        found += db.session.scalars(select(StockItem).where(StockItem.id.in_(batch)))
     return found
 
 

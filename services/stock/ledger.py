@@ -14,6 +14,7 @@ from extensions import db
 from models import FlowKind, Link, Listing, StockEntry, StockItem
 from models.sku_key import sku_key
 from models.types import utcnow
+from services.common.batches import batches
 from services.shops import flows
 
 EDITS = ("set", "adjusted", "import", "feed")
@@ -26,8 +27,7 @@ def load_items(ids: Iterable[int]) -> dict[int, StockItem]:
     """Stock items by id, locked until the transaction ends; in the order of their ids, so that two transactions cannot wait for each other."""
     wanted = sorted(set(ids))
     items: dict[int, StockItem] = {}
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
+    for chunk in batches(wanted):
         for item in db.session.scalars(select(StockItem).where(StockItem.id.in_(chunk)).order_by(StockItem.id).with_for_update()):
             items[item.id] = item
     return items
@@ -36,8 +36,7 @@ def load_items(ids: Iterable[int]) -> dict[int, StockItem]:
 def lock_items(ids: Iterable[int]) -> None:
     """Lock stock items in the order of their ids, as ``load_items`` does, without loading them."""
     wanted = sorted(set(ids))
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
+    for chunk in batches(wanted):
         db.session.execute(select(StockItem.id).where(StockItem.id.in_(chunk)).order_by(StockItem.id).with_for_update())
 
 
@@ -74,8 +73,7 @@ def request_linking(skus: Sequence[str], *, but_shop: int | None = None) -> None
     the stock items and links its own listings."""
     others = () if but_shop is None else (Listing.shop_id != but_shop,)
     keys = sorted({sku_key(sku) for sku in skus} - {""})
-    for start in range(0, len(keys), 500):
-        chunk = keys[start : start + 500]
+    for chunk in batches(keys):
         db.session.execute(
             update(Listing)
             .where(Listing.sku_key.in_(chunk), *others)
@@ -90,8 +88,8 @@ def request_push(item_ids: Iterable[int]) -> None:
     """Have the listings of these stock items compared with their shops, and make their stock flows due: what they should offer may
     have changed."""
     ids = sorted(set(item_ids))
-    for start in range(0, len(ids), 500):
-        linked = select(Link.listing_id).where(Link.stock_item_id.in_(ids[start : start + 500]))
+    for batch in batches(ids):
+        linked = select(Link.listing_id).where(Link.stock_item_id.in_(batch))
         db.session.execute(
             update(Listing).where(Listing.id.in_(linked), Listing.stale.is_(False)).values(stale=True)
             .execution_options(synchronize_session=False)

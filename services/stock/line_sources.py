@@ -22,6 +22,7 @@ from extensions import db
 from models import Integration, Link, Listing, StockItem
 from models.sku_key import sku_key
 from models.types import among
+from services.common.batches import batches
 from services.stock import skus
 
 CHUNK = 500
@@ -188,8 +189,8 @@ def _candidates(shop_id: int, query: Any, name: str, values: set[str]) -> dict[s
     """Listings with their links, by product id, those that are in the shop now first."""
     wanted = sorted(values)
     found: dict[int, _Candidate] = {}
-    for start in range(0, len(wanted), CHUNK):
-        for row in db.session.execute(query, {"shop_id": shop_id, name: wanted[start : start + CHUNK]}):
+    for batch in batches(wanted, CHUNK):
+        for row in db.session.execute(query, {"shop_id": shop_id, name: batch}):
             candidate = found.setdefault(row.id, _Candidate(row))
             if row.stock_item_id is not None:
                 candidate.parts.append((row.stock_item_id, row.units))

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, select
 from extensions import db, reading
 from models import Allocation, Listing, Order, OrderChange, OrderLine, StockItem
 from models.sku_key import sku_key
+from services.common.batches import batches
 
 CHUNK = 500
 MOVE_NOTHING = frozenset(
@@ -60,8 +61,8 @@ def moved_since(watermark: Watermark) -> set[str]:
             moved.update(sku_key(sku) for sku, _ in fields.get("lines", ((), ()))[0])
         moved |= _sold_by(Order.shop_id == watermark.shop_id, Order.id > watermark.order_id)
         ids = sorted(changed)
-        for start in range(0, len(ids), CHUNK):
-            moved |= _sold_by(Order.shop_id == watermark.shop_id, Order.id.in_(ids[start : start + CHUNK]))
+        for batch in batches(ids, CHUNK):
+            moved |= _sold_by(Order.shop_id == watermark.shop_id, Order.id.in_(batch))
     return moved
 
 

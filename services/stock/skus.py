@@ -15,6 +15,7 @@ from extensions import db
 from models import StockItem
 from models.sku_key import sku_key, tidy
 from models.types import among
+from services.common.batches import batches
 from services.common.paging import MOST_COUNTED
 
 CHUNK = 500
@@ -61,8 +62,8 @@ def find_items(skus: Iterable[str]) -> FoundItems:
     """The stock items that these SKUs mean, in one statement for each 500."""
     keys = sorted({sku_key(sku) for sku in skus} - {""})
     rows: list[Any] = []
-    for start in range(0, len(keys), CHUNK):
-        rows += db.session.execute(BY_KEY, {"keys": keys[start : start + CHUNK]}).all()
+    for batch in batches(keys, CHUNK):
+        rows += db.session.execute(BY_KEY, {"keys": batch}).all()
     return FoundItems(rows)
 
 

@@ -12,6 +12,7 @@ from extensions import db
 from models import Allocation, Listing, Order, OrderLine, StockItem
 from models.order import OPEN_STATES
 from models.sku_key import sku_key
+from services.common.batches import batches
 from services.order_basics import holds
 from services.stock import allocations, ledger
 from services.stock.line_sources import Sources, sources_of
@@ -27,7 +28,7 @@ def allocate_waiting(items: Iterable[StockItem], *, actor: str, run_id: int | No
     by_sku = {item.sku: item for item in items}
     lines = waiting_lines(by_sku)
     released = allocate_lines(lines, {item.id: item for item in by_sku.values()}, actor=actor, run_id=run_id)
-    for chunk in _chunks(sorted(by_sku)):
+    for chunk in batches(sorted(by_sku), CHUNK):
         _allocate_closed({sku_key(sku): by_sku[sku].id for sku in chunk if by_sku[sku].shared_key is None})
     return released
 
@@ -36,7 +37,7 @@ def waiting_lines(skus: Iterable[str]) -> list[OrderLine]:
     """Open lines without a stock item that carry one of these SKUs or are of a listing that does, oldest order first."""
     keys = sorted({sku_key(sku) for sku in skus} - {""})
     found: dict[int, OrderLine] = {}
-    for chunk in _chunks(keys):
+    for chunk in batches(keys, CHUNK):
         # A listing's SKU may differ from the line's: it was renamed, or its product's amount is what is sold.
         listed = select(Listing.id).where(
             Listing.shop_id == Order.shop_id, Listing.product_id == OrderLine.product_id, Listing.sku_key.in_(chunk)
@@ -90,7 +91,7 @@ def recheck(shop_id: int, line_ids: Sequence[int], *, actor: str, run_id: int | 
 def keys_waited_for(keys: Iterable[str]) -> set[str]:
     """Those of the SKU keys that lines of any shop wait for, open or closed: by their own SKU or, while open, by their listing's."""
     found: set[str] = set()
-    for chunk in _chunks(sorted(set(keys))):
+    for chunk in batches(sorted(set(keys)), CHUNK):
         own = select(OrderLine.sku_key).where(WAITING, OrderLine.sku_key.in_(chunk)).distinct()
         listed = (
             select(Listing.sku_key)
@@ -175,7 +176,3 @@ def reallocate(lines: Sequence[OrderLine], actor: str, *, empty: bool = False) -
     db.session.flush()
     ledger.request_push(items)
     return holds.evaluate_stored(touched)
-
-
-def _chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
