@@ -210,21 +210,29 @@ class Filler:
             f"CASE WHEN {held} THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
             "WHEN b.n % 50 = 11 THEN 'cancelled' ELSE 'shipped' END"
         )
-        none = "'[]'" if self.sqlite else "'[]'::json"
+        none, sums, unknown = (
+            f"'{codes}'" if self.sqlite else f"'{codes}'::json" for codes in ("[]", '["sums"]', '["unknown_sku"]')
+        )
+        cause = f"(b.n / {one_in(1000, count)} % 3)"
         placed = self.at(f"({count} - b.n) * {DAYS * 86_400 / count:.3f}")
         self.copy(
             "order", f'bench_n b JOIN bench_model k ON k.place = b.n % {self.models} JOIN "order" m ON m.id = k.id WHERE b.n < {count}',
             {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n % {SHOPS}", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
              "placed_at": placed, "changed_at": placed, "updated_at": placed, "first_seen_at": placed, "seen_at": placed,
              "customer": f"{first} || ' ' || {last}", "email": "'buyer.' || b.n || '@example' || (b.n % 40) || '.com'",
-             "state": state, "held_codes": f"CASE WHEN {held} THEN m.held_codes ELSE {none} END",
-             "held_reason": f"CASE WHEN {held} THEN m.held_reason ELSE '' END",
-             "reason_codes": f"CASE WHEN {held} THEN m.reason_codes ELSE {none} END", "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
+             "state": state, "held_codes": f"CASE WHEN {held} THEN CASE {cause} WHEN 0 THEN {sums} ELSE {unknown} END ELSE {none} END",
+             "held_reason": f"CASE WHEN {held} THEN 'It has to be looked at.' ELSE '' END",
+             "reason_codes": none, "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
              "rows_due": "b.n < 0", "superseded_at": "NULL", "gone_at": "NULL", "gone_seen_at": "NULL"},
         )  # fmt: skip
         each, items = self.size.lines_each, self.size.stock_items
         item = f"((CAST(b.n AS bigint) * 7919 + p.n * 104729) % {items})"
         sku, key = (f"'{word}-' || {self.padded(item, 7)} || '-' || ({item} % 7)" for word in ("SKU", "sku"))
+        missing = f"{held} AND {cause} > 0"
+        sku, key = (
+            f"CASE WHEN {missing} THEN '{word}-' || (b.n / {one_in(1000, count)} % 8) ELSE {known} END"
+            for word, known in (("NEW", sku), ("new", key))
+        )
         source = (
             f"bench_n b JOIN bench_n p ON p.n < {each} JOIN order_line m ON m.id = (SELECT min(id) FROM order_line) "
             f"WHERE b.n < {count}"
@@ -238,7 +246,7 @@ class Filler:
         self.run(
             f"INSERT INTO allocation (order_line_id, stock_item_id, units, reserved) "
             f"SELECT {FIRST_ID} + b.n * {each} + p.n, {FIRST_ID} + {item}, 1, 0 FROM bench_n b JOIN bench_n p ON p.n < {each} "
-            f"WHERE b.n < {count} AND NOT {held}"
+            f"WHERE b.n < {count} AND NOT ({missing})"
         )
 
     def _runs(self) -> None:

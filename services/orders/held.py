@@ -89,7 +89,7 @@ def groups() -> list[Group]:
         .where(Order.state == "on_hold")
         .order_by(Order.placed_at, Order.id)
     ).all()
-    unknown = _unknown([row.id for row in rows])
+    unknown = _unknown([row.id for row in rows if "unknown_sku" in row.held_codes])
     found: dict[tuple[str, str], Group] = {}
     for row in rows:
         for code in row.held_codes:
