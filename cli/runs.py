@@ -103,8 +103,9 @@ def undo_run(run_id: int, where: undo.Where, only_preview: bool, as_json: bool) 
     if only_preview:
         _show_undo(undo.preview(run_id), as_json=as_json)
         return
+    seen = undo.preview(run_id)
     started = undo.start_undo(run_id, actor(), where)
-    if where != "shop":
+    if where != "shop" and seen.items:
         say("The numbers here are restored.")
     if started is not None:
         try:
@@ -118,11 +119,14 @@ def undo_run(run_id: int, where: undo.Where, only_preview: bool, as_json: bool) 
 def _show_undo(found: undo.Preview, *, as_json: bool) -> None:
     rows = [{"sku": item.sku, "now": item.now, "after": item.after} for item in found.items]
     if as_json:
-        write_object({"listings": found.listings, "items": rows, "others": found.others})
+        left = [{"sku": item.sku, "why": item.why} for item in found.left]
+        write_object({"listings": found.listings, "items": rows, "left": left, "others": found.others})
         return
     say(
         f"In the shop: {found.listings} {'listing gets' if found.listings == 1 else 'listings get'} back the quantity from before."
     )
-    write_table([rows], UNDONE, "Here: nothing was edited or imported since the update before.")
+    write_table([rows], UNDONE, "Here: nothing is left to take back of what was edited or imported since the update before.")
+    for item in found.left:
+        say(f"Not taken back here: {item.sku}. {item.why}")
     if found.others:
         say(f"Other shops that sell them: {', '.join(found.others)}.")

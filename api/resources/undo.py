@@ -23,13 +23,23 @@ class RestoredItem(Struct):
     restored: int
 
 
+class KeptItem(Struct):
+    """A stock item that was edited or imported too and stays as it is, and why."""
+
+    stock_item_id: str
+    sku: str
+    reason: str
+
+
 class UndoPreview(Struct):
     """``listings`` get back the quantity from before in the shop, unless it has changed since. ``stock_items`` change in Cartlink by what was
-    edited or imported since the update before, never by sales; ``other_integrations`` sell them too."""
+    edited or imported since the update before, never by sales; ``other_integrations`` sell them too. ``kept_items`` do not change: they are fed
+    by suppliers or were set again since."""
 
     listings: int
     stock_items: list[RestoredItem]
     other_integrations: list[str]
+    kept_items: list[KeptItem]
 
 
 class Undo(Body):
@@ -46,7 +56,8 @@ def preview_undo(call: Call, run_id: int) -> UndoPreview:
     one_run(run_id)
     found = undo.preview(run_id)
     items = [RestoredItem(str(item.id), item.sku, item.now, item.after) for item in found.items]
-    return UndoPreview(found.listings, items, found.others)
+    kept = [KeptItem(str(item.id), item.sku, item.why) for item in found.left]
+    return UndoPreview(found.listings, items, found.others, kept)
 
 
 @operation(

@@ -64,8 +64,8 @@ def sync_now(integration_id: int) -> Response:
         raise InvalidInput("There is no such type of run.", "Load the page again.")
     try:
         start_run(integration_id, kind, current_actor())
-    except AlreadyRunning:
-        toast(f"{RUN_KINDS[kind]}: already running.", "info")
+    except AlreadyRunning as error:
+        toast(error.message, "info")
     except QueueAway:
         toast(f"{RUN_KINDS[kind]}: saved, but the queue does not answer. It starts when the queue is back.", "warning")
     return _back(integration_id)

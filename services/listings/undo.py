@@ -6,70 +6,86 @@ Afterwards the next stock update of the shop waits for a person, so that an undo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from channels.base import Channel
 from channels.results import StockChange
 from errors import AppError, Conflict, NotFound
 from extensions import db, one_transaction, reading
-from models import Integration, Link, Listing, RunItem, StockEntry, SyncRun
+from models import Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
 from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
+from services.listings import undo_here
 from services.listings.audited import UNDO_STARTED
 from services.listings.stock_push import CHUNK
+from services.listings.undo_here import Item, Left
 from services.runs import lifecycle
 from services.runs.lease import Lease
 from services.security.audit import About, record_change
-from services.stock import items as stock_items
-from services.stock import ledger
 
 Where = Literal["both", "here", "shop"]
 RESTORED_WHERE = {"both": "here and in the shop", "here": "here", "shop": "in the shop"}
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A stock item that would change here, from ``now`` to ``after`` on hand."""
+class Row:
+    """A listing that the update changed in the shop from ``before`` to ``sent``; of one that was sent twice, the first before and the last sent."""
 
-    id: int
+    listing_id: int
+    external_id: str
     sku: str
-    now: int
-    after: int
+    before: int
+    sent: int
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an undo would do: ``listings`` are restored in the shop, ``items`` here, and ``others`` are the names of other shops that would
-    change because they sell those items."""
+    """What an undo would do: ``rows`` are restored in the shop, ``items`` here, ``left`` stay here although they were edited, and ``others`` are
+    the names of other shops that would change because they sell those items."""
 
-    listings: int
+    rows: list[Row]
     items: list[Item]
-    others: list[str]
+    left: list[Left]
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def listings(self) -> int:
+        return len(self.rows)
 
 
 def preview(run_id: int) -> Preview:
     """Raises NotFound, or Conflict where there is nothing to be undone."""
     with reading():
         run = _undoable(run_id)
-        changes = _changes_here(run)
-        found = {item.id: item for item in stock_items.by_ids(changes)}
-        items = [Item(each.id, each.sku, each.on_hand, max(0, each.on_hand - changes[each.id])) for each in found.values()]
-        sold = select(Listing.shop_id).join(Link).where(Link.stock_item_id.in_(changes), Listing.gone_at.is_(None))
-        others = select(Integration.name).where(
+        here = undo_here.effect(run)
+        rows = _rows(run_id)
+        if not rows and not here.items:
+            raise _nothing_left(run_id)
+        return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]))
+
+
+def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
+    """The names of other integrations whose shops sell some of the stock items."""
+    found: set[tuple[str, str]] = set()
+    for batch in batches(item_ids, CHUNK):
+        sold = select(Listing.shop_id).join(Link).where(Link.stock_item_id.in_(batch), Listing.gone_at.is_(None))
+        others = select(Integration.name_key, Integration.name).where(
             Integration.shop_id.in_(sold), Integration.id != run.integration_id, Integration.removed_at.is_(None)
         )  # fmt: skip
-        return Preview(
-            len(_rows(run_id)),
-            sorted(items, key=lambda each: each.sku),
-            list(db.session.scalars(others.order_by(Integration.name_key))),
-        )
+        found.update((key, name) for key, name in db.session.execute(others))
+    return [name for _, name in sorted(found)]
+
+
+def _nothing_left(run_id: int) -> Conflict:
+    return Conflict(
+        f"Nothing of stock update {run_id} is left to undo.",
+        "It was undone already, or its stock was set again since. Set quantities under Stock.",
+    )
 
 
 @retry_on_deadlock
@@ -83,12 +99,22 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
         integration_id = run.integration_id
         if db.session.scalar(lifecycle.live_run(integration_id, "stock")) is not None:
             raise Conflict("A stock update is under way.", "Wait until it has ended, then undo.")
-        if where != "shop" and not _restore_here(run, actor) and where == "here":
-            raise Conflict("Nothing was edited or imported here since the update before.", "Undo it in the shop.")
+        there = bool(_rows(run_id))
+        if not there and not undo_here.effect(run).items:
+            raise _nothing_left(run_id)
+        if where != "shop":
+            undo_here.refuse_again(run)
+        here = where != "shop" and undo_here.restore(run, actor)
+        if where == "here" and not here:
+            raise Conflict("Nothing is left to restore here of what was edited or imported.", "Undo it in the shop.")
+        there = there and where != "here"
+        if not here and not there:
+            raise _nothing_left(run_id)
         _wait_for_approval(integration_id)
-        restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[where])}
+        done: Where = "both" if here and there else "here" if here else "shop"
+        restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[done])}
         record_change(UNDO_STARTED, About(integration_id, "", integration_id), restored, actor)
-        started = None if where == "here" else lifecycle.create_run(integration_id, "undo", actor, about_run_id=run_id)
+        started = lifecycle.create_run(integration_id, "undo", actor, about_run_id=run_id) if there else None
     return None if started is None else lifecycle.find_run(started)
 
 
@@ -99,67 +125,15 @@ def _undoable(run_id: int) -> SyncRun:
     sent = select(RunItem.id).where(RunItem.run_id == run_id, RunItem.result == "sent").limit(1)
     if run.kind != "stock" or run.state != "finished" or db.session.scalar(sent) is None:
         raise Conflict("That run sent no quantities that could be taken back.")
+    integration = db.session.get_one(Integration, run.integration_id)
+    if integration.removed_at is not None:
+        raise Conflict(f"{integration.name} was removed, so this update cannot be undone.", "Set quantities under Stock.")
     return run
 
 
 def _wait_for_approval(integration_id: int) -> None:
     integration = db.session.get_one(Integration, integration_id, with_for_update=True)
     integration.push_gate, integration.approved_run_id = "first", None
-
-
-def _note(run_id: int) -> str:
-    return f"undo of stock update {run_id}"
-
-
-def _restore_here(run: SyncRun, actor: str) -> bool:
-    """Post the entries that take the edits back; returns whether there were any. Raises Conflict where that was done before."""
-    items = ledger.load_items(_items_of(run.id))
-    done = select(StockEntry.id).where(
-        StockEntry.stock_item_id.in_(items), StockEntry.cause == ledger.RESTORED, StockEntry.note == _note(run.id)
-    )
-    if db.session.scalar(done.limit(1)) is not None:
-        raise Conflict("The numbers here were restored already.", "Undo it in the shop only.")
-    changes = _changes_here(run)
-    wanted = [
-        (items[item_id], max(0, items[item_id].on_hand - change))
-        for item_id, change in sorted(changes.items())
-        if item_id in items and not items[item_id].fed
-    ]
-    stock_items.put_on_hand(wanted, ledger.Reason(actor, ledger.RESTORED, note=_note(run.id)))
-    return bool(wanted)
-
-
-def _changes_here(run: SyncRun) -> Counter[int]:
-    """By how much edits and imports have changed each stock item that the update sent, since the update before it."""
-    since = _previous(run)
-    ids = sorted(_items_of(run.id))
-    found: Counter[int] = Counter()
-    for batch in batches(ids, CHUNK):
-        query = (
-            select(StockEntry.stock_item_id, func.sum(StockEntry.on_hand_change))
-            .where(
-                StockEntry.stock_item_id.in_(batch), StockEntry.cause.in_(ledger.EDITS),
-                StockEntry.at <= (run.finished_at or utcnow()), *([StockEntry.at > since] if since is not None else []),
-            )
-            .group_by(StockEntry.stock_item_id)
-        )  # fmt: skip
-        found.update({item_id: int(change) for item_id, change in db.session.execute(query) if change})
-    return found
-
-
-def _previous(run: SyncRun) -> datetime | None:
-    """When the update before this one ended, of those that sent something to the shop."""
-    sent = select(RunItem.id).where(RunItem.run_id == SyncRun.id, RunItem.result == "sent")
-    query = select(func.max(SyncRun.finished_at)).where(
-        SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id, sent.exists()
-    )  # fmt: skip
-    return db.session.scalar(query)
-
-
-def _items_of(run_id: int) -> set[int]:
-    """The stock items behind the listings that a stock update sent."""
-    sent = select(RunItem.listing_id).where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.listing_id.is_not(None))
-    return set(db.session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(sent)).distinct()))
 
 
 def restore(lease: Lease, channel: Channel) -> str:
@@ -178,35 +152,40 @@ def restore(lease: Lease, channel: Channel) -> str:
     return "partial" if left else "done"
 
 
-def _rows(about: int) -> list[tuple[int, str, str, int, int]]:
-    """(listing id, external id, SKU, quantity before, quantity sent); of a listing sent twice, the first before and last sent."""
-    query = select(RunItem).where(RunItem.run_id == about, RunItem.result == "sent", RunItem.listing_id.is_not(None))
-    found: dict[int, tuple[int, str, str, int, int]] = {}
+def _rows(about: int) -> list[Row]:
+    """What an update has changed in the shop and no undo of it has restored."""
+    undone = select(RunItem.listing_id).join(SyncRun).where(
+        SyncRun.about_run_id == about, SyncRun.kind == "undo", RunItem.result == "sent", RunItem.listing_id.is_not(None)
+    )  # fmt: skip
+    query = select(RunItem).where(
+        RunItem.run_id == about, RunItem.result == "sent", RunItem.listing_id.is_not(None), RunItem.listing_id.not_in(undone)
+    )
+    found: dict[int, Row] = {}
     for item in db.session.scalars(query.order_by(RunItem.id)):
         if item.listing_id is None or item.now is None or item.stored is None:
             continue
-        before = found[item.listing_id][3] if item.listing_id in found else item.now
-        found[item.listing_id] = (item.listing_id, item.external_id, item.sku, before, item.stored)
-    return list(found.values())
+        before = found[item.listing_id].before if item.listing_id in found else item.now
+        found[item.listing_id] = Row(item.listing_id, item.external_id, item.sku, before, item.stored)
+    return [row for row in found.values() if row.before != row.sent]
 
 
-def _restore_chunk(lease: Lease, channel: Channel, chunk: Sequence[tuple[int, str, str, int, int]]) -> int:
-    present = channel.read_quantities([row[1] for row in chunk])
-    sending = [row for row in chunk if present.get(row[1]) == row[4] and row[3] != row[4]]
-    results = channel.put_stock([StockChange(row[1], row[3], row[4]) for row in sending]) if sending else []
+def _restore_chunk(lease: Lease, channel: Channel, chunk: Sequence[Row]) -> int:
+    present = channel.read_quantities([row.external_id for row in chunk])
+    sending = [row for row in chunk if present.get(row.external_id) == row.sent]
+    results = channel.put_stock([StockChange(row.external_id, row.before, row.sent) for row in sending]) if sending else []
     lease.requests = channel.requests
-    outcome = {row[0]: result for row, result in zip(sending, results, strict=True)}
+    outcome = {row.listing_id: result for row, result in zip(sending, results, strict=True)}
     left = 0
     with lease.page() as session:
-        for listing_id, external_id, sku, before, sent in chunk:
-            now = present.get(external_id)
-            listing = session.get(Listing, listing_id)
-            result = outcome.get(listing_id)
+        for row in chunk:
+            now = present.get(row.external_id)
+            listing = session.get(Listing, row.listing_id)
+            result = outcome.get(row.listing_id)
             if result is not None and result.stored is not None and listing is not None and not result.ok:
                 listing.quantity = listing.expected = result.stored
             if result is not None and result.ok and listing is not None:
                 listing.clear_failure()
-                listing.quantity = listing.expected = listing.pushed = before
+                listing.quantity = listing.expected = listing.pushed = row.before
                 listing.pushed_at, listing.stale, listing.drift = utcnow(), True, None
                 name, reason = "sent", ""
             elif result is not None:
@@ -217,12 +196,12 @@ def _restore_chunk(lease: Lease, channel: Channel, chunk: Sequence[tuple[int, st
                     # Somebody changed it there: the next stock update looks into it.
                     listing.stale = True
                 reason = (
-                    "The shop has it no more." if now is None else f"The shop has {now} by now, {sent} was sent: it was left."
+                    "The shop has it no more." if now is None else f"The shop has {now} by now, {row.sent} was sent: it was left."
                 )
             left += name != "sent"
             lease.count({"sent": "restored", "failed": "failed", "skipped": "left"}[name])
             session.add(
-                RunItem(run_id=lease.run_id, listing_id=listing_id, external_id=external_id, sku=sku, now=now, wanted=before,
+                RunItem(run_id=lease.run_id, listing_id=row.listing_id, external_id=row.external_id, sku=row.sku, now=now, wanted=row.before,
                         stored=result.stored if result is not None else None, result=name, reason=reason)
             )  # fmt: skip
         lease.done += len(chunk)

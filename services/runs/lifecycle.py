@@ -31,6 +31,11 @@ LOST = ("lost", "workers_lost")
 """Error codes of runs whose worker died."""
 GIVEN_UP = timedelta(hours=1)
 """The wait for another try of what has cost many workers: the longest back-off."""
+UNDER_WAY: dict[str, str] = {
+    FlowKind.STOCK: "stock is being synced already", FlowKind.RECONCILIATION: "the daily reconciliation is under way already",
+    FlowKind.UNDO: "a stock update is being undone already",
+}  # fmt: skip
+"""What is said where a second run of a kind is asked for, unless its name is in the plural."""
 NO_ERROR = {"error_code": "", "error": "", "advice": ""}
 
 
@@ -72,7 +77,8 @@ def create_run(integration_id: int, kind: str, actor: str, about_run_id: int | N
             before = select(SyncRun).where(goes_before(integration_id, literal(kind))).order_by(SyncRun.kind != kind)
             live = session.scalar(before.limit(1))
             if live is not None:
-                what = f"{kind} are being synced already" if live.kind == kind else "a stock update is being undone"
+                own = UNDER_WAY.get(kind, f"{kind} are being synced already")
+                what = own if live.kind == kind else "a stock update is being undone"
                 raise AlreadyRunning(f"{integration.name}: {what} (run {live.id}).", live.id)
             run = SyncRun(
                 integration_id=integration_id, kind=kind, actor=actor, counts={}, warnings=[], about_run_id=about_run_id

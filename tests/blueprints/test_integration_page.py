@@ -181,7 +181,8 @@ class TestSyncNow:
         integration_id = add_integration()
         add_run(integration_id)
         part = client.post(f"{place(integration_id)}/sync", data={"kind": "orders"}, headers=htmx("live")).text
-        assert toasts(part) == ["Order download: already running."]
+        run = db.session.scalars(select(SyncRun)).one()
+        assert toasts(part) == [f"Garden shop: orders are being synced already (run {run.id})."]
         assert len(db.session.scalars(select(SyncRun)).all()) == 1
 
     def test_without_a_queue_the_run_is_kept(self, client: FreshClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_a_stock_update_is_undone_after_a_look_at_what_it_changes(app, db, shop,
     items.set_stock("CUP", 33, "test")
     pushed = do(integration_id, "stock")
     seen = json.loads(commands.done("runs", "undo", str(pushed.id), "--preview", "--json"))
-    assert seen == {"listings": 1, "items": [{"sku": "CUP", "now": 33, "after": 20}], "others": []}
+    assert seen == {"listings": 1, "items": [{"sku": "CUP", "now": 33, "after": 20}], "left": [], "others": []}
     assert "CUP" in commands.done("runs", "undo", str(pushed.id), "--preview")
     assert items.find_stock_item("CUP").on_hand == 33
     answer = commands.done("runs", "undo", str(pushed.id))
@@ -93,5 +93,5 @@ def test_a_stock_update_is_undone_after_a_look_at_what_it_changes(app, db, shop,
     started = db.session.scalars(select(SyncRun).where(SyncRun.kind == "undo")).one()
     assert execution.perform(started.id).outcome == "done"
     assert (shop.store.amount(ids["CUP"]), items.find_stock_item("CUP").on_hand) == (20, 20)
-    assert "restored already" in commands.refused("runs", "undo", str(pushed.id), "--where", "here")
+    assert "is left to undo" in commands.refused("runs", "undo", str(pushed.id), "--where", "here")
     assert "sent no quantities" in commands.refused("runs", "undo", "1", "--preview")

@@ -93,7 +93,7 @@ def test_an_undo_takes_back_edits_here_and_no_sale(app, db, shop):
         run = execution.perform(undo.start_undo(pushed.id, "user:ann").id)
         assert run.outcome == "done" and items.find_stock_item("CUP").on_hand == 30
         assert items.find_stock_item("CUP").reserved == 2, there
-        with pytest.raises(Conflict, match="restored already"):
+        with pytest.raises(Conflict, match="is left to undo"):
             undo.start_undo(pushed.id, "user:ann", "here")
         # The books and the shop agree: nothing waits, and the other shop follows.
         assert shop.store.amount(ids["CUP"]) == 28
@@ -119,7 +119,7 @@ def test_an_undo_here_alone_is_refused_where_nothing_was_edited_here(app, db, sh
     settings.change_settings(integration_id, {"stock_buffer": 2}, "user:ann")
     pushed = do(integration_id, "stock")
     assert not undo.preview(pushed.id).items
-    with pytest.raises(Conflict, match="Nothing was edited or imported here"):
+    with pytest.raises(Conflict, match="Nothing is left to restore here"):
         undo.start_undo(pushed.id, "test", "here")
     db.session.rollback()
     assert stock_views.waiting_for_approval() == [], "and nothing waits because of it"

@@ -1,0 +1,153 @@
+"""What the undo of a stock update takes back here: edits, imports and feed rows since the update before, never sales or shipments, nothing twice,
+and nothing of an item that was set again since."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from errors import Conflict
+from extensions import db
+from models import Integration, Link, RunItem, StockEntry, StockItem, SyncRun
+from models.types import utcnow
+from services.common.batches import batches
+from services.listings.stock_push import CHUNK
+from services.stock import adjustments, ledger
+from services.stock import items as stock_items
+
+NOTE = "undo of stock update "
+"""How the note of an entry that takes edits back begins; the run's id follows."""
+COUNTED = tuple(cause for cause in ledger.EDITS if cause != adjustments.ADJUSTED)
+"""The causes of edits that say how much there is, and not by how much it changes."""
+FED = "It is fed by suppliers: undo the fetch of its feed instead."
+SET_AGAIN = "Its stock was set again after this update. That number stays."
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A stock item that would change here, from ``now`` to ``after`` on hand."""
+
+    id: int
+    sku: str
+    now: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A stock item that was edited before the update and stays as it is, and why."""
+
+    id: int
+    sku: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    items: list[Item] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """The edits that one update has sent: after ``since`` and not after ``until``."""
+
+    since: datetime
+    until: datetime
+
+    def covers(self, at: datetime) -> bool:
+        return self.since < at <= self.until
+
+
+def effect(run: SyncRun) -> Effect:
+    """What the undo of a run would do here, by SKU. Call it inside ``reading()`` or ``writing()``."""
+    found = Effect()
+    period = _period(run)
+    ids = sorted(_items_of(run.id))
+    periods = {run.id: period}
+    for batch in batches(ids, CHUNK):
+        changes, counted = _edits(batch, period, periods)
+        for item in stock_items.by_ids(changes):
+            if item.fed or item.id in counted:
+                found.left.append(Left(item.id, item.sku, FED if item.fed else SET_AGAIN))
+            else:
+                found.items.append(Item(item.id, item.sku, item.on_hand, max(0, item.on_hand - changes[item.id])))
+    return Effect(sorted(found.items, key=lambda each: each.sku), sorted(found.left, key=lambda each: each.sku))
+
+
+def restore(run: SyncRun, actor: str) -> bool:
+    """Post the entries that take the edits back; returns whether there were any. Call it inside ``writing()``."""
+    locked = ledger.load_items(_items_of(run.id))
+    wanted: list[tuple[StockItem, int]] = [(locked[each.id], each.after) for each in effect(run).items]
+    stock_items.put_on_hand(wanted, ledger.Reason(actor, ledger.RESTORED, note=f"{NOTE}{run.id}"))
+    return bool(wanted)
+
+
+def refuse_again(run: SyncRun) -> None:
+    """Raises Conflict where the numbers here were restored by an earlier undo of the run."""
+    for batch in batches(sorted(_items_of(run.id)), CHUNK):
+        done = select(StockEntry.id).where(
+            StockEntry.stock_item_id.in_(batch),
+            StockEntry.cause == ledger.RESTORED,
+            StockEntry.note == f"{NOTE}{run.id}",
+        )
+        if db.session.scalar(done.limit(1)) is not None:
+            raise Conflict("The numbers here were restored already.", "Undo it in the shop only.")
+
+
+def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> tuple[dict[int, int], set[int]]:
+    """By how much each stock item was edited in the period, without what an undo has taken back, and the items that were set again after it."""
+    entry = StockEntry
+    query = (
+        select(entry.stock_item_id, entry.at, entry.cause, entry.on_hand_change, entry.note)
+        .where(entry.stock_item_id.in_(ids), entry.cause.in_((*ledger.EDITS, ledger.RESTORED)), entry.at > period.since)
+        .order_by(entry.id)
+    )
+    by_item: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    for row in db.session.execute(query):
+        by_item[row.stock_item_id].append(row)
+    changes: dict[int, int] = {}
+    counted = set()
+    for item_id, rows in by_item.items():
+        undone = _undone((row.note for row in rows if row.cause == ledger.RESTORED), periods)
+        edits = [row for row in rows if row.cause != ledger.RESTORED and not any(each.covers(row.at) for each in undone)]
+        change = sum(row.on_hand_change for row in edits if period.covers(row.at))
+        if change:
+            changes[item_id] = change
+        if any(row.cause in COUNTED and row.at > period.until for row in edits):
+            counted.add(item_id)
+    return changes, counted
+
+
+def _undone(notes: Iterable[str], periods: dict[int, _Period]) -> list[_Period]:
+    """The periods of the updates whose undo wrote these notes. Two shops send the same edit, and each update can be undone."""
+    found = []
+    for note in notes:
+        run_id = int(note.removeprefix(NOTE)) if note.removeprefix(NOTE).isdecimal() else 0
+        if run_id not in periods and (run := db.session.get(SyncRun, run_id)) is not None:
+            periods[run_id] = _period(run)
+        if run_id in periods:
+            found.append(periods[run_id])
+    return found
+
+
+def _period(run: SyncRun) -> _Period:
+    """From the end of the update before, of those that sent something to the shop, or else from when the shop was connected: what was edited
+    before that is none of this update's business."""
+    sent = select(RunItem.id).where(RunItem.run_id == SyncRun.id, RunItem.result == "sent")
+    query = select(func.max(SyncRun.finished_at)).where(
+        SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id, sent.exists()
+    )  # fmt: skip
+    since = db.session.scalar(query) or db.session.get_one(Integration, run.integration_id).created_at
+    return _Period(since, run.finished_at or utcnow())
+
+
+def _items_of(run_id: int) -> set[int]:
+    """The stock items behind the listings that a stock update sent."""
+    sent = select(RunItem.listing_id).where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.listing_id.is_not(None))
+    return set(db.session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(sent)).distinct()))

@@ -1,0 +1,152 @@
+"""What the undo of a stock update leaves alone: newer counts, fed stock, what another undo has taken back, and what was edited before the shop was
+connected. With shops that speak X-Cart 5.5's API."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+
+from errors import AlreadyRunning, Conflict
+from extensions import db, writing
+from practice_shop import PracticeShop, Store
+from services.integrations import lifecycle
+from services.listings import stock_push, undo
+from services.listings.undo_here import FED, SET_AGAIN
+from services.stock import adjustments, items
+from services.sync import execution
+from tests.support.shops import connect, do
+
+
+@contextmanager
+def a_shop(cups: int = 20):
+    store = Store()
+    store.add_product(sku="CUP", name="Cup", price=10, amount=cups)
+    store.add_product(sku="PLATE", name="Plate", price=5, amount=8)
+    with PracticeShop(store=store, generation="api") as made:
+        yield made
+
+
+@pytest.fixture
+def shop():
+    with a_shop() as made:
+        yield made
+
+
+def approved(integration_id: int):
+    if do(integration_id, "stock").outcome == "waiting":
+        stock_push.approve(integration_id, "user:ann")
+    return do(integration_id, "stock")
+
+
+def cups() -> int:
+    db.session.rollback()
+    return items.find_stock_item("CUP").on_hand
+
+
+def undo_it(run_id: int, where: undo.Where = "both") -> str:
+    started = undo.start_undo(run_id, "user:ann", where)
+    return "" if started is None else execution.perform(started.id).outcome
+
+
+def test_a_number_that_was_set_again_stays(app, db, shop):
+    """A person who corrects a wrong number by hand first and then undoes the update would get 7 in place of 20."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    items.set_stock("PLATE", 12, "user:ann")
+    pushed = do(integration_id, "stock")
+    items.set_stock("CUP", 20, "user:ann")
+    adjustments.adjust(items.find_stock_item("PLATE").id, 5, "user:ann", "a delivery")
+    seen = undo.preview(pushed.id)
+    assert [(row.sku, row.sent, row.before) for row in seen.rows] == [("CUP", 33, 20), ("PLATE", 12, 8)]
+    assert [(item.sku, item.now, item.after) for item in seen.items] == [("PLATE", 17, 13)], (
+        "a delivery adds to what was restored"
+    )
+    assert [(item.sku, item.why) for item in seen.left] == [("CUP", SET_AGAIN)]
+    assert undo_it(pushed.id) == "done"
+    assert (cups(), items.find_stock_item("PLATE").on_hand) == (20, 13)
+
+
+def test_an_edit_is_taken_back_once_by_the_undo_of_the_updates_of_two_shops(app, db, shop):
+    first = connect(shop)
+    do(first, "stock")
+    with a_shop() as there:
+        second = connect(there, "Kitchen")
+        do(second, "stock")
+        items.set_stock("CUP", 33, "user:ann")
+        pushed, also = do(first, "stock"), do(second, "stock")
+        assert undo_it(pushed.id) == "done" and cups() == 20
+        seen = undo.preview(also.id)
+        assert (len(seen.rows), seen.items, seen.left) == (1, [], [])
+        assert undo_it(also.id) == "done" and cups() == 20
+        assert (shop.store.amount(1), there.store.amount(1)) == (20, 20)
+
+
+def test_two_updates_are_undone_one_after_the_other(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    earlier = do(integration_id, "stock")
+    items.set_stock("CUP", 40, "user:ann")
+    later = do(integration_id, "stock")
+    assert [item.why for item in undo.preview(earlier.id).left] == [SET_AGAIN]
+    assert undo_it(later.id) == "done" and (cups(), shop.store.amount(1)) == (33, 33)
+    assert undo_it(earlier.id) == "done" and (cups(), shop.store.amount(1)) == (20, 20)
+
+
+def test_the_first_update_of_a_further_shop_takes_no_older_edits_back(app, db, shop):
+    do(connect(shop), "stock")
+    for quantity in (10, 60):
+        items.set_stock("CUP", quantity, "user:ann")
+    with a_shop(cups=3) as there:
+        second = connect(there, "Kitchen")
+        pushed = approved(second)
+        assert there.store.amount(1) == 60
+        assert undo.preview(pushed.id).items == []
+        assert undo_it(pushed.id) == "done"
+        assert (cups(), there.store.amount(1)) == (60, 3)
+
+
+def test_the_preview_names_fed_stock_as_not_taken_back(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    pushed = do(integration_id, "stock")
+    with writing():
+        items.find_stock_item("CUP").fed = True
+    seen = undo.preview(pushed.id)
+    assert (seen.items, [item.why for item in seen.left]) == ([], [FED])
+    with pytest.raises(Conflict, match="Nothing is left to restore here"):
+        undo.start_undo(pushed.id, "user:ann", "here")
+
+
+def test_what_was_undone_is_refused_with_a_sentence(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    pushed = do(integration_id, "stock")
+    assert undo_it(pushed.id, "here") == "" and cups() == 20
+    for where in ("here", "both"):
+        with pytest.raises(Conflict, match="restored already"):
+            undo.start_undo(pushed.id, "user:bob", where)
+    started = undo.start_undo(pushed.id, "user:ann", "shop")
+    with pytest.raises(AlreadyRunning, match=r"^Shop: a stock update is being undone already \(run"):
+        undo.start_undo(pushed.id, "user:bob", "shop")
+    execution.perform(started.id)
+    for where in ("here", "shop", "both"):
+        with pytest.raises(Conflict, match="is left to undo"):
+            undo.start_undo(pushed.id, "user:bob", where)
+    with pytest.raises(Conflict, match="is left to undo"):
+        undo.preview(pushed.id)
+
+
+def test_an_update_of_a_removed_shop_is_not_undone(app, db, shop):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    pushed = do(integration_id, "stock")
+    lifecycle.remove_integration(integration_id, "user:ann")
+    with pytest.raises(Conflict, match="Shop was removed"):
+        undo.start_undo(pushed.id, "user:ann", "here")
+    assert cups() == 33
