@@ -199,8 +199,8 @@ def accept_order(call: Call, order_id: int) -> Reply:
     role="manager", answers={202: Order},
 )  # fmt: skip
 def read_order_again(call: Call, order_id: int) -> Reply:
-    if not rereading.ask_again([order_id]).integration_ids:
-        raise NotFound("There is no such order, or its shop was removed.")
+    if not rereading.ask_again([order_id]).orders:
+        raise NotFound("There is no such order, or it cannot be read: its shop was removed, or uses its id for another order.")
     return Reply(after_act(order_id), 202, {"Location": f"/api/v1/orders/{order_id}"}, after=start_runs)
 
 

@@ -11,6 +11,7 @@ from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
 from blueprints.numbers import argument
+from blueprints.orders.again import reading_again
 from errors import AppError, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
@@ -83,7 +84,7 @@ def evaluate() -> Response | AnyResponse:
 def read_again() -> Response | AnyResponse:
     asked = rereading.ask_again(_group())
     start_due_runs()
-    toast(f"{plural(asked.orders, 'order')} will be read again from the shop.", "info")
+    toast(*reading_again(asked))
     return go_to(url_for(".show_held"))
 
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
+from blueprints.orders.again import reading_again
 from blueprints.orders.printing import render_document
 from blueprints.orders.within import list_within
 from errors import NotFound
@@ -58,17 +59,19 @@ def print_slip(order_id: int) -> str:
 
 @bp.post("/read-again")
 def read_again(order_id: int) -> Response | AnyResponse:
-    if not rereading.ask_again([order_id]).integration_ids:
-        raise NotFound("The shop of this order was removed.")
+    asked = rereading.ask_again([order_id])
+    if not asked.orders:
+        raise NotFound("This order cannot be read again: its shop was removed, or uses its id for another order.")
     start_due_runs()
-    toast("The order is being read again from the shop.", "info")
+    toast(*reading_again(asked))
     return go_to(url_for(".show_order", order_id=order_id))
 
 
 @bp.post("/evaluate")
 def evaluate(order_id: int) -> Response | AnyResponse:
     done = rereading.evaluate_orders([order_id], current_actor())
-    toast("The order was checked again and released." if done.released else "The order was checked again.")
+    after = " and released" if done.released else " and is still on hold" if views.is_held(order_id) else ""
+    toast(f"The order was checked again{after}.", "success" if done.released else "info")
     return go_to(url_for(".show_order", order_id=order_id))
 
 

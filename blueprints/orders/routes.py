@@ -10,6 +10,7 @@ from blueprints.downloads import download
 from blueprints.files import csv_file, numbers
 from blueprints.htmx import back_to, go_to, toast
 from blueprints.labels import plural
+from blueprints.orders.again import reading_again
 from blueprints.orders.forms import OrderFilter
 from blueprints.shipping.batches import shipped_just_now
 from blueprints.tables import table_of
@@ -56,7 +57,7 @@ def act_on_selected() -> Response | AnyResponse:
 def _read_again(ids: list[int]) -> None:
     asked = rereading.ask_again(ids)
     start_due_runs()
-    toast(f"{plural(asked.orders, 'order')} will be read again from the shop.", "info")
+    toast(*reading_again(asked))
 
 
 def _evaluate(ids: list[int]) -> None:

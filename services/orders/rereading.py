@@ -18,7 +18,6 @@ from extensions import db, reading, writing
 from models import FlowKind, Integration, Order, RunItem
 from models.types import utcnow
 from services.common.batches import batches
-from services.common.results import changed_rows
 from services.order_basics.audited import READ_AGAIN, about_orders
 from services.order_basics.columns import Storing, surcharge_columns
 from services.order_basics.money import KnownRates, learn_rates, needs_rows
@@ -39,26 +38,35 @@ MOST_MARKED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How many orders are to be read again, of which integrations."""
+    """How many orders of connected shops are to be read again. ``later`` names the integrations whose shops cannot be asked now."""
 
     orders: int
-    integration_ids: tuple[int, ...]
+    later: tuple[str, ...] = ()
 
 
 def ask_again(order_ids: Sequence[int]) -> Asked:
-    """Mark orders to be read from their shops again. The caller starts the order runs."""
+    """Mark orders of connected shops to be read from them again. The caller starts the order runs."""
     with writing() as session:
-        shop_ids = set(session.scalars(select(Order.shop_id).where(Order.id.in_(order_ids))))
-        marked = session.execute(
-            update(Order)
-            .where(Order.id.in_(order_ids), Order.superseded_at.is_(None))
-            .values(reread_due=True)
-            .execution_options(synchronize_session=False)
-        )
-        record_changes(READ_AGAIN, about_orders(order_ids))
+        connected = select(Integration.shop_id).where(Integration.removed_at.is_(None))
+        found: list[tuple[int, int]] = []
+        for batch in batches(order_ids, 500):
+            wanted = Order.id.in_(batch), Order.superseded_at.is_(None), Order.shop_id.in_(connected)
+            found += [(row.id, row.shop_id) for row in session.execute(select(Order.id, Order.shop_id).where(*wanted))]
+            session.execute(update(Order).where(*wanted).values(reread_due=True).execution_options(synchronize_session=False))
+        shop_ids = {shop_id for _, shop_id in found}
+        record_changes(READ_AGAIN, about_orders([order_id for order_id, _ in found]))
         flows.make_due(flows.of_shops(shop_ids), FlowKind.ORDERS)
-        connected = select(Integration.id).where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None))
-        return Asked(changed_rows(marked), tuple(session.scalars(connected.order_by(Integration.id))))
+        asked = select(Integration).where(Integration.shop_id.in_(shop_ids), Integration.removed_at.is_(None))
+        return Asked(
+            len(found), tuple(each.name for each in session.scalars(asked.order_by(Integration.name_key)) if cannot_read(each))
+        )
+
+
+def cannot_read(integration: Integration) -> bool:
+    """Whether nothing is read from a shop at the moment: it is disabled or paused, its key is not accepted, its orders are switched off, or it
+    did not answer last time."""
+    flow = integration.flows[FlowKind.ORDERS]
+    return not integration.active or not flow.enabled or flow.failing
 
 
 def read_again(lease: Lease, channel: Channel) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from errors import NotFound
-from extensions import db
+from extensions import db, reading
 from models import Allocation, Integration, Order, OrderLine, Oversell, Shipment, StockItem, WriteBack
 from models.order import mark_of
 from models.types import utcnow
@@ -22,7 +22,7 @@ from services.common.paging import Page, by_id, page_of
 from services.order_basics.holds import Rules
 from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
-from services.orders import list_facts, queries, search, tags
+from services.orders import list_facts, queries, rereading, search, tags
 from services.orders import redaction as customers
 from services.orders.search import MOST_FOUND
 from services.orders.timeline import Event, timeline
@@ -192,7 +192,7 @@ class OrderPage:
     whether a further parcel may be sent. ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of
     the shipment that can be undone, with ``just_shipped`` while it is about to be sent.
     ``blocked`` is the write-back that was stopped because the shop has called the order off, ``may_send_again`` whether the
-    shop has changed that back; ``by_hand`` are tracking numbers that a person has to enter in the shop.
+    shop has changed that back; ``cannot_read`` whether nothing is read from the shop at the moment; ``by_hand`` are tracking numbers that a person has to enter in the shop.
     Where ``customers`` is False, all that is about a person has been taken out of the other values."""
 
     customers: bool
@@ -218,6 +218,12 @@ class OrderPage:
     takes_parcel: bool
     may_undo: int | None
     just_shipped: Batch | None
+    cannot_read: bool
+
+
+def is_held(order_id: int) -> bool:
+    with reading():
+        return db.session.scalar(select(Order.state).where(Order.id == order_id)) == "on_hold"
 
 
 def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
@@ -251,6 +257,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
         integration.removed_at is None and shipments.takes_parcel(order, blocked),
         may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
+        order.reread_due and rereading.cannot_read(integration),
     )  # fmt: skip
 
 

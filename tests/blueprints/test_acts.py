@@ -133,7 +133,7 @@ def test_a_group_of_held_orders_is_acted_on_by_its_cause(client, shop, desk):
     assert (
         late.status_code == 409 and "Other orders are in that group now" in late.text and "Accept all 4 as they are" in late.text
     )
-    assert "4 orders will be read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
+    assert "4 orders are being read again" in client.get(client.post("/orders/held/read-again", data=sent).location).get_data(
         as_text=True
     )
     answer = client.post("/orders/held/accept", data={**sent, "seen": form_data(late.text, "seen")["seen"]})
