@@ -54,8 +54,9 @@ class SalesFilter(ListFilter):
     def shop_id(self) -> int | None:
         return int(self.shop.data) if self.shop.data else None
 
-    def period(self, zone: tzinfo) -> Period:
+    def period(self, reader: tzinfo) -> Period:
         """The chosen days, which then stand in the fields. If they cannot be used, the last 30, and the fields say why."""
+        zone = sales.zone_of_days(self.shop_id, reader)
         if self.days.data != OTHER or not (self.first.data or self.last.data):
             period = last_days(sales.PERIODS.get(self.days.data, sales.PERIODS[self.DEFAULTS["days"]]), zone)
             self.first.data, self.last.data = period.first.isoformat(), period.last.isoformat()
@@ -65,6 +66,13 @@ class SalesFilter(ListFilter):
         except InvalidInput as error:
             self[error.field or "first"].errors = [error.sentence()]
             return last_days(sales.PERIODS[self.DEFAULTS["days"]], zone)
+
+    def period_of_file(self, reader: tzinfo) -> Period:
+        """As ``period``. Raises InvalidInput where the chosen days cannot be used: a file of other days would be taken for theirs."""
+        period = self.period(reader)
+        for name, sentence in self.complaints:
+            raise InvalidInput(sentence, field=name)
+        return period
 
     def chosen(self) -> dict[str, Any]:
         """Without days that do not count."""

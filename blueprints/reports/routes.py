@@ -43,7 +43,7 @@ def show_skus() -> Answer:
     period, chosen = form.period(reader_zone()), form.chosen()
     page = sales.sku_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
     shown = render_template(
-        "reports/skus.html", page=page, most=max((row.pieces for row in page.rows), default=1),
+        "reports/skus.html", page=page, period=period, most=max((row.pieces for row in page.rows), default=1),
         chosen=chosen, form=form, by="sku",
         link=lambda number: url_for(".show_skus", page=number, **chosen),
     )  # fmt: skip
@@ -54,7 +54,7 @@ def show_skus() -> Answer:
 @download
 def download_sales() -> Response:
     form = DayFilter(request.args)
-    rows = sales.sales_by_day(form.period(reader_zone()), form.shop_id, form.sort.data)
+    rows = sales.sales_by_day(form.period_of_file(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
         ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -65,7 +65,7 @@ def download_sales() -> Response:
 @download
 def download_skus() -> Response:
     form = SkuFilter(request.args)
-    rows = sales.sales_by_sku(form.period(reader_zone()), form.shop_id, form.sort.data)
+    rows = sales.sales_by_sku(form.period_of_file(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
         ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),

@@ -10,6 +10,8 @@ from models.types import utcnow
 
 MOST_DAYS = 3660
 """Days of the longest period: ten years."""
+LAST_YEAR = 2999
+"""Far from the last day that a date can hold, which has no day after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +64,6 @@ def _day(text: str, field: str) -> date:
         raise InvalidInput("Enter a day, for example 2026-11-30.", field=field) from None
     if day.year < 1980:
         raise InvalidInput("The day is before 1980.", "Choose a later day.", field=field)
+    if day.year > LAST_YEAR:
+        raise InvalidInput(f"The day is after {LAST_YEAR}.", "Choose an earlier day.", field=field)
     return day

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Date, Integer, Select, and_, column, func,
 from sqlalchemy.orm import aliased
 
 from extensions import db, reading
-from models import Integration, OrderLine, SalesOfDay, SalesOfSku
-from models.types import each_text
+from models import Integration, OrderLine, SalesOfDay, SalesOfSku, Shop
+from models.types import each_text, utcnow
+from services.common import zones
 from services.common.batches import sums_in_batches
 from services.common.paging import Page, numbered
 from services.order_basics.money import plain
@@ -84,6 +85,17 @@ def _reported(shop_id: int | None) -> dict[int, tuple[str, int]]:
     """As ``_newest_integrations``: of all shops, or of the one that is asked for."""
     newest = _newest_integrations()
     return newest if shop_id is None else {shop_id: newest.get(shop_id, ("", 0))}
+
+
+def zone_of_days(shop_id: int | None, reader: tzinfo) -> tzinfo:
+    """The time zone in which the last days of a report end: that of the shops whose day is furthest ahead, as their newest orders are of that
+    day. The reader's where no shop has sold anything."""
+    sold = select(SalesOfDay.day).where(SalesOfDay.shop_id == Shop.id).exists()
+    query = select(Shop.zone).where(sold if shop_id is None else Shop.id == shop_id).distinct()
+    now = utcnow()
+    return max(
+        (zones.zone_of(name) for name in db.session.scalars(query)), key=lambda zone: now.astimezone(zone).date(), default=reader
+    )
 
 
 def sales_by_day(period: Period, shop_id: int | None = None, sort: str = "") -> list[DaySales]:
