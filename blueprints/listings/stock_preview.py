@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
 
 from blueprints.actors import current_actor
 from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
-from blueprints.numbers import argument
+from blueprints.numbers import argument, field
+from errors import Conflict
 from jobs.schedule import start_due_runs
 from services.listings import previews, stock_push
 from services.shops import finding
@@ -42,10 +43,11 @@ def download_preview(integration_id: int) -> Response:
 @bp.post("")
 def approve(integration_id: int) -> Response:
     finding.get_integration(integration_id)
-    if request.form.get("run") != str(previews.waiting_run(integration_id)):
-        toast("The preview has changed since you opened it. Nothing was sent. This is the current preview.", "warning")
+    try:
+        number = stock_push.approve(integration_id, current_actor(), seen=field("run") or 0)
+    except Conflict as wrong:
+        toast(wrong.sentence(), "warning")
         return go_to(url_for(".show_preview", integration_id=integration_id))
-    number = stock_push.approve(integration_id, current_actor())
     start_due_runs()
     toast(f"{plural(number, 'change')} approved. The stock is being updated.")
     return go_to(url_for("integration.show_integration", integration_id=integration_id))

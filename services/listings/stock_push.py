@@ -349,6 +349,8 @@ def approve(integration_id: int, actor: str, *, seen: int | None = None) -> int:
         integration = session.get(Integration, integration_id, with_for_update=True)
         if integration is None or integration.removed_at is not None:
             raise NotFound("That integration has been removed.", "Go back to the list of integrations.")
+        if seen is not None and seen != integration.waiting_run_id:
+            _refuse_approved(integration_id, seen)
         if integration.waiting_run_id is None:
             raise Conflict(f"Nothing waits for approval in {integration.name}.")
         if seen not in (None, integration.waiting_run_id):
@@ -362,3 +364,10 @@ def approve(integration_id: int, actor: str, *, seen: int | None = None) -> int:
         integration.push_gate = "open"
         flows.make_due(flows.of_integration(integration_id), FlowKind.STOCK)
         return int(run.counts["approved"])
+
+
+def _refuse_approved(integration_id: int, seen: int) -> None:
+    """Raises Conflict where the preview that a person has looked at was approved meanwhile, by somebody else or in another window."""
+    run = db.session.get(SyncRun, seen)
+    if run is not None and run.integration_id == integration_id and "approved" in run.counts:
+        raise Conflict("These changes were approved already. They are sent once.", "Look at the last stock update.")
