@@ -14,6 +14,7 @@ from extensions import db, writing
 from models import DailyReconciliation, Integration, Order, RunItem, Shop
 from models.types import utcnow
 from services.accounts import users
+from services.integrations import lifecycle
 from tests.blueprints.pages import elements, words
 from tests.blueprints.rows import add_finished_run, add_integration
 from tests.support.planted import plant
@@ -75,6 +76,24 @@ def test_each_number_leads_to_exactly_its_rows(client: FreshClient, lived_in: in
         "tracking to enter, or something else to do": "1", "out of stock": "1", "needs attention": "1",
         "with differences between shop and Cartlink": "1", "waiting for your approval": "1", "unknown codes": "1",
     }  # fmt: skip
+
+
+def test_numbers_lead_to_their_rows_for_everybody_and_where_a_shop_is_off_or_removed(client: FreshClient, lived_in: int) -> None:
+    def labels() -> set[str]:
+        found = lines(client.get("/today").text)
+        for label, (number, address) in found.items():
+            assert number == str(rows_of(client, address)), (label, address)
+        return set(found)
+
+    as_owner = labels()
+    sign_in(client, "Mia", "manager")
+    assert labels() == as_owner
+    sign_in(client, "Vic", "viewer")
+    assert labels() <= as_owner
+    lifecycle.set_enabled(lived_in, False, "user:owner")
+    assert labels() <= as_owner
+    lifecycle.remove_integration(lived_in, "user:owner")
+    assert labels() == {"out of stock", "waiting for your approval", "unknown codes"}, "nothing of a removed shop is work"
 
 
 def test_a_feature_adds_its_entry_and_may_replace_one(
