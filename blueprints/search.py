@@ -25,7 +25,7 @@ MOST_FOUND = 201
 """Orders that are found here, the newest: the list of orders finds more."""
 PAGES = {
     "Orders on hold": "held.show_held", "Find an order in the shops": "lookup.show_lookup", "Import tracking numbers": "shipment_files.show_upload",
-    "Add a stock item": "stock.show_add", "Import stock": "stock_files.show_upload", "Match listings by SKU": "listings.show_match",
+    "Add stock item": "stock.show_add", "Import stock": "stock_files.show_upload", "Match listings by SKU": "listings.show_match",
     "Stock changed in the shops": "drift.show_drift", "Sales by SKU": "reports.show_skus", "Daily reconciliation": "reports.show_reconciliation",
     "Incidents": "incidents.list_incidents", "Audit trail": "audit.show_changes", "Notifications": "notifications.list_notifications",
     "Notification settings": "preferences.change_preferences", "Your account": "account.show_account", "API tokens": "tokens.list_tokens",

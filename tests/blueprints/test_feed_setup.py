@@ -38,8 +38,8 @@ def test_a_feed_is_set_up_from_nothing(app, client, web):
     assert (feed.interval_seconds, feed.approved_at, feed.enabled) == (3600, None, True)
     assert db.session.scalar(db.select(Draft)) is None
     page = client.get("/suppliers").text
-    assert "ACME" in page and "Stock list" in page and "2 lead days" in page
-    assert ">sku: Article; quantity: Available<" in client.get(f"/suppliers/feeds/{feed_id}").text
+    assert "ACME" in page and "Stock list" in page and "delivers within 2 days" in page
+    assert ">SKU: Article; Quantity: Available<" in client.get(f"/suppliers/feeds/{feed_id}").text
 
 
 def test_the_file_is_fetched_by_a_worker_alone(app, client, web):

@@ -50,7 +50,7 @@ def test_an_order_is_shipped_from_its_page_and_the_mail_is_spoken_of_once(client
 
 def test_an_order_that_was_shipped_says_how_to_send_a_further_parcel(client, shop, desk):
     order = orders()[0]
-    assert "Add a parcel" not in client.get(f"/orders/{order.id}").text
+    assert "Add parcel" not in client.get(f"/orders/{order.id}").text
     client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
     page = client.get(f"/orders/{order.id}").text
     said = f"Order {order.number} has been shipped already. To send a further parcel, add its tracking number."

@@ -1,0 +1,97 @@
+"""Pages in a narrow window: what a finger has to hit, and what must not break into letters."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page
+
+from extensions import writing
+from models import Shipment, ShopTask
+from models.types import utcnow
+from tests.blueprints.looks import assert_one_primary
+from tests.support.rows import make_integration, make_item, make_listing, make_order
+
+HIT = (
+    "button:not(.link-button, .toast-close, .tag-off), select, summary, textarea, a.btn, .tabs a, .sections a, input:not([type=hidden], [type=checkbox], [type=radio]), "
+    ".choice-label, .segment"
+)
+LOW = """(hit) => [...document.querySelectorAll(hit)].filter(each => each.checkVisibility({visibilityProperty: true}))
+    .filter(each => { const box = each.getBoundingClientRect(); return box.width > 2 && box.height < 40; })
+    .map(each => each.outerHTML.slice(0, 120))"""
+
+
+def narrow(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(path)
+
+
+def test_what_a_finger_has_to_hit_is_forty_pixels_high(page: Page) -> None:
+    shop = make_integration("Outlet")
+    order = make_order(shop, "1001", [(make_item("CUP", 5), 1)])
+    make_listing(shop, "CUP", 5)
+    settings = f"/settings/sales-channels/{shop.id}"
+    for path in (
+        "/orders",
+        f"/orders/{order.id}",
+        "/orders/export",
+        "/stock",
+        "/activity",
+        "/listings/1",
+        "/account",
+        settings,
+        f"{settings}/settings",
+        "/reports",
+    ):
+        narrow(page, path)
+        assert page.evaluate(LOW, HIT) == [], path
+
+
+def test_the_number_of_the_bell_stays_on_one_line(page: Page, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(app.jinja_env.globals, "count_unread", lambda: 120)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/today")
+        box = page.locator(".bell-count").bounding_box()
+        assert box and box["height"] < 20 and box["x"] + box["width"] <= width
+        assert page.locator(".bell-count").inner_text().startswith("99+")
+
+
+def test_words_in_the_tables_of_the_guide_stay_whole(page: Page) -> None:
+    narrow(page, "/guide")
+    cell = page.locator(".guide-text td", has_text="Product variants").first
+    line = cell.evaluate("cell => parseFloat(getComputedStyle(cell).lineHeight)")
+    box = cell.evaluate(
+        "cell => { const range = document.createRange(); range.selectNodeContents(cell); return range.getBoundingClientRect().height; }"
+    )
+    assert box <= 2.2 * line, "two words, at most two lines"
+
+
+def test_headings_stand_above_the_first_column(page: Page) -> None:
+    item = make_item("CUP", 5)
+    make_listing(make_integration("Outlet"), "CUP", 5, item=item)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto(f"/stock/{item.id}")
+        heading, link = page.locator("#places-title"), page.locator("section:has(#places-title) tbody th a").first
+        left = heading.evaluate("each => each.getBoundingClientRect().left + parseFloat(getComputedStyle(each).paddingLeft)")
+        assert abs(left - link.evaluate("each => each.getBoundingClientRect().left")) < 1, width
+
+
+def test_an_order_with_something_to_do_in_the_shop_has_one_primary_button(page: Page) -> None:
+    order = make_order(make_integration("Outlet"), "1001", [(make_item("CUP", 5), 1)])
+    with writing() as session:
+        shipment = Shipment(
+            order_id=order.id,
+            carrier="DHL",
+            tracking_number="JJD1",
+            actor="user:owner",
+            voided_at=utcnow(),
+            voided_by="user:owner",
+        )
+        session.add(shipment)
+        session.flush()
+        session.add(ShopTask(order_id=order.id, shipment_id=shipment.id, kind="number", value="JJD1", actor="user:owner"))
+    narrow(page, f"/orders/{order.id}")
+    assert page.get_by_role("button", name="Mark as done").is_visible()
+    assert_one_primary(page)
