@@ -22,7 +22,7 @@ from extensions import db
 from services.common import database_trouble
 
 TITLES = {
-    400: "Invalid input", 403: "Not allowed", 404: "Not found", 405: "Not possible here", 409: "Conflict", 413: "Too large",
+    400: "Invalid input", 403: "Not allowed", 404: "Not found", 405: "Not possible here", 409: "Not possible now", 413: "Too large",
     422: "Invalid input", 429: "Too many requests", 502: "The shop has a problem", 503: "The queue does not answer",
 }  # fmt: skip
 SENTENCES = {

@@ -70,6 +70,9 @@ def tag_orders() -> str | tuple[str, int] | Response | AnyResponse:
         "tag": given.get("tag", ""),
     }  # fmt: skip
     if request.method == "GET":
+        if not ids:
+            toast("Select at least one order first.", "warning")
+            return go_to(shown["back"])
         return render_template("orders/tag.html", wrong=None, **shown)
     try:
         number = tags.tag_many(ids, shown["tag"], current_actor())

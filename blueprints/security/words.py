@@ -124,7 +124,7 @@ def _of_exports() -> dict[str, Words]:
     return same | {
         "interval_seconds": ("Sent every", changed_words()["interval_seconds"][1]), "by": ("Rows", _one_of(ROWS)), "columns": ("Columns", _columns),
         "format": ("Format", _one_of({name: known.label for name, known in FORMATS.items()})), "orders": ("Orders", _filter),
-        "method": ("Sent by", _one_of(METHODS)), "auth": ("Sign-in", _one_of(signing_in)), "path": ("Folder", PLAINLY), "enabled": ("Switched on", PLAINLY),
+        "method": ("Sent by", _one_of(METHODS)), "auth": ("Sign-in", _one_of(signing_in)), "path": ("Folder", PLAINLY), "enabled": ("Send it on schedule", PLAINLY),
         "only_new": ("Each order only once", PLAINLY), "send_empty": ("Send files without orders", PLAINLY), "placed_since": ("Orders placed from", PLAINLY),
     }  # fmt: skip
 

@@ -34,7 +34,7 @@ PASSWORD_CHANGED = audit.kind("user.password_changed", "Password changed")
 TWO_STEP_OFF = audit.kind("user.two_step_off", "Two-step sign-in switched off")
 LONGEST_NAME = 60
 PAGE_SIZE = 50
-CODE_GONE = "That code is no longer valid. It was used, replaced by a newer one, or is older than a day."
+CODE_GONE = "That link is no longer valid. It was used, replaced by a newer one, or is older than a day."
 
 
 @dataclass(frozen=True, slots=True)

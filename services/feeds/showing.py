@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.remote_files import HostKey
+from services.stock import file_columns
+
+OPTIONS = {"decimal": "Decimal sign", "pack": "Pack size", "buffer": "Buffer", "cap": "Maximum"}
+"""The options of quantities, as the form calls them."""
 
 
 def fingerprint(host_key: str) -> str:
@@ -19,8 +23,9 @@ def columns(assigned: Mapping[str, Any] | None) -> str | None:
         return None
     options = assigned.get("options") or {}
     words = ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
-    said = [f"{name}: {heading}" for name, heading in assigned["columns"].items() if heading]
-    said += [f"words: {words}"] if words else []
+    labels = {field.name: field.label for field in file_columns.FIELDS}
+    said = [f"{labels.get(name, name)}: {heading}" for name, heading in assigned["columns"].items() if heading]
+    said += [f"Words: {words}"] if words else []
     usual: dict[str, Any] = {"decimal": "", "pack": 1, "buffer": 0, "cap": None}
-    said += [f"{name}: {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
+    said += [f"{OPTIONS[name]}: {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
     return "; ".join(said)

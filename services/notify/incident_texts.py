@@ -330,7 +330,9 @@ def _deleted(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _set_back(facts: Mapping[str, Any]) -> list[str]:
-    return [f"The shop uses the {_count(facts['count'], 'id', 'ids')} of orders that are stored here for other orders."]
+    return [
+        f"The shop uses the {_count(facts['count'], 'ID of a stored order', 'IDs of stored orders')} again, for other orders."
+    ]
 
 
 def _rows_wait(facts: Mapping[str, Any]) -> list[str]:
@@ -369,7 +371,8 @@ def _low(facts: Mapping[str, Any]) -> list[str]:
 
 def _stale(facts: Mapping[str, Any]) -> list[str]:
     feeds = facts.get("feeds", ())
-    found = [f"{_count(facts['count'], 'feed has', 'feeds have')} brought nothing new for longer than they should:"]
+    late = f"{_count(facts['count'], 'feed has', 'feeds have')} brought nothing new for longer than {'it' if facts['count'] == 1 else 'they'} should"
+    found = [f"{late}{':' if feeds else '.'}"]
     for _, name, since, error in feeds:
         found.append(f"{name}, since {datetime.fromisoformat(since):%d %b %Y, %H:%M} UTC.{f' {error}' if error else ''}")
     more = facts["count"] - len(feeds)

@@ -121,7 +121,7 @@ class TestAnErrorWhileAnErrorIsAnswered:
     def test_a_one_time_link_that_is_not_known(self, app: Flask, code: str) -> None:
         answer = app.test_client().post("/set-password", data={"code": code, "password": "plum kettle orbit seven"})
         assert answer.status_code == 404
-        assert "That code is no longer valid" in answer.text
+        assert "That link is no longer valid" in answer.text
 
     @pytest.mark.parametrize("path", ["/sign-in", "/first-run", "/set-password"])
     def test_beyond_the_limit(self, app: Flask, path: str) -> None:

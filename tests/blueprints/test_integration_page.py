@@ -310,7 +310,7 @@ class TestSearching:
     def test_htmx_finds_the_list_and_the_way_back_to_all(self, client: FreshClient, shops: dict[str, int]) -> None:
         page = client.get(f"{LIST}?search=cellar", headers=htmx("list")).text
         assert "Cellar" in element(page, "div", id="list").text and "Kitchen" not in element(page, "div", id="list").text
-        assert element(page, "span", id="list-clear").text.strip() == "Show all"
+        assert element(page, "span", id="list-clear").text.strip() == "Clear filters"
         assert "No integration matches" in client.get(f"{LIST}?search=attic", headers=htmx("list")).text
 
     def test_held_orders_and_waiting_previews_need_attention(self, client: FreshClient, shops: dict[str, int]) -> None:

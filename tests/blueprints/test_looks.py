@@ -138,7 +138,7 @@ def test_a_tracking_number_is_seen_whole_where_it_is_entered(page: Page, width: 
     assert field.evaluate("field => field.scrollWidth <= field.clientWidth")
 
 
-def test_show_all_stands_between_the_filters_and_the_list_in_a_narrow_window(page: Page) -> None:
+def test_clear_filters_stands_between_the_filters_and_the_list_in_a_narrow_window(page: Page) -> None:
     a_lived_in_installation()
     page.set_viewport_size({"width": 390, "height": 844})
     for address in (f"{LIST}?search=shop", "/users?search=own", "/activity/changes?q=x", "/incidents?integration=x"):

@@ -121,3 +121,9 @@ def test_there_are_not_too_many_tags(app, orders, monkeypatch):
     tags.change_tags(orders[1], "user:ann", add=["A"])
     with writing():
         assert tags.of_orders(orders)[orders[1]] == ["a"]
+
+
+def test_nothing_is_tagged_before_an_order_is_selected(client, orders):
+    answer = client.get("/orders/tag?back=/orders?age=7")
+    assert (answer.status_code, answer.location) == (303, "/orders?age=7")
+    assert toasts(client.get(answer.location).text) == ["Select at least one order first."]

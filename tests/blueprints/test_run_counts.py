@@ -29,3 +29,18 @@ def test_the_tabs_of_a_run_name_what_became_of_its_rows_as_the_rows_do(client: F
     for label, _ in ROW_RESULTS.values():
         assert f"{label} 1" in tabs and label in rows
     assert "_" not in tabs
+
+
+def test_a_run_has_no_columns_that_none_of_its_rows_fills(client: FreshClient) -> None:
+    integration_id = add_integration()
+    for kind, given, expected in (
+        ("shipments", {}, ["What", "Result"]),
+        ("shipments", {"reason": "The shop refused it."}, ["What", "Result", "Why"]),
+        ("stock", {"now": 0, "wanted": 3, "stored": 3}, ["What", "Result", "Before", "Wanted", "Stored"]),
+    ):
+        run_id = add_finished_run(integration_id, kind=kind)
+        with writing() as session:
+            session.add(RunItem(run_id=run_id, external_id="1", sku="A", result="sent", **given))
+        page = client.get(f"/activity/{run_id}").text
+        assert [words(each.text) for each in elements(page, "th", scope="col")] == expected
+        assert len(elements(page, "td")) == len(expected) - 1

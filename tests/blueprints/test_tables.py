@@ -224,7 +224,7 @@ def test_lists_are_filtered_without_javascript(browser, server: str, app, page: 
     plain.get_by_label("Number, customer, email or SKU").fill("N2")
     plain.get_by_role("button", name="Filter").click()
     expect(plain.get_by_role("heading", name="No order matches")).to_be_visible()
-    plain.get_by_role("link", name="Show all", exact=True).click()
+    plain.get_by_role("link", name="Clear filters", exact=True).click()
     plain.get_by_role("checkbox", name="Select order N1 of Shop").check()
     expect(plain.get_by_role("button", name="Ship …")).to_be_visible()
     plain.locator("summary", has_text="Columns").click()
