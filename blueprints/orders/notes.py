@@ -70,16 +70,18 @@ def tag_orders() -> str | tuple[str, int] | Response | AnyResponse:
         "tag": given.get("tag", ""),
     }  # fmt: skip
     if request.method == "GET":
-        if not ids:
-            toast("Select at least one order first.", "warning")
-            return go_to(shown["back"])
-        return render_template("orders/tag.html", wrong=None, **shown)
+        return render_template("orders/tag.html", wrong=None, **shown) if ids else _nothing_selected(shown["back"])
     try:
         number = tags.tag_many(ids, shown["tag"], current_actor())
     except AppError as wrong:
         return render_template("orders/tag.html", wrong=wrong, **shown), wrong.status
     toast(f"{plural(number, 'order')} tagged.")
     return go_to(shown["back"])
+
+
+def _nothing_selected(back: str) -> Response | AnyResponse:
+    toast("Select at least one order first.", "warning")
+    return go_to(back)
 
 
 @bp.post("/tags")

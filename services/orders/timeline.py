@@ -20,6 +20,9 @@ from services.security import trail
 
 PEOPLE = ("user:", "api:", "cli:")
 
+FIELD_NAMES = {"customer_notes": "customer's note", "admin_notes": "shop's note", "shipping_method": "delivery"}
+"""Fields of an order that its page calls something else than their columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -47,7 +50,10 @@ def timeline(
     for change in changes:
         noted = change.fields if with_customers else customers.without_customer(change.fields)
         fields: list[Any] = [
-            (name.replace("_", " "), *(_said(_named(name, value, order.decimals, names)) for value in values))
+            (
+                FIELD_NAMES.get(name) or name.replace("_", " "),
+                *(_said(_named(name, value, order.decimals, names)) for value in values),
+            )
             for name, values in noted.items()
         ]
         events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from extensions import db, writing
-from models import Order, OrderNote, Tag
+from models import Order, OrderChange, OrderNote, Tag
 from services.operations import privacy
 from services.orders import notes, tags, views
 from services.orders.views import Wanted
@@ -127,3 +127,11 @@ def test_nothing_is_tagged_before_an_order_is_selected(client, orders):
     answer = client.get("/orders/tag?back=/orders?age=7")
     assert (answer.status_code, answer.location) == (303, "/orders?age=7")
     assert toasts(client.get(answer.location).text) == ["Select at least one order first."]
+
+
+def test_the_timeline_calls_the_shops_fields_what_the_page_calls_them(client, orders):
+    fields = {"admin_notes": ["", "Call first"], "customer_notes": ["", "Ring"], "shipping_method": ["Post", "Courier"]}
+    with writing() as session:
+        session.add(OrderChange(order_id=orders[0], fields=fields))
+    timeline = words(element(client.get(f"/orders/{orders[0]}").text, "section", id="time-line").text)
+    assert all(name in timeline for name in ("Shop's note: ", "Customer's note: ", "Delivery: Post"))
