@@ -29,6 +29,27 @@ def form_page(template: str, form: object, **context: object) -> Response:
     return page
 
 
+NOT_OFFERED = "That choice is not offered. Choose another one."
+SENTENCES = {
+    "Not a valid choice.": NOT_OFFERED, "Invalid Choice: could not coerce.": NOT_OFFERED,
+    "'%(value)s' is not a valid choice for this field.": "%(value)s is not offered. Choose another one.",
+    "'%(value)s' are not valid choices for this field.": "%(value)s are not offered. Choose others.",
+    "Field cannot be longer than %(max)d character.": "Enter at most %(max)d character.",
+    "Field cannot be longer than %(max)d characters.": "Enter at most %(max)d characters.",
+}  # fmt: skip
+"""What pages say in place of sentences of the form library, which do not say what to do."""
+
+
+class _Sentences:
+    """Takes the place of the form library's translations."""
+
+    def gettext(self, sentence: str) -> str:
+        return SENTENCES.get(sentence, sentence)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        return self.gettext(singular if number == 1 else plural)
+
+
 class PageForm(FlaskForm):
     """A form that can also show the errors of services. It reads only the form fields of the request: Flask-WTF would
     also accept JSON or an uploaded file, which the limits of the sign-in (blueprints/limits.py) do not see."""
@@ -40,6 +61,9 @@ class PageForm(FlaskForm):
             if formdata is None or isinstance(formdata, MultiDict):
                 return formdata
             return request.form or None if form.is_submitted() else None
+
+        def get_translations(self, form: FlaskForm) -> _Sentences:
+            return _Sentences()
 
     def refuse(self, error: AppError) -> None:
         """Show the error of a service at its field, or at the top of the form."""

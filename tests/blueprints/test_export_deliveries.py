@@ -83,13 +83,13 @@ def link_of(html: str, text: str) -> str:
 WRONG = [
     ({"recipients": ""}, "Enter the email address that gets the file."), ({"recipients": "nobody"}, "'nobody' is not an email address."),
     ({"recipients": "a@b.example\nBcc: x@y.example"}, "is not an email address"), ({"times": "26:00"}, "'26:00' is not a time of day."),
-    ({"times": ""}, "Enter at least one time of day."), ({"zone": "Mars/Base"}, "Not a valid choice"), ({"quiet_from": "22:00"}, "Quiet hours need a beginning and an end."),
-    ({"quiet_from": "05:00", "quiet_until": "07:00"}, "06:00 is inside the quiet hours."), ({"method": "fax"}, "Not a valid choice"),
+    ({"times": ""}, "Enter at least one time of day."), ({"zone": "Mars/Base"}, "choice is not offered"), ({"quiet_from": "22:00"}, "Quiet hours need a beginning and an end."),
+    ({"quiet_from": "05:00", "quiet_until": "07:00"}, "06:00 is inside the quiet hours."), ({"method": "fax"}, "That choice is not offered."),
     ({"method": "sftp"}, "That is not an address of an SFTP server."), ({"method": "https", "https_address": "ftp://x"}, "not an address"),
     ({"method": "https", "https_address": "https://partner.example/", "https_auth": "basic"}, "Enter the user name."),
     ({"method": "https", "https_address": "https://p.example/", "https_auth": "header", "https_parameter": "Host", "https_secret": "gone"}, "Enter the name of the header"),
     ({"method": "sftp", "sftp_address": "sftp.p.example", "sftp_auth": "key", "sftp_user": "ann", "sftp_secret": "ssh-ed25519 gone"}, "This is a public key."),
-    ({"placed_since": "soon"}, "That is not a date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "Not a valid choice"),
+    ({"placed_since": "soon"}, "That is not a date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "That choice is not offered."),
 ]  # fmt: skip
 
 

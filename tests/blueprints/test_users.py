@@ -39,7 +39,7 @@ def test_a_new_user_gets_a_link_and_with_it_a_password(app, client):
         ({"name": "", "role": "viewer", "sees_customers": "no"}, "Enter a name"),
         ({"name": "OWNER", "role": "viewer", "sees_customers": "no"}, "There is a user called OWNER already."),
         ({"name": "a\u202eb", "role": "viewer", "sees_customers": "no"}, "cannot be shown"),
-        ({"name": "Ben", "role": "king", "sees_customers": "no"}, "Not a valid choice"),
+        ({"name": "Ben", "role": "king", "sees_customers": "no"}, "That choice is not offered."),
         ({"name": "Ben", "sees_customers": "no"}, "Choose a role."),
     ],
 )

@@ -152,10 +152,10 @@ class TestTheOptions:
             ),
             ({"since": "date", "since_date": "soon"}, "Not a valid date value."),
             ({"ready": "custom", "work": None}, "Choose at least one combination. Otherwise no order becomes ready to ship."),
-            ({"ready": "custom", "work": ["P:*", "NONSENSE:*"]}, "'NONSENSE:*' is not a valid choice for this field."),
+            ({"ready": "custom", "work": ["P:*", "NONSENSE:*"]}, "NONSENSE:* is not offered. Choose another one."),
             ({"with_notes": None}, "Select Yes or No."),
-            ({"with_notes": "perhaps"}, "Not a valid choice."),
-            ({"processed_status": "ZZ"}, "Not a valid choice."),
+            ({"with_notes": "perhaps"}, "That choice is not offered. Choose another one."),
+            ({"processed_status": "ZZ"}, "That choice is not offered. Choose another one."),
         ],
     )
     @pytest.mark.sampled(3)
