@@ -182,7 +182,8 @@
   });
   listen("htmx:beforeRequest", (event) => {
     // Behind an open dialog too: what it does may end what the page asks about, and that answer would take the place of its own.
-    const paused = document.hidden || document.querySelector("dialog[open]");
+    // What would replace an open menu waits until it is closed.
+    const paused = document.hidden || document.querySelector("dialog[open]") || event.target.querySelector("[data-menu][open]");
     if (paused && event.target.matches("[data-poll]")) event.preventDefault();
   });
   // The main menu of narrow windows.

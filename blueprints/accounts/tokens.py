@@ -19,7 +19,9 @@ bp = Blueprint("tokens", __name__, url_prefix="/settings/tokens")
 @bp.get("")
 def list_tokens() -> Answer:
     own_only = None if current_user.may("owner") else current_user.id
-    return render_template("accounts/tokens.html", tokens=tokens.list_tokens(own_only), scopes=tokens.SCOPES)
+    return render_template(
+        "accounts/tokens.html", tokens=tokens.list_tokens(own_only), scopes=tokens.SCOPES, overlap=tokens.OVERLAP_HOURS
+    )
 
 
 @bp.route("/new", methods=["GET", "POST"])

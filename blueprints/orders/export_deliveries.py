@@ -18,6 +18,7 @@ from blueprints.orders.export_forms import TargetForm
 from blueprints.orders.saved_exports import words_of
 from errors import InvalidInput, QueueAway
 from jobs.exports import enqueue_export
+from models import ExportDelivery
 from services.common import timetable, zones
 from services.notify import notifications
 from services.orders import export_files, export_records, export_targets, exports
@@ -35,6 +36,14 @@ def deliveries_link(export_id: int) -> Callable[[str], str]:
 def delivery_link(delivery_id: int) -> Callable[[str], str]:
     """The addresses of the pages of a file's orders."""
     return lambda place: url_for("export_deliveries.show_delivery", delivery_id=delivery_id, place=place)
+
+
+@bp.app_template_global()
+def after_drop(row: ExportDelivery) -> str:
+    """What becomes of the orders of a file that is dropped."""
+    if row.repeats is None:
+        return "Its orders are in the next one."
+    return "Its orders were in an earlier file, which can be sent again."
 
 
 @bp.get("/<int:export_id>/deliveries")
@@ -111,7 +120,7 @@ def send_again(delivery_id: int) -> Answer:
 @bp.post("/deliveries/<int:delivery_id>/drop")
 def drop_delivery(delivery_id: int) -> Response | AnyResponse:
     export_records.drop(delivery_id, current_actor())
-    toast("The file is dropped. Its orders are in the next one.")
+    toast(f"The file is dropped. {after_drop(export_records.get_delivery(delivery_id))}")
     return go_to(url_for(".show_delivery", delivery_id=delivery_id))
 
 

@@ -86,15 +86,17 @@ def _nothing_selected(back: str) -> Response | AnyResponse:
 
 @bp.post("/tags")
 def change_tags(order_id: int) -> tuple[str, int] | Response | AnyResponse:
-    """``remove`` is the tag whose button was pressed; otherwise ``tag`` is added."""
+    """``remove`` is the tag whose button was pressed; otherwise ``tag`` is added. One that was taken off is offered for adding again."""
+    remove, taken_off = request.form.get("remove"), None
     try:
-        if remove := request.form.get("remove"):
-            tags.change_tags(order_id, current_actor(), remove=[remove])
-        else:
+        if not remove:
             tags.change_tags(order_id, current_actor(), add=[request.form.get("tag", "")])
+        elif tags.change_tags(order_id, current_actor(), remove=[remove]).changed:
+            taken_off = remove
+            toast(f"The tag ‘{remove}’ was taken off. ‘Add tag’ puts it back.")
     except AppError as wrong:
         return _again(order_id, wrong)
-    return go_to(url_for("order.show_order", order_id=order_id, _anchor="tags"))
+    return go_to(url_for("order.show_order", order_id=order_id, _anchor="tags", taken_off=taken_off))
 
 
 def _again(order_id: int, wrong: AppError) -> tuple[str, int]:

@@ -57,5 +57,5 @@ def download_runs() -> Response:
 @bp.post("/<int:run_id>/stop")
 def request_stop(run_id: int) -> Response:
     lifecycle.request_stop(run_id)
-    toast("The run stops before its next request to the shop.", "info")
+    toast("The run stops before its next request to the shop. To start it again, open it and choose ‘Run again’.", "info")
     return go_to(back_to(url_for(".list_runs")))

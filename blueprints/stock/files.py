@@ -137,7 +137,7 @@ def accept(file_id: int) -> Response | AnyResponse:
 @bp.post("/<int:file_id>/drop")
 def drop(file_id: int) -> Response | AnyResponse:
     files.drop(file_id)
-    toast("The file was discarded. Nothing was changed.", "info")
+    toast("The file was discarded. Nothing was changed. To import it after all, choose it again.", "info")
     return go_to(url_for(".show_upload"))
 
 

@@ -12,7 +12,7 @@ from extensions import db, writing
 from models import ExportDelivery, ExportTarget
 from models.types import utcnow
 from services.orders import export_deliveries, export_records, export_targets
-from tests.blueprints.pages import element, elements, form_data, words
+from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.support.exports import deliver_over_sftp, deliver_to, make_export
 from tests.support.receivers import Mailbox, smtp_server
 from tests.support.remote_sftp import sftp_server
@@ -161,12 +161,37 @@ def test_a_file_that_fails_is_shown_with_advice_and_dropped(client, export_id, m
     page = client.get(f"{PAGE}/{export_id}/deliveries")
     assert "550 No such mailbox" in main_words(page) and "No order is lost." in main_words(page)
     delivery_id = db.session.query(ExportDelivery).one().id
+    page = client.get(f"{PAGE}/deliveries/{delivery_id}")
+    assert "Drop … It is not sent. Its orders are in the next one. Drop" in main_words(page)
     assert client.post(f"{PAGE}/deliveries/{delivery_id}/drop").status_code == 303
     assert client.post(f"{PAGE}/deliveries/{delivery_id}/drop").status_code == 409
     assert client.post(f"{PAGE}/{export_id}/delivery/remove").status_code == 303
     assert "downloaded by hand" in main_words(client.get(f"{PAGE}/{export_id}/deliveries"))
     assert client.post(f"{PAGE}/{export_id}/send").status_code == 409
     assert client.get(f"{PAGE}/999/deliveries").status_code == client.get(f"{PAGE}/deliveries/999").status_code == 404
+
+
+def test_a_file_that_repeats_another_is_dropped_and_says_where_its_orders_were(client, export_id, mailbox):
+    deliver_to(export_id)
+    (first,) = export_deliveries.work(export_id)
+    again = export_records.send_again(first, "user:ann")
+    assert "Its orders were in an earlier file, which can be sent again." in main_words(client.get(f"{PAGE}/deliveries/{again}"))
+    answer = client.post(f"{PAGE}/deliveries/{again}/drop")
+    assert toasts(client.get(answer.location).text) == [
+        "The file is dropped. Its orders were in an earlier file, which can be sent again."
+    ]
+    assert export_deliveries.work(export_id) == []
+
+
+def test_what_would_replace_an_open_question_waits(page: Page, export_id, mailbox):
+    deliver_to(export_id)
+    (first,) = export_deliveries.work(export_id)
+    again = export_records.send_again(first, "user:ann")
+    page.goto(f"{PAGE}/deliveries/{again}")
+    page.locator("summary", has_text="Drop").click()
+    page.wait_for_timeout(2500)
+    page.get_by_role("button", name="Drop", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text("The file is dropped.")
 
 
 def test_what_becomes_of_a_file_is_shown_without_a_reload(page: Page, export_id, mailbox):

@@ -86,10 +86,16 @@ def test_tags_are_set_taken_off_and_filtered_by(client, orders):
     assert len(rows) == 1 and "1001" in rows[0] and "Gift wrap" in rows[0]
     assert "1002" not in client.get(f"/orders/orders.csv?tag={option['value']}").text
     page = client.get(f"/orders/{orders[0]}").text
-    client.post(f"/orders/{orders[0]}/tags", data={"remove": element(page, "button", name="remove")["value"]})
+    answer = client.post(f"/orders/{orders[0]}/tags", data={"remove": element(page, "button", name="remove")["value"]})
     assert not tags.of_orders(orders) and not db.session.scalars(select(Tag)).all()
     changes = [row.changes for row in trail.list_page(trail.Wanted(object="order")).rows]
     assert changes == [[("Tags", "Gift wrap", "–")], [("Tags", "–", "Gift wrap")]]
+    page = client.get(answer.location).text
+    assert toasts(page) == ["The tag ‘Gift wrap’ was taken off. ‘Add tag’ puts it back."]
+    client.post(f"/orders/{orders[0]}/tags", data=form_data(page, "tag"))
+    assert tags.of_orders(orders) == {orders[0]: ["Gift wrap"]}, "one click puts it back"
+    client.post(f"/orders/{orders[0]}/tags", data={"remove": "another"})
+    assert toasts(client.get(f"/orders/{orders[0]}").text) == [], "it was not on the order"
 
 
 def test_selected_orders_are_tagged_together(client, orders):
