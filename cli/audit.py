@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli.failures import Group
+from cli.inputs import RowId
 from cli.output import Column, json_option, write_rows
 from services.common.batches import stamp
 from services.security import trail
@@ -27,7 +28,12 @@ group = Group("audit", help="The audit trail: list.")
 @group.command("list")
 @click.option("--who", metavar="ACTOR", default="", help="user:NAME, api:TOKEN, or cli for the command line.")
 @click.option("--object", "of", metavar="KIND", default="", help="order, stock_item, listing, integration, user, …")
-@click.option("--id", "object_id", type=click.IntRange(1, 2**31 - 1), help="Only that one; with --object.")
+@click.option(
+    "--id",
+    "object_id",
+    type=RowId("anything in the audit trail", "`flask --app app audit list` shows the ids."),
+    help="Only that one; with --object.",
+)
 @click.option("--integration", metavar="NAME", help="Only changes of one integration.")
 @click.option("--search", metavar="TEXT", default="", help="A part of the object's name, number or SKU.")
 @click.option("--since", type=DAY, help="Only from this time on (UTC).")

@@ -7,6 +7,7 @@ import click
 from cli.actors import actor
 from cli.failures import note
 from cli.feeds import group
+from cli.inputs import RowId
 from cli.output import Column, Row, json_option, say, write_rows
 from cli.starting import start_due_pushes
 from errors import QueueAway
@@ -33,6 +34,7 @@ CODES = (
     Column("FEED", "feed", right=True), Column("SUPPLIER", "supplier", most=30), Column("CODE", "code", most=40),
     Column("QUANTITY", "quantity", right=True), Column("SEEN", "seen_at"),
 )  # fmt: skip
+RUN_ID = RowId("a run of a feed", "`flask --app app feeds runs FEED` shows the ids.")
 
 
 @group.command("fetch")
@@ -75,7 +77,7 @@ def show_runs(feed: str, as_json: bool) -> None:
 
 
 @group.command("rows")
-@click.argument("run", type=click.IntRange(min=1))
+@click.argument("run", type=RUN_ID)
 @click.option("--kind", type=click.Choice(list(run_pages.GROUPS)), help="Only rows of this kind.")
 @json_option
 def show_rows(run: int, kind: str | None, as_json: bool) -> None:
@@ -93,7 +95,7 @@ def show_rows(run: int, kind: str | None, as_json: bool) -> None:
 
 
 @group.command("approve")
-@click.argument("run", type=click.IntRange(min=1))
+@click.argument("run", type=RUN_ID)
 @click.option("--make-fed", is_flag=True, help="Take the quantities of all items in the file from suppliers from now on.")
 def approve(run: int, make_fed: bool) -> None:
     """Approve a RUN that waits; its quantities are set."""
@@ -103,7 +105,7 @@ def approve(run: int, make_fed: bool) -> None:
 
 
 @group.command("drop")
-@click.argument("run", type=click.IntRange(min=1))
+@click.argument("run", type=RUN_ID)
 def drop(run: int) -> None:
     """Drop a RUN that waits; nothing is changed."""
     runs.drop(run, actor())
@@ -111,7 +113,7 @@ def drop(run: int) -> None:
 
 
 @group.command("undo")
-@click.argument("run", type=click.IntRange(min=1))
+@click.argument("run", type=RUN_ID)
 def undo(run: int) -> None:
     """Undo the newest RUN of a feed that changed something; the next one waits for your approval."""
     applying.undo(run, actor())

@@ -5,14 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cli.failures import note
 from errors import InvalidInput
+from services.common import whole_numbers
 
 MOST_KEY_BYTES = 4096
 MOST_FILE_BYTES = 32 * 1024 * 1024
+
+
+class RowId(click.ParamType):
+    """The id of something that Cartlink keeps. ``what`` it is, and where to find the ids, is said about any other text."""
+
+    name = "id"
+
+    def __init__(self, what: str, advice: str) -> None:
+        self.what, self.advice = what, advice
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = whole_numbers.parse(value) if isinstance(value, str) else value
+        if number is None or not 0 < number < 2**31:
+            self.fail(f"{value[:40]!r} is not the id of {self.what}. {self.advice}", param, ctx)
+        return int(number)
 
 
 class ChoiceWithFormerNames(click.Choice[str]):

@@ -8,7 +8,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Failed, Group, note
-from cli.inputs import ChoiceWithFormerNames
+from cli.inputs import ChoiceWithFormerNames, RowId
 from cli.output import Column, Row, json_option, say, write, write_fields, write_object, write_rows, write_table
 from cli.starting import start_due_pushes, start_due_write_backs
 from models import Order
@@ -45,6 +45,7 @@ LINES = (
 )
 MONEY = ("items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference", "total")
 APART = (*MONEY, "lines", "held_codes", "tax_lines", "billing_address")
+SHIPMENT_ID = RowId("a shipment", "Without --shipment the newest is meant.")
 
 group = Group("orders", help="Downloaded orders: list, show, ship.")
 
@@ -138,9 +139,9 @@ def ship(number: str, carrier: str, tracking: str, lines: str, integration: str 
 
 def of_shipment(command: Any) -> Any:
     """The option that chooses one of several shipments of an order."""
-    return click.option("--shipment", "shipment_id", type=int, metavar="ID", help="Which shipment; the newest by default.")(
-        command
-    )
+    return click.option(
+        "--shipment", "shipment_id", type=SHIPMENT_ID, metavar="ID", help="Which shipment; the newest by default."
+    )(command)
 
 
 @group.command("undo-shipment")

@@ -7,6 +7,7 @@ import click
 import jobs
 from cli.actors import actor
 from cli.failures import Group, note
+from cli.inputs import RowId
 from cli.output import Column, json_option, say, write_fields, write_object, write_rows, write_table
 from cli.starting import start_due_pushes
 from errors import QueueAway
@@ -41,7 +42,7 @@ ITEMS = (
 )
 UNDONE = (Column("SKU", "sku"), Column("ON HAND NOW", "now", right=True), Column("AFTER", "after", right=True))
 SHOWN_ITEMS = 50
-RUN_ID = click.IntRange(1, 2**31 - 1)
+RUN_ID = RowId("a sync run", "`flask --app app runs list` shows the ids.")
 
 group = Group("runs", help="Sync runs: list, show, stop; undo a stock update.")
 

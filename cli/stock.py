@@ -10,7 +10,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group
-from cli.inputs import read_content
+from cli.inputs import RowId, read_content
 from cli.output import Column, Row, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_due_pushes, start_runs
 from cli.wrong_rows import write_wrong_rows
@@ -163,7 +163,7 @@ def show_files(limit: int, as_json: bool) -> None:
 
 
 @group.command("undo")
-@click.argument("file_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+@click.argument("file_id", metavar="ID", type=RowId("an imported file", "`flask --app app stock files` shows the ids."))
 @click.option("--preview", is_flag=True, help="Say what would change, and change nothing.")
 @json_option
 def undo_file(file_id: int, preview: bool, as_json: bool) -> None:

@@ -91,7 +91,7 @@ def get_lookup(lookup_id: int, actor: str) -> Lookup:
     """A person's own. Raises NotFound."""
     lookup = db.session.scalar(select(Lookup).where(Lookup.id == lookup_id, Lookup.actor == actor))
     if lookup is None:
-        raise NotFound("That question has been dropped: its answer is kept for a day.", "Ask again.")
+        raise NotFound("There is no such question. Its answer is kept for a day.", "Ask again.")
     return lookup
 
 

@@ -109,8 +109,12 @@ def get_file(file_id: int) -> ShipmentFile:
     """Raises NotFound."""
     file = db.session.get(ShipmentFile, file_id, populate_existing=True)
     if file is None:
-        raise NotFound("That file has been dropped.", "Choose it again.")
+        raise no_such_file()
     return file
+
+
+def no_such_file() -> NotFound:
+    return NotFound("There is no such file. It was never uploaded, or it is no longer kept.")
 
 
 def wrong_rows_of(file: ShipmentFile) -> tuple[Layout, list[wrong_rows.Wrong]]:
@@ -165,7 +169,7 @@ def accept(file_id: int) -> None:
         )
         if changed_rows(accepted) != 1:
             if session.get(ShipmentFile, file_id) is None:
-                raise NotFound("That file has been dropped.", "Choose it again.")
+                raise no_such_file()
             raise Conflict("That file has been shipped already.", "Its orders show their shipments.")
         record_change(ACCEPTED, _about(file_id))
 

@@ -85,8 +85,12 @@ def get_file(file_id: int) -> StockFile:
     """Raises NotFound."""
     file = db.session.get(StockFile, file_id, populate_existing=True)
     if file is None:
-        raise NotFound("That file has been dropped.", "Choose it again.")
+        raise no_such_file()
     return file
+
+
+def no_such_file() -> NotFound:
+    return NotFound("There is no such file. It was never uploaded, or it is no longer kept.")
 
 
 def list_files(limit: int = 20) -> list[StockFile]:
@@ -144,7 +148,7 @@ def _move(file_id: int, what: Kind, was: Sequence[str] = ("checked",), **values:
         )  # fmt: skip
         if changed_rows(moved) != 1:
             if session.get(StockFile, file_id) is None:
-                raise NotFound("That file has been dropped.", "Choose it again.")
+                raise no_such_file()
             raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
         columns = (StockFile.name, StockFile.changed, StockFile.add_unknown, StockFile.wrong)
         row = session.execute(select(*columns).where(StockFile.id == file_id)).one()

@@ -116,4 +116,4 @@ def test_an_imported_file_is_taken_back(commands):
     assert [row["on_hand"] for row in commands.rows("stock", "list")] == [5, 1], "what was set since is left"
     assert "Nothing of this file is left to undo." in commands.refused("stock", "undo", number)
     assert commands.rows("stock", "files")[0]["name"] == "Undo of standard input"
-    assert "That file has been dropped." in commands.refused("stock", "undo", "999")
+    assert commands.refused("stock", "undo", "999") == "There is no such file. It was never uploaded, or it is no longer kept."

@@ -237,7 +237,25 @@ def test_an_order_that_two_shops_have(commands):
 def test_a_run_nobody_has(commands):
     for act in ("show", "stop"):
         assert commands.refused("runs", act, "99") == "There is no sync run 99."
-        assert commands.call("runs", act, "9" * 30).exit_code == 2
+
+
+@pytest.mark.parametrize("typed", ["abc", "0", "1.5", "9" * 30])
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (("stock", "undo"), "an imported file. `flask --app app stock files` shows the ids."),
+        (("runs", "show"), "a sync run. `flask --app app runs list` shows the ids."),
+        (("feeds", "approve"), "a run of a feed. `flask --app app feeds runs FEED` shows the ids."),
+        (
+            ("audit", "list", "--object", "order", "--id"),
+            "anything in the audit trail. `flask --app app audit list` shows the ids.",
+        ),
+        (("orders", "undo-shipment", "100", "--shipment"), "a shipment. Without --shipment the newest is meant."),
+    ],
+)
+def test_what_is_no_id(commands, command, what, typed):
+    said = commands.call(*command, typed)
+    assert said.exit_code == 2 and f"{typed!r} is not the id of {what}" in said.stderr
 
 
 def test_nothing_to_approve(commands):
