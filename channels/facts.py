@@ -18,7 +18,7 @@ class KindFacts:
     (``payment``, ``shipping``) and code. Orders with one of the pairs ``ready_statuses`` are ready to ship ("*": any status),
     and shipped ones get ``shipped_status``, unless a person chooses otherwise. ``ready_choices`` are the usual choices: a name of
     each, what it is called, and its pairs. Orders with a shipping status among
-    ``back_ordered`` wait for goods. ``key_advice`` says what to do about a key that a check of a generation refused: the
+    ``back_ordered`` wait for goods. ``generations`` are the names of the generations. ``key_advice`` says what to do about a key that a check of a generation refused: the
     first argument is the verdict, the second the generation or "". ``order_page`` is the address of an order in the admin area of a shop, of its
     end point, admin script, generation and the order's number; empty where it is not known."""
 
@@ -29,5 +29,6 @@ class KindFacts:
     ready_choices: Mapping[str, tuple[str, tuple[tuple[str, str], ...]]]
     shipped_status: str
     back_ordered: frozenset[str]
+    generations: Mapping[str, str]
     key_advice: Callable[[str, str], str]
     order_page: Callable[[str, str, str, str], str]

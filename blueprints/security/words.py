@@ -8,19 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from blueprints.accounts.labels import ROLE_WORDS
-from blueprints.feeds.labels import changed_words
+from blueprints.feeds.labels import RULES, changed_words
 from blueprints.integrations.forms import ANY, ANY_WORDS, OWN, named_statuses
-from blueprints.labels import RUN_KINDS, SIGN_INS, STATES
+from blueprints.labels import RUN_KINDS, SIGN_INS, STATES, actor_words
 from blueprints.orders.forms import SORTS
 from blueprints.orders.forms import STATES as LISTED
 from models import Integration
+from services.notify.incident_texts import CAUSES, TOPICS
 from services.orders import held
 from services.orders.export_columns import COLUMNS
 from services.orders.export_files import FORMATS
 from services.orders.export_targets import METHODS
 from services.security import trail
 from services.security.trail import Say, Words, in_every_shop
-from services.shops.kinds import statuses_of
+from services.shipping.file_presets import LABELS
+from services.shops.kinds import get_kind, statuses_of
 
 PAIR = re.compile(r", (?=[a-z_]+ )")
 """Between the parts of a stored filter, such as ``sort newest, state ready``."""
@@ -32,6 +34,10 @@ FILTERS: dict[str, tuple[str, Mapping[str, str]]] = {
     "tag": ("Tag", {}),
 }
 """What the parts of a stored filter are called, and their values. Those without a name are clear by themselves."""
+WAYS = {"bell": "Bell", "mail": "Email"}
+KEPT = {"ours quantity": "Our quantity", "theirs quantity": "The shop’s quantity"}
+GOODS = {"the same": "Same item", "other": "Different item"}
+OPTIONS = {"decimal": "Decimal sign", "pack": "Pack size", "buffer": "Buffer", "cap": "Maximum", "carrier": "Carrier"}
 ROWS = {"order": "One row an order", "line": "One row a line"}
 
 
@@ -64,10 +70,14 @@ def _minutes(seconds: Any) -> str:
     return f"{int(seconds) // 60} minutes"
 
 
-def subject_of(object: str, subject: str) -> str:
-    """What an object is called: a run is stored as ``stock 25``, and said as *Stock update 25*."""
-    found = RUN.fullmatch(subject) if object == "run" else None
-    return f"{RUN_KINDS.get(found[1], found[1])} {found[2]}" if found else subject
+def _run(stored: str) -> str:
+    """``stock 25`` -> Stock update 25."""
+    found = RUN.fullmatch(stored)
+    return f"{RUN_KINDS.get(found[1], found[1])} {found[2]}" if found else stored
+
+
+def _incident(cause: str) -> str:
+    return CAUSES[cause].title if cause in CAUSES else cause
 
 
 def _of_integrations() -> dict[str, Words]:
@@ -79,17 +89,21 @@ def _of_integrations() -> dict[str, Words]:
         "stock_cap": "Most units to offer in this shop", "safety_limit_percent": "Ask before changing more than this percentage",
         "safety_limit_least": "Ask if at least this many change",
         "shipments_on": "Update the shop when orders are shipped", "orders_on": "Download orders", "stock_on": "Update stock",
-        "reserved_units": "Reserved units", "stock_update": "Stock update",
+        "reserved_units": "Reserved units", "stock_update": "Stock update", "zone": "Time zone", "orders_since": "Download orders from",
     }  # fmt: skip
     every = {"orders_every": "Download orders every", "stock_every": "Check stock every", "listings_every": "Read listings every"}
     of_shops: dict[str, Words] = {
         "processed_status": ("Processed order status", _status), "part_shipped_status": ("Status of a partly shipped order", _status),
         "cancelled_status": ("Status of an order cancelled in Cartlink", _status),
-        "work_statuses": ("Orders that are ready to ship (payment × shipping)", _pairs),
+        "work_statuses": ("Orders that are ready to ship (payment × shipping)", _pairs), "generation": ("Version of the shop", _generation),
     }  # fmt: skip
     return {name: (label, PLAINLY) for name, label in plain.items()} | {
         name: (label, _minutes) for name, label in every.items()
     } | of_shops  # fmt: skip
+
+
+def _generation(code: Any, integration: Integration | None) -> str:
+    return str(code) if integration is None else get_kind(integration.kind).facts.generations.get(code, str(code))
 
 
 def _status(code: Any, integration: Integration | None) -> str:
@@ -129,12 +143,43 @@ def _of_exports() -> dict[str, Words]:
     }  # fmt: skip
 
 
+@in_every_shop
+def _ways(ways: Any) -> str:
+    return ", ".join(WAYS.get(way, way) for way in ways)
+
+
+@in_every_shop
+def _file_columns(assigned: Mapping[str, str]) -> str:
+    return ", ".join(f"{LABELS.get(field, field)}: {title}" for field, title in assigned.items() if title) or "–"
+
+
+@in_every_shop
+def _file_options(options: Mapping[str, Any]) -> str:
+    """Those that are set, with the words that stand for quantities."""
+    words = ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
+    plain = [
+        f"{OPTIONS.get(name, name)}: {value}" for name, value in options.items() if name != "words" and value not in ("", None)
+    ]
+    return ", ".join([*plain, *([words] if words else [])]) or "–"
+
+
 def use_all(state: Any) -> None:
-    """Have the trail say them, and templates ``subject_of``."""
-    state.app.jinja_env.filters.update(subject_of=lambda entry: subject_of(entry.object, entry.subject))
-    trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", PLAINLY)})
+    """Have the trail say them."""
+    topics: dict[str, Words] = {topic: (sentence, _ways) for topic, sentence in TOPICS.items()}
+    trail.use_words("user", {"role": ("Role", _one_of(ROLE_WORDS)), "address": ("IP address", PLAINLY), **topics})
     states = _one_of({name: label for name, (label, _) in STATES.items()})
-    trail.use_words("order", {"state": ("State", states), "accepted": ("Accepted", _causes)})
+    trail.use_words(
+        "order",
+        {"state": ("State", states), "accepted": ("Accepted", _causes), "written_by": ("Written by", in_every_shop(actor_words))},
+    )
+    trail.use_words(
+        "stock_item",
+        {"rule": ("If several suppliers offer it", _one_of(RULES)), "fed": ("Takes its quantity from suppliers", PLAINLY)},
+    )
+    trail.use_words("listing", {"kept": ("Kept", _one_of(KEPT)), "goods": ("Item", _one_of(GOODS))})
+    trail.use_words("file_preset", {"columns": ("Columns", _file_columns), "options": ("Options", _file_options)})
+    trail.use_words("incident", {}, _incident)
+    trail.use_words("run", {}, _run)
     trail.use_words("order_export", _of_exports())
     trail.use_words("event_endpoint", {"url": ("Address", PLAINLY), "types": ("Types of events", PLAINLY)})
     trail.use_words("integration", _of_integrations())

@@ -42,6 +42,7 @@ FACTS = KindFacts(
     ready_choices=READY_CHOICES,
     shipped_status="S",
     back_ordered=frozenset({"NBA"}),
+    generations={"addon": "X-Cart 5.0 to 5.4", "api": "X-Cart 5.5 and later"},
     key_advice=key_advice,
     order_page=order_page,
 )

@@ -29,6 +29,8 @@ LINES = "cli"
 """The filter for everything that was done on the command line, by anyone."""
 SPELLED = {"api_token": "API token", "installation": "Cartlink itself", "offer": "Supplier’s code", "order_export": "Export of orders", "run": "Sync run",
            "seller": "Printed documents"}  # fmt: skip
+SUBJECTS: dict[str, Callable[[str], str]] = {}
+"""By kind of thing, how pages call one that is stored under a code. Filled by ``use_words``."""
 WORDS: dict[str, Mapping[str, Words]] = {}
 """By kind of thing and field, what pages call the field and how they say its value. Filled where those labels are (``use_words``)."""
 
@@ -111,9 +113,12 @@ def object_words(name: str) -> str:
     return SPELLED.get(name) or name.replace("_", " ").capitalize()
 
 
-def use_words(object: str, words: Mapping[str, Words]) -> None:
-    """Say changes of a kind of thing as its pages do. Fields that are not named are said as they are stored."""
+def use_words(object: str, words: Mapping[str, Words], subject: Callable[[str], str] | None = None) -> None:
+    """Say changes of a kind of thing as its pages do, and with ``subject`` what one is called. Fields that are not named are said as they are
+    stored."""
     WORDS[object] = words
+    if subject is not None:
+        SUBJECTS[object] = subject
 
 
 def in_every_shop(say: Callable[[Any], str]) -> Say:
@@ -163,14 +168,16 @@ def _entry(row: AuditEntry, integration: Integration | None, reader: Reader) -> 
     what = known.words if known else row.kind.partition(".")[2].replace("_", " ").capitalize()
     name = integration.name if integration is not None else ""
     subject = row.subject or (name if row.object == "integration" else "")
+    subject = SUBJECTS[row.object](subject) if row.object in SUBJECTS else subject
     changes = row.changes if reader.customers else without_personal(row.changes, "hidden")
-    in_words = [_in_words(row.object, integration, *change) for change in changes]
+    said_so = [in_words(row.object, integration, *change) for change in changes]
     return Entry(
-        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, name, in_words
+        row.id, row.at, row.actor, row.cause, row.kind, what, row.object, row.object_id, subject, name, said_so
     )  # fmt: skip
 
 
-def _in_words(object: str, integration: Integration | None, field: str, before: Any, after: Any) -> tuple[str, str, str]:
+def in_words(object: str, integration: Integration | None, field: str, before: Any, after: Any) -> tuple[str, str, str]:
+    """One change of a thing of this kind, as the trail says it: what the field is called, its value before and after."""
     label, say = WORDS.get(object, {}).get(field) or (_name(field), in_every_shop(said))
     first, last = (said(value) if value in (None, "", []) else say(value, integration) for value in (before, after))
     return label, first, last

@@ -17,6 +17,15 @@ SAID = {
         {"method": ("email", "sftp"), "auth": ("none", "password"), "path": ("", "/in"), "interval_seconds": (None, 7200), "times": ("", "06:00, 18:00")},
         ("Sent by: Email → SFTP", "Sign-in: No sign-in → User name and password", "Folder: /in", "Sent every: 2 hours", "Sent at: 06:00, 18:00"),
     ),
+    "stock_item.made_fed": ({"rule": ("sum", "first")}, ("If several suppliers offer it: Add their quantities → Take the first by priority",)),
+    "listing.drift_settled": ({"kept": (None, "theirs quantity")}, ("Kept: The shop’s quantity",)),
+    "listing.rename_settled": ({"goods": (None, "other")}, ("Item: Different item",)),
+    "order.note_removed": ({"written_by": ("cli:ann", None)}, ("Written by: ann (command line)",)),
+    "user.notifications_changed": ({"key": (["bell", "mail"], ["bell"])}, ("The shop rejects the API key, or the key is read-only: Bell, Email → Bell",)),
+    "file_preset.changed": (
+        {"columns": (None, {"sku": "Art. Nr", "quantity": "Lager", "name": ""}), "options": (None, {"words": {"ja": 3}, "pack": 6, "cap": None})},
+        ("Columns: SKU: Art. Nr, Quantity: Lager", "Options: Pack size: 6, ja = 3"),
+    ),
     "user.changed": ({"role": ("manager", "viewer")}, ("Role: Manager → Viewer",)),
     "integration.changed": ({"orders_every": (300, 600), "with_back_orders": (True, False)}, ("5 minutes → 10 minutes", "Back orders: Yes → No")),
 }  # fmt: skip
@@ -26,7 +35,7 @@ STATUSES = [["payment", "2", "P", "Bezahlt"], ["shipping", "1", "N", "Neu"], ["s
 
 def test_statuses_and_causes_are_said_by_their_names(client: FreshClient) -> None:
     changes = {
-        "processed_status": ("N", "S"), "part_shipped_status": ("", "X"), "work_statuses": ([["P", "N"]], [["P", "*"], ["*", "S"]]),
+        "generation": ("addon", "api"), "processed_status": ("N", "S"), "part_shipped_status": ("", "X"), "work_statuses": ([["P", "N"]], [["P", "*"], ["*", "S"]]),
     }  # fmt: skip
     named = make_integration(statuses=STATUSES).id
     with writing():
@@ -36,6 +45,7 @@ def test_statuses_and_causes_are_said_by_their_names(client: FreshClient) -> Non
         )
     page = words(element(client.get("/activity/changes").text, "tbody").text)
     assert "Processed order status: Neu → Versandt" in page and "Status of a partly shipped order: X" in page
+    assert "Version of the shop: X-Cart 5.0 to 5.4 → X-Cart 5.5 and later" in page
     assert "Bezahlt × Neu → Bezahlt × Any shipping status, Any payment status × Versandt" in page
     assert "Accepted: The sums disagree → There is no address, The sums disagree" in page
 
@@ -45,8 +55,12 @@ def test_the_trail_says_what_pages_say(client: FreshClient) -> None:
         for kind, (changes, _) in SAID.items():
             record_change(KINDS[kind], About(1, "something"), changes, "user:owner")
         record_change(KINDS["run.started"], About(7, "stock 7"), None, "user:owner")
+        record_change(KINDS["incident.muted"], About(7, "key_rejected"), None, "user:owner")
     page = words(element(client.get("/activity/changes").text, "tbody").text)
     for _, said in SAID.values():
         for each in said:
             assert each in page
     assert "Stock update 7" in page and "stock 7" not in page
+    assert "The shop rejects the API key" in page and "key_rejected" not in page
+    for each in ("Stock update 7", "The shop rejects the API key", '"Kept","–","The shop’s quantity"'):
+        assert each in client.get("/activity/changes.csv").text
