@@ -14,13 +14,14 @@ from blueprints.downloads import download
 from blueprints.files import sent_file
 from blueprints.formats import reader_zone
 from blueprints.htmx import go_to, toast
-from blueprints.numbers import argument
+from blueprints.numbers import argument, field
 from blueprints.orders.forms import OrderFilter
 from blueprints.orders.saved_exports import saved_row
 from errors import AppError, InvalidInput
 from services.orders import export_columns, export_files, export_filters, export_records, export_targets, exports, list_ids
 from services.orders.exports import Placed, Spec
 from services.orders.views import Wanted
+from services.security import trail
 
 bp = Blueprint("exports", __name__, url_prefix="/orders/export")
 
@@ -31,7 +32,7 @@ def show_export() -> str:
     kept = exports.get_saved(saved) if saved else None
     by = kept.by if kept else request.args.get("by", "order")
     names = kept.columns if kept else exports.first_spec(by, with_customers=may_see_customers()).header
-    return _page(by, names, name=kept.name if kept else "", format=kept.format if kept else "csv")
+    return _page(by, names, name=kept.name if kept else "", format=kept.format if kept else "csv", opened=kept and kept.id)
 
 
 @bp.route("/file.<any(csv, xlsx):suffix>", methods=["GET", "POST"])
@@ -50,10 +51,11 @@ def download_export(suffix: str) -> Response:
 @bp.post("/save")
 def save_export() -> tuple[str, int] | Response | AnyResponse:
     given, form = request.form, OrderFilter(request.form)
-    kept = {"name": given.get("name", ""), "format": given.get("format", "csv")}
+    name, kind, agreed = given.get("name", ""), given.get("format", "csv"), exports.Agreed(field("opened"), given.get("seen", ""))
     try:
-        saved = exports.save(kept["name"], _spec(), current_actor(), wanted=form.wanted(), format_name=kept["format"])
+        saved = exports.save(name, _spec(), current_actor(), wanted=form.wanted(), format_name=kind, agreed=agreed)
     except AppError as wrong:
+        kept = {"name": name, "format": kind, "opened": agreed.opened, "replacing": replacing(wrong)}
         return _page(given.get("by", ""), given.getlist("column"), wrong=wrong, **kept), wrong.status
     toast("Saved.")
     return go_to(url_for(".show_export", saved=saved, **form.chosen()))
@@ -72,6 +74,15 @@ def remove_export(export_id: int) -> Response | AnyResponse:
     export_targets.remove_saved(export_id, current_actor())
     toast("The saved export is removed.")
     return go_to(url_for(".show_export", **OrderFilter(request.form).chosen()))
+
+
+def replacing(wrong: AppError) -> dict[str, Any] | None:
+    """What the question shows before an export is replaced; None for any other error."""
+    if not isinstance(wrong, exports.WouldReplace):
+        return None
+    place = export_targets.places_of([wrong.export_id]).get(wrong.export_id, "")
+    changes = [trail.in_words("order_export", None, field, *each) for field, each in wrong.changes.items()]
+    return {"name": wrong.name, "place": place, "changes": changes, "seen": wrong.seen}
 
 
 def _spec() -> Spec:
@@ -125,6 +136,6 @@ def _page(by: str, names: list[str], **more: Any) -> str:
         "delivered": export_records.last_done([row.id for row in kept]), "places": export_targets.places_of([row.id for row in kept]),
         "filters": {name: value for name, value in form.chosen().items() if name != "sort"}, "sort": form.sort,
         "words": form.in_words(), "found": list_ids.ids_page(form.wanted(), "", 1), "typed": request.values, "wrong": None,
-        "format": "csv", "formats": export_files.FORMATS, **more,
+        "format": "csv", "formats": export_files.FORMATS, "opened": None, "replacing": None, **more,
     }  # fmt: skip
     return render_template("orders/export.html", **shown)

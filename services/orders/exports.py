@@ -5,8 +5,9 @@ Nothing here knows how a file is made or sent: export_files.py makes it of the r
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy.orm import raiseload, selectinload
 
 from errors import InvalidInput, NotFound
 from extensions import db, reading, writing
-from models import Integration, Order, OrderExport, OrderLine, Shipment
+from models import ExportTarget, Integration, Order, OrderExport, OrderLine, Shipment
 from services.common.batches import in_batches
 from services.common.text import one_line
 from services.orders import export_filters, notes, queries, tags, views
@@ -30,6 +31,7 @@ from services.shipping import carriers
 
 MOST_NAME, MOST_SAVED = 100, 100
 BY = ("order", "line")
+Changes = Mapping[str, tuple[Any, Any]]
 SAVED = audit.kind("order_export.saved", "Export of orders saved")
 
 
@@ -156,17 +158,37 @@ def find_saved(name: str) -> OrderExport:
     return found
 
 
-def save(name: str, spec: Spec, actor: str, *, wanted: Wanted | None = None, format_name: str = "csv") -> int:
-    """Save an export under a name: its columns, its format, and which orders it holds in which order. One of that name is replaced.
-    Returns its id. Raises InvalidInput."""
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a person knows of the export that saving replaces: the id of the one they ``opened``, and the ``seen`` of WouldReplace."""
+
+    opened: int | None = None
+    seen: str = ""
+
+
+class WouldReplace(InvalidInput):
+    """Another export has the name. ``changes`` are (before, after) by field, as the trail records them; ``seen`` says that a person saw them."""
+
+    def __init__(self, row: OrderExport, changes: Changes, seen: str) -> None:
+        super().__init__(f"{row.name} is saved already.", "Choose another name, or replace it.", field="name")
+        self.export_id, self.name, self.changes, self.seen = row.id, row.name, changes, seen
+
+
+def save(
+    name: str, spec: Spec, actor: str, *, wanted: Wanted | None = None, format_name: str = "csv", agreed: Agreed = Agreed()
+) -> int:  # fmt: skip
+    """Save an export under a name: its columns, its format, and which orders it holds in which order. Returns its id.
+
+    One of that name is replaced if it is the one that was opened and is not delivered, or if a person has seen what changes.
+    Raises InvalidInput, WouldReplace otherwise."""
     name = one_line(name, MOST_NAME, "name", "name")
     if not name:
         raise InvalidInput("Enter a name to save the export.", field="name")
     chosen = _Chosen(spec, check_format(format_name), export_filters.as_stored(wanted or Wanted()))
     try:
-        return _save(name, chosen, actor)
+        return _save(name, chosen, actor, agreed)
     except IntegrityError:
-        return _save(name, chosen, actor)  # somebody has just saved the same name
+        return _save(name, chosen, actor, agreed)  # somebody has just saved the same name
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +198,11 @@ class _Chosen:
     orders: dict[str, Any]
 
 
-def _save(name: str, chosen: _Chosen, actor: str) -> int:
+def _save(name: str, chosen: _Chosen, actor: str, agreed: Agreed) -> int:
     spec = chosen.spec
     with writing() as session:
         row = session.scalar(select(OrderExport).where(OrderExport.name_key == _key(name)))
+        is_new = row is None
         if row is None:
             if len(list_saved()) >= MOST_SAVED:
                 raise InvalidInput(f"There are {MOST_SAVED} saved exports already.", "Remove one first.", field="name")
@@ -189,11 +212,24 @@ def _save(name: str, chosen: _Chosen, actor: str) -> int:
             "by": (row.by, spec.by), "columns": (", ".join(row.columns), ", ".join(spec.header)), "format": (row.format, chosen.format),
             "orders": (_said(row.orders), _said(chosen.orders)),
         }  # fmt: skip
+        if not is_new:
+            _refuse_unseen(row, changes, agreed)
         row.name, row.by, row.columns, row.changed_by = name, spec.by, spec.header, actor
         row.format, row.orders = chosen.format, chosen.orders
         session.flush()
         record_change(SAVED, About(row.id, name), changes, actor)
         return row.id
+
+
+def _refuse_unseen(row: OrderExport, changes: Changes, agreed: Agreed) -> None:
+    """Raises WouldReplace where an export would become another one unseen."""
+    differing = {field: each for field, each in changes.items() if each[0] != each[1]}
+    shown = hashlib.sha256(repr((row.id, differing)).encode()).hexdigest()[:16]
+    if not differing or agreed.seen == shown:
+        return
+    delivered = db.session.scalar(select(ExportTarget.id).where(ExportTarget.export_id == row.id)) is not None
+    if delivered or agreed.opened != row.id:
+        raise WouldReplace(row, differing, shown)
 
 
 def _said(orders: dict[str, Any] | None) -> str:

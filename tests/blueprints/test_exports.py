@@ -14,6 +14,7 @@ from models import Order, Shipment, ShipmentLine
 from services.orders import export_columns, exports, notes, tags
 from services.orders.views import Wanted
 from tests.blueprints.pages import element, elements, form_data, words
+from tests.support.exports import deliver_to
 from tests.support.rows import PLACED, make_integration, make_item, make_order
 from tests.support.signed_in import sign_in
 
@@ -149,6 +150,49 @@ def test_a_saved_export_keeps_its_orders_their_order_and_its_format(client, orde
     assert [row[0].value for row in openpyxl.load_workbook(io.BytesIO(client.get(link["href"]).data)).active] == ["number"]
     answer = client.post(f"{PAGE}/save", data={"by": "order", "column": ["number"], "name": "Gifts", "format": "pdf"})
     assert answer.status_code == 422 and "There is no format" in answer.text
+
+
+def test_an_export_is_replaced_only_after_a_person_has_seen_what_changes(client, orders):
+    given = {"by": "order", "column": ["number", "total"], "name": "Gifts", "format": "csv"}
+    client.post(f"{PAGE}/save", data=given)
+    (saved,) = exports.list_saved()
+    export_id = saved.id
+    assert client.post(f"{PAGE}/save", data=given).status_code == 303, "nothing changes"
+    other = {**given, "name": " GIFTS ", "column": ["number", "email"], "format": "xlsx"}
+    asked = client.post(f"{PAGE}/save", data=other)
+    said = words(element(asked.text, "section", role="alert").text)
+    assert asked.status_code == 422 and said.startswith("Gifts is saved already Replacing it changes: Columns: ")
+    assert "Format: CSV → Excel" in said and element(asked.text, "input", id="name")["value"] == " GIFTS "
+    assert element(asked.text, "input", id="column-email").get("checked") is not None
+    db.session.rollback()
+    assert exports.get_saved(export_id).columns == ["number", "total"]
+    seen = element(asked.text, "button", name="seen")["value"]
+    more = client.post(f"{PAGE}/save", data={**other, "by": "line", "seen": seen})
+    assert more.status_code == 422, "what changes is not what was seen"
+    assert client.post(f"{PAGE}/save", data={**other, "seen": seen}).status_code == 303
+    db.session.rollback()
+    assert exports.get_saved(export_id).columns == ["number", "email"]
+
+
+@pytest.mark.config(smtp_host="127.0.0.1", smtp_from="Cartlink <cartlink@shop.example>")
+def test_an_export_that_was_opened_is_saved_at_once_unless_it_is_delivered(client, orders):
+    client.post(f"{PAGE}/save", data={"by": "order", "column": ["number"], "name": "Gifts", "format": "csv"})
+    (saved,) = exports.list_saved()
+    export_id = saved.id
+    page = client.get(f"{PAGE}?saved={export_id}").text
+    given = {
+        "by": "order",
+        "column": ["number", "total"],
+        "name": "Gifts",
+        "format": "csv",
+        "opened": element(page, "input", name="opened")["value"],
+    }
+    assert client.post(f"{PAGE}/save", data=given).status_code == 303
+    deliver_to(export_id)
+    asked = client.post(f"{PAGE}/save", data={**given, "column": ["total"]})
+    assert asked.status_code == 422
+    said = words(element(asked.text, "section", role="alert").text)
+    assert said.startswith("Gifts is saved already, and is delivered to ann@partner.example Replacing it changes its next files:")
 
 
 def tag_id(name: str) -> int:
