@@ -20,7 +20,7 @@ from extensions import db
 from jobs.stock_files import enqueue_file
 from models import StockFile, StockFileRow, StockFileWrongRow
 from services.common import workbooks, wrong_rows
-from services.stock import file_results, files
+from services.stock import file_results, file_undo, files
 
 CALLED = {"wanted": "approved", "dropped": "discarded"}
 """States that have another name here."""
@@ -169,6 +169,15 @@ def approve_stock_import(call: Call, import_id: int) -> Reply:
 def discard_stock_import(call: Call, import_id: int) -> StockImport:
     files.drop(import_id)
     return _shown(files.get_file(import_id))
+
+
+@operation(
+    "POST", "/stock-imports/<int:import_id>/undo",
+    "Upload the file that takes back an applied file of quantities, up to a week after it; approve it as any other", scope="stock:write", role="manager",
+    answers={202: StockImport},
+)  # fmt: skip
+def undo_stock_import(call: Call, import_id: int) -> Reply:
+    return _accepted(file_undo.undo_file(import_id, call.actor))
 
 
 def _check_type(content: bytes, media_type: str) -> None:

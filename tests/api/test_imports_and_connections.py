@@ -52,6 +52,31 @@ def test_a_file_is_uploaded_looked_at_row_by_row_approved_and_applied(app, erp: 
     assert [each["id"] for each in erp.items("/stock-imports")] == [made.json["id"]]
 
 
+def test_an_applied_file_is_taken_back_by_another_one(app, erp: Program):
+    clerk = program(app, "stock:read", user="Mona", role="manager")
+    make_item("A", 5)
+    make_item("B", 7)
+    path = erp.post("/stock-imports?name=night.csv", data=b"sku,quantity\nA,50\nB,0\n", **CSV).headers["Location"]
+    problem(erp.post(f"{path}/undo"), 409, "conflict")
+    files.work(int(path.rpartition("/")[2]))
+    erp.post(f"{path}/approve", {})
+    files.work(int(path.rpartition("/")[2]))
+    stock_items.set_stock("B", 1, "user:ann")
+    assert problem(clerk.post(f"{path}/undo"), 403, "scope_missing")["scope"] == "stock:write"
+    assert problem(erp.post("/stock-imports/999/undo"), 404, "not_found")["detail"].startswith("There is no such file.")
+    key = {"Idempotency-Key": "back-1"}
+    made, again = erp.post(f"{path}/undo", headers=key), erp.post(f"{path}/undo", headers=key)
+    assert (made.status_code, made.json["state"], made.json["name"]) == (202, "uploaded", "Undo of night.csv")
+    assert again.json["id"] == made.json["id"] and len(erp.items("/stock-imports")) == 2
+    back = made.headers["Location"]
+    files.work(int(made.json["id"]))
+    assert (erp.get(back)["changed"], on_hand()) == (1, {"A": 50, "B": 1})
+    assert erp.post(f"{back}/approve", {}).status_code == 202
+    files.work(int(made.json["id"]))
+    assert on_hand() == {"A": 5, "B": 1}, "what was set since is left"
+    problem(erp.post(f"{path}/undo"), 409, "conflict")
+
+
 def test_json_lines_are_taken_and_what_is_wrong_is_refused(app, erp: Program):
     make_item("A", 5)
     made = erp.post("/stock-imports", data=b'{"sku": "A", "quantity": 7}\n{"sku": "A"}\n', content_type="application/x-ndjson")

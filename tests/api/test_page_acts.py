@@ -19,7 +19,7 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "drift.settle": ("settle_drift",), "losses.approve": ("approve_missing_listings",),
     "incidents.approve_deletions": ("approve_deleted_orders",), "incidents.mark_set_back_seen": ("mark_set_back_seen",),
     "stock_preview.approve": ("approve_stock_preview",), "stock_files.accept": ("approve_stock_import",),
-    "stock_files.drop": ("discard_stock_import",), "stock_files.upload": ("create_stock_import",), "stock_files.undo_file": ("create_stock_import",),
+    "stock_files.drop": ("discard_stock_import",), "stock_files.upload": ("create_stock_import",), "stock_files.undo_file": ("undo_stock_import",),
     "listings.settle_rename": ("settle_rename",), "order.keep": ("settle_identity",), "order.replace": ("settle_identity",),
     "order.cancel": ("cancel_order",), "order.evaluate": ("evaluate_order",), "order.mark_entered": ("mark_order_entered",),
     "order.mark_seen": ("mark_order_seen",), "order.read_again": ("read_order_again",), "order.send_again": ("send_order_again",),
