@@ -49,6 +49,8 @@ WHAT_TO_DO = {
 }
 """What a person can do, by cause."""
 SHOWN = 8
+NOTHING = {"": ("", "")}
+"""The unknown lines, as ``_unknown`` gives them, of a cause that has none."""
 
 
 @dataclass
@@ -93,11 +95,11 @@ def groups() -> list[Group]:
     found: dict[tuple[str, str], Group] = {}
     for row in rows:
         for code in row.held_codes:
-            for sku, name in unknown.get(row.id, [("", "")]) if code == "unknown_sku" else [("", "")]:
+            for key, (sku, name) in unknown.get(row.id, NOTHING).items() if code == "unknown_sku" else NOTHING.items():
                 title = WORDS.get(code, code)
                 if code == "unknown_sku":
                     title = f"SKU {sku} is not one of our stock items" if sku else f"A line has no SKU: {name}"
-                group = found.setdefault((code, sku or name), Group(code, title, sku, name))
+                group = found.setdefault((code, key), Group(code, title, sku, name))
                 group.order_ids.append(row.id)
                 if len(group.shown) < SHOWN:
                     group.shown.append((row.id, row.number or row.external_id, row.name))
@@ -109,18 +111,19 @@ def groups() -> list[Group]:
     return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))
 
 
-def _unknown(order_ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+def _unknown(order_ids: Sequence[int]) -> dict[int, dict[str, tuple[str, str]]]:
+    """By order: SKU and name of its unknown lines, one of each SKU however it is spelled, by what groups them. Options give the lines of
+    one SKU names of their own."""
+    found: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
     for batch in batches(order_ids):
-        query = select(OrderLine.order_id, OrderLine.sku, OrderLine.name).where(
+        query = select(OrderLine.order_id, OrderLine.sku_key, OrderLine.sku, OrderLine.name).where(
             OrderLine.order_id.in_(batch),
             ~OrderLine.allocations.any(),
             OrderLine.uncounted.is_(False),
             OrderLine.could_mean == "",
         )
-        for order_id, sku, name in db.session.execute(query):
-            if (sku, name) not in found[order_id]:
-                found[order_id].append((sku, name))
+        for order_id, key, sku, name in db.session.execute(query):
+            found[order_id].setdefault(key or name, (sku, name))
     return found
 
 

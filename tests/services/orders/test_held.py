@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from errors import Conflict, InvalidInput
 from extensions import writing
-from models import Integration, Order, Oversell
+from models import Integration, Order, OrderLine, Oversell
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
@@ -56,6 +56,20 @@ def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
     do(integration_id, "listings")
     assert manual_links.link_sku("CUP", "OURS", "test") == 1
     assert (items.find_stock_item("OURS").reserved, states()) == (2, ["ready"])
+
+
+def test_an_order_is_once_in_the_group_of_a_sku_that_several_of_its_lines_have(app, db, shop):
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get(Integration, integration_id).take_shop_stock = False
+    cup = products(shop)["CUP"]
+    shop.store.place_order(lines=[(cup, 1), (cup, 2), (cup, 1)])
+    do(integration_id, "orders")
+    with writing() as session:
+        red, blue, spelled = session.scalars(select(OrderLine).order_by(OrderLine.position))
+        red.name, blue.name, spelled.sku = "Cup (red)", "Cup (blue)", "cup "
+    (group,) = held.groups()
+    assert (group.sku, len(group.order_ids), len(group.shown)) == ("CUP", 1, 1)
 
 
 def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
