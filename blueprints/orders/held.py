@@ -71,6 +71,8 @@ def accept() -> tuple[str, int] | Response | AnyResponse:
 @bp.post("/evaluate")
 def evaluate() -> Response | AnyResponse:
     ids = _group()
+    if not ids:
+        return _released(None)
     if len(ids) > MOST_AT_ONCE:
         for integration_id in rereading.evaluate_later(ids):
             with suppress(QueueAway):
@@ -93,6 +95,10 @@ def _group() -> list[int]:
     return held.ids_of(request.form.get("code", ""), request.form.get("key", ""))
 
 
-def _released(number: int) -> Response | AnyResponse:
+def _released(number: int | None) -> Response | AnyResponse:
+    """``number`` is None where the group holds no order any more, as after the same act in another window."""
+    if number is None:
+        toast("No order is held by this any more.", "info")
+        return go_to(url_for(".show_held"))
     toast(f"{plural(number, 'order')} released." if number else "No order was released.", "success" if number else "info")
     return go_to(url_for(".show_held"))

@@ -156,12 +156,12 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         return holds.evaluate_stored(order.id for order in held)
 
 
-def accept_group(code: str, key: str, seen: str, actor: str) -> int:
-    """``accept`` for the orders of a group as a person saw it: ``seen`` is what ``Group.seen`` was then. Raises Conflict if it holds other
-    orders now."""
+def accept_group(code: str, key: str, seen: str, actor: str) -> int | None:
+    """``accept`` for the orders of a group as a person saw it: ``seen`` is what ``Group.seen`` was then. Answers None where it
+    holds no order any more. Raises Conflict if it holds other orders now."""
     group = group_of(code, key)
     if group is None:
-        return 0
+        return None
     if group.seen != seen:
         raise Conflict("Other orders are in that group now than when you opened the page.", "Look at them, then accept again.")
     return accept(code, group.order_ids, actor)
