@@ -347,7 +347,7 @@ def _check_scopes(scopes: Iterable[str]) -> list[str]:
     if unknown:
         raise InvalidInput(f"There is no scope {unknown[0]!r}.", f"Choose from {', '.join(SCOPES)}.", "scopes")
     if not chosen:
-        raise InvalidInput("No scope is chosen.", "Choose what the token may do.", "scopes")
+        raise InvalidInput("Choose what the token may do.", "It needs at least one scope.", "scopes")
     return [name for name in SCOPES if name in chosen]
 
 

@@ -286,6 +286,8 @@ def end_queued_runs(integration_id: int) -> None:
 
 def parse_since(text: str) -> datetime:
     """A date (2026-11-01) or time (2026-11-01T08:00, with or without a zone; UTC without). Raises InvalidInput."""
+    if not text.strip():
+        raise InvalidInput("Enter a date.", "For example 2026-11-30.", field="since")
     try:
         moment = datetime.fromisoformat(text.strip())
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

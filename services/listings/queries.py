@@ -71,8 +71,8 @@ def available(listing: Listing) -> int | None:
     return min((link.stock_item.available // link.units for link in listing.links), default=None)
 
 
-def note(listing: Listing) -> str:
-    """Why no quantity is sent, or what went wrong the last time; empty where all is well."""
+def note(listing: Listing, waits: bool = False) -> str:
+    """Why no quantity is sent, or what went wrong the last time; empty where all is well. ``waits``: a stock update of its shop needs approval."""
     if not listing.counted:
         return "The shop does not count it."
     if not listing.own_stock:
@@ -87,7 +87,11 @@ def note(listing: Listing) -> str:
         return listing_states.words(listing)
     wanted = stock_push.wanted_quantity(listing)
     if listing.stale and wanted not in (None, listing.quantity):
-        return f"{wanted} will be sent with the next stock update."
+        return (
+            f"{wanted} will be sent once the stock update is approved."
+            if waits
+            else f"{wanted} will be sent with the next stock update."
+        )
     if listing.was_renamed:
         return f"It was {listing.renamed_from} before it was renamed and keeps its stock item."
     return "" if listing.links else "It is linked to no stock item."

@@ -162,21 +162,24 @@ def _order(wanted: Wanted) -> Sequence[Any]:
 
 def _rows(ids: Sequence[int]) -> dict[int, Row]:
     query = (
-        select(Listing, Integration.name, Integration.id)
+        select(Listing, Integration.name, Integration.id, Integration.waiting_run_id.is_not(None))
         .join(Integration, and_(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)))
         .where(Listing.id.in_(ids))
         .options(selectinload(Listing.links).joinedload(Link.stock_item), selectinload(Listing.shop))
     )
-    return {listing.id: _row(listing, name, integration_id) for listing, name, integration_id in db.session.execute(query)}
+    return {
+        listing.id: _row(listing, name, integration_id, waits)
+        for listing, name, integration_id, waits in db.session.execute(query)
+    }
 
 
-def _row(listing: Listing, name: str, integration_id: int) -> Row:
+def _row(listing: Listing, name: str, integration_id: int, waits: bool) -> Row:
     links = tuple((link.stock_item.sku, link.units, link.stock_item_id, link.stock_item.available) for link in listing.links)
     state = "linked" if links else "conflict" if listing.push_error in CONFLICTS else "unlinked"
     return Row(
         listing.id, name, listing.external_id, listing.kind, listing.sku, listing.name, listing.quantity,
         stock_push.wanted_quantity(listing), links, any(link.made_by == "hand" for link in listing.links), listing.do_not_push,
-        queries.note(listing), state, listing.push_state, listing.pushed_at, listing.seen_at, listing.rename_state,
+        queries.note(listing, waits), state, listing.push_state, listing.pushed_at, listing.seen_at, listing.rename_state,
         listing.renamed_from, integration_id,
     )  # fmt: skip
 

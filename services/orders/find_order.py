@@ -48,7 +48,7 @@ def clean_number(number: str) -> str:
     wanted = tidy(number).removeprefix("#").strip()
     named = numbers.parse(wanted)
     if not (named.numbers or named.external_id) or len(wanted) > 64 or not wanted.isprintable():
-        raise NotFound("Type an order's number.", "It is the number the shop shows its customer.")
+        raise NotFound("Enter an order number.", "It is the number the shop shows its customer.")
     return wanted
 
 

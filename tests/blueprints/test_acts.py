@@ -173,6 +173,7 @@ def test_an_order_is_looked_for_and_brought_in_and_no_page_asks_the_shop(client,
     assert "It was imported on" in client.get(stored.location).get_data(as_text=True)
     assert client.post("/orders/find", data={"number": " "}).status_code == 404
     assert client.post("/orders/find/older", data={"integration": desk, "since": "nonsense"}).status_code == 422
+    assert "Enter a date." in client.post("/orders/find/older", data={"integration": desk, "since": ""}).text
     today = datetime.now(UTC).date().isoformat()
     assert client.post("/orders/find/older", data={"integration": desk, "since": today}).status_code == 409
     assert client.get("/orders/find/999").status_code == 404

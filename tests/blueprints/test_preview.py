@@ -48,6 +48,7 @@ def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, sho
     assert "2 listings of Garden shop would change, 1 of them to 0. Nothing has been sent yet." in words(page)
     rows = [words(row.text) for row in elements(page, "tr")][1:]
     assert rows[1].startswith("CUP Cup 20 5 CUP: on hand 5, reserved 0")
+    assert "5 will be sent once the stock update is approved." in client.get("/listings").text
     assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 20, "=EVIL()": 8}
 
 

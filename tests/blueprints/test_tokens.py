@@ -37,7 +37,7 @@ def test_a_token_is_created_shown_once_listed_and_revoked(app: Flask, client) ->
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"name": ""}, "Enter a name."), ({"scopes": []}, "No scope is chosen."), ({"days": "400"}, "1 to 365 days"),
+        ({"name": ""}, "Enter a name."), ({"scopes": []}, "Choose what the token may do."), ({"days": "400"}, "1 to 365 days"),
         ({"days": "soon"}, "is not a number of days"), ({"addresses": "shop.example"}, "is not an address"), ({"scopes": ["all"]}, "There is no scope"),
     ],
 )  # fmt: skip

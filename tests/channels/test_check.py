@@ -95,7 +95,7 @@ class TestGood:
         assert "60 minutes ahead" in found.advice
 
     def test_plain_http_gets_a_warning(self, shop):
-        assert "sends the API key in the clear" in check(shop).advice
+        assert "http sends the API key unencrypted" in check(shop).advice
 
 
 class TestBothGenerations:

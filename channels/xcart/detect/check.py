@@ -142,7 +142,7 @@ class _Inspection:
             way = "ahead" if found.clock_skew > 0 else "behind"
             advice.append(f"The shop's clock is {abs(found.clock_skew) / 60:.0f} minutes {way}: have it set right.")
         if self.credentials.endpoint.startswith("http:"):
-            advice.append("Plain http sends the API key in the clear.")
+            advice.append("http sends the API key unencrypted. Use https:// if your shop supports it.")
             moved_to = self._secure_address()
             if moved_to:
                 advice.append(f"The shop answers at {moved_to} as well: use that.")
