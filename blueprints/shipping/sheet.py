@@ -14,7 +14,7 @@ from blueprints.shipping.batches import offering_undo
 from jobs.schedule import start_due_runs
 from services.shipping import batches, customer_mails, sheet, shipments, undo
 from services.shipping.same_numbers import Same, same_numbers
-from services.shipping.sheet import Sheet
+from services.shipping.sheet import Row, Sheet
 
 bp = Blueprint("sheet", __name__, url_prefix="/orders/ship")
 
@@ -37,17 +37,25 @@ def ship_sheet() -> str | tuple[str, int] | Response | AnyResponse:
         filled = sheet.fill_column(found.rows, request.form.get("column", ""))
         return _page(_sheet(request.form.getlist("order"), filled), back)
     wrong = [(row.order_id, name, text, row.number) for row in found.rows for name, text in row.wrong.items()]
-    same = _unseen(found)
-    if wrong or same or not found.rows:
-        return _page(found, back, wrong, same), 422
+    same = same_numbers((row.tracking, row.order_id, f"order {row.number}") for row in found.rows)
+    bare = _without_number(found)
+    if wrong or not found.rows:
+        return _page(found, back, wrong), 422
+    if _unseen(same, bare):
+        return _page(found, back, (), same, bare), 422
     return go_to(_ship(found, back))
 
 
-def _unseen(found: Sheet) -> list[Same]:
-    """The numbers of several orders, unless the sheet was sent with a warning of them already: then they are meant."""
-    same = same_numbers((row.tracking, row.order_id, f"order {row.number}") for row in found.rows)
-    seen = request.form.getlist("same")
-    return same if any(each.sentence() not in seen for each in same) else []
+def _without_number(found: Sheet) -> list[Row]:
+    """The orders without a tracking number beside others that have one: a slip in most cases. Where none has one, that is meant."""
+    bare = [row for row in found.rows if not row.tracking.strip()]
+    return bare if len(bare) < len(found.rows) else []
+
+
+def _unseen(same: Sequence[Same], bare: Sequence[Row]) -> bool:
+    """Whether there is something to warn of that the sheet was not sent with already: what a person has seen is meant."""
+    seen, known = request.form.getlist("same"), request.form.getlist("bare")
+    return any(each.sentence() not in seen for each in same) or any(str(row.order_id) not in known for row in bare)
 
 
 def _ship(found: Sheet, back: str) -> str:
@@ -64,8 +72,10 @@ def _ship(found: Sheet, back: str) -> str:
     return offering_undo(back, batch) if done else back
 
 
-def _page(found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = ()) -> str:
-    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same)
+def _page(
+    found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = (), bare: Sequence[Row] = ()
+) -> str:
+    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same, bare=bare)
 
 
 def _sheet(ids: list[str], typed: dict[int, tuple[str, str]] | None) -> Sheet:

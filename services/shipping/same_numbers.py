@@ -15,7 +15,7 @@ class Same:
 
     def sentence(self) -> str:
         *others, last = self.places
-        return f"{self.tracking} stands with {', '.join(others)} and {last}."
+        return f"{self.tracking} is entered for {', '.join(others)} and {last}."
 
 
 def same_numbers(rows: Iterable[tuple[str, int, str]]) -> list[Same]:

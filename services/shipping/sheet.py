@@ -25,13 +25,15 @@ RECENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An order of the sheet. ``content`` names its lines; ``wrong`` says what is wrong with what was typed, by field."""
+    """An order of the sheet. ``content`` names its lines, ``note`` what of it is not in stock, and ``wrong`` what is wrong with what was typed,
+    by field."""
 
     order_id: int
     number: str
     shop: str
     customer: str
     content: str
+    note: str
     carrier: str
     tracking: str
     wrong: Mapping[str, str]
@@ -84,7 +86,7 @@ def sheet_of(
         carrier, tracking = (last, "") if typed is None else typed.get(order_id, ("", ""))
         shown = (order.customer or order.email) if with_customers else ""
         rows.append(
-            Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), carrier, tracking,
+            Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), order.note, carrier, tracking,
                 wrong_of(carrier, tracking) if typed is not None else {})
         )  # fmt: skip
     return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(used, read_links().names))

@@ -11,6 +11,7 @@ from extensions import db, writing
 from models import Flow, FlowKind, Shipment, WriteBack
 from models.types import utcnow
 from services.shipping import files
+from services.stock import items
 from tests.blueprints.desks import a_desk, orders, work_off
 from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
 from tests.support.kept import set_up_once
@@ -134,6 +135,9 @@ def test_ticked_orders_are_reviewed_shipped_and_undone(client, shop, desk):
     assert element(wrong, "input", id=f"tracking-{ids[1]}")["aria-invalid"] == "true"
     assert element(wrong, "input", id=f"carrier-{ids[0]}")["value"] == "DHL"
     answer = client.post("/orders/ship", data=form_data(wrong, f"tracking-{ids[0]}", act="ship", **{f"tracking-{ids[1]}": "T2"}))
+    bare = answer.get_data(as_text=True)
+    assert answer.status_code == 422 and "1 order without a tracking number" in bare, "beside others that have one it is a slip"
+    answer = client.post("/orders/ship", data=form_data(bare, f"tracking-{ids[0]}", act="ship"))
     assert answer.status_code == 303 and answer.location.startswith("/orders?state=ready&shipped=sheet-")
     page = client.get(answer.location).get_data(as_text=True)
     assert "3 orders shipped. The shop is updated in " in words(element(page, id="shipped").text)
@@ -157,12 +161,21 @@ def test_one_tracking_number_for_two_orders_is_shipped_only_when_it_is_meant(cli
     answer = client.post("/orders/ship", data=form_data(sheet, f"tracking-{ids[0]}", act="ship", **same))
     assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
     warned = answer.get_data(as_text=True)
-    assert "T1 stands with order" in warned and element(warned, "input", id=f"tracking-{ids[1]}")["value"] == "t1"
+    assert "T1 is entered for order" in warned and element(warned, "input", id=f"tracking-{ids[1]}")["value"] == "t1"
     # Another pair is another warning; the same one was seen.
     other = form_data(warned, f"tracking-{ids[0]}", act="ship", **{f"tracking-{each}": "T2" for each in ids[:2]})
     assert client.post("/orders/ship", data=other).status_code == 422
     assert client.post("/orders/ship", data=form_data(warned, f"tracking-{ids[0]}", act="ship")).status_code == 303
     assert len(db.session.scalars(select(Shipment)).all()) == 2
+
+
+def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
+    items.set_stock("CUP", 1, "user:ann")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
+    do(desk, "orders")
+    short = next(each for each in orders() if each.note)
+    sheet = client.get(f"/orders/ship?order={short.id}").get_data(as_text=True)
+    assert short.note in words(element(sheet, "form", action="/orders/ship").text) and "not in stock" in short.note
 
 
 def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):

@@ -55,7 +55,7 @@ def test_a_file_of_tracking_numbers_is_shipped_and_undone(page: Page, shop: Prac
     page.locator("input[type=file]").set_input_files({"name": "today.csv", "mimeType": "text/csv", "buffer": content.encode()})
     press(page, page.get_by_role("button", name="Preview"))
     expect(page.get_by_text("2 orders can be shipped")).to_be_visible()
-    expect(page.get_by_text(f"SAME stands with order {numbers[0]} (line 2) and order {numbers[1]} (line 3).")).to_be_visible()
+    expect(page.get_by_text(f"SAME is entered for order {numbers[0]} (line 2) and order {numbers[1]} (line 3).")).to_be_visible()
     assert_accessible(page)
     press(page, page.get_by_role("button", name="Ship 2 orders"))
     expect(page.get_by_role("progressbar")).to_be_visible()

@@ -99,7 +99,7 @@ def test_a_number_that_several_orders_have_is_named():
         ("", 4, "line 7"),
         ("", 5, "line 8"),
     ]
-    assert [each.sentence() for each in same_numbers(rows)] == ["T1 stands with line 2, line 3 and line 4."]
+    assert [each.sentence() for each in same_numbers(rows)] == ["T1 is entered for line 2, line 3 and line 4."]
 
 
 def test_characters_that_nobody_sees_and_words_for_nothing_are_no_part_of_a_tracking_number(app, db, shop):
