@@ -21,6 +21,8 @@ OUTCOMES = {
     "failed": ("Failed", "bad"), "stopped": ("Stopped", "idle"), "lost": ("Interrupted", "warn"),
 }  # fmt: skip
 """Outcome of a finished run -> label and tone."""
+RUN_RESULTS = {**OUTCOMES, "approved": ("Approved", "good"), "replaced": ("Replaced", "idle")}
+"""The same as it stands now (services.runs.activity.RunRow.result)."""
 COUNTS = {
     "told": "sent to the shop", "before_start": "before the start date", "preview": "waiting for approval", "started": "new stock items", "released": "orders released",
     "held": "on hold", "missing": "not listed by the shop", "not_listed": "not in this reading",
@@ -73,7 +75,7 @@ def init_app(app: Flask) -> None:
         ROW_RESULTS=ROW_RESULTS,
         RUN_KINDS=RUN_KINDS,
         DOING=DOING,
-        OUTCOMES=OUTCOMES,
+        RUN_RESULTS=RUN_RESULTS,
         HEALTH=HEALTH,
         STATES=STATES,
     )

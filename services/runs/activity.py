@@ -76,12 +76,21 @@ class RunRow:
     warnings: list[str]
     steps: dict[str, dict[str, Any]]
     quiet: bool
+    waits: bool | None
+    """Whether its changes still need approval: they may have been approved, or replaced by those of a later run."""
     others: tuple[Folded, ...] = ()
     """The other runs of its shop and hour that found nothing to do, newest first: they are on its line."""
 
     @property
     def live(self) -> bool:
         return self.state != "finished"
+
+    @property
+    def result(self) -> str:
+        """Its outcome as it stands now: ``waiting`` becomes ``approved`` or ``replaced``."""
+        if self.outcome != "waiting" or self.waits:
+            return self.outcome
+        return "approved" if self.counts.get("approved") else "replaced"
 
     @property
     def seconds(self) -> float | None:
@@ -110,7 +119,7 @@ COLUMNS = (
     SyncRun.id, SyncRun.integration_id, Integration.name, Integration.removed_at.is_not(None), SyncRun.kind, SyncRun.state,
     SyncRun.outcome, SyncRun.actor, SyncRun.created_at, SyncRun.not_before, SyncRun.started_at, SyncRun.finished_at,
     SyncRun.stop_requested, SyncRun.done, SyncRun.total, SyncRun.counts, SyncRun.requests, SyncRun.error, SyncRun.advice,
-    SyncRun.warnings, SyncRun.steps, SyncRun.quiet,
+    SyncRun.warnings, SyncRun.steps, SyncRun.quiet, Integration.waiting_run_id == SyncRun.id,
 )  # fmt: skip
 
 
@@ -226,9 +235,17 @@ def counts() -> dict[str, int]:
 
 
 def _has(outcome: str) -> ColumnElement[bool]:
-    """Whether a run is ``live`` or ended with an outcome. Written out where an index of few runs serves: SQLite takes it only so."""
+    """Whether a run is ``live`` or ended with an outcome; ``waiting`` are those that still wait. Written out where an index of few runs serves:
+    SQLite takes it only so."""
     if outcome == "live":
         return or_(SyncRun.live)
+    if outcome == "waiting":
+        now = aliased(Integration)
+        return and_(
+            SyncRun.troubled,
+            SyncRun.outcome == outcome,
+            SyncRun.id.in_(select(now.waiting_run_id).where(now.waiting_run_id.is_not(None))),
+        )
     if outcome in TROUBLES:
         return and_(SyncRun.troubled, SyncRun.outcome == outcome)
     return SyncRun.outcome == outcome

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from extensions import db
-from models import SyncRun
+from extensions import db, writing
+from models import Integration, SyncRun
 from models.types import utcnow
 from practice_shop import PracticeShop
 from services.runs import activity, lifecycle
@@ -40,7 +40,7 @@ def test_a_run_says_what_whose_by_whom_how_long_and_what_came_of_it(client: Fres
     ("outcome", "said"),
     [
         ("partial", "Partly done"),
-        ("waiting", "Needs approval"),
+        ("waiting", "Replaced"),
         ("failed", "Failed"),
         ("stopped", "Stopped"),
         ("lost", "Interrupted"),
@@ -49,6 +49,24 @@ def test_a_run_says_what_whose_by_whom_how_long_and_what_came_of_it(client: Fres
 def test_outcomes_in_words(client: FreshClient, outcome: str, said: str) -> None:
     run_id = add_finished_run(add_integration(), outcome=outcome)
     assert said in texts(client.get(ACTIVITY).text)[run_id]
+
+
+def test_only_the_run_whose_changes_wait_needs_approval(client: FreshClient) -> None:
+    integration_id = add_integration()
+    replaced, approved, waits = (
+        add_finished_run(integration_id, kind="stock", outcome="waiting", counts=counts)
+        for counts in ({"preview": 2}, {"preview": 2, "approved": 2}, {"preview": 1})
+    )
+    with writing() as session:
+        session.get_one(Integration, integration_id).waiting_run_id = waits
+    page = client.get(ACTIVITY).text
+    said = texts(page)
+    assert said[replaced].endswith("Replaced") and said[approved].endswith("Approved") and said[waits].endswith("Needs approval")
+    assert "Needs approval 1" in words(element(page, id="list-states").text)
+    assert list(texts(client.get(f"{ACTIVITY}?outcome=waiting").text)) == [waits]
+    assert "Approved" in client.get(f"{ACTIVITY}/{approved}").text
+    shown = words(element(client.get(f"/settings/sales-channels/{integration_id}").text, "main").text)
+    assert "Stock update Replaced" in shown and "Stock update Approved" in shown and "Stock update Needs approval" in shown
 
 
 def test_an_error_comes_with_its_advice_and_remarks_can_be_opened(client: FreshClient) -> None:
