@@ -25,9 +25,9 @@ AREAS = (
     Area("Stock", "stock.list_stock", "/stock", "work-on-stock-and-listings"),
     Area("Listings", "listings.list_listings", "/listings", "work-on-stock-and-listings"),
     Area("Suppliers", "suppliers.list_suppliers", "/suppliers", "take-stock-from-suppliers"),
-    Area("Reports", "reports.show_sales", "/reports", "see-how-your-shops-are-doing"),
-    Area("Activity", "runs.list_runs", "/activity", "when-something-goes-wrong"),
-    Area("Users", "users.list_users", "/users", "before-you-start"),
+    Area("Reports", "reports.show_sales", "/reports", "read-the-reports"),
+    Area("Activity", "runs.list_runs", "/activity", "see-how-your-shops-are-doing"),
+    Area("Users", "users.list_users", "/users", "add-users"),
     Area("Settings", "settings.show_settings", "/settings", "change-a-connection"),
 )
 MORE_SECTIONS = {

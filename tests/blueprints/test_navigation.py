@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from flask.testing import FlaskClient
@@ -95,6 +96,9 @@ def test_the_guide_is_served_with_its_pictures_and_every_area_leads_into_it(clie
     for image in (item for item in elements(page, "img") if item["src"].startswith("/guide/")):
         assert client.get(image["src"]).mimetype == "image/png"
     assert {area.section for area in areas.AREAS} | set(areas.MORE_SECTIONS.values()) <= ids
+    for area in areas.AREAS[:-1]:  # settings are in each section
+        there = page.partition(f'id="{area.section}"')[2]
+        assert area.label in words(re.split("<h[23]", there)[0]), f"{area.label} is described in another section"
     for path, section in (
         ("/orders", "work-on-orders"),
         ("/settings/sales-channels/add", "connect-a-shop"),
