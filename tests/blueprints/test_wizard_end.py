@@ -92,6 +92,7 @@ class TestTheOptions:
             step = to_options(client, shop)
             page = client.get(step).text
             suggestion = words(element(page, "section", aria_labelledby="suggested").text)
+            assert "suggest other answers than you gave" in suggestion
             assert "Use X-Cart tax settings Yes No Suggested: Yes. Order 1 has US$7.70 of tax." in suggestion
             assert "Use X-Cart tax settings for shipping Yes No Suggested: Yes." in suggestion
             assert "Suggested: ‘Shipping surcharge’. Order 1 has ‘Shipping surcharge’ of US$3.00." in suggestion
@@ -102,6 +103,9 @@ class TestTheOptions:
             assert element(page, "input", name="use_shipping_tax", value="yes", checked="")
             assert element(page, "input", name="surcharge_name")["value"] == "Shipping surcharge"
             assert not elements(page, "button", value="suggest")
+            assert "These are the answers that your last orders suggest." in words(
+                element(page, "section", aria_labelledby="suggested").text
+            )
             # They count where the user goes back, too, and then nothing is left to suggest.
             client.post(
                 step.replace("/options", "/import-preview"), data=form_data(page, "with_variants"), headers=htmx("import-preview")
