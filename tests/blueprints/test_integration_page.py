@@ -104,6 +104,18 @@ def test_one_trouble_is_said_once(client: FreshClient) -> None:
     assert section(page, "problem-title").startswith(message)
 
 
+@pytest.mark.parametrize(("minutes", "shown"), [(1, True), (20, False)])
+def test_looks_for_orders_are_counted_only_after_the_last_run(client: FreshClient, minutes: int, shown: bool) -> None:
+    """A run reads the orders itself: *Last success 1 minute ago* beside *Checked 1 time today, last 20 minutes ago* contradict each other."""
+    integration_id, now = add_integration(), utcnow()
+    with writing() as session:
+        flow = session.get_one(Integration, integration_id).flows["orders"]
+        flow.succeeded_at, flow.polled_at = now - timedelta(minutes=5), now - timedelta(minutes=minutes)
+        flow.polls, flow.polled_on = 1, now.date()
+    said = words(element(client.get(place(integration_id)).text, "main").text)
+    assert "Last success 5 minutes ago" in said and ("Checked 1 time today" in said) is shown
+
+
 def test_while_it_is_disabled_no_problem_is_shown(client: FreshClient) -> None:
     integration_id = add_integration(enabled=False, health="needs_reauthorising", health_message="The key is wrong.")
     page = client.get(place(integration_id)).text
