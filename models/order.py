@@ -232,6 +232,12 @@ class Reserving:
         """Whole pieces that what is reserved of its stock items makes."""
         return min((each.reserved // each.units for each in self.allocations), default=0)
 
+    @property
+    def in_hand(self: Any) -> int:
+        """Pieces to ship now: of what is left, those that are reserved, or all where nothing is counted. A person may ship more."""
+        left: int = self.left
+        return min(left, self.reserved) if self.allocations else left
+
 
 class OrderLine(Reserving, Model):
     """``price`` is per unit and ``total`` for the quantity, as recorded under the settings; ``tax`` is beside them.

@@ -48,11 +48,12 @@ class Slip:
 
 @dataclass(slots=True)
 class Pick:
-    """What to take off the shelf: ``pieces`` in all, and for which orders: (number, pieces, chosen options)."""
+    """What to take off the shelf: ``pieces`` in all, of which ``short`` are not in stock, and for which orders: (number, pieces, chosen options)."""
 
     sku: str
     name: str
     pieces: int = 0
+    short: int = 0
     orders: list[tuple[str, int, str]] = field(default_factory=list)
 
 
@@ -126,19 +127,21 @@ def _picks(orders: Sequence[Order], with_options: bool) -> list[Pick]:
     for order in orders:
         for line, pieces in _to_pack(order):
             options = ", ".join(f"{name}: {value}" for name, value in queries.options_object(line.options).items())
-            for key, sku, name, units in _taken(line):
+            for key, sku, name, units, short in _taken(line):
                 pick = picks.setdefault((key, sku), Pick(sku, name))
                 pick.pieces += pieces * units
+                pick.short += 0 if order.state == "shipped" else short
                 pick.orders.append((order.number or order.external_id, pieces * units, options if with_options else ""))
     return sorted(picks.values(), key=lambda pick: (pick.sku.casefold(), pick.name))
 
 
-def _taken(line: OrderLine) -> list[tuple[str, str, str, int]]:
-    """What one piece of a line takes off the shelf: (key, SKU, name, units)."""
+def _taken(line: OrderLine) -> list[tuple[str, str, str, int, int]]:
+    """What one piece of a line takes off the shelf: (key, SKU, name, units), and how many units of all its pieces are not reserved."""
     if not line.allocations:
-        return [(line.sku_key or line.name, line.sku, line.name, 1)]
+        return [(line.sku_key or line.name, line.sku, line.name, 1, 0)]
     alone = len(line.allocations) == 1
     return [
-        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if alone else "") or each.stock_item.name, each.units)
+        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if alone else "") or each.stock_item.name, each.units,
+         max(0, line.left * each.units - each.reserved))
         for each in line.allocations
-    ]
+    ]  # fmt: skip

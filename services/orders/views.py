@@ -274,7 +274,7 @@ def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
         "id": line.id, "position": line.position, "sku": line.sku, "name": line.name, "quantity": line.quantity,
         "price": queries.unit_price(line.price, decimals), "total": plain(line.total, decimals),
         "options": list(queries.options_object(line.options).items()) if with_options else [], "reserved": line.reserved, "shipped": line.shipped,
-        "left": max(0, line.left), "stock_item_id": line.allocations[0].stock_item_id if len(line.allocations) == 1 else None,
+        "in_hand": max(0, line.in_hand), "stock_item_id": line.allocations[0].stock_item_id if len(line.allocations) == 1 else None,
         "uncounted": line.uncounted and not line.allocations,
         "kit": [(each.stock_item.sku, each.units) for each in line.allocations] if sum(each.units for each in line.allocations) > 1 else [],
     }  # fmt: skip

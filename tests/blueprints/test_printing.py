@@ -63,6 +63,9 @@ def desk(app) -> dict[str, int]:
         first.lines[0].options = [["Colour", "Red"]]
         kit = session.get_one(Order, made["9902"].id).lines[0]
         kit.allocations[0].units = 3
+        for number in ("1001", "9902"):
+            for line in session.get_one(Order, made[number].id).lines:
+                line.allocations[0].reserved = line.quantity * line.allocations[0].units
         session.get_one(StockItem, cup.id).name = "A cup"
     return {number: order.id for number, order in made.items()}
 
@@ -97,6 +100,16 @@ def test_selected_orders_are_printed_as_one_document(client, desk):
     only = client.get(f"{answer.location}&part=slips").text
     assert len(slips(only)) == 2 and "Picked" not in only
     assert not slips(client.get(f"{answer.location}&part=pick").text)
+
+
+def test_the_pick_list_says_what_is_not_in_stock(client, desk):
+    with writing() as session:
+        session.get_one(Order, desk["9902"]).lines[0].allocations[0].reserved = 1
+        session.get_one(Order, desk["1004"]).lines[0].allocations[0].reserved = 0
+    numbers = "&".join(f"order={desk[number]}" for number in ("1001", "9902", "1004"))
+    taken = picks(client.get(f"/orders/print?part=pick&{numbers}").text)
+    assert taken["CUP"].startswith("CUP 5 2 not in stock 1001 × 2")
+    assert "not in stock" not in taken["PLATE"], "what was shipped reserves nothing"
 
 
 def test_all_ready_orders_are_printed_oldest_first_with_the_filters_of_the_list(client, desk, monkeypatch):

@@ -178,6 +178,18 @@ def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
     assert short.note in words(element(sheet, "form", action="/orders/ship").text) and "not in stock" in short.note
 
 
+def test_the_page_of_an_order_suggests_what_is_reserved_and_ships_what_a_person_enters(client, shop, desk):
+    items.set_stock("CUP", 4, "user:ann")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
+    do(desk, "orders")
+    short = next(each for each in orders() if each.note)
+    page = client.get(f"/orders/{short.id}").text
+    line = f"line-{short.lines[0].id}"
+    assert element(page, "input", name=line)["value"] == "1", "three were ordered, and one is reserved"
+    assert client.post(f"/orders/{short.id}/ship", data=form_data(page, line, **{line: "3"})).status_code == 303
+    assert orders()[-1].lines[0].shipped == 3
+
+
 def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
     ids = [order.id for order in orders()]
     sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)
