@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from blueprints.column_charts import NUMBERS_OF_SHOPS, ColumnChart, draw_columns
@@ -17,7 +17,8 @@ MOST_TIMES = 10
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One sum: now and in the period before, in words, and the change between them (``tone``: good, bad or idle)."""
+    """One sum: now and in the period before, in words, and the change between them (``tone``: good, bad or idle). ``before`` is empty where
+    the orders of the period before are not all known."""
 
     label: str
     now: str
@@ -61,7 +62,7 @@ def totals_of(seen: Summary) -> list[Total]:
     found.append(
         _total("Pieces", number(seen.now.pieces), number(seen.before.pieces), change(seen.now.pieces, seen.before.pieces))
     )
-    return found
+    return [replace(total, before="", change="", tone="idle") for total in found] if seen.unknown_before else found
 
 
 def charts_of(seen: Summary) -> list[TitledChart]:
@@ -77,10 +78,11 @@ def charts_of(seen: Summary) -> list[TitledChart]:
 
 
 def shops_of(seen: Summary) -> list[ShopLine]:
+    unknown = seen.unknown_before
     return [
         ShopLine(
             shop.integration_id % NUMBERS_OF_SHOPS, shop.name, number(shop.now.orders), number(shop.now.pieces),
-            [(_money(seen, currency, amount), _percent(change(amount, _revenue(shop.before, currency))))
+            [(_money(seen, currency, amount), "" if shop in unknown else _percent(change(amount, _revenue(shop.before, currency))))
              for currency, amount in sorted(shop.now.revenue.items())],
         )
         for shop in seen.shops

@@ -87,6 +87,23 @@ def _reported(shop_id: int | None) -> dict[int, tuple[str, int]]:
     return newest if shop_id is None else {shop_id: newest.get(shop_id, ("", 0))}
 
 
+def known_since(shop_id: int | None = None) -> dict[int, date]:
+    """Shop id -> the first day whose orders are known: that of the first sale, or the start of the shop's orders where that is earlier."""
+    chosen = SalesOfDay.orders > 0 if shop_id is None else (SalesOfDay.orders > 0) & (SalesOfDay.shop_id == shop_id)
+    first: dict[int, date] = dict(
+        db.session.execute(select(SalesOfDay.shop_id, func.min(SalesOfDay.day)).where(chosen).group_by(SalesOfDay.shop_id)).all()
+    )
+    starts = (
+        select(Shop.id, Shop.zone, func.min(Integration.orders_since))
+        .join(Integration, Integration.shop_id == Shop.id)
+        .where(Shop.id.in_(first))
+        .group_by(Shop.id, Shop.zone)
+    )
+    for shop, zone, start in db.session.execute(starts):
+        first[shop] = min(first[shop], start.astimezone(zones.zone_of(zone)).date())
+    return first
+
+
 def zone_of_days(shop_id: int | None, reader: tzinfo) -> tzinfo:
     """The time zone in which the last days of a report end: that of the shops whose day is furthest ahead, as their newest orders are of that
     day. The reader's where no shop has sold anything."""

@@ -4,13 +4,13 @@ Amounts of several currencies are never added up: each currency has its own sums
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
 from services.reports.periods import Period
-from services.reports.sales import StepSales, sales_by_step
+from services.reports.sales import StepSales, known_since, sales_by_step
 
 DAYS_AS_DAYS, DAYS_AS_WEEKS = 45, 370
 """The longest periods that are drawn by day and by week; longer ones are drawn by month."""
@@ -37,13 +37,15 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class ShopSums:
-    """One shop: its sums now and in the period before. ``integration_id`` is that of its newest integration, which has its colour."""
+    """One shop: its sums now and in the period before, and the day from which on its orders are known. ``integration_id`` is that of its newest
+    integration, which has its colour."""
 
     shop_id: int
     integration_id: int
     name: str
     now: Sums
     before: Sums
+    known_since: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,13 @@ class Summary:
     def decimals(self, currency: str) -> int:
         return max(self.now.decimals.get(currency, 0), self.before.decimals.get(currency, 0))
 
+    @property
+    def unknown_before(self) -> list[ShopSums]:
+        """The shops whose orders of the period before are not all known here, the one known for the shortest time first: beside days without
+        orders any sum would have grown."""
+        unknown = [shop for shop in self.shops if shop.known_since > self.period.before.first]
+        return sorted(unknown, key=lambda shop: shop.known_since, reverse=True)
+
 
 def summarise(period: Period, shop_id: int | None = None) -> Summary:
     """The sums of a period. One query reads them together with the period before."""
@@ -81,7 +90,9 @@ def summarise(period: Period, shop_id: int | None = None) -> Summary:
     by_first = {bucket.first: bucket for bucket in buckets}
     for row in now:
         by_first[row.first].shops.setdefault(row.shop_id, Sums()).add(row)
-    return Summary(period, _sums(now), _sums(before), _currencies(rows), _by_shop(now, before), unit, buckets)
+    return Summary(
+        period, _sums(now), _sums(before), _currencies(rows), _by_shop(now, before, known_since(shop_id)), unit, buckets
+    )
 
 
 def change(now: Decimal | int, before: Decimal | int) -> Decimal | None:
@@ -107,11 +118,11 @@ def _currencies(rows: Sequence[StepSales]) -> list[str]:
     return sorted(orders, key=lambda currency: (-orders[currency], currency))
 
 
-def _by_shop(now: Sequence[StepSales], before: Sequence[StepSales]) -> list[ShopSums]:
+def _by_shop(now: Sequence[StepSales], before: Sequence[StepSales], known: Mapping[int, date]) -> list[ShopSums]:
     """By name; shops that have sold something in one of the periods."""
     found: dict[int, ShopSums] = {}
     for row in (*now, *before):
-        found.setdefault(row.shop_id, ShopSums(row.shop_id, row.integration_id, row.shop, Sums(), Sums()))
+        found.setdefault(row.shop_id, ShopSums(row.shop_id, row.integration_id, row.shop, Sums(), Sums(), known[row.shop_id]))
     for row in now:
         found[row.shop_id].now.add(row)
     for row in before:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -20,7 +20,8 @@ NOVEMBER = "/reports?days=custom&first=2026-11-01&last=2026-11-30"
 
 @pytest.fixture
 def two_shops(db: object) -> None:
-    garden, toys = make_integration("Garden"), make_integration("Toys")
+    since = {"orders_since": datetime(2026, 10, 1, tzinfo=UTC)}
+    garden, toys = make_integration("Garden", **since), make_integration("Toys", **since)
     add_sales(garden.shop_id, [(date(2026, 11, 3), "USD", 3, "5942.38"), (date(2026, 10, 3), "USD", 2, "2971.19")])
     add_sales(toys.shop_id, [(date(2026, 11, 3), "USD", 1, "10"), (date(2026, 11, 20), "EUR", 1, "8.50")])
 
@@ -36,6 +37,18 @@ class TestSales:
         ]  # fmt: skip
         german = client.get(NOVEMBER, headers={"Accept-Language": "de"}).text
         assert "5.952,38\xa0$" in german
+
+    def test_days_before_the_import_began_are_not_compared_with(self, client: FreshClient) -> None:
+        new = make_integration("New", orders_since=datetime(2026, 10, 20, tzinfo=UTC))
+        add_sales(new.shop_id, [(date(2026, 10, 25), "USD", 1, "5.00"), (date(2026, 11, 3), "USD", 3, "15.00")])
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        main = words(element(page, "main").text)
+        assert "before:" not in main and "compared with Oct" not in main
+        assert "Not compared with the days before. Orders of New are known from Oct 20, 2026 on." in main
+        by_shop = words(element(page, "table", aria_labelledby="by-shop").text)
+        assert "$5,942.38 +100%" in by_shop and "New 3 6 $15.00 Toys" in by_shop
+        one = words(element(client.get(f"{NOVEMBER}&shop={new.shop_id}").text, "main").text)
+        assert "before. Orders are known from" in one and "%" not in one
 
     def test_orders_without_a_currency_are_named_and_in_no_other_sum(self, client: FreshClient) -> None:
         assert "no currency" not in client.get(NOVEMBER).text
