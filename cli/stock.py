@@ -16,7 +16,8 @@ from cli.starting import start_due_pushes, start_runs
 from cli.wrong_rows import write_wrong_rows
 from services.common import whole_numbers
 from services.common.batches import stamp
-from services.listings import previews, stock_push
+from services.listings import previews
+from services.monitoring import decisions
 from services.shops import finding
 from services.stock import file_imports, file_results, file_undo, files, listing_states, low_stock
 from services.stock import items as stock_items
@@ -198,6 +199,6 @@ def preview(name: str, as_json: bool) -> None:
 def approve(name: str) -> None:
     """Approve the waiting stock update and start it."""
     integration = finding.find_integration(name)
-    rows = stock_push.approve(integration.id, actor())
+    rows = decisions.approve_stock_update(integration.id, actor())
     say(f"Approved {rows} {'change' if rows == 1 else 'changes'} for {integration.name}.")
     start_runs(integration.id, ("stock",))

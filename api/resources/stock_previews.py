@@ -9,7 +9,8 @@ from api.reply import Reply
 from api.shapes import Body, Id, row_id
 from errors import NotFound
 from jobs.schedule import start_due_runs
-from services.listings import previews, stock_push
+from services.listings import previews
+from services.monitoring import decisions
 from services.shops import finding
 
 
@@ -50,7 +51,7 @@ def get_stock_preview(call: Call, integration_id: int) -> StockPreview:
     scope="approvals:write", role="manager", body=StockPreviewApproval, answers={200: StockPreviewApproved},
 )  # fmt: skip
 def approve_stock_preview(call: Call, integration_id: int) -> Reply:
-    number = stock_push.approve(integration_id, call.actor, seen=row_id(call.body.run_id))
+    number = decisions.approve_stock_update(integration_id, call.actor, seen=row_id(call.body.run_id))
     return Reply(StockPreviewApproved(number), after=_start)
 
 

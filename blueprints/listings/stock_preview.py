@@ -12,7 +12,8 @@ from blueprints.labels import plural
 from blueprints.numbers import argument, field
 from errors import Conflict
 from jobs.schedule import start_due_runs
-from services.listings import previews, stock_push
+from services.listings import previews
+from services.monitoring import decisions
 from services.shops import finding
 
 bp = Blueprint("stock_preview", __name__, url_prefix="/settings/sales-channels/<int:integration_id>/preview")
@@ -44,7 +45,7 @@ def download_preview(integration_id: int) -> Response:
 def approve(integration_id: int) -> Response:
     finding.get_integration(integration_id)
     try:
-        number = stock_push.approve(integration_id, current_actor(), seen=field("run") or 0)
+        number = decisions.approve_stock_update(integration_id, current_actor(), seen=field("run") or 0)
     except Conflict as wrong:
         toast(wrong.sentence(), "warning")
         return go_to(url_for(".show_preview", integration_id=integration_id))

@@ -1,7 +1,8 @@
-"""What a person decides about an incident of a whole shop. The incident ends with the decision, not with the next tick."""
+"""What a person decides about an incident of a whole shop, and about its stock update. The incident ends with the decision, not with the next tick."""
 
 from __future__ import annotations
 
+from services.listings import stock_push
 from services.monitoring import incidents
 from services.orders import deletions, superseding
 
@@ -19,3 +20,10 @@ def approve_deletions(integration_id: int, actor: str) -> int:
     waiting = deletions.approve_many(integration_id, actor)
     incidents.review(integration_id)
     return waiting
+
+
+def approve_stock_update(integration_id: int, actor: str, *, seen: int | None = None) -> int:
+    """``stock_push.approve``: returns the number of changes. Raises NotFound or Conflict."""
+    number = stock_push.approve(integration_id, actor, seen=seen)
+    incidents.review(integration_id)
+    return number

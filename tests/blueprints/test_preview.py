@@ -6,6 +6,7 @@ import io
 import pytest
 
 from practice_shop import PracticeShop, Store
+from services.monitoring import incidents
 from services.stock import items
 from tests.blueprints.pages import elements, form_data, toasts, words
 from tests.blueprints.queues import work_off
@@ -54,10 +55,14 @@ def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, sho
 
 def test_confirm_sends_exactly_that(client: FreshClient, shop: PracticeShop) -> None:
     integration_id = waiting(client, shop)
+    incidents.review(integration_id)
+    assert "A stock update needs your approval" in client.get(f"{LIST}/{integration_id}").text
     page = client.get(f"{LIST}/{integration_id}/preview").text
     answer = client.post(f"{LIST}/{integration_id}/preview", data=form_data(page, "run"))
     assert answer.location == f"{LIST}/{integration_id}"
-    assert toasts(client.get(answer.location).text) == ["2 changes approved. The stock is being updated."]
+    there = client.get(answer.location).text
+    assert toasts(there) == ["2 changes approved. The stock is being updated."]
+    assert "needs your approval" not in there, "the incident ends with the approval, not with the next tick"
     work_off()
     assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 5, "=EVIL()": 0}
 
