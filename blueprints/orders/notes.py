@@ -13,11 +13,13 @@ from blueprints.actors import current_actor, may_see_customers
 from blueprints.files import numbers
 from blueprints.htmx import go_to, is_ours, toast
 from blueprints.labels import plural
+from blueprints.orders.within import keep_list
 from errors import AppError
 from models import OrderNote
 from services.orders import notes, tags, views
 
 bp = Blueprint("notes", __name__, url_prefix="/orders/<int:order_id>")
+bp.url_defaults(keep_list)
 several = Blueprint("tagging", __name__, url_prefix="/orders")
 
 

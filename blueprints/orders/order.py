@@ -10,7 +10,7 @@ from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
 from blueprints.orders.again import reading_again
 from blueprints.orders.printing import render_document
-from blueprints.orders.within import list_within
+from blueprints.orders.within import keep_list, list_within
 from errors import NotFound
 from jobs.schedule import start_due_runs
 from services.orders import identity_decision, printing, rereading, seen, views
@@ -20,6 +20,7 @@ from services.shipping import by_hand, outlook, shipments, trying_again
 from services.shops import kinds
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
+bp.url_defaults(keep_list)
 
 
 bp.app_template_global()(list_within)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from flask import request, url_for
+from flask import g, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from blueprints.actors import may_see_customers
@@ -31,6 +32,20 @@ class Within:
 
 def list_within() -> Within:
     """The list named by the request's argument ``list``."""
+    if "list_within" not in g:
+        g.list_within = _read()
+    found: Within = g.list_within
+    return found
+
+
+def keep_list(endpoint: str, values: dict[str, Any]) -> None:
+    """Let the address of an order keep the list while a page or an act of the same order answers: links, forms and redirects alike.
+    It is among the ``url_defaults`` of each blueprint under ``/orders/<order_id>``, so that no act has to think of it."""
+    if values.get("order_id") is not None and values["order_id"] == (request.view_args or {}).get("order_id"):
+        values.setdefault("list", list_within().filters or None)
+
+
+def _read() -> Within:
     given = request.values.get("list", "")
     if not given:
         return Within("", url_for("orders.list_orders"), Wanted(customers=may_see_customers()))

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import go_to, toast
-from blueprints.orders.within import list_within
+from blueprints.orders.within import keep_list, list_within
 from blueprints.shipping.batches import offering_undo
 from blueprints.shipping.carriers import links
 from errors import AppError, InvalidInput
@@ -19,6 +19,7 @@ from services.orders import list_ids, views
 from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
+bp.url_defaults(keep_list)
 
 
 @bp.post("/<int:order_id>/ship")

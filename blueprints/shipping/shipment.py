@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.orders.within import keep_list
 from blueprints.shipping.batches import announcement
 from errors import AppError
 from jobs.schedule import start_due_runs
@@ -14,6 +15,7 @@ from services.orders import views
 from services.shipping import batches, shipments, undo, voiding
 
 bp = Blueprint("shipment", __name__, url_prefix="/orders/<int:order_id>/shipments/<int:shipment_id>")
+bp.url_defaults(keep_list)
 
 
 @bp.get("")
