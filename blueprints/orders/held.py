@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from flask import Blueprint, Response, render_template, request, url_for
@@ -39,33 +40,36 @@ def _page(wrong: AppError | None = None) -> str:
 
 @bp.post("/stock-item")
 def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
+    ids = held.ids_of("unknown_sku", request.form.get("sku", ""))
     try:
         on_hand = whole_numbers.read(request.form.get("on_hand", ""), "on_hand")
         added = items.add_stock_item(request.form.get("sku", ""), on_hand, current_actor(), name=request.form.get("name", ""))
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()
-    return _released(added.released)
+    return _released(added.released, ids, "The stock item is added.")
 
 
 @bp.post("/link")
 def link_sku() -> tuple[str, int] | Response | AnyResponse:
+    ids = held.ids_of("unknown_sku", request.form.get("sku", ""))
     try:
         released = manual_links.link_sku(request.form.get("sku", ""), request.form.get("item", ""), current_actor())
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()
-    return _released(released)
+    return _released(released, ids, "The SKU is matched.")
 
 
 @bp.post("/accept")
 def accept() -> tuple[str, int] | Response | AnyResponse:
     code, key, seen = (request.form.get(name, "") for name in ("code", "key", "seen"))
+    ids = held.ids_of(code, key)
     try:
         released = held.accept_group(code, key, seen, current_actor())
     except AppError as wrong:
         return _page(wrong), wrong.status
-    return _released(released)
+    return _released(released, ids, f"Accepted as {'it is' if len(ids) == 1 else 'they are'}.")
 
 
 @bp.post("/evaluate")
@@ -95,10 +99,17 @@ def _group() -> list[int]:
     return held.ids_of(request.form.get("code", ""), request.form.get("key", ""))
 
 
-def _released(number: int | None) -> Response | AnyResponse:
-    """``number`` is None where the group holds no order any more, as after the same act in another window."""
+def _released(number: int | None, ids: Sequence[int] = (), done: str = "") -> Response | AnyResponse:
+    """``number`` is None where the group holds no order any more, as after the same act in another window. ``ids`` were the orders of the
+    group, and ``done`` says what fixed its cause: those that are held after it are held by another one."""
     if number is None:
         toast("No order is held by this any more.", "info")
         return go_to(url_for(".show_held"))
-    toast(f"{plural(number, 'order')} released." if number else "No order was released.", "success" if number else "info")
+    said = f"{plural(number, 'order')} released." if number else "No order was released."
+    left = held.still_held(ids)
+    if left:
+        said = (
+            f"{said if number else done} {plural(left, 'order')} {'is' if left == 1 else 'are'} still on hold for another reason."
+        )
+    toast(said, "success" if number else "info")
     return go_to(url_for(".show_held"))

@@ -96,7 +96,8 @@ def replace(order_id: int) -> Response | AnyResponse:
 def keep(order_id: int) -> Response | AnyResponse:
     identity_decision.settle(order_id, True, current_actor())
     start_due_runs()
-    toast("The order is being read again from the shop.", "info")
+    after = " It is still on hold for another reason." if views.is_held(order_id) else ""
+    toast(f"The order is being read again from the shop.{after}", "info")
     return go_to(url_for(".show_order", order_id=order_id))
 
 

@@ -13,6 +13,7 @@ from services.security import audit
 from services.security.audit import About
 
 HELD = audit.kind("order.held", "Put on hold", elsewhere=True)
+HOLD_CHANGED = audit.kind("order.hold_changed", "On hold for another reason", elsewhere=True)
 RELEASED = audit.kind("order.released", "Released", elsewhere=True)
 ACCEPTED = audit.kind("order.hold_accepted", "What holds it accepted as it is")
 SEEN = audit.kind("order.seen", "Marked as seen")

@@ -14,7 +14,7 @@ from extensions import db, who_acts
 from models import HoldChange, Integration, Order, OrderLine, Shop
 from models.order import GONE_CODE
 from services.common.batches import batches
-from services.order_basics.audited import HELD, RELEASED, about_order
+from services.order_basics.audited import HELD, HOLD_CHANGED, RELEASED, about_order
 from services.order_basics.money import plain
 from services.security.audit import is_person, record_change
 
@@ -152,7 +152,8 @@ def apply(order: Order, evaluation: Evaluation) -> None:
     if before != after:
         db.session.add(HoldChange(order_id=order.id, actor=who_acts()[0], before=before, after=after))
         if is_person():
-            record_change(HELD if after else RELEASED, about_order(order), {"hold": (before, after)})
+            kind = RELEASED if not after else HOLD_CHANGED if before else HELD
+            record_change(kind, about_order(order), {"hold": (before, after)})
     order.state, order.note = evaluation.state, evaluation.note
     order.held_codes, order.held_reason, order.reason_codes = evaluation.codes, evaluation.reasons, evaluation.reason_codes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from errors import Conflict, InvalidInput
 from extensions import db, writing
@@ -170,6 +170,15 @@ def accept_group(code: str, key: str, seen: str, actor: str) -> int | None:
 def group_of(code: str, key: str) -> Group | None:
     """The group of a cause as it is now; None where it holds no order. ``key`` is that of the group."""
     return next((group for group in groups() if (group.code, group.key) == (code, key)), None)
+
+
+def still_held(order_ids: Sequence[int]) -> int:
+    """How many of these orders are on hold now."""
+    number = 0
+    for batch in batches(order_ids):
+        query = select(func.count()).select_from(Order).where(Order.id.in_(batch), Order.state == "on_hold")
+        number += db.session.scalar(query) or 0
+    return number
 
 
 def ids_of(code: str, key: str) -> list[int]:
