@@ -52,11 +52,14 @@ def first_run() -> Answer:
         return go_to(url_for(".sign_in"))
     form = FirstRunForm()
     if form.validate_on_submit():
-        try:
+        with suppress(InvalidInput):  # said below, with all else that is wrong
             let_in(users.make_first_owner(form.code.data, form.name.data, form.password.data))
             return go_to(url_for("settings.open_front_door"))
-        except InvalidInput as error:
-            form.refuse(error)
+    if form.is_submitted():
+        given = [field.data or "" for field in (form.code, form.name, form.password)]
+        for wrong in users.wrong_about_first_owner(*given):
+            if not form[wrong.field].errors:
+                form.refuse(wrong)
     return form_page("accounts/first_run.html", form)
 
 

@@ -67,11 +67,9 @@ def issue_first_run_code() -> str:
 
 def make_first_owner(code: str, name: str, password: str) -> int:
     """Create the first owner and return the user's id. Raises InvalidInput or Conflict."""
+    if wrong := wrong_about_first_owner(code, name, password):
+        raise wrong[0]
     name = clean_name(name)
-    if one_time_codes.find_code("first_run", code) is None:
-        raise InvalidInput(
-            "That is not the code that was printed last.", "Copy it from the terminal where Cartlink was started.", "code"
-        )
     hashed = passwords.hash_password(passwords.check_new_password(password, name))
     now = utcnow()
     with writing() as session:
@@ -83,6 +81,26 @@ def make_first_owner(code: str, name: str, password: str) -> int:
         session.flush()
         record_change(CREATED, _about(user), {"role": (None, "owner")}, f"user:{name}")
         return user.id
+
+
+def wrong_about_first_owner(code: str, name: str, password: str) -> list[InvalidInput]:
+    """Everything that ``make_first_owner`` would refuse, so that a person can mend it in one round."""
+    found = []
+    try:
+        name = clean_name(name)
+    except InvalidInput as wrong:
+        found.append(wrong)
+    if one_time_codes.find_code("first_run", code) is None:
+        found.append(
+            InvalidInput(
+                "That is not the code that was printed last.", "Copy it from the terminal where Cartlink was started.", "code"
+            )
+        )
+    try:
+        passwords.check_new_password(password, name)
+    except InvalidInput as wrong:
+        found.append(wrong)
+    return found
 
 
 def create_user(name: str, role: str, actor: str, *, sees_customers: bool = False, password: str = "") -> int:

@@ -18,7 +18,7 @@ from models import UserSession
 from models.types import utcnow
 from services.accounts import one_time_codes, tokens, two_step, users
 from tests.blueprints.looks import assert_good_in_every_look, watch
-from tests.blueprints.pages import element, elements, words
+from tests.blueprints.pages import complaints, element, elements, words
 from tests.blueprints.rows import add_integration, add_run
 from tests.support.browser import PATIENCE
 from tests.support.signed_in import FreshClient, sign_in
@@ -70,6 +70,15 @@ class TestTheFirstRun:
         assert element(answer.text, "input", name="name")["value"] == "Ann"
         assert GOOD not in answer.text
         assert not is_in(stranger)
+
+    @pytest.mark.parametrize("name", ["Ann", ""])
+    def test_all_that_is_wrong_is_said_at_once(self, stranger, name):
+        users.issue_first_run_code()
+        answer = stranger.post("/first-run", data={"code": "AAAA", "name": name, "password": "short"})
+        said = complaints(answer.text)
+        assert answer.status_code == 422 and not is_in(stranger)
+        assert len(said) == (2 if name else 3), said
+        assert any("needs at least 12" in sentence for sentence in said) and any("printed last" in sentence for sentence in said)
 
     def test_once_there_is_a_user_it_is_closed(self, stranger, ann):
         code = one_time_codes.issue_code("first_run")
