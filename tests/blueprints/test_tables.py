@@ -238,3 +238,8 @@ def test_no_columns_at_all_shows_the_usual_ones_and_says_so(client):
     make_order(make_integration(), "1", [("X", 1)])
     answer = client.post("/lists/orders/columns", data={"back": "/orders"})
     assert "You selected no columns, so the usual ones are shown." in client.get(answer.location).text
+
+
+def test_a_filter_for_a_number_keeps_its_label_once_it_is_filled(client):
+    label = element(client.get("/stock?low=0").text, "label", **{"for": "low"})
+    assert words(label.text) == "Maximum available" and "visually-hidden" not in (label["class"] or "")
