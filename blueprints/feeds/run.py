@@ -37,7 +37,8 @@ def show_run(run_id: int) -> Answer:
 def _shown(run: FeedRun, kind: str) -> dict[str, Any]:
     working = run.state in WORKING
     return {
-        "run": run, "working": working, "kind": kind, "groups": [] if working else run_pages.group_rows(run.id),
+        "run": run, "working": working, "kind": kind,
+        "only_offers": run.state == "approved" and not run_pages.sets_quantities(run), "groups": [] if working else run_pages.group_rows(run.id),
         "page": run_pages.list_rows(run.id, kind, request.args.get("page", "")),
         "reasons": run_pages.group_problems(run.id) if run.unreadable else [],
         "own_items": run_pages.count_own_items(run.id) if run.state == "waiting" else 0, "undoable": run_pages.is_newest_applied(run),
@@ -60,7 +61,13 @@ def download_rows(run_id: int) -> Response:
 def approve(run_id: int) -> Response | AnyResponse:
     runs.approve(run_id, current_actor(), make_fed=request.form.get("make_fed") == "yes")
     answers.enqueue(run_id)
-    toast("Approved. Cartlink is setting the quantities.", "info")
+    sets = run_pages.sets_quantities(run_pages.get_run(run_id))
+    toast(
+        "Approved. Cartlink is setting the quantities."
+        if sets
+        else "Approved. Cartlink is storing the offers. Your own quantities stay.",
+        "info",
+    )
     return go_to(url_for(".show_run", run_id=run_id))
 
 

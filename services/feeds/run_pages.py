@@ -99,6 +99,14 @@ def count_own_items(run_id: int) -> int:
     return db.session.scalar(select(func.count()).where(StockItem.id.in_(items), StockItem.fed.is_(False))) or 0
 
 
+def sets_quantities(run: FeedRun) -> bool:
+    """Whether an approved run sets what is on hand of any item: where all keep their own quantities, it only stores the offers."""
+    items = select(_row.stock_item_id).where(_row.run_id == run.id, _row.stock_item_id.is_not(None))
+    if run.make_fed:
+        return True
+    return db.session.scalar(select(StockItem.id).where(StockItem.id.in_(items), StockItem.fed.is_(True)).limit(1)) is not None
+
+
 def is_newest_applied(run: FeedRun) -> bool:
     """Whether a run changed offers, and no later one of its feed did: only then it can be undone."""
     later = select(FeedRun.id).where(FeedRun.feed_id == run.feed_id, FeedRun.id > run.id, FeedRun.state == "done")

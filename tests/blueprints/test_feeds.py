@@ -78,7 +78,13 @@ def test_the_first_run_waits_and_changes_what_a_person_approves(client, web):
 def test_own_items_keep_their_quantity_unless_a_person_says_otherwise(client, web):
     item_id = make_item("CUP", 1).id
     _, run_id = fetched(client, web)
+    feed = client.get(f"/suppliers/feeds/{newest().feed_id}").text
+    changed = element(feed, "td", data_label="Changed").text
+    assert words(changed).startswith("0 ") and words(changed).endswith("would change"), "nothing has changed yet"
     client.post(f"/suppliers/runs/{run_id}/approve", data={"make_fed": "no"})
+    page = client.get(f"/suppliers/runs/{run_id}").text
+    assert toasts(page) == ["Approved. Cartlink is storing the offers. Your own quantities stay."]
+    assert "Setting quantities" not in page and "Storing the offers" in page
     work_off("checks")
     assert on_hand("CUP") == 1
     page = client.get(f"/stock/{item_id}").text
