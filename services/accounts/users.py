@@ -84,7 +84,7 @@ def make_first_owner(code: str, name: str, password: str) -> int:
 
 
 def wrong_about_first_owner(code: str, name: str, password: str) -> list[InvalidInput]:
-    """Everything that ``make_first_owner`` would refuse, so that a person can mend it in one round."""
+    """Everything that ``make_first_owner`` would refuse, so that a person can fix it in one round."""
     found = []
     try:
         name = clean_name(name)
