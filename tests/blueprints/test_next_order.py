@@ -6,10 +6,10 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from extensions import db
-from models import Order, Shipment
+from extensions import db, writing
+from models import Allocation, Order, Shipment, StockItem
 from services.orders.list_ids import next_to_ship
 from services.orders.views import Wanted
 from tests.blueprints.pages import element, elements, form_data, toasts, words
@@ -27,10 +27,14 @@ def orders(app) -> dict[str, int]:
         ("1004", outlet, "part_shipped"),
         ("1005", outlet, "ready"),
     )
-    return {
+    ids = {
         number: make_order(shop, number, [(cup, 2)], state=state, placed_at=PLACED + timedelta(hours=hours)).id
         for hours, (number, shop, state) in enumerate(wanted)
     }
+    with writing() as session:
+        session.execute(update(Allocation).values(reserved=2))
+        session.get_one(StockItem, cup.id).reserved = 2 * len(ids)
+    return ids
 
 
 def shown(html: str) -> str:
