@@ -59,6 +59,7 @@ def test_with_all_scopes_the_role_decides(app: Flask):
         check(erp, ALL, role)
 
 
+@pytest.mark.long
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_scope_opens_its_operations_alone(app: Flask, role: str):

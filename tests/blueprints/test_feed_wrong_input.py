@@ -66,6 +66,7 @@ def refused(client: FreshClient, step: str, holding: str, field: str, typed: str
     return wrong + [f"{name}: lost {key}" for key in sent if key not in secrets and kept.get(key) != sent[key]]
 
 
+@pytest.mark.long
 def test_each_wrong_answer_is_named_at_its_field(app: object, client: FreshClient, web: WebServer) -> None:
     step = begin(client)
     file = {"name": "Stock list", "url": web.url()}

@@ -291,6 +291,7 @@ def ordeal(examples: int, start: int = 20261123) -> Measured:
     return measured
 
 
+@pytest.mark.long
 def test_a_sample_of_hostile_answers():
     ordeal(60)
 

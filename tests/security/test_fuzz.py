@@ -234,6 +234,7 @@ def test_a_question_cannot_name_what_an_address_of_ours_is_made_of(quick: Flask,
 @pytest.mark.parametrize("seed", [1])
 @pytest.mark.both_databases
 @pytest.mark.sampled(1)
+@pytest.mark.long
 def test_a_sample(quick: Flask, seed: int) -> None:
     fuzz(quick, seed, SAMPLE)
 

@@ -21,8 +21,8 @@ SHARE_ON_POSTGRESQL = 1 / 4
 WITH_SHOPS = ("listings", "order_basics", "orders", "runs", "shipping", "stock", "sync")
 """The packages of services whose tests take a practice shop through several runs in each of their variants: seconds, not moments."""
 VARIANTS_WITH_SHOPS = 1
-SHARE_WITH_SHOPS = 1 / 3
-SHARE_OF_LONG = 1 / 4
+SHARE_WITH_SHOPS = 1 / 4
+SHARE_OF_LONG = 1 / 5
 """Of the tests marked ``long`` and those with a browser, real workers or page servers, which take five seconds each."""
 TESTS = Path(__file__).parent.parent
 
@@ -32,8 +32,8 @@ def draw(items: list[pytest.Item], whole_suite: bool) -> tuple[list[pytest.Item]
 
     Left are the tests marked ``deep``; on PostgreSQL all but the first variant of a test that has several and three quarters of the tests of
     domain packages, unless they are marked ``both_databases``. Of a test that is marked ``sampled(2)``, two variants run; of one with
-    shops, one on SQLite; of a test of pages on both databases, those on one of them. With ``whole_suite``, a third of the tests with
-    shops and a quarter of the long ones and those with browsers and processes run, and all that are marked ``every_time``."""
+    shops, one on SQLite; of a test of pages on both databases, those on one of them. With ``whole_suite``, a quarter of the tests with
+    shops and a fifth of the long ones and those with browsers and processes run, and all that are marked ``every_time``."""
     drawn = _drawn_variants(items)
     seen: set[str] = set()
     kept: list[pytest.Item] = []

@@ -98,7 +98,7 @@ def test_older_orders_are_counted_before_they_are_brought_in(app, db, shop):
     with pytest.raises(Conflict):
         lookups.ask_count(integration_id, datetime.now(UTC), "test")
     changed = trail.list_page(trail.Wanted(object="integration")).rows[0]
-    assert (changed.actor, changed.changes[0][0]) == ("user:ann", "Orders since")
+    assert (changed.actor, changed.changes[0][0]) == ("user:ann", "Download orders from")
 
 
 class TestOneQuestionAtATime:
