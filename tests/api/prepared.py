@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from api.examples import BODIES
 from extensions import db, writing
-from models import EventEndpoint, Feed, FeedRun, Integration, Listing, Offer, Order, RunItem, Shop, SyncRun
+from models import EventEndpoint, Feed, FeedRun, Integration, Listing, Offer, Order, RunItem, Shop, StockFile, SyncRun
 from models.types import utcnow
 
 Values = dict[str, Any]
@@ -21,6 +21,13 @@ def make_undoable(values: Values) -> None:
     with writing() as session:
         session.execute(update(SyncRun).where(SyncRun.id == run_id).values(kind="stock", state="finished", finished_at=utcnow()))
         session.execute(update(RunItem).where(RunItem.run_id == run_id).values(listing_id=values["listing_id"]))
+
+
+def apply_import(values: Values) -> None:
+    """The planted file of quantities is applied, and nothing of it was set since."""
+    applied = {"state": "applied", "finished_at": utcnow()}
+    with writing() as session:
+        session.execute(update(StockFile).where(StockFile.id == values["import_id"]).values(applied))
 
 
 def pause_endpoint(values: Values) -> None:
@@ -93,7 +100,7 @@ def _shop(values: Values) -> int:
 
 
 PREPARED: dict[str, Callable[[Values], None]] = {
-    "preview_undo": make_undoable, "undo_stock_update": make_undoable, "resume_event_endpoint": pause_endpoint,
+    "preview_undo": make_undoable, "undo_stock_import": apply_import, "undo_stock_update": make_undoable, "resume_event_endpoint": pause_endpoint,
     "get_missing_listings": lose_listings, "approve_missing_listings": lose_listings, "get_deleted_orders": lose_orders,
     "approve_deleted_orders": lose_orders, "mark_set_back_seen": set_back, "settle_identity": doubt, "mark_order_entered": leave_to_do,
     "settle_rename": rename, "drop_export_delivery": name_waiting_file, "fetch_feed": end_feed_run, "undo_feed_run": end_feed_run,
