@@ -101,10 +101,10 @@ def stop(run_id: int) -> None:
 @json_option
 def undo_run(run_id: int, where: undo.Where, only_preview: bool, as_json: bool) -> None:
     """Undo a stock update. The next stock update of its shop waits for an approval."""
-    if only_preview:
-        _show_undo(undo.preview(run_id), as_json=as_json)
-        return
     seen = undo.preview(run_id)
+    if only_preview:
+        _show_undo(seen, as_json=as_json)
+        return
     started = undo.start_undo(run_id, actor(), where)
     if where != "shop" and seen.items:
         say("The numbers here are restored.")

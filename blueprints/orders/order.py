@@ -13,7 +13,7 @@ from blueprints.orders.printing import render_document
 from blueprints.orders.within import keep_list, list_within
 from errors import NotFound
 from jobs.schedule import start_due_runs
-from services.orders import identity_decision, printing, rereading, seen, views
+from services.orders import held, identity_decision, printing, rereading, seen, views
 from services.orders.seller import get_seller
 from services.orders.views import OrderPage
 from services.shipping import by_hand, outlook, shipments, trying_again
@@ -71,7 +71,7 @@ def read_again(order_id: int) -> Response | AnyResponse:
 @bp.post("/evaluate")
 def evaluate(order_id: int) -> Response | AnyResponse:
     done = rereading.evaluate_orders([order_id], current_actor())
-    after = " and released" if done.released else " and is still on hold" if views.is_held(order_id) else ""
+    after = " and released" if done.released else " and is still on hold" if held.still_held([order_id]) else ""
     toast(f"The order was checked again{after}.", "success" if done.released else "info")
     return go_to(url_for(".show_order", order_id=order_id))
 
@@ -96,7 +96,7 @@ def replace(order_id: int) -> Response | AnyResponse:
 def keep(order_id: int) -> Response | AnyResponse:
     identity_decision.settle(order_id, True, current_actor())
     start_due_runs()
-    after = " It is still on hold for another reason." if views.is_held(order_id) else ""
+    after = " It is still on hold for another reason." if held.still_held([order_id]) else ""
     toast(f"The order is being read again from the shop.{after}", "info")
     return go_to(url_for(".show_order", order_id=order_id))
 

@@ -14,6 +14,7 @@ from blueprints.labels import RUN_KINDS, SIGN_INS, STATES, actor_words
 from blueprints.orders.forms import SORTS
 from blueprints.orders.forms import STATES as LISTED
 from models import Integration
+from services.feeds import showing
 from services.notify.incident_texts import CAUSES, TOPICS
 from services.orders import held
 from services.orders.export_columns import COLUMNS
@@ -37,7 +38,7 @@ FILTERS: dict[str, tuple[str, Mapping[str, str]]] = {
 WAYS = {"bell": "Bell", "mail": "Email"}
 KEPT = {"ours quantity": "Our quantity", "theirs quantity": "The shop’s quantity"}
 GOODS = {"the same": "Same item", "other": "Different item"}
-OPTIONS = {"decimal": "Decimal sign", "pack": "Pack size", "buffer": "Buffer", "cap": "Maximum", "carrier": "Carrier"}
+OPTIONS = {**showing.OPTIONS, "carrier": "Carrier"}
 ROWS = {"order": "One row an order", "line": "One row a line"}
 
 
@@ -156,7 +157,7 @@ def _file_columns(assigned: Mapping[str, str]) -> str:
 @in_every_shop
 def _file_options(options: Mapping[str, Any]) -> str:
     """Those that are set, with the words that stand for quantities."""
-    words = ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
+    words = showing.quantity_words(options)
     plain = [
         f"{OPTIONS.get(name, name)}: {value}" for name, value in options.items() if name != "words" and value not in ("", None)
     ]

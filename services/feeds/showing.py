@@ -17,12 +17,17 @@ def fingerprint(host_key: str) -> str:
     return HostKey.parse(host_key).fingerprint if host_key else ""
 
 
+def quantity_words(options: Mapping[str, Any]) -> str:
+    """The words that stand for quantities, as ``sold out = 0``; empty without any."""
+    return ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
+
+
 def columns(assigned: Mapping[str, Any] | None) -> str | None:
     """The columns that are assigned, with the options that differ from the usual ones, on one line; None where there are none."""
     if not assigned:
         return None
     options = assigned.get("options") or {}
-    words = ", ".join(f"{word} = {quantity}" for word, quantity in (options.get("words") or {}).items())
+    words = quantity_words(options)
     labels = {field.name: field.label for field in file_columns.FIELDS}
     said = [f"{labels.get(name, name)}: {heading}" for name, heading in assigned["columns"].items() if heading]
     said += [f"Words: {words}"] if words else []

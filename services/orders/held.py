@@ -10,7 +10,7 @@ from hashlib import sha256
 from sqlalchemy import func, select
 
 from errors import Conflict, InvalidInput
-from extensions import db, writing
+from extensions import db, reading, writing
 from models import Integration, Listing, Order, OrderLine
 from models.sku_key import sku_key
 from services.common.batches import batches
@@ -175,9 +175,10 @@ def group_of(code: str, key: str) -> Group | None:
 def still_held(order_ids: Sequence[int]) -> int:
     """How many of these orders are on hold now."""
     number = 0
-    for batch in batches(order_ids):
-        query = select(func.count()).select_from(Order).where(Order.id.in_(batch), Order.state == "on_hold")
-        number += db.session.scalar(query) or 0
+    with reading() as session:
+        for batch in batches(order_ids):
+            query = select(func.count()).select_from(Order).where(Order.id.in_(batch), Order.state == "on_hold")
+            number += session.scalar(query) or 0
     return number
 
 

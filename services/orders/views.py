@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from errors import NotFound
-from extensions import db, reading
+from extensions import db
 from models import Allocation, Integration, Order, OrderLine, Oversell, Shipment, StockItem, WriteBack
 from models.order import mark_of
 from models.types import utcnow
@@ -219,11 +219,6 @@ class OrderPage:
     may_undo: int | None
     just_shipped: Batch | None
     cannot_read: bool
-
-
-def is_held(order_id: int) -> bool:
-    with reading():
-        return db.session.scalar(select(Order.state).where(Order.id == order_id)) == "on_hold"
 
 
 def order_page(order_id: int, *, with_customers: bool) -> OrderPage:

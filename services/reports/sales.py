@@ -10,7 +10,7 @@ from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, Select, and_, column, func, select, values
+from sqlalchemy import ColumnElement, Date, Integer, Select, and_, column, func, select, true, values
 from sqlalchemy.orm import aliased
 
 from extensions import db, reading
@@ -89,19 +89,20 @@ def _reported(shop_id: int | None) -> dict[int, tuple[str, int]]:
 
 def known_since(shop_id: int | None = None) -> dict[int, date]:
     """Shop id -> the first day whose orders are known: that of the first sale, or the start of the shop's orders where that is earlier."""
-    chosen = SalesOfDay.orders > 0 if shop_id is None else (SalesOfDay.orders > 0) & (SalesOfDay.shop_id == shop_id)
-    first: dict[int, date] = dict(
-        db.session.execute(select(SalesOfDay.shop_id, func.min(SalesOfDay.day)).where(chosen).group_by(SalesOfDay.shop_id)).all()
-    )
-    starts = (
-        select(Shop.id, Shop.zone, func.min(Integration.orders_since))
+    sold = (SalesOfDay.shop_id == Shop.id, SalesOfDay.orders > 0)
+    # The first row in the index of each shop; a minimum would read all of its days.
+    first_day = select(SalesOfDay.day).where(*sold).order_by(SalesOfDay.day).limit(1).correlate(Shop).scalar_subquery()
+    query = (
+        select(Shop.id, Shop.zone, first_day, func.min(Integration.orders_since))
         .join(Integration, Integration.shop_id == Shop.id)
-        .where(Shop.id.in_(first))
+        .where(true() if shop_id is None else Shop.id == shop_id)
         .group_by(Shop.id, Shop.zone)
     )
-    for shop, zone, start in db.session.execute(starts):
-        first[shop] = min(first[shop], start.astimezone(zones.zone_of(zone)).date())
-    return first
+    return {
+        shop: min(day, start.astimezone(zones.zone_of(zone)).date())
+        for shop, zone, day, start in db.session.execute(query)
+        if day
+    }
 
 
 def zone_of_days(shop_id: int | None, reader: tzinfo) -> tzinfo:
