@@ -15,7 +15,7 @@ from services.security.audit import About
 HELD = audit.kind("order.held", "Put on hold", elsewhere=True)
 HOLD_CHANGED = audit.kind("order.hold_changed", "On hold for another reason", elsewhere=True)
 RELEASED = audit.kind("order.released", "Released", elsewhere=True)
-ACCEPTED = audit.kind("order.hold_accepted", "What holds it accepted as it is")
+ACCEPTED = audit.kind("order.hold_accepted", "Problem accepted")
 SEEN = audit.kind("order.seen", "Marked as seen")
 CANCELLED = audit.kind("order.cancelled", "Cancelled in Cartlink", elsewhere=True)
 REPLACED = audit.kind("order.replaced", "Confirmed that the shop uses its id for another order")

@@ -148,9 +148,8 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         ).all()  # fmt: skip
         for order in held:
             if code in order.held_codes:
-                accepted = sorted({*order.accepted_codes, code})
-                record_change(ACCEPTED, about_order(order), {"accepted": (order.accepted_codes, accepted)}, actor)
-                order.accepted_codes = accepted
+                record_change(ACCEPTED, about_order(order), {"accepted": (None, [code])}, actor)
+                order.accepted_codes = sorted({*order.accepted_codes, code})
                 order.reread_due |= code == "identity"
         session.flush()
         return holds.evaluate_stored(order.id for order in held)

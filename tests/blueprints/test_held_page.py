@@ -6,7 +6,7 @@ from extensions import db, writing
 from models import Integration, Order
 from services.order_basics import holds
 from services.security import trail
-from tests.blueprints.pages import elements, form_data, toasts, words
+from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_integration
 from tests.support.rows import make_order
 from tests.support.signed_in import FreshClient
@@ -41,5 +41,6 @@ def test_an_order_that_something_else_holds_is_accepted_and_said_to_be_still_on_
         assert toasts(client.get(answer.location).text) == [said]
     done = [row.what for row in reversed(trail.list_page(trail.Wanted(object="order")).rows)]
     assert done.count("On hold for another reason") >= len(codes) - 1 and done[-1] == "Released" and "Put on hold" not in done[1:]
-    timeline = words(client.get(f"/orders/{order_id}").text)
-    assert "What holds it accepted as it is by" in timeline and "On hold for another reason" in timeline
+    timeline = words(element(client.get(f"/orders/{order_id}").text, "ol").text)
+    assert "Problem accepted by owner" in timeline and "On hold for another reason" in timeline
+    assert "Accepted as it is: There is no address" in timeline and "Accepted as it is: The currency is not known" in timeline
