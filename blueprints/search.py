@@ -71,7 +71,16 @@ def _groups(text: str) -> Iterator[Group]:
     wanted = orders.Wanted(search=text, customers=may_see_customers(), most_found=MOST_FOUND)
     page = orders.list_page(wanted, size=SHOWN)
     hits = [
-        Hit(url_for("order.show_order", order_id=row.id), row.number, _about(row.integration, row.customer, STATES[row.state][0]))
+        Hit(
+            url_for("order.show_order", order_id=row.id),
+            row.number,
+            _about(
+                row.integration,
+                row.customer,
+                STATES[row.state][0],
+                *(f"{name}: {value}" for name, value in row.matched if value != row.customer),
+            ),
+        )  # fmt: skip
         for row in page.rows
     ]
     yield Group("Orders", hits, _more(text, page))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from flask import Blueprint, Response, abort, request, url_for
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
@@ -15,7 +15,7 @@ from blueprints.listings.forms import ListingFilter
 from blueprints.orders.forms import OrderFilter
 from blueprints.runs.forms import RunFilter
 from blueprints.stock.forms import StockFilter
-from errors import InvalidInput
+from errors import InvalidInput, NameTaken
 from services.accounts import list_views
 
 bp = Blueprint("list_views", __name__, url_prefix="/lists")
@@ -38,18 +38,36 @@ LISTS = {
 
 
 @bp.post("/<name>/views")
-def save_view(name: str) -> Response:
+def save_view(name: str) -> tuple[str, int] | Response:
     known = LISTS.get(name) or abort(404)
-    filters = known.filters(MultiDict(parse_qsl(request.form.get("filters", "")))).chosen()
-    here = url_for(known.endpoint, **filters)
+    form = known.filters(MultiDict(parse_qsl(request.form.get("filters", ""))))
+    filters = form.chosen()
+    title = " ".join(request.form.get("name", "").split())
     try:
-        replaced = list_views.save_view(current_user.id, name, request.form.get("name", ""), filters)
+        replaced = list_views.save_view(current_user.id, name, title, filters, replace="replace" in request.form)
+    except NameTaken as taken:
+        return _ask(name, known, form, title), taken.status
     except InvalidInput as wrong:
         toast(wrong.sentence(), "warning")
     else:
-        title = " ".join(request.form["name"].split())
         toast(f"The view ‘{title}’ was replaced. It has these filters now." if replaced else f"The view ‘{title}’ was saved.")
-    return go_to(here)
+    return go_to(url_for(known.endpoint, **filters))
+
+
+def _ask(name: str, known: Known, form: ListFilter, title: str) -> str:
+    """The page that asks whether to replace a view of this name."""
+    view = list_views.view_named(current_user.id, name, title) or abort(409)
+    return render_template(
+        "accounts/replace_view.html", view=view, title=title, query=urlencode(form.chosen()), list_name=name,
+        before=_said(known.filters(MultiDict(view.filters))), after=_said(form), back=url_for(known.endpoint, **form.chosen()),
+    )  # fmt: skip
+
+
+def _said(form: ListFilter) -> str:
+    """All filters with the order of the list, so that two views that differ in it alone are not called the same."""
+    sort = form.chosen().get("sort")
+    order = [str(choice.label) for choice in form["sort"].choices if choice.value == sort] if sort else []
+    return ", ".join([*form.in_words(), *order]) or "No filters"
 
 
 @bp.post("/views/<int:view_id>/remove")

@@ -171,7 +171,11 @@ def use_all(state: Any) -> None:
     states = _one_of({name: label for name, (label, _) in STATES.items()})
     trail.use_words(
         "order",
-        {"state": ("State", states), "accepted": ("Accepted as it is", _causes), "written_by": ("Written by", in_every_shop(actor_words))},
+        {
+            "state": ("State", states),
+            "accepted": ("Accepted as it is", _causes),
+            "written_by": ("Written by", in_every_shop(actor_words)),
+        },
     )
     trail.use_words(
         "stock_item",

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
-from errors import InvalidInput, NotFound
+from errors import InvalidInput, NameTaken, NotFound
 from extensions import db, writing
 from models import ListView
 from services.common.text import one_line
@@ -46,14 +46,23 @@ def of_list(user_id: int, name: str) -> Seen:
     return seen
 
 
-def save_view(user_id: int, list_name: str, name: str, filters: Mapping[str, Any]) -> bool:
-    """Save filters under a name; returns whether that replaced a view of this name. Raises InvalidInput."""
+def view_named(user_id: int, list_name: str, name: str) -> SavedView | None:
+    """The view of a list that has this name, whatever its letter case."""
+    known = _find(user_id, list_name, " ".join(name.split()).casefold())
+    return SavedView(known.id, known.name, known.filters) if known is not None and known.name else None
+
+
+def save_view(user_id: int, list_name: str, name: str, filters: Mapping[str, Any], *, replace: bool = False) -> bool:
+    """Save filters under a name; returns whether that replaced other filters. Raises InvalidInput, and NameTaken where a view of this name
+    has other filters and ``replace`` is False."""
     name = one_line(name, LONGEST_NAME, "name", "name")
     if not name:
         raise InvalidInput("Give the view a name.", field="name")
     with writing() as session:
         known = _find(user_id, list_name, name.casefold())
-        replaces = known is not None
+        replaces = known is not None and known.filters != dict(filters)
+        if known is not None and replaces and not replace:
+            raise NameTaken(f"A view named ‘{known.name}’ exists.", "Replace it, or choose another name.")
         if known is None:
             saved = select(func.count()).where(
                 ListView.user_id == user_id, ListView.list_name == list_name, ListView.name_key != ""

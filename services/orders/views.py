@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from services.common.paging import Page, by_id, page_of
 from services.order_basics.holds import Rules
 from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
-from services.orders import list_facts, queries, rereading, search, tags
+from services.orders import list_facts, queries, rereading, search, search_matches, tags
 from services.orders import redaction as customers
 from services.orders.search import MOST_FOUND
 from services.orders.timeline import Event, timeline
@@ -81,6 +81,8 @@ class Row:
     integration_id: int = 0
     goods: str = ""
     """The names of what was ordered, in one line."""
+    matched: list[tuple[str, str]] = field(default_factory=list)
+    """What a search found it by, where its number is not it: what the field is called, and its value."""
 
     @property
     def mark(self) -> str:
@@ -94,9 +96,18 @@ def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Ro
         _order(wanted),
         place,
         size,
-        by_id(lambda ids: _rows(ids, wanted.customers, list_facts.ordered_goods(ids))),
+        by_id(lambda ids: _found(ids, wanted)),
         wanted.most_found - 1,
     )
+
+
+def _found(ids: Sequence[int], wanted: Wanted) -> dict[int, Row]:
+    """The rows of a page, with why a search found them."""
+    rows = _rows(ids, wanted.customers, list_facts.ordered_goods(ids))
+    if not wanted.search:
+        return rows
+    why = search_matches.matches(wanted.search, ids, with_customers=wanted.customers)
+    return {order_id: replace(row, matched=why.get(order_id, [])) for order_id, row in rows.items()}
 
 
 def query_of(wanted: Wanted, *, everything: bool = False) -> tuple[Select[*tuple[Any, ...]], Sequence[Any]]:

@@ -126,8 +126,16 @@ def test_views_are_saved_replaced_and_removed_by_each_user_for_themselves(client
     answer = client.post("/lists/orders/views", data=saved)
     assert parse_qs(urlsplit(answer.location).query) == {"state": ["ready"], "q": ["1"], "sort": ["oldest"]}
     assert "The view ‘Old and ready’ was saved." in client.get(answer.location).text
-    again = client.post("/lists/orders/views", data={"name": "OLD AND READY", "filters": "state=ready&evil=1&shop=99"})
-    assert "The view ‘OLD AND READY’ was replaced." in client.get(again.location).text, "nothing is replaced without a word"
+    again = {"name": "OLD AND READY", "filters": "state=ready&evil=1&shop=99"}
+    asked = client.post("/lists/orders/views", data=again)
+    assert asked.status_code == 409 and "A view named ‘Old and ready’ exists" in asked.text
+    assert "“1”, Ready to ship, Oldest first" in words(element(asked.text, "dl").text)
+    assert [each["value"] for each in elements(asked.text, "input", id="name")] == ["OLD AND READY"]
+    assert list_views.of_list(1, "orders").views[0].name == "Old and ready", "nothing is replaced before a person said so"
+    answer = client.post("/lists/orders/views", data=form_data(asked.text, "replace"))
+    assert "The view ‘OLD AND READY’ was replaced." in client.get(answer.location).text
+    same = client.post("/lists/orders/views", data=again)
+    assert same.status_code != 409, "the same filters under the same name replace nothing"
     link = next(item for item in elements(client.get("/orders").text, "a") if words(item.text) == "OLD AND READY")
     assert link["href"] == "/orders?state=ready"
     other = app.test_client()
@@ -243,3 +251,11 @@ def test_no_columns_at_all_shows_the_usual_ones_and_says_so(client):
 def test_a_filter_for_a_number_keeps_its_label_once_it_is_filled(client):
     label = element(client.get("/stock?low=0").text, "label", **{"for": "low"})
     assert words(label.text) == "Maximum available" and "visually-hidden" not in (label["class"] or "")
+
+
+def test_a_search_says_what_it_found_an_order_by(client):
+    """The number that was typed is not on the order's line where it is part of a SKU."""
+    make_order(make_integration(), "81", [("CUP-124", 1)])
+    assert "SKU: CUP-124" in words(element(client.get("/orders?q=124").text, "tbody").text)
+    assert "SKU" not in words(element(client.get("/orders?q=81").text, "tbody").text)
+    assert "SKU: CUP-124" in words(element(client.get("/search?search=124").text, "section", aria_labelledby="found-1").text)

@@ -40,9 +40,7 @@ def test_statuses_and_causes_are_said_by_their_names(client: FreshClient) -> Non
     named = make_integration(statuses=STATUSES).id
     with writing():
         record_change(KINDS["integration.changed"], About(named, "", named), changes, "user:owner")
-        record_change(
-            KINDS["order.hold_accepted"], About(1, "1001", named), {"accepted": (None, ["address"])}, "user:owner"
-        )
+        record_change(KINDS["order.hold_accepted"], About(1, "1001", named), {"accepted": (None, ["address"])}, "user:owner")
     page = words(element(client.get("/activity/changes").text, "tbody").text)
     assert "Processed order status: Neu → Versandt" in page and "Status of a partly shipped order: X" in page
     assert "Version of the shop: X-Cart 5.0 to 5.4 → X-Cart 5.5 and later" in page

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from extensions import db, writing
 from models import Order, OrderLine
+from services.common.words import words_of
 from services.operations import privacy
 from services.orders import search, views
 from tests.support.rows import make_integration, make_order
@@ -128,3 +129,28 @@ def test_erased_words_are_not_in_the_database_file_either(app, several):
     assert db.session.scalar(db.text("SELECT count(*) FROM order_search WHERE order_search MATCH 'sku'")) == (
         40 if several else 1
     )
+
+
+WHY = {
+    "mug-red": [("SKU", "MUG-RED-42")], "42 zoe": [("SKU", "MUG-RED-42"), ("Customer", "Zoë Nguyễn")], "zoe.nguyen@shop": [("Email", "zoe.nguyen@shop.example")],
+    "123 mug": [("SKU", "MUG-RED-42")], "e-88": [("ID in the shop", "e-88")], "id:e-88": [("ID in the shop", "e-88")], "777": [], "#900": [], "0012": [],
+}  # fmt: skip
+
+
+def test_a_found_order_says_why_unless_its_number_does(orders):
+    for wanted, why in WHY.items():
+        rows = views.list_page(views.Wanted(search=wanted, customers=True)).rows
+        assert why in [row.matched for row in rows], wanted
+    for wanted, numbers in SEARCHES.items():
+        for row in views.list_page(views.Wanted(search=wanted, customers=True)).rows:
+            said = " ".join([row.number, *(value for _, value in row.matched)])
+            known = {form for word in words_of(said) for form in (word, word.lstrip("0"))}
+            assert all(any(word.startswith(part) for word in known) for part in words_of(wanted.removeprefix("id:"))), (
+                wanted,
+                numbers,
+            )
+
+
+def test_why_an_order_was_found_tells_nothing_of_customers_to_those_who_may_not_see_them(orders):
+    rows = views.list_page(views.Wanted(search="42", customers=False)).rows
+    assert {name for row in rows for name, _ in row.matched} == {"SKU"}

@@ -1,0 +1,68 @@
+"""Why a search found an order: which of its fields has the words, where the number does not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from extensions import db
+from models import Order, OrderLine
+from services.common.words import words_of
+from services.order_basics import numbers
+
+Match = tuple[str, str]
+"""What the field is called, and its value."""
+
+
+def matches(search: str, ids: Sequence[int], *, with_customers: bool) -> dict[int, list[Match]]:
+    """For each of these orders, what else than its number has the words of a search, as ``services/orders/search.py: found_by`` compares
+    them."""
+    phrases = [words for part in search.split() if (words := words_of(part))]
+    named = numbers.parse(search)
+    wanted_id = named.numbers[-1] if named.numbers else named.external_id
+    skus: defaultdict[int, list[str]] = defaultdict(list)
+    lines = (
+        select(OrderLine.order_id, OrderLine.sku)
+        .where(OrderLine.order_id.in_(ids))
+        .order_by(OrderLine.order_id, OrderLine.position)
+    )
+    for order_id, sku in db.session.execute(lines):
+        skus[order_id].append(sku)
+    query = select(Order.id, Order.number, Order.external_id, Order.customer, Order.email).where(Order.id.in_(ids))
+    found: dict[int, list[Match]] = {}
+    for order_id, number, external_id, customer, email in db.session.execute(query):
+        personal = [("Customer", customer), ("Email", email)] if with_customers else []
+        fields = [*personal, *(("SKU", sku) for sku in dict.fromkeys(skus[order_id]))]
+        by_words = [match for words in phrases if not _has(_of_number(number), words) for match in _with(fields, words)]
+        by_id = (
+            [("ID in the shop", external_id)]
+            if number and not by_words and _is_by_id(number, external_id, wanted_id, phrases)
+            else []
+        )
+        found[order_id] = list(dict.fromkeys([*by_words, *by_id]))
+    return found
+
+
+def _is_by_id(number: str, external_id: str, wanted_id: str, phrases: Sequence[Sequence[str]]) -> bool:
+    return external_id == wanted_id and not (phrases and all(_has(_of_number(number), words) for words in phrases))
+
+
+def _with(fields: Sequence[Match], words: Sequence[str]) -> list[Match]:
+    """The first field that has a phrase."""
+    return [field for field in fields if _has(words_of(field[1]), words)][:1]
+
+
+def _of_number(number: str) -> list[str]:
+    words = words_of(number)
+    return words + [word.lstrip("0") for word in words if word.isdigit()]
+
+
+def _has(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether these words stand together among the others; the last may go on."""
+    last = len(phrase) - 1
+    return any(
+        all(words[at + place] == word for place, word in enumerate(phrase[:-1])) and words[at + last].startswith(phrase[-1])
+        for at in range(len(words) - last)
+    )
