@@ -12,8 +12,8 @@ import models.types
 
 
 # revision identifiers, used by Alembic.
-revision = '0100'
-down_revision = '0001'
+revision = "0100"
+down_revision = "0001"
 branch_labels = None
 depends_on = None
 

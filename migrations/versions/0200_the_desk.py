@@ -12,8 +12,8 @@ import models.types
 
 
 # revision identifiers, used by Alembic.
-revision = '0200'
-down_revision = '0100'
+revision = "0200"
+down_revision = "0100"
 branch_labels = None
 depends_on = None
 

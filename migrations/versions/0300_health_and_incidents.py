@@ -12,8 +12,8 @@ import models.types
 
 
 # revision identifiers, used by Alembic.
-revision = '0300'
-down_revision = '0200'
+revision = "0300"
+down_revision = "0200"
 branch_labels = None
 depends_on = None
 

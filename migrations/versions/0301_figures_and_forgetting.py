@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0301'
-down_revision = '0300'
+revision = "0301"
+down_revision = "0300"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,8 @@ import models.types
 
 
 # revision identifiers, used by Alembic.
-revision = '0302'
-down_revision = '0301'
+revision = "0302"
+down_revision = "0301"
 branch_labels = None
 depends_on = None
 

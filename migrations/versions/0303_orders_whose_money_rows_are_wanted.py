@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0303'
-down_revision = '0302'
+revision = "0303"
+down_revision = "0302"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,8 @@ import models.types
 
 
 # revision identifiers, used by Alembic.
-revision = '0304'
-down_revision = '0303'
+revision = "0304"
+down_revision = "0303"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0305'
-down_revision = '0304'
+revision = "0305"
+down_revision = "0304"
 branch_labels = None
 depends_on = None
 

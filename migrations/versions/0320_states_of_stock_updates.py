@@ -12,8 +12,8 @@ from models.types import Moment
 
 
 # revision identifiers, used by Alembic.
-revision = '0320'
-down_revision = '0360'
+revision = "0320"
+down_revision = "0360"
 branch_labels = None
 depends_on = None
 

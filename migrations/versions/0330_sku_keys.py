@@ -16,8 +16,8 @@ from models.sku_key import sku_key
 
 
 # revision identifiers, used by Alembic.
-revision = '0330'
-down_revision = '0370'
+revision = "0330"
+down_revision = "0370"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0340'
-down_revision = '0350'
+revision = "0340"
+down_revision = "0350"
 branch_labels = None
 depends_on = None
 

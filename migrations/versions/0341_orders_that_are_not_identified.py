@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0341'
-down_revision = '0330'
+revision = "0341"
+down_revision = "0330"
 branch_labels = None
 depends_on = None
 

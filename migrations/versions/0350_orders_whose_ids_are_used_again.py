@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0350'
-down_revision = '0305'
+revision = "0350"
+down_revision = "0305"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0351'
-down_revision = '0320'
+revision = "0351"
+down_revision = "0320"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0360'
-down_revision = '0341'
+revision = "0360"
+down_revision = "0341"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0370'
-down_revision = '0340'
+revision = "0370"
+down_revision = "0340"
 branch_labels = None
 depends_on = None
 

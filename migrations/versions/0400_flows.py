@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from models.types import Moment
 
 # revision identifiers, used by Alembic.
-revision = '0400'
-down_revision = '0410'
+revision = "0400"
+down_revision = "0410"
 branch_labels = None
 depends_on = None
 

@@ -11,8 +11,8 @@ from alembic import op
 import sqlalchemy as sa
 
 # revision identifiers, used by Alembic.
-revision = '0401'
-down_revision = '0421'
+revision = "0401"
+down_revision = "0421"
 branch_labels = None
 depends_on = None
 

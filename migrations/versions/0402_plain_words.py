@@ -10,8 +10,8 @@ from alembic import op
 import sqlalchemy as sa
 
 # revision identifiers, used by Alembic.
-revision = '0402'
-down_revision = '0401'
+revision = "0402"
+down_revision = "0401"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0410'
-down_revision = '0351'
+revision = "0410"
+down_revision = "0351"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 
 # revision identifiers, used by Alembic.
-revision = '0411'
-down_revision = '0430'
+revision = "0411"
+down_revision = "0430"
 branch_labels = None
 depends_on = None
 

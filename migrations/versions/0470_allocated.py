@@ -10,8 +10,8 @@ from alembic import op
 import sqlalchemy as sa
 
 # revision identifiers, used by Alembic.
-revision = '0470'
-down_revision = '0432'
+revision = "0470"
+down_revision = "0432"
 branch_labels = None
 depends_on = None
 

@@ -129,7 +129,7 @@ def test_views_are_saved_replaced_and_removed_by_each_user_for_themselves(client
     again = {"name": "OLD AND READY", "filters": "state=ready&evil=1&shop=99"}
     asked = client.post("/lists/orders/views", data=again)
     assert asked.status_code == 409 and "A view named ‘Old and ready’ exists" in asked.text
-    assert "“1”, Ready to ship, Oldest first" in words(element(asked.text, "dl").text)
+    assert "“1”, Ready to ship, Oldest first" in words(elements(asked.text, "dl")[0].text)
     assert [each["value"] for each in elements(asked.text, "input", id="name")] == ["OLD AND READY"]
     assert list_views.of_list(1, "orders").views[0].name == "Old and ready", "nothing is replaced before a person said so"
     answer = client.post("/lists/orders/views", data=form_data(asked.text, "replace"))
