@@ -65,6 +65,9 @@ class Limits:
     per_minute: int = 1200
 
 
+PLAIN_HTTP = "http sends the API key unencrypted. Use https:// if your shop supports it."
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """The result of a check of a shop's address and key.

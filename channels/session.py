@@ -89,6 +89,11 @@ class _Pace:
             time.sleep(-self._left / self._rate)
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+"""What the TLS library says of a server that speaks plain http."""
+NO_HTTPS = "Check the address and its port. If the shop has no https yet, ask its host to switch it on."
+
+
 class GuardedHttp:
     """HTTP with one host. ``address`` begins like its end point (``https://shop.example/sub``), ``secrets`` is what no message may contain.
     ``connected`` is called after connecting, which may have taken seconds. As many as ``limits.connections`` connections are kept alive.
@@ -154,9 +159,10 @@ class GuardedHttp:
                 return ShopTimeout(f"{self.host} stopped answering: nothing came for {self.limits.read_timeout:g} seconds.")
         for each in chain:
             if isinstance(each, ssl.SSLError) and not isinstance(each, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-                return TlsTrouble(
-                    f"{self.host} does not speak https as it should ({self.scrub(each.reason or 'handshake failed')})."
-                )
+                reason = self.scrub(each.reason or "handshake failed")
+                if reason in _NO_TLS:
+                    return TlsTrouble(f"{self.host} does not answer over https.", NO_HTTPS)
+                return TlsTrouble(f"{self.host} does not speak https as it should ({reason}).")
         for each in chain:
             if isinstance(
                 each, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, urllib3.exceptions.LocationValueError)

@@ -55,6 +55,13 @@
   // The box that selects every row of a list, and the number of selected rows.
   const announcer = document.getElementById("announcer");
   const say = (text) => { if (announcer.textContent !== text) announcer.textContent = text; };
+  // Works without https too, where the clipboard of the browser does not.
+  document.addEventListener("click", ({ target }) => {
+    if (!target.matches("[data-copy]")) return;
+    document.getElementById(target.dataset.copy).select();
+    say(target.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl-C");
+    target.focus();
+  });
   const count = (form) => {
     const every = form?.querySelector("[data-select-all]");
     if (!every) return;

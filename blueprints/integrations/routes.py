@@ -15,7 +15,7 @@ from blueprints.integrations.integration import live_part
 from blueprints.labels import HEALTH
 from blueprints.numbers import argument
 from errors import NotFound
-from services.integrations import lifecycle, overview
+from services.integrations import lifecycle, overview, removed
 from services.integrations import page as integrations_page
 from services.onboarding import drafts
 
@@ -32,8 +32,8 @@ def list_integrations() -> str | Response:
         "page": page, "filters": filters, "back": request.full_path.rstrip("?"),
         "link": lambda wanted: url_for(".list_integrations", page=wanted, **filters),
     }  # fmt: skip
-    unfinished = drafts.list_drafts(current_actor())
-    return render_template("integrations/list.html", form=form, drafts=unfinished, **context)
+    unfinished, gone = drafts.list_drafts(current_actor()), [] if filters or number > 1 else removed.list_removed()
+    return render_template("integrations/list.html", form=form, drafts=unfinished, removed=gone, **context)
 
 
 @bp.get("/<int:integration_id>/row")

@@ -28,6 +28,10 @@ class Site:
     admin: str
     complaint: str
 
+    @property
+    def warning(self) -> str:
+        return check_advice.about_address(self.endpoint)
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

@@ -19,7 +19,7 @@ from errors import AppError, InvalidInput, QueueAway, TooMany
 from jobs.checks import start_check
 from jobs.schedule import start_due_runs
 from services.integrations import lifecycle
-from services.onboarding import connect, drafts
+from services.onboarding import check_advice, connect, drafts
 from services.onboarding.drafts import DraftGone, OpenDraft
 from services.security import vault
 from services.shops import connection, kinds
@@ -215,7 +215,8 @@ def _options_page(form: OptionsForm, draft: OpenDraft, status: int) -> Answer:
         found=draft.found, proposals=options.proposals(draft), orders=options.preview_draft(draft, form),
         offered=options.offered(draft, form), money=options.MONEY, history=history, take_history=request.form.get("history") != "no",
         removed_at=options.moment_of(history["removed_at"]) if history else None,
-        here=url_for(".show_import_preview", token=draft.token),
+        here=url_for(".show_import_preview", token=draft.token), news=check_advice.news(draft.found["check"]["advice"]),
+        site=options.site_of(draft.kind, draft.answers["endpoint"]),
     )  # fmt: skip
     return make_response(page, status)
 

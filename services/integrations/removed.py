@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from errors import NotFound
 from extensions import db
@@ -16,6 +16,8 @@ from services.common.paging import Page, page_of
 from services.integrations.lifecycle import REMOVED
 
 PAGE_SIZE = 50
+NAMED = 10
+"""Removed integrations that the list of integrations names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,13 @@ def removed_page(integration_id: int, place: str = "") -> Removed:
         integration.id, shop_id, integration.name, integration.endpoint, integration.removed_at,
         db.session.scalar(by.order_by(AuditEntry.id.desc()).limit(1)) or "", again, orders,
     )  # fmt: skip
+
+
+def list_removed() -> list[Row[tuple[int, str]]]:
+    """Id and name of the integrations that were removed last, newest first; without those whose shop is connected again."""
+    again = select(Integration.shop_id).where(Integration.removed_at.is_(None))
+    query = select(Integration.id, Integration.name).where(Integration.removed_at.is_not(None), Integration.shop_id.not_in(again))
+    return list(db.session.execute(query.order_by(Integration.removed_at.desc(), Integration.id.desc()).limit(NAMED)))
 
 
 def _orders(found: Sequence[Any]) -> list[KeptOrder]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from channels.base import PLAIN_HTTP
+
 AGAIN = {
     "unreachable": "Check the website end point, and whether the shop is up.",
     "timeout": "The shop is slow or overloaded. Check the website end point, or try again later.",
@@ -20,3 +22,13 @@ def advice(verdict: str, given: str) -> str:
     if verdict in HOST_FIRST:
         return f"{given} Then try again."
     return AGAIN.get(verdict, given)
+
+
+def news(given: str) -> str:
+    """What a good check advises, without what the step of the address has said already."""
+    return given.replace(PLAIN_HTTP, "").strip()
+
+
+def about_address(endpoint: str) -> str:
+    """What the step of the address says of it before anything is sent there."""
+    return PLAIN_HTTP if endpoint.startswith("http:") else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 
 from extensions import writing
 from models import Shipment, ShopTask
 from models.types import utcnow
-from tests.blueprints.looks import assert_one_primary
+from tests.blueprints.looks import assert_fits, assert_one_primary
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 HIT = (
@@ -95,3 +95,27 @@ def test_an_order_with_something_to_do_in_the_shop_has_one_primary_button(page: 
     narrow(page, f"/orders/{order.id}")
     assert page.get_by_role("button", name="Mark as done").is_visible()
     assert_one_primary(page)
+
+
+def test_without_javascript_a_message_covers_nothing_and_the_marks_stay_beside_the_name(
+    browser: Browser, page: Page, server: str
+) -> None:
+    make_item("CUP", 5)
+    for width in (390, 1280):
+        with browser.new_context(
+            base_url=server, java_script_enabled=False, storage_state=page.context.storage_state(),
+            viewport={"width": width, "height": 844},
+        ) as context:  # fmt: skip
+            plain = context.new_page()
+            plain.goto("/stock")
+            expect(plain.locator("#toasts")).to_be_hidden()
+            plain.locator("#line-1-on-hand").fill("7")
+            plain.locator("#line-1-save").click()
+            message, bar, main = (plain.locator(each).bounding_box() for each in (".toast-note", ".topbar", "main"))
+            assert message and bar and main
+            assert bar["y"] + bar["height"] <= message["y"] and message["y"] + message["height"] <= main["y"]
+            assert_fits(plain, f"{width} px")
+            plain.goto("/settings/tokens/new")
+            name, marks = plain.locator(".brand").bounding_box(), plain.locator(".bar-marks").bounding_box()
+            assert name and marks and abs(name["y"] + name["height"] / 2 - marks["y"] - marks["height"] / 2) < 8, width
+            assert marks["x"] + marks["width"] <= width and marks["x"] > width / 2

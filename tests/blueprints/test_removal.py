@@ -99,6 +99,20 @@ class TestRemoving:
         assert db.session.get_one(SyncRun, run_id).outcome == "stopped"
         assert "Garden shop (removed)" in words(client.get("/activity").text)
 
+    def test_the_list_names_what_was_removed_until_the_same_shop_is_connected_again(self, client: FreshClient) -> None:
+        assert "Removed:" not in client.get(LIST).text
+        first, second = add_integration(name="Garden shop"), add_integration(name="Kitchen shop")
+        for integration_id in (first, second):
+            client.post(f"{LIST}/{integration_id}/remove")
+        page = client.get(LIST).text
+        assert words(element(page, "p", id="removed").text) == (
+            "Removed: Kitchen shop, Garden shop. Their orders are kept and can be read there."
+        )
+        assert f"{LIST}/{first}" in [link["href"] for link in elements(page, "a")] and "Connect your first shop" not in page
+        make_integration("Garden again", shop_id=read_integration(first).shop_id)
+        assert words(element(client.get(LIST).text, "p", id="removed").text).startswith("Removed: Kitchen shop. Its orders")
+        assert 'id="removed"' not in client.get(f"{LIST}?status=enabled").text
+
     def test_twice_says_that_it_is_gone(self, client: FreshClient) -> None:
         integration_id = add_integration()
         client.post(f"{LIST}/{integration_id}/remove")

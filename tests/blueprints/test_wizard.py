@@ -208,6 +208,12 @@ class TestTheShop:
         work_off("checks")
         assert client.get(answer.location).location.endswith("/options")
 
+    def test_the_last_step_does_not_repeat_what_the_step_before_has_said_of_the_address(
+        self, client: FreshClient, practice: PracticeShop
+    ) -> None:
+        said = [each for each in elements(client.get(to_options(client, practice)).text, "p") if "unencrypted" in each.text]
+        assert [each["class"] for each in said] == ["callout note-warn no-js"], "it is for those who did not see it"
+
     def test_without_a_queue_nothing_typed_is_lost(
         self, client: FreshClient, app: Flask, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -355,6 +355,8 @@ class TestErrors:
             with pytest.raises(ChannelError) as caught:
                 session.read(TARGET, tries=1)
         assert isinstance(caught.value, (TlsTrouble, ShopBroken, ShopTimeout))
+        if isinstance(caught.value, TlsTrouble):
+            assert "does not answer over https." in caught.value.message and "certificate" not in caught.value.sentence()
 
 
 class TestSilenceAboutKeys:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from channels.answers import Answer
-from channels.base import Check, Credentials, Gate, Limits
+from channels.base import PLAIN_HTTP, Check, Credentials, Gate, Limits
 from channels.guard import Resolver, system_resolver
 from channels.session import ShopSession
 from channels.xcart.api.client import Api, is_header
@@ -142,10 +142,10 @@ class _Inspection:
             way = "ahead" if found.clock_skew > 0 else "behind"
             advice.append(f"The shop's clock is {abs(found.clock_skew) / 60:.0f} minutes {way}: have it set right.")
         if self.credentials.endpoint.startswith("http:"):
-            advice.append("http sends the API key unencrypted. Use https:// if your shop supports it.")
             moved_to = self._secure_address()
-            if moved_to:
-                advice.append(f"The shop answers at {moved_to} as well: use that.")
+            advice.append(
+                f"http sends the API key unencrypted. Use {moved_to}, where the shop answers too." if moved_to else PLAIN_HTTP
+            )
         if found.noise:
             advice.append(found.noise)
         sentence = f"{name} answers, and the API key may read and write."
