@@ -41,7 +41,8 @@ class StockImport(Struct):
     waits for approval), approved (it is being applied), applied, refused (no row can be used, and nothing is changed) or discarded.
 
     Of the ``changed`` items ``zeroed`` are set to 0, ``raised`` and ``lowered`` otherwise. ``unknown`` rows name no stock item. ``wrong`` rows cannot be
-    used and are left out: ``problems`` names the first thousand, ``causes`` says how many have each cause."""
+    used and are left out: ``problems`` names the first thousand, ``causes`` says how many have each cause. ``undoes_import_id`` is the file that this
+    one takes back; its quantities are worked out again when it is applied."""
 
     id: str
     name: str
@@ -60,6 +61,7 @@ class StockImport(Struct):
     wrong: int
     problems: list[str]
     causes: list[Cause]
+    undoes_import_id: str | None = None
 
 
 class StockImportRow(Struct):
@@ -208,6 +210,7 @@ def _shown(row: StockFile) -> StockImport:
     return StockImport(
         str(row.id), row.name, CALLED.get(row.state, row.state), row.actor, row.created_at, row.finished_at, row.done, row.total, row.changed,
         row.zeroed, row.raised, row.lowered, row.unchanged, row.unknown, row.wrong, row.problems, [Cause(*each) for each in row.causes],
+        None if row.undoes_id is None else str(row.undoes_id),
     )  # fmt: skip
 
 

@@ -103,11 +103,14 @@ def _preview(file: StockFile) -> dict[str, Any]:
             for what, title, total in kinds
             if total
         ]
+    undoable = file_undo.left_to_undo(file.id) if file.state == "applied" else 0
     kept = file.wrong and file.layout is not None and file.state != "dropped"
     again = file.state == "refused" and files.can_be_read_again(file.id)
     return {
         "again": again,
-        "undoable": file_undo.left_to_undo(file.id) if file.state == "applied" else 0,
+        "undoable": undoable,
+        "why_not": file_undo.why_not(file) if file.state == "applied" and not undoable else "",
+        "undone_by": file_undo.applied_undo(file.id) if file.state == "applied" and not undoable else None,
         "tables": tables,
         "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
         "most_kept": wrong_rows.MOST,
@@ -137,6 +140,10 @@ def accept(file_id: int) -> Response | AnyResponse:
 @bp.post("/<int:file_id>/drop")
 def drop(file_id: int) -> Response | AnyResponse:
     files.drop(file_id)
+    undone_id = files.get_file(file_id).undoes_id
+    if undone_id is not None:
+        toast("The undo was discarded. Nothing was changed.", "info")
+        return go_to(url_for(".show_file", file_id=undone_id))
     toast("The file was discarded. Nothing was changed. To import it after all, choose it again.", "info")
     return go_to(url_for(".show_upload"))
 

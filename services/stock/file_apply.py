@@ -10,21 +10,26 @@ from models.types import utcnow
 from services.common.batches import batches
 from services.common.claims import Claim
 from services.common.deadlocks import retry_on_deadlock
-from services.stock import bulk_quantities, file_results, ledger, skus
+from services.stock import bulk_quantities, file_results, file_reversal, ledger, skus
 from services.stock import items as stock_items
 from services.stock.waiting_lines import allocate_waiting, keys_waited_for
 
 
 @retry_on_deadlock
 def apply(claim: Claim) -> None:
-    """All rows in one transaction. An import sets what is on hand now, even if stock has moved since the preview."""
+    """All rows in one transaction. An import sets what is on hand now, even if stock has moved since the preview; an undo takes back what is left
+    to take back now."""
     file_id = claim.row_id
     with reading() as session:
         file = session.get_one(StockFile, file_id, populate_existing=True)
-        actor, add_unknown, name = file.actor, file.add_unknown, file.name
+        actor, add_unknown, name, undoes_id = file.actor, file.add_unknown, file.name, file.undoes_id
     with writing() as session:
         claim.hold()
+        if undoes_id is not None:
+            file_reversal.lock(file_id)
         file_results.note_before(file_id)
+        if undoes_id is not None:
+            file_reversal.restate(file_id, undoes_id)
         if add_unknown:
             _add_unknown(file_id, actor)
         given = select(StockFileRow.stock_item_id, StockFileRow.quantity).where(

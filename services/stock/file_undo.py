@@ -1,58 +1,55 @@
-"""The way back after an import of quantities: another file, which gives the items what they would have without it. A person sees what it would
-do and applies it, like any file."""
+"""The way back after an import of quantities: an undo, which gives the items what they would have without it. It is kept as another file: a person
+sees what it would do and applies it, like any file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import Row, Select, exists, func, or_, select
+from sqlalchemy import func, select
 
 from errors import Conflict
 from extensions import db, reading
-from models import StockEntry, StockFile, StockFileRow, StockItem
+from models import StockFile, StockFileRow
 from services.common import csv_files
-from services.stock import files, ledger
+from services.stock import file_reversal, files
 
 
 def left_to_undo(file_id: int) -> int:
     """How many stock items would get their earlier quantity back."""
-    return db.session.scalar(select(func.count()).select_from(_still_as_imported(file_id).subquery())) or 0
+    return db.session.scalar(select(func.count()).select_from(file_reversal.left(file_id).subquery())) or 0
+
+
+def applied_undo(file_id: int) -> StockFile | None:
+    """The newest undo of a file that was applied."""
+    query = select(StockFile).where(StockFile.undoes_id == file_id, StockFile.state == "applied", StockFile.changed > 0)
+    return db.session.scalar(query.order_by(StockFile.id.desc()).limit(1))
+
+
+def why_not(file: StockFile) -> str:
+    """Why an applied file of which nothing is left to undo cannot be undone, in a sentence."""
+    if not file.changed:
+        return "Nothing is left to undo: this changed no quantity."
+    if applied_undo(file.id) is not None:
+        return "Nothing is left to undo: it was undone."
+    if db.session.scalar(select(StockFileRow.id).where(StockFileRow.file_id == file.id).limit(1)) is None:
+        return "It cannot be undone any more: a week has passed. Set quantities under Stock."
+    return "Nothing is left to undo: the stock of its items was set again since, or comes from suppliers now."
 
 
 def undo_file(file_id: int, actor: str) -> int:
-    """Make the file that takes an applied one back, and return its id. What was sold or shipped since stays sold and shipped. Items whose stock
-    was set again since are left out, so that no newer count is lost and nothing is taken back twice.
+    """Make the undo of an applied file, and return its id. What was sold or shipped since stays sold and shipped, also what is sold until the undo is
+    applied. Items whose stock was set again since are left out, so that no newer count is lost and nothing is taken back twice.
 
     Raises NotFound, Conflict where nothing is left to take back, or what ``files.upload`` does."""
     with reading():
-        name, rows = files.get_file(file_id).name, db.session.execute(_still_as_imported(file_id)).all()
-    if not rows:
-        raise Conflict(
-            "Nothing of this file is left to undo.",
-            "The stock of its items was set again since, or a week has passed: set their quantities under Stock.",
+        file = files.get_file(file_id)
+        name, rows = file.name, db.session.execute(file_reversal.left(file_id)).all()
+        why = (
+            ""
+            if rows
+            else why_not(file)
+            if file.state == "applied"
+            else "That file was not applied, so there is nothing to undo."
         )
-    return files.upload(_content(rows), f"Undo of {name or 'a stock file'}", actor)
-
-
-def _content(rows: Sequence[Row[*tuple[Any, ...]]]) -> bytes:
-    left = ((sku, max(0, on_hand - quantity + (before or 0))) for sku, on_hand, quantity, before in rows)
-    return "".join(csv_files.rows_out(("sku", "quantity"), left)).encode()
-
-
-def _still_as_imported(file_id: int) -> Select[*tuple[Any, ...]]:
-    """(SKU, on hand, quantity in the file, on hand before it) of the items that an applied file has changed and nobody has set since."""
-    row, item = StockFileRow, StockItem
-    set_since = exists().where(
-        StockEntry.stock_item_id == item.id,
-        StockEntry.at > StockFile.finished_at,
-        StockEntry.cause.in_((*ledger.EDITS, ledger.RESTORED)),
-    )
-    return (
-        select(item.sku, item.on_hand, row.quantity, row.before)
-        .join(row, row.stock_item_id == item.id)
-        .join(StockFile, StockFile.id == row.file_id)
-        .where(row.file_id == file_id, StockFile.state == "applied", item.fed.is_(False), ~set_since)
-        .where(or_(row.before != row.quantity, row.before.is_(None) & (row.quantity != 0)))
-        .order_by(row.id)
-    )
+    if why:
+        raise Conflict(why)
+    content = csv_files.rows_out(("sku", "quantity"), ((sku, file_reversal.restored(*numbers)) for _, sku, *numbers in rows))
+    return files.upload("".join(content).encode(), f"Undo of {name or 'a stock file'}", actor, undoes=file_id)

@@ -41,9 +41,12 @@ WAITING = ("uploaded", "wanted")
 """The states in which a file waits for a worker."""
 
 
-def upload(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bool = False) -> int:
+def upload(
+    content: bytes, name: str, actor: str, *, sheet: str = "", ask: bool = False, undoes: int | None = None
+) -> int:  # fmt: skip
     """Keep a file for a worker to read; returns its id. ``sheet`` is the one that is read of a workbook, the first by default. With ``ask``
-    a person assigns the columns of a file whose headings are not known. Raises InvalidInput for one that cannot be such a file at all."""
+    a person assigns the columns of a file whose headings are not known; ``undoes`` is the file that it takes back. Raises InvalidInput for one that
+    cannot be such a file at all."""
     if len(content) > MOST_BYTES:
         raise InvalidInput(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB.", "Split it into several.")
     # A wrong first line is reported at once, while the person waits; a worker reads the rows.
@@ -52,7 +55,9 @@ def upload(content: bytes, name: str, actor: str, *, sheet: str = "", ask: bool 
         open_ones = (StockFile.actor == actor, StockFile.state.in_((*WAITING, "columns", "checked")))
         if (session.scalar(select(func.count()).where(*open_ones)) or 0) >= MOST_OPEN:
             raise InvalidInput(f"{MOST_OPEN} files of yours wait already.", "Import or discard some of them first.")
-        file = StockFile(name=name[:200], actor=actor, size=len(content), sheet=sheet[:100], state=state, columns=assigned)
+        file = StockFile(
+            name=name[:200], actor=actor, size=len(content), sheet=sheet[:100], state=state, columns=assigned, undoes_id=undoes
+        )  # fmt: skip
         session.add(file)
         session.flush()
         parts = [
@@ -133,10 +138,12 @@ def can_be_read_again(file_id: int) -> bool:
 
 def sample(file_id: int, rows: int) -> tuple[list[str], list[list[str]]]:
     """The headings of a file that is not applied yet, and the cells of its first rows. Raises NotFound, InvalidInput or Conflict."""
-    sheet = get_file(file_id).sheet
+    file = get_file(file_id)
+    if file.undoes_id is not None:
+        raise Conflict("An undo has no columns.", "Apply it, or discard it.")
     if next(file_stage.pieces(file_id), None) is None:
         raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
-    return csv_files.sample(csv_files.opened(partial(file_stage.pieces, file_id), sheet=sheet)[0], rows)
+    return csv_files.sample(csv_files.opened(partial(file_stage.pieces, file_id), sheet=file.sheet)[0], rows)
 
 
 def _move(file_id: int, what: Kind, was: Sequence[str] = ("checked",), **values: Any) -> None:

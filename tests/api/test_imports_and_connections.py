@@ -67,6 +67,7 @@ def test_an_applied_file_is_taken_back_by_another_one(app, erp: Program):
     key = {"Idempotency-Key": "back-1"}
     made, again = erp.post(f"{path}/undo", headers=key), erp.post(f"{path}/undo", headers=key)
     assert (made.status_code, made.json["state"], made.json["name"]) == (202, "uploaded", "Undo of night.csv")
+    assert (made.json["undoes_import_id"], erp.get(path)["undoes_import_id"]) == (path.rpartition("/")[2], None)
     assert again.json["id"] == made.json["id"] and len(erp.items("/stock-imports")) == 2
     back = made.headers["Location"]
     files.work(int(made.json["id"]))

@@ -73,10 +73,28 @@ def test_a_stock_file_goes_from_upload_to_applied(client, desk):
     stock_files.work(2)
     page = client.get(undo).get_data(as_text=True)
     assert "Undo of stock.csv" in page and "Would be" in page and items.find_stock_item("CUP").on_hand == 77
+    assert "This is what the undo of" in page and "Undo the file" in page and "Discard the undo" in page
+    assert not any(words in page for words in ("what the file would do", "Set these quantities", "Change the columns", ">Line<"))
+    assert client.get(f"{undo}/columns").status_code == 409, "an undo has no columns"
     client.post(f"{undo}/accept")
     stock_files.work(2)
     assert items.find_stock_item("CUP").on_hand == 20
-    assert "Undo …" not in client.get(answer.location).get_data(as_text=True)
+    assert "Undone" in client.get(undo).get_data(as_text=True)
+    page = client.get(answer.location).get_data(as_text=True)
+    assert "Undo …" not in page and "it was undone" in page and f'href="{undo}"' in page
+
+
+def test_an_undo_that_is_discarded_leads_back_to_its_file(client, desk):
+    file = (io.BytesIO(b"sku,quantity\nCUP,77\n"), "stock.csv")
+    applied = client.post("/stock/files", data={"file": file}, content_type="multipart/form-data").location
+    stock_files.work(1)
+    client.post(f"{applied}/accept")
+    stock_files.work(1)
+    undo = client.post(f"{applied}/undo").location
+    stock_files.work(2)
+    assert client.post(f"{undo}/drop").location == applied
+    assert "This undo was discarded. Nothing was changed." in client.get(undo).get_data(as_text=True)
+    assert "Undo …" in client.get(applied).get_data(as_text=True)
 
 
 def test_a_file_over_the_cap_gets_a_page_that_names_the_cap(client, desk):

@@ -114,6 +114,6 @@ def test_an_imported_file_is_taken_back(commands):
     commands.done("stock", "set", "B", "1")
     assert commands.done("stock", "undo", number).splitlines()[0] == "1 changed, 0 unchanged."
     assert [row["on_hand"] for row in commands.rows("stock", "list")] == [5, 1], "what was set since is left"
-    assert "Nothing of this file is left to undo." in commands.refused("stock", "undo", number)
+    assert "Nothing is left to undo: it was undone." in commands.refused("stock", "undo", number)
     assert commands.rows("stock", "files")[0]["name"] == "Undo of standard input"
     assert commands.refused("stock", "undo", "999") == "There is no such file. It was never uploaded, or it is no longer kept."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from errors import Conflict
 from extensions import writing
-from models import StockEntry, StockFile
+from models import StockEntry, StockFile, StockFileRow
 from services.stock import file_results, file_undo, files, ledger
 from services.stock import items as stock_items
 from tests.services.stock.test_stock_files import items, on_hand, read
@@ -74,3 +74,47 @@ def test_what_a_file_changed_and_which_file_changed_an_item_can_be_read_afterwar
     file = applied("sku,quantity\nS-000000,50\nS-000001,1\nNEW,9\n")
     assert [tuple(row)[1:] for row in file_results.preview_rows(file.id, "applied")] == [("S-000000", 1, 50), ("NEW", None, 9)]
     assert set(db.session.scalars(select(StockEntry.note).where(StockEntry.cause == "import"))) == {"stock.csv"}
+
+
+def test_units_shipped_after_an_undo_was_shown_are_not_given_back(app, db):
+    items(2)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,60\n")
+    undo_id = file_undo.undo_file(file.id, "user:ann")
+    files.work(undo_id)
+    ship("S-000000", 20)
+    stock_items.set_stock("S-000001", 7, "user:ann")
+    files.accept(undo_id, add_unknown=False)
+    files.work(undo_id)
+    assert (on_hand(db, "S-000000"), on_hand(db, "S-000001")) == (0, 7), "shipped, and counted after the undo was shown"
+    assert (files.get_file(undo_id).changed, files.get_file(undo_id).unchanged) == (1, 1)
+
+
+def test_two_undos_that_were_shown_at_the_same_time_take_nothing_back_twice(app, db):
+    items(1, on_hand=30)
+    file = applied("sku,quantity\nS-000000,50\n")
+    first, second = (file_undo.undo_file(file.id, "user:ann") for _ in range(2))
+    apply(first)
+    ship("S-000000", 5)
+    assert apply(second).changed == 0
+    assert on_hand(db, "S-000000") == 25
+
+
+def test_it_is_said_why_a_file_cannot_be_undone(app, db):
+    items(2)
+    unchanged, file = applied("sku,quantity\nS-000000,1\n"), applied("sku,quantity\nS-000001,60\n")
+    assert file_undo.why_not(unchanged) == "Nothing is left to undo: this changed no quantity."
+    stock_items.set_stock("S-000001", 7, "user:ann")
+    assert "set again since" in file_undo.why_not(file)
+    other = applied("sku,quantity\nS-000001,60\n")
+    undo_id = apply(file_undo.undo_file(other.id, "user:ann")).id
+    assert file_undo.why_not(other) == "Nothing is left to undo: it was undone."
+    with writing() as session:
+        session.execute(delete(StockFileRow))
+    assert "a week has passed" in file_undo.why_not(files.get_file(undo_id))
+
+
+def test_an_undo_has_no_columns_to_change(app, db):
+    items(1)
+    undo_id = file_undo.undo_file(applied("sku,quantity\nS-000000,50\n").id, "user:ann")
+    with pytest.raises(Conflict, match="has no columns"):
+        files.assign(undo_id, {"sku": "sku", "quantity": "quantity"}, {}, "user:ann")
