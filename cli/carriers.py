@@ -6,6 +6,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group
+from cli.inputs import agree, yes_option
 from cli.output import Column, Row, json_option, say, write_rows
 from errors import NotFound
 from models import Carrier
@@ -63,9 +64,11 @@ def _found(name: str) -> Carrier | None:
 
 @group.command("remove")
 @click.argument("name")
-def remove(name: str) -> None:
+@yes_option
+def remove(name: str, yes: bool) -> None:
     """Remove a carrier from the list. Shipments keep its name, without a link."""
     carrier = carriers.find_carrier(name)
     called = carrier.name
+    agree(yes, f"Remove the carrier {called}? Shipments keep its name, without a link.")
     carriers.remove_carrier(carrier.id, actor())
     say(f"The carrier {called} is removed.")

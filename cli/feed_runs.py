@@ -109,7 +109,7 @@ def approve(run: int, make_fed: bool) -> None:
 def drop(run: int) -> None:
     """Drop a RUN that waits; nothing is changed."""
     runs.drop(run, actor())
-    say(f"Run {run} is dropped.")
+    say(f"Run {run} is dropped. `feeds fetch` gets the file again.")
 
 
 @group.command("undo")

@@ -9,7 +9,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group
-from cli.inputs import read_secret
+from cli.inputs import agree, read_secret, yes_option
 from cli.output import Column, Row, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_due_pushes
 from errors import InvalidInput
@@ -227,13 +227,11 @@ def disable(feed: str) -> None:
 
 @group.command("remove")
 @click.argument("feed")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 def remove(feed: str, yes: bool) -> None:
     """Remove a FEED. Nothing is deleted at the supplier."""
     found = finding.find_feed(feed)
-    if not yes:
-        fed = overview.count_fed([found.id])
-        click.confirm(f"Remove {found.name}? {fed} fed items take their quantity from it.", abort=True, err=True)
+    agree(yes, f"Remove the feed {found.name}? {removal.consequence(overview.count_fed([found.id]))}")
     removal.remove_feed(found.id, actor())
     say("Removed.")
     start_due_pushes()

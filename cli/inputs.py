@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli.failures import note
+from cli.failures import Failed, note
 from errors import InvalidInput
 from services.common import whole_numbers
 
@@ -43,6 +43,19 @@ class ChoiceWithFormerNames(click.Choice[str]):
         if value in self.former:
             note(f"`{value}` is called `{self.former[value]}` now.")
         return super().convert(self.former.get(value, value), param, ctx)
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+
+
+def agree(yes: bool, question: str, left: str = "Nothing was removed.") -> None:
+    """Ask before something is gone for good; the question says what that is. Raises Failed for any answer but yes, and where there is none."""
+    try:
+        if yes or click.confirm(question, err=True):
+            return
+    except click.Abort:
+        raise Failed(f"{left} Nobody answered; --yes does not ask.") from None
+    raise Failed(left)
 
 
 def read_key(path: str) -> str:

@@ -9,7 +9,7 @@ import click
 from channels.base import Check
 from cli.actors import actor
 from cli.failures import Failed, Group
-from cli.inputs import read_key
+from cli.inputs import agree, read_key, yes_option
 from cli.output import Column, Row, all_pages, json_option, say, write_fields, write_object, write_rows
 from cli.starting import start_runs
 from models import Integration
@@ -203,7 +203,7 @@ def approve_deletions(name: str) -> None:
 
 @group.command("remove")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.option(
     "--keep-reserved", is_flag=True, help="Keep reserved what its open orders have reserved; it is released by default."
 )
@@ -214,21 +214,16 @@ def remove(name: str, yes: bool, keep_reserved: bool) -> None:
     unsent = sum(number for state, number in orders.items() if state in OPEN_STATES)
     held = orders.get("on_hold", 0)
     say(f"{integration.name} ({integration.endpoint}): {_counted(unsent, 'order')} not shipped, {held} of them held.")
-    if not yes and not _agreed(integration.name):
-        raise Failed("Nothing was removed.")
+    stock = "stays reserved" if keep_reserved else "is released"
+    agree(
+        yes,
+        f"Remove {integration.name}? Its API key is deleted, and what its open orders reserve {stock}. Orders and links are kept.",
+    )
     lifecycle.remove_integration(integration.id, actor(), keep_reserved=keep_reserved)
     say(f"{integration.name} is removed.")
 
 
 group.renamed("acknowledge", "mark-seen")
-
-
-def _agreed(name: str) -> bool:
-    try:
-        return click.confirm(f"Remove {name}?")
-    except click.Abort:
-        # No answer on standard input counts as no.
-        return False
 
 
 def _counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cli.failures import Group
+from cli.inputs import agree, yes_option
 from cli.output import say
 from services.security import keyring, vault
 
@@ -31,7 +32,10 @@ def rotate() -> None:
 
 
 @group.command("retire")
-def retire() -> None:
+@yes_option
+def retire(yes: bool) -> None:
     """Remove all keys but the newest from the keyring. It can no longer read older backups."""
+    keyring.check_retiring()
+    agree(yes, "Remove all keys but the newest? Backups that were made before the last rotation can then not be read any more.")
     count = keyring.retire()
     say(f"{count} old keys are gone from the keyring." if count != 1 else "The old key is gone from the keyring.")

@@ -8,7 +8,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group
-from cli.inputs import read_content
+from cli.inputs import agree, read_content, yes_option
 from cli.output import Column, Row, json_option, say, write, write_fields, write_object, write_rows
 from models import FilePreset
 from services.common.batches import stamp
@@ -87,9 +87,11 @@ def rename(name: str, new_name: str) -> None:
 
 @group.command("remove")
 @of_preset
-def remove(name: str) -> None:
+@yes_option
+def remove(name: str, yes: bool) -> None:
     """Remove a preset: the next file with its headings is asked about again."""
     preset = presets.find_by_name(name)
     called = preset.name
+    agree(yes, f"Remove the preset {called}? The columns of the next file with its headings have to be chosen again.")
     presets.remove(preset.id, actor())
     say(f"The preset {called} is removed.")

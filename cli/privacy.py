@@ -6,6 +6,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Failed, Group
+from cli.inputs import agree, yes_option
 from cli.output import say, write_object
 from models import Order
 from services.common import whole_numbers
@@ -39,13 +40,12 @@ def export(number: str, integration: str | None) -> None:
 @group.command("erase")
 @click.argument("number")
 @click.option("--integration", metavar="NAME", help="Where several shops have an order of this number.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def erase(number: str, integration: str | None, yes: bool) -> None:
     """Erase the customer's data of one order that is shipped or cancelled. Its money and lines stay."""
     order = _the_one(number, integration)
     shown, order_id = order.number or order.external_id, order.id
-    if not yes:
-        click.confirm(f"Erase the customer's data of order {shown}? This cannot be undone.", abort=True, err=True)
+    agree(yes, f"Erase the customer's data of order {shown}? This cannot be undone.", "Nothing was erased.")
     privacy.erase_order(order_id)
     say(f"The customer's data of order {shown} is erased.")
 

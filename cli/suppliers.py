@@ -6,6 +6,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group
+from cli.inputs import agree, yes_option
 from cli.output import Column, Row, json_option, say, write_rows
 from cli.starting import start_due_pushes
 from errors import InvalidInput
@@ -63,13 +64,15 @@ def change(name: str, new_name: str | None, lead_days: int | None) -> None:
 
 @group.command("remove")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 def remove(name: str, yes: bool) -> None:
     """Remove the supplier NAME with its feeds. Nothing is deleted at the supplier."""
     found = suppliers.find_supplier(name)
-    fed = overview.count_fed([feed.id for feed in suppliers.list_feeds(found.id)])
-    if not yes:
-        click.confirm(f"Remove {found.name}? {fed} fed items take their quantity from it.", abort=True, err=True)
+    its = [feed.id for feed in suppliers.list_feeds(found.id)]
+    agree(
+        yes,
+        f"Remove {found.name} with {len(its)} {'feed' if len(its) == 1 else 'feeds'}? {removal.consequence(overview.count_fed(its))}",
+    )
     removal.remove_supplier(found.id, actor())
     say(f"{name} is removed.")
     start_due_pushes()

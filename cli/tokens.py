@@ -6,6 +6,7 @@ import click
 
 from cli.actors import actor
 from cli.failures import Group, note
+from cli.inputs import agree, yes_option
 from cli.output import Column, Row, json_option, say, write_rows
 from services.accounts import tokens, users
 from services.common.batches import stamp
@@ -70,9 +71,12 @@ def rotate(name: str, days: int, overlap_hours: int) -> None:
 
 @group.command("revoke")
 @click.argument("name")
-def revoke(name: str) -> None:
+@yes_option
+def revoke(name: str, yes: bool) -> None:
     """End a token, named by its name or id, at once."""
-    say(f"The token {tokens.revoke_token(tokens.find_token(name).id, actor())} is revoked.")
+    token = tokens.find_token(name)
+    agree(yes, f"Revoke the token {token.name}? A program that uses it is refused from now on.", "Nothing was revoked.")
+    say(f"The token {tokens.revoke_token(token.id, actor())} is revoked.")
 
 
 def say_token(issued: tokens.Issued) -> None:

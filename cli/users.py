@@ -75,7 +75,8 @@ def reset(name: str, two_step_off: bool) -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Sign a user out everywhere and block signing in."""
-    say(users.disable_user(users.find_user(name).id))
+    found = users.find_user(name)
+    say(f"{users.disable_user(found.id)} `users enable {found.name}` undoes that.")
 
 
 @group.command("enable")

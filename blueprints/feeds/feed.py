@@ -101,5 +101,8 @@ def remove_feed(feed_id: int) -> Answer:
         start_due_runs()
         toast(f"{row.name} is removed.")
         return go_to(url_for("suppliers.show_supplier", supplier_id=row.supplier_id))
-    shown: dict[str, Any] = {"fed": overview.count_fed([feed_id]), "back": url_for(".show_feed", feed_id=feed_id)}
+    shown: dict[str, Any] = {
+        "consequence": removal.consequence(overview.count_fed([feed_id])),
+        "back": url_for(".show_feed", feed_id=feed_id),
+    }
     return render_template("feeds/remove.html", name=f"{row.name} of {row.supplier}", **shown)

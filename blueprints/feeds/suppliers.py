@@ -90,7 +90,7 @@ def remove_supplier(supplier_id: int) -> Answer:
         start_due_runs()
         toast(f"{supplier.name} is removed.")
         return go_to(url_for(".list_suppliers"))
-    fed = overview.count_fed([feed.id for feed in supplier.feeds])
+    consequence = removal.consequence(overview.count_fed([feed.id for feed in supplier.feeds]))
     return render_template(
-        "feeds/remove.html", name=supplier.name, fed=fed, back=url_for(".show_supplier", supplier_id=supplier_id)
+        "feeds/remove.html", name=supplier.name, consequence=consequence, back=url_for(".show_supplier", supplier_id=supplier_id)
     )

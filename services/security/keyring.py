@@ -74,11 +74,7 @@ def retire() -> int:
     """Encrypt everything with the first key and take all others out of the keyring file; answers with how many were taken out.
 
     Backups of before cannot be read with it any more. Raises ConfigError where the keys are not in a file."""
-    ring = vault.keyring()
-    if not ring.file:
-        raise ConfigError(
-            "The keys are in the environment.", "Take the old ones out of SECRET_KEYS yourself, after `flask keys rotate`."
-        )
+    file, ring = check_retiring(), vault.keyring()
     encrypt_again()
     only = MultiFernet([Fernet(ring.keys[0])])
     for table, column in encrypted_columns():
@@ -86,10 +82,20 @@ def retire() -> int:
             for _, encrypted in batch:
                 _check(encrypted, only)
     old = len(ring.keys) - 1
-    _write(ring.file, ring.keys[:1])
+    _write(file, ring.keys[:1])
     with writing():
         record_change(RETIRED, About(subject="Keyring"), {"old_keys": (old, 0)})
     return old
+
+
+def check_retiring() -> str:
+    """The keyring file. Raises ConfigError where the keys are not in a file."""
+    file = vault.keyring().file
+    if not file:
+        raise ConfigError(
+            "The keys are in the environment.", "Take the old ones out of SECRET_KEYS yourself, after `flask keys rotate`."
+        )
+    return file
 
 
 def encrypt_again() -> int:

@@ -10,12 +10,16 @@ from pathlib import Path
 from flask import Flask
 from playwright.sync_api import Page, expect
 
+from cli import GROUPS
 from services.accounts import list_views
+from services.security.audit import KINDS
 from tests.blueprints.looks import assert_fits
+from tests.support.reach import ENDING, GOING_ON, last_word, reach, takes_away
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 ENDS = re.compile(r"(remove|drop|discard|cancel|revoke|rotate|disable|stop|request_stop|mute|end|sign_out|void|undo|erase)(_|$)")
-"""How the names of routes begin that delete or stop something."""
+"""How the names of routes begin that delete or stop something. Others are found by what they record in the audit trail, and by the rows
+they delete (tests/support/reach.py)."""
 PART = re.compile(
     r"<details|</details>|\{% call (?P<called>\w+)|\{% endcall|url_for\('(?P<endpoint>[\w.]+)'| form=\"(?P<form>[\w-]+)\""
 )
@@ -23,6 +27,8 @@ UNDONE_ON_THE_SPOT = "what it undoes is there to be done again, or is shown befo
 SIGN_IN = "nothing is lost: the browser signs in again"
 AT_ONCE = {
     **dict.fromkeys(("accounts.sign_out", "account.end_session", "account.end_all_sessions", "users.sign_out_user"), SIGN_IN),
+    "integrations.set_enabled": "a switch: the next click switches back",
+    **dict.fromkeys(("order.evaluate", "held.evaluate"), "stored lines become what the shop sent; nothing that a person made is lost"),
     "runs.request_stop": "its page has *Run again*, and the message says so",
     "stock_files.drop": "nothing is changed: the file is with the person, and the message says so",
     "onboarding.cancel": "leaves a form, as *Cancel* says; a draft in the list asks",
@@ -40,7 +46,7 @@ def ends_something(app: Flask) -> set[str]:
     return {
         rule.endpoint for rule in app.url_map.iter_rules()
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/") and rule.rule not in reading
-        and ENDS.match(rule.endpoint.partition(".")[2])
+        and (ENDS.match(rule.endpoint.partition(".")[2]) or takes_away(app.view_functions[rule.endpoint]))
     }  # fmt: skip
 
 
@@ -71,6 +77,30 @@ def test_what_deletes_or_stops_something_asks_first_or_says_how_to_get_it_back(a
         if endpoint in known and not asks and (endpoint not in AT_ONCE or (template, endpoint) in ASKED_SOMEWHERE)
     )
     assert not wrong, f"Put these into the macro `ask` of macros/lists.html, or name them in AT_ONCE with the way back: {wrong}"
+
+
+def test_each_kind_of_the_audit_trail_is_known_to_take_something_away_or_not() -> None:
+    words = {last_word(kind) for kind in KINDS}
+    assert words == ENDING | GOING_ON, (
+        "Put new words into ENDING or GOING_ON of tests/support/reach.py, and take out what is gone"
+    )
+
+
+def test_what_takes_something_away_is_found_by_what_it_does(app: Flask) -> None:
+    for endpoint in (
+        "carriers.remove_carrier",
+        "tokens.revoke_token",
+        "removal.remove_integration",
+        "privacy.erase_order",
+        "feeds.remove_feed",
+    ):
+        assert takes_away(app.view_functions[endpoint]), endpoint
+    for endpoint in ("carriers.add_carrier", "feeds.fetch_now", "stock.add_stock_item"):
+        assert not takes_away(app.view_functions[endpoint]), endpoint
+    found = {kind for rule in app.url_map.iter_rules() for kind in reach(app.view_functions[rule.endpoint])}
+    commands = {kind for group in GROUPS for each in getattr(group, "commands", {}).values() for kind in reach(each.callback)}
+    ending = {kind for kind in KINDS if last_word(kind) in ENDING}
+    assert not ending - found - commands, "no page and no command is seen to record these"
 
 
 def test_a_saved_view_is_removed_after_a_question_inside_the_menu(page: Page) -> None:

@@ -75,7 +75,7 @@ def test_carriers_are_added_changed_and_removed(app):
     )  # fmt: skip
     assert found == {"name": "Bike Express", "other_names": ["bicycle"], "tracking_link": "https://bike.example/{number}"}
     invoke(app, "carriers", "save", "Nobody", "--rename", "x", fails=True)
-    invoke(app, "carriers", "remove", "bicycle")
+    invoke(app, "carriers", "remove", "bicycle", "--yes")
     assert "Bike Express" not in [each.name for each in carriers.list_carriers()]
 
 
@@ -88,6 +88,6 @@ def test_presets_are_shown_exported_renamed_removed_and_imported(app):
     exported = invoke(app, "presets", "export", "ACME").stdout
     invoke(app, "presets", "rename", "ACME", "ACME 2")
     invoke(app, "presets", "import", "-", given=exported, fails=True)  # there is one for these headings
-    invoke(app, "presets", "remove", str(shown["id"]))
+    invoke(app, "presets", "remove", str(shown["id"]), "--yes")
     invoke(app, "presets", "show", "ACME 2", fails=True)
     assert "ACME is imported" in invoke(app, "presets", "import", "-", given=exported).output

@@ -21,7 +21,7 @@ def test_a_token_is_created_listed_rotated_and_revoked(commands, app):
     assert "ERP" in commands.done("tokens", "list")
     second = commands.done("tokens", "rotate", "erp", "--overlap-hours", "0").strip()
     assert tokens.find_holder(second, "10.1.2.3").name == "ERP"
-    assert commands.done("tokens", "revoke", token[4:16]) == "The token ERP is revoked.\n"
+    assert commands.done("tokens", "revoke", token[4:16], "--yes") == "The token ERP is revoked.\n"
     assert [each["state"] for each in commands.rows("tokens", "list")] == ["revoked"]
 
 
@@ -32,4 +32,4 @@ def test_what_cannot_be_ends_in_one_sentence(commands, app):
     assert "does not allow" in commands.refused("tokens", "create", "ERP", "--user", "ann", "--scope", "orders:write")
     assert "1 to 365" in commands.refused("tokens", "create", "ERP", "--user", "ann", "--scope", "orders:read", "--days", "0")
     assert commands.call("tokens", "create", "ERP", "--user", "ann", "--scope", "everything").exit_code == 2
-    assert "There is no token" in commands.refused("tokens", "revoke", "ERP")
+    assert "There is no token" in commands.refused("tokens", "revoke", "ERP", "--yes")

@@ -216,14 +216,14 @@ def said(answer: Any) -> str:
 
 COMMANDS = (
     ("users", "create", "Zoe", "--role", "viewer"), ("users", "reset", "Zoe"), ("users", "disable", "Zoe"), ("users", "enable", "Zoe"),
-    ("tokens", "create", "WMS", "--user", "Zoe", "--scope", "orders:read"), ("tokens", "rotate", "WMS"), ("tokens", "revoke", "WMS"),
+    ("tokens", "create", "WMS", "--user", "Zoe", "--scope", "orders:read"), ("tokens", "rotate", "WMS"), ("tokens", "revoke", "WMS", "--yes"),
     ("keys", "rotate"), ("privacy", "keep", "30"),
     ("exports", "deliver", "Warehouse"),
     ("integrations", "disable", "Shop"), ("integrations", "enable", "Shop"),
     ("stock", "set", "SKU", "7"), ("stock", "threshold", "2", "--sku", "SKU"),
     ("orders", "ship", "1002", "--carrier", "DHL", "--tracking", "T1"),
     ("orders", "undo-shipment", "1002"), ("orders", "mark-seen", "1004"), ("privacy", "erase", "1004", "--yes"),
-    ("carriers", "save", "Bike"), ("carriers", "remove", "Bike"),
+    ("carriers", "save", "Bike"), ("carriers", "remove", "Bike", "--yes"),
     ("integrations", "remove", "Shop", "--yes"),
 )  # fmt: skip
 READING = {
