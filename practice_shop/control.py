@@ -208,6 +208,15 @@ class Control:
         self.shop.store.repair_order(order.id)
         return _order(self.shop.store, order)
 
+    def post_product(self, given: dict) -> dict:
+        """The merchant adds a product: `sku`, and where wanted `name`, `price` and `amount`."""
+        store = self.shop.store
+        sku = str(given["sku"])
+        if set(given) - {"sku", "name", "price", "amount"}:
+            raise Refused("product knows sku, name, price and amount.")
+        more = {"name": str(given.get("name", sku)), "price": given.get("price", 10), "amount": given.get("amount", 5)}
+        return _product(store, store.products[store.add_product(sku=sku, **more)])
+
     def post_product_amount(self, product_id: int, given: dict) -> dict:
         store = self.shop.store
         if product_id not in store.products:

@@ -13,16 +13,20 @@ from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
 from blueprints.numbers import argument
 from blueprints.orders.again import reading_again
+from blueprints.orders.within import keep_order
 from errors import AppError, QueueAway
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
 from services.common.paging import slice_of
 from services.listings import manual_links
-from services.orders import held, rereading
+from services.order_basics.audited import about_orders
+from services.orders import doubtful_skus, held, rereading
+from services.security.audit import About
 from services.stock import items
 
 bp = Blueprint("held", __name__, url_prefix="/orders/held")
+bp.url_defaults(keep_order)
 PAGE_SIZE = 20
 MOST_AT_ONCE = 200
 """Orders that are evaluated while the user waits; workers do more than that."""
@@ -35,7 +39,16 @@ def show_held() -> str:
 
 def _page(wrong: AppError | None = None) -> str:
     page = slice_of(held.groups(), argument("page") or 1, PAGE_SIZE)
-    return render_template("orders/held.html", page=page, wrong=wrong, link=lambda number: url_for(".show_held", page=number))
+    return render_template(
+        "orders/held.html", page=page, wrong=wrong, link=lambda number: url_for(".show_held", page=number),
+        doubtful=lambda group: doubtful_skus.choices(group.order_ids), came_from=_came_from(),
+    )  # fmt: skip
+
+
+def _came_from() -> About | None:
+    """The order that the page was opened from."""
+    order_id = argument("order")
+    return next(iter(about_orders([order_id])), None) if order_id else None
 
 
 @bp.post("/stock-item")
@@ -52,7 +65,8 @@ def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
 
 @bp.post("/link")
 def link_sku() -> tuple[str, int] | Response | AnyResponse:
-    ids = held.ids_of("unknown_sku", request.form.get("sku", ""))
+    doubtful = request.form.get("code") == doubtful_skus.CODE
+    ids = held.ids_of(doubtful_skus.CODE, "") if doubtful else held.ids_of("unknown_sku", request.form.get("sku", ""))
     try:
         released = manual_links.link_sku(request.form.get("sku", ""), request.form.get("item", ""), current_actor())
     except AppError as wrong:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -26,10 +28,11 @@ def list_orders() -> str:
     wanted = OrderFilter(request.args)
     page = views.list_page(wanted.wanted(), request.args.get("page", ""))
     chosen = wanted.chosen()
-    back = url_for(".list_orders", page=request.args.get("page") or None, **chosen)
+    place = {**chosen, **({"page": request.args["page"]} if request.args.get("page") else {})}
+    back = url_for(".list_orders", **place)
     return render_template(
         "orders/list.html", page=page, table=table_of("orders", "orders.list_orders", wanted), filters=chosen,
-        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=shipped_just_now(back),
+        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=shipped_just_now(back), place=urlencode(place) or None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from flask import g, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from blueprints.actors import may_see_customers
+from blueprints.numbers import argument
 from blueprints.orders.forms import OrderFilter
 from services.orders.views import Wanted
 
@@ -19,7 +20,7 @@ MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """``filters`` is the list's query, empty for the whole list; ``address`` that of the list."""
+    """``filters`` is the list's query with its page, empty for the beginning of the whole list; ``address`` that of the list."""
 
     filters: str
     address: str
@@ -49,6 +50,15 @@ def _read() -> Within:
     given = request.values.get("list", "")
     if not given:
         return Within("", url_for("orders.list_orders"), Wanted(customers=may_see_customers()))
-    form = OrderFilter(MultiDict(parse_qsl(given if len(given) <= MOST else "")))
-    chosen = form.chosen()
+    named = MultiDict(parse_qsl(given if len(given) <= MOST else ""))
+    form = OrderFilter(named)
+    chosen = {**form.chosen(), **({"page": named["page"]} if named.get("page") else {})}
     return Within(urlencode(chosen), url_for("orders.list_orders", **chosen), form.wanted())
+
+
+def keep_order(endpoint: str, values: dict[str, Any]) -> None:
+    """Let the pages of held orders keep the order that they were opened from, and its list. It is among the ``url_defaults`` of their
+    blueprint."""
+    if endpoint.partition(".")[0] == request.blueprint:
+        values.setdefault("list", list_within().filters or None)
+        values.setdefault("order", argument("order"))

@@ -45,7 +45,7 @@ WHAT_TO_DO = {
     "gone": "Open the order and mark it as seen. Its stock is free then.",
     "lines": "Compare with the shop which lines were shipped, then accept the order as it is.",
     "unreadable": "Look at the order in the shop. When it is right there, read it again.",
-    "doubtful_sku": "Link its listing to one of them.",
+    "doubtful_sku": "Say which of them each SKU is. Its listings take their stock from there.",
 }
 """What a person can do, by cause."""
 SHOWN = 8

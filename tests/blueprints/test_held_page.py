@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
+
 from extensions import db, writing
-from models import Integration, Order
+from models import Integration, Order, StockItem
 from services.order_basics import holds
 from services.security import trail
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_integration
-from tests.support.rows import make_order
+from tests.support.rows import make_item, make_listing, make_order
 from tests.support.signed_in import FreshClient
 
 
@@ -44,3 +46,51 @@ def test_an_order_that_something_else_holds_is_accepted_and_said_to_be_still_on_
     timeline = words(element(client.get(f"/orders/{order_id}").text, "ol").text)
     assert "Problem accepted by owner" in timeline and "On hold for another reason" in timeline
     assert "Accepted as it is: There is no address" in timeline and "Accepted as it is: The currency is not known" in timeline
+
+
+def test_after_a_problem_is_fixed_the_list_it_was_found_in_is_a_click_away(client: FreshClient) -> None:
+    """With its filter and its page: whoever works through a long list of held orders goes on where they were."""
+    shop = db.session.get_one(Integration, add_integration())
+    order_id = make_order(
+        shop, "81", [], state="on_hold", held_codes=["no_lines"], held_reason="The order has no lines.", reason_codes=["no_lines"]
+    ).id
+    row = next(each for each in elements(client.get("/orders?state=on_hold&page=x").text, "a") if each.text == "81")
+    order_page = client.get(row["href"]).text
+    fix = next(each for each in elements(order_page, "a") if each.text == "Fix this problem")
+    held_page = client.get(fix["href"]).text
+    accepting = next(each["action"] for each in elements(held_page, "form") if "/held/accept" in each["action"])
+    done = client.get(client.post(accepting, data=form_data(held_page, "seen")).location).text
+    assert toasts(done) == ["1 order released."]
+    crumbs = {each.text: each["href"] for each in elements(done, "a") if each.parents[-1].get("class") == "crumbs"}
+    assert crumbs["Orders"] == "/orders?state=on_hold&page=x"
+    back = client.get(crumbs["Order 81"])
+    assert back.request.path == f"/orders/{order_id}" and 'href="/orders?state=on_hold&amp;page=x"' in back.text
+
+
+def test_what_is_decided_on_the_orders_own_page_does_not_lead_away_from_it(client: FreshClient) -> None:
+    shop = db.session.get_one(Integration, add_integration())
+    order_id = make_order(
+        shop, "9", [], state="on_hold", held_codes=["identity"], held_reason="May be another.", reason_codes=["identity"]
+    ).id
+    page = client.get(f"/orders/{order_id}").text
+    assert "It is the same order" in page and "Fix this problem" not in page
+
+
+def test_a_sku_that_could_mean_several_stock_items_is_settled_where_it_is_said(client: FreshClient) -> None:
+    shop = db.session.get_one(Integration, add_integration())
+    for sku in ("Lamp", "LAMP"):
+        item_id = make_item(sku, 10).id
+        with writing() as session:
+            session.execute(update(StockItem).where(StockItem.id == item_id).values(sku_key=sku, shared_key="lamp"))
+    make_listing(shop, "lamp", 4)
+    order_id = make_order(shop, "7", [("lamp", 2)]).id
+    with writing() as session:
+        order = session.get_one(Order, order_id)
+        order.lines[0].could_mean = "LAMP or Lamp"
+        session.flush()
+        holds.evaluate_stored([order_id])
+    page = client.get("/orders/held").text
+    assert [each.text for each in elements(page, "option")] == ["LAMP", "Lamp"]
+    answer = client.post("/orders/held/link", data=form_data(page, "item", item="Lamp"))
+    assert toasts(client.get(answer.location).text) == ["1 order released."]
+    assert db.session.get_one(Order, order_id).lines[0].allocations[0].stock_item.sku == "Lamp"

@@ -48,6 +48,14 @@ def test_somebody_else_can_change_stock_in_the_shop(shop, client):
     assert (found["amount"], found["variants"][0]["amount"]) == (3, 4)
 
 
+def test_the_merchant_can_add_a_product_and_it_sells(shop, client):
+    made = client.control("POST", "product", {"sku": "Tea-1", "amount": 4}).json()
+    assert (made["sku"], made["name"], made["amount"]) == ("Tea-1", "Tea-1", 4)
+    client.control("POST", "sell", {"sku": "Tea-1"})
+    assert shop.store.amount(made["product_id"]) == 3
+    assert client.control("POST", "product", {"sku": "Tea-2", "colour": "red"}).status_code == 400
+
+
 def test_keys_can_be_revoked_and_replaced(shop, client):
     client.control("POST", "keys", {"key": "fresh", "read_key": None})
     assert client.call("GET", "product/1").status_code == 403
