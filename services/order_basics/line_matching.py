@@ -139,8 +139,10 @@ def _spread(stored: Sequence[Line], shown: Sequence[Line], known: Sequence[int |
 
 def doubt(names: Sequence[str]) -> list[str]:
     """(code, sentence) for models.order.Order.doubts."""
-    return [CODE, f"{', '.join(names)}: the shop changed the lines, and the units already shipped could belong to more than one line. "
-                  "Compare the order with the shop, then accept it as it is."]  # fmt: skip
+    return [
+        CODE,
+        f"{', '.join(names)}: the shop changed the lines, and the units already shipped could belong to more than one line.",
+    ]
 
 
 def _goods(sku: str, product_id: str, variant_id: str, name: str) -> tuple[str, ...]:

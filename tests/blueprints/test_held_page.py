@@ -90,7 +90,7 @@ def test_a_sku_that_could_mean_several_stock_items_is_settled_where_it_is_said(c
         session.flush()
         holds.evaluate_stored([order_id])
     page = client.get("/orders/held").text
-    assert [each.text for each in elements(page, "option")] == ["LAMP", "Lamp"]
+    assert [each.text for each in elements(page, "option")] == ["Choose …", "LAMP", "Lamp"]
     answer = client.post("/orders/held/link", data=form_data(page, "item", item="Lamp"))
     assert toasts(client.get(answer.location).text) == ["1 order released."]
     assert db.session.get_one(Order, order_id).lines[0].allocations[0].stock_item.sku == "Lamp"
