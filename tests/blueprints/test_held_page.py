@@ -49,7 +49,7 @@ def test_an_order_that_something_else_holds_is_accepted_and_said_to_be_still_on_
 
 
 def test_after_a_problem_is_fixed_the_list_it_was_found_in_is_a_click_away(client: FreshClient) -> None:
-    """With its filter and its page: whoever works through a long list of held orders goes on where they were."""
+    """With its filter and its page: people who work through a long list of held orders go on where they were."""
     shop = db.session.get_one(Integration, add_integration())
     order_id = make_order(
         shop, "81", [], state="on_hold", held_codes=["no_lines"], held_reason="The order has no lines.", reason_codes=["no_lines"]
