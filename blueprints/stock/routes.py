@@ -83,7 +83,8 @@ def show_item(item_id: int) -> str:
     levels = views.levels(item_id, now - timedelta(days=DAYS))
     return render_template(
         "stock/item.html", row=row, page=views.list_ledger(item_id, request.args.get("page", "")), chart=draw_levels(levels, now),
-        holders=views.list_holders(item_id), places=views.list_places(item_id), default=low_stock.default_threshold(), back=url_for(".show_item", item_id=item_id),
+        approvals=views.waiting_for_approval(item_id), holders=views.list_holders(item_id), places=views.list_places(item_id),
+        default=low_stock.default_threshold(), back=url_for(".show_item", item_id=item_id),
         link=lambda number: url_for(".show_item", item_id=item_id, page=number, _anchor="ledger"),
     )  # fmt: skip
 

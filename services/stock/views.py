@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, or_, select
 
 from errors import Conflict, NotFound
 from extensions import db, reading, writing
-from models import Allocation, Integration, Link, Listing, Order, OrderLine, StockEntry, StockItem, SyncRun
+from models import Allocation, Integration, Link, Listing, Order, OrderLine, RunItem, StockEntry, StockItem, SyncRun
 from models.order import OPEN_STATES
 from models.sku_key import sku_key
 from models.types import hour_of, utcnow
@@ -63,11 +63,17 @@ class Row:
     """Listing id -> integration id."""
 
 
-def waiting_for_approval() -> list[tuple[int, str]]:
-    """The integrations whose stock update waits for a person's approval: (id, name)."""
+def waiting_for_approval(item_id: int | None = None) -> list[tuple[int, str]]:
+    """The integrations whose stock update waits for a person's approval, or only those where it changes what is offered of one stock item:
+    (id, name)."""
     query = select(Integration.id, Integration.name).where(
         Integration.waiting_run_id.is_not(None), Integration.removed_at.is_(None)
     )  # fmt: skip
+    if item_id is not None:
+        changes = select(RunItem.id).join(Link, Link.listing_id == RunItem.listing_id).where(
+            RunItem.run_id == Integration.waiting_run_id, RunItem.result == "preview", Link.stock_item_id == item_id
+        )  # fmt: skip
+        query = query.where(changes.exists())
     return [(row[0], row[1]) for row in db.session.execute(query.order_by(Integration.name_key))]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Allocation, Listing, StockEntry, StockItem
+from models import Allocation, Integration, Listing, RunItem, StockEntry, StockItem
 from services.monitoring import low_stock
 from services.stock import items
 from tests.blueprints.pages import element, elements, form_data, words
@@ -43,6 +43,21 @@ def test_the_page_says_where_each_unit_is(client, item):
     assert rows_of(page, "places-title") == ["A pair of cups PAIR Market 2 3", "A cup CUP Outlet 1 6"]
     facts = element(page, "section", aria_labelledby="units-title")
     assert words(facts.text).endswith("Reserved by orders 3 Buffer 1 Available 6 On hand 10")
+
+
+def test_the_page_says_where_a_stock_update_of_the_item_waits_for_approval(client, item):
+    """The list of stock said so; the page of an item showed 6 in the shop and 10 here without a word."""
+    outlet_id = db.session.scalar(select(Integration.id).where(Integration.name == "Outlet"))
+    run = add_finished_run(outlet_id, kind="stock", outcome="waiting")
+    with writing() as session:
+        session.get_one(Integration, outlet_id).waiting_run_id = run
+        listing = session.scalar(select(Listing.id).where(Listing.sku == "CUP"))
+        session.add(RunItem(run_id=run, listing_id=listing, external_id="1", sku="CUP", now=6, wanted=9, result="preview"))
+    page = words(client.get(f"/stock/{item}").text)
+    assert "Until then this shop does not show what is available here: <a" in page
+    assert elements(page, "a", href=f"/settings/sales-channels/{outlet_id}/preview")
+    other = make_item("OTHER", 1).id
+    assert "needs approval" not in client.get(f"/stock/{other}").text
 
 
 def test_the_history_is_in_words(client, item):
