@@ -121,11 +121,15 @@ def _show_undo(found: undo.Preview, *, as_json: bool) -> None:
     rows = [{"sku": item.sku, "now": item.now, "after": item.after} for item in found.items]
     if as_json:
         left = [{"sku": item.sku, "why": item.why} for item in found.left]
-        write_object({"listings": found.listings, "items": rows, "left": left, "others": found.others})
+        changed = [{"sku": row.sku, "sent": row.sent, "now": row.now} for row in found.changed]
+        write_object({"listings": found.listings, "items": rows, "left": left, "others": found.others, "changed": changed})
         return
     say(
         f"In the shop: {found.listings} {'listing gets' if found.listings == 1 else 'listings get'} back the quantity from before."
     )
+    for row in found.changed:
+        has = "The shop has it no more." if row.now is None else f"The shop has {row.now} by now, {row.sent} was sent."
+        say(f"Not restored in the shop: {row.sku}. {has}")
     write_table([rows], UNDONE, "Here: nothing is left to take back of what was edited or imported since the update before.")
     for item in found.left:
         say(f"Not taken back here: {item.sku}. {item.why}")

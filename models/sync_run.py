@@ -97,7 +97,8 @@ class SyncRun(Model):
 class RunItem(Model):
     """What a run did, or would do, about one listing or one order row.
 
-    ``result`` is sent, failed, skipped, preview or unreadable; ``now``, ``wanted`` and ``stored`` are quantities."""
+    ``result`` is sent, failed, skipped, preview or unreadable; ``now``, ``wanted`` and ``stored`` are quantities. ``as_of`` is when a quantity that was
+    sent was worked out: stock that was edited later is not in it."""
 
     __tablename__ = "run_item"
 
@@ -109,5 +110,6 @@ class RunItem(Model):
     now: Mapped[int | None] = mapped_column(Units)
     wanted: Mapped[int | None] = mapped_column(Units)
     stored: Mapped[int | None] = mapped_column(Units)
+    as_of: Mapped[datetime | None] = mapped_column(Moment)
     result: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str] = mapped_column(Text, default="")

@@ -31,15 +31,25 @@ class KeptItem(Struct):
     reason: str
 
 
+class ChangedListing(Struct):
+    """A listing that is not restored in the shop, because it has another quantity than was ``sent`` by now; ``quantity`` is null where it is gone."""
+
+    listing_id: str
+    sku: str
+    sent: int
+    quantity: int | None
+
+
 class UndoPreview(Struct):
     """``listings`` get back the quantity from before in the shop, unless it has changed since. ``stock_items`` change in Cartlink by what was
     edited or imported since the update before, never by sales; ``other_integrations`` sell them too. ``kept_items`` do not change: they are fed
-    by suppliers or were set again since."""
+    by suppliers or were set again since. ``changed_listings`` do not change in the shop."""
 
     listings: int
     stock_items: list[RestoredItem]
     other_integrations: list[str]
     kept_items: list[KeptItem]
+    changed_listings: list[ChangedListing]
 
 
 class Undo(Body):
@@ -57,7 +67,8 @@ def preview_undo(call: Call, run_id: int) -> UndoPreview:
     found = undo.preview(run_id)
     items = [RestoredItem(str(item.id), item.sku, item.now, item.after) for item in found.items]
     kept = [KeptItem(str(item.id), item.sku, item.why) for item in found.left]
-    return UndoPreview(found.listings, items, found.others, kept)
+    changed = [ChangedListing(str(row.listing_id), row.sku, row.sent, row.now) for row in found.changed]
+    return UndoPreview(found.listings, items, found.others, kept, changed)
 
 
 @operation(

@@ -28,9 +28,11 @@ HEADER = ("row", "what", "result", "now", "wanted", "stored", "reason")
 def show_run(run_id: int) -> str | Response:
     result = request.args.get("result", "")
     results = (result,) if result in RESULTS else RESULTS
+    run, numbers = activity.get_row(run_id), queries.count_items(run_id)
+    sent = run.kind == "stock" and not run.live and "sent" in numbers
     shown: dict[str, Any] = {
-        "run": activity.get_row(run_id), "page": queries.page_of_items(run_id, results, request.args.get("page", "")),
-        "numbers": queries.count_items(run_id), "result": result if result in RESULTS else "",
+        "run": run, "page": queries.page_of_items(run_id, results, request.args.get("page", "")),
+        "numbers": numbers, "result": result if result in RESULTS else "", "sent": sent, "no_undo": undo.refusal(run_id) if sent else "",
     }  # fmt: skip
     if wants_fragment("run"):
         return fragment("runs/_run.html", link=None, **shown)

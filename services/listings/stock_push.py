@@ -332,13 +332,14 @@ def _send(lease: Lease, channel: Channel, chunk: Sequence[Change]) -> Tally:
 
 
 def _as_of_now(chunk: Sequence[Change]) -> list[Change]:
+    now = utcnow()
     with reading():
         wanted = {listing.id: wanted_quantity(listing) for listing in _with_stock([change.listing_id for change in chunk])}
     sending = []
     for change in chunk:
         now_wanted = wanted.get(change.listing_id)
         if now_wanted is not None:
-            sending.append(replace(change, wanted=now_wanted))
+            sending.append(replace(change, wanted=now_wanted, as_of=now))
     return sending
 
 

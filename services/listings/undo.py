@@ -44,14 +44,26 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """A listing that stays as it is in the shop: as far as is known it has ``now`` by now, and no longer what was ``sent``; None where it is gone."""
+
+    listing_id: int
+    external_id: str
+    sku: str
+    sent: int
+    now: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """What an undo would do: ``rows`` are restored in the shop, ``items`` here, ``left`` stay here although they were edited, and ``others`` are
-    the names of other shops that would change because they sell those items."""
+    """What an undo would do: ``rows`` are restored in the shop, ``items`` here, ``left`` stay here although they were edited, ``changed`` stay in
+    the shop, and ``others`` are the names of other shops that would change because they sell those items."""
 
     rows: list[Row]
     items: list[Item]
     left: list[Left]
     others: list[str] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
 
     @property
     def listings(self) -> int:
@@ -63,10 +75,24 @@ def preview(run_id: int) -> Preview:
     with reading():
         run = _undoable(run_id)
         here = undo_here.effect(run)
-        rows = _rows(run_id)
+        rows, changed = _apart(_rows(run_id))
         if not rows and not here.items:
-            raise _nothing_left(run_id)
-        return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]))
+            raise _nothing_left(run, changed)
+        return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]), changed)
+
+
+def refusal(run_id: int) -> str:
+    """Why a stock update cannot be undone, in a sentence; empty where it can be. Raises NotFound."""
+    with reading():
+        try:
+            run = _undoable(run_id)
+        except Conflict as why:
+            return why.sentence()
+        under_way = select(SyncRun.id).where(SyncRun.about_run_id == run_id, SyncRun.kind == "undo", SyncRun.state != "finished")
+        if db.session.scalar(under_way.limit(1)) is not None:
+            return "It is being undone."
+        rows, changed = _apart(_rows(run_id))
+        return "" if rows or undo_here.effect(run).items else _nothing_left(run, changed).sentence()
 
 
 def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
@@ -81,11 +107,37 @@ def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _nothing_left(run_id: int) -> Conflict:
-    return Conflict(
-        f"Nothing of stock update {run_id} is left to undo.",
-        "It was undone already, or its stock was set again since. Set quantities under Stock.",
+def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
+    undone = (
+        select(SyncRun.id).join(RunItem).where(SyncRun.about_run_id == run.id, SyncRun.kind == "undo", RunItem.result == "sent")
     )
+    if undo_here.was_restored(run) or db.session.scalar(undone.limit(1)) is not None:
+        why = "It was undone."
+    elif changed:
+        why = "The shop has other quantities by now. Undo the later update first, or set quantities under Stock."
+    else:
+        why = "Its stock was set again since. Set quantities under Stock."
+    return Conflict(f"Nothing of stock update {run.id} is left to undo.", why)
+
+
+def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Changed]]:
+    """The rows that can be restored in the shop, and those that it has changed since, as far as is known: by sales, later updates or by hand."""
+    shown: dict[int, int | None] = {}
+    for batch in batches([row.listing_id for row in rows], CHUNK):
+        for listing_id, expected, gone_at in db.session.execute(
+            select(Listing.id, Listing.expected, Listing.gone_at).where(Listing.id.in_(batch))
+        ):
+            if gone_at is not None or expected is not None:
+                shown[listing_id] = None if gone_at is not None else expected
+    left: list[Row] = []
+    stays: list[Changed] = []
+    for row in rows:
+        now = shown.get(row.listing_id, row.sent)
+        if now == row.sent:
+            left.append(row)
+        else:
+            stays.append(Changed(row.listing_id, row.external_id, row.sku, row.sent, now))
+    return left, stays
 
 
 @retry_on_deadlock
@@ -99,9 +151,10 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
         integration_id = run.integration_id
         if db.session.scalar(lifecycle.live_run(integration_id, "stock")) is not None:
             raise Conflict("A stock update is under way.", "Wait until it has ended, then undo.")
-        there = bool(_rows(run_id))
+        rows, changed = _apart(_rows(run_id))
+        there = bool(rows)
         if not there and not undo_here.effect(run).items:
-            raise _nothing_left(run_id)
+            raise _nothing_left(run, changed)
         if where != "shop":
             undo_here.refuse_again(run)
         here = where != "shop" and undo_here.restore(run, actor)
@@ -109,7 +162,7 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
             raise Conflict("Nothing is left to restore here of what was edited or imported.", "Undo it in the shop.")
         there = there and where != "here"
         if not here and not there:
-            raise _nothing_left(run_id)
+            raise _nothing_left(run, changed)
         _wait_for_approval(integration_id)
         done: Where = "both" if here and there else "here" if here else "shop"
         restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[done])}
@@ -157,15 +210,15 @@ def _rows(about: int) -> list[Row]:
     undone = select(RunItem.listing_id).join(SyncRun).where(
         SyncRun.about_run_id == about, SyncRun.kind == "undo", RunItem.result == "sent", RunItem.listing_id.is_not(None)
     )  # fmt: skip
-    query = select(RunItem).where(
+    query = select(RunItem.listing_id, RunItem.external_id, RunItem.sku, RunItem.now, RunItem.stored).where(
         RunItem.run_id == about, RunItem.result == "sent", RunItem.listing_id.is_not(None), RunItem.listing_id.not_in(undone)
     )
     found: dict[int, Row] = {}
-    for item in db.session.scalars(query.order_by(RunItem.id)):
-        if item.listing_id is None or item.now is None or item.stored is None:
+    for listing_id, external_id, sku, now, stored in db.session.execute(query.order_by(RunItem.id)):
+        if listing_id is None or now is None or stored is None:
             continue
-        before = found[item.listing_id].before if item.listing_id in found else item.now
-        found[item.listing_id] = Row(item.listing_id, item.external_id, item.sku, before, item.stored)
+        before = found[listing_id].before if listing_id in found else now
+        found[listing_id] = Row(listing_id, external_id, sku, before, stored)
     return [row for row in found.values() if row.before != row.sent]
 
 

@@ -4,7 +4,7 @@ and nothing of an item that was set again since."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,13 +55,23 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """The edits that one update has sent: after ``since`` and not after ``until``."""
+    """The edits that one update has sent. Those of an item were made after the update before had worked its quantity out (``before``), or else after
+    ``since``, and not after this one had (``sent``), or else ``until``."""
 
     since: datetime
     until: datetime
+    before: Mapping[int, datetime]
+    sent: Mapping[int, datetime]
 
-    def covers(self, at: datetime) -> bool:
-        return self.since < at <= self.until
+    @property
+    def begin(self) -> datetime:
+        return min([self.since, *self.before.values()])
+
+    def covers(self, item_id: int, at: datetime) -> bool:
+        return self.before.get(item_id, self.since) < at and not self.ended_before(item_id, at)
+
+    def ended_before(self, item_id: int, at: datetime) -> bool:
+        return at > self.sent.get(item_id, self.until)
 
 
 def effect(run: SyncRun) -> Effect:
@@ -90,6 +100,12 @@ def restore(run: SyncRun, actor: str) -> bool:
 
 def refuse_again(run: SyncRun) -> None:
     """Raises Conflict where the numbers here were restored by an earlier undo of the run."""
+    if was_restored(run):
+        raise Conflict("The numbers here were restored already.", "Undo it in the shop only.")
+
+
+def was_restored(run: SyncRun) -> bool:
+    """Whether an earlier undo of the run has restored numbers here."""
     for batch in batches(sorted(_items_of(run.id)), CHUNK):
         done = select(StockEntry.id).where(
             StockEntry.stock_item_id.in_(batch),
@@ -97,7 +113,8 @@ def refuse_again(run: SyncRun) -> None:
             StockEntry.note == f"{NOTE}{run.id}",
         )
         if db.session.scalar(done.limit(1)) is not None:
-            raise Conflict("The numbers here were restored already.", "Undo it in the shop only.")
+            return True
+    return False
 
 
 def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> tuple[dict[int, int], set[int]]:
@@ -105,7 +122,7 @@ def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> 
     entry = StockEntry
     query = (
         select(entry.stock_item_id, entry.at, entry.cause, entry.on_hand_change, entry.note)
-        .where(entry.stock_item_id.in_(ids), entry.cause.in_((*ledger.EDITS, ledger.RESTORED)), entry.at > period.since)
+        .where(entry.stock_item_id.in_(ids), entry.cause.in_((*ledger.EDITS, ledger.RESTORED)), entry.at > period.begin)
         .order_by(entry.id)
     )
     by_item: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
@@ -115,11 +132,11 @@ def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> 
     counted = set()
     for item_id, rows in by_item.items():
         undone = _undone((row.note for row in rows if row.cause == ledger.RESTORED), periods)
-        edits = [row for row in rows if row.cause != ledger.RESTORED and not any(each.covers(row.at) for each in undone)]
-        change = sum(row.on_hand_change for row in edits if period.covers(row.at))
+        edits = [row for row in rows if row.cause != ledger.RESTORED and not any(each.covers(item_id, row.at) for each in undone)]
+        change = sum(row.on_hand_change for row in edits if period.covers(item_id, row.at))
         if change:
             changes[item_id] = change
-        if any(row.cause in COUNTED and row.at > period.until for row in edits):
+        if any(row.cause in COUNTED and period.ended_before(item_id, row.at) for row in edits):
             counted.add(item_id)
     return changes, counted
 
@@ -137,14 +154,31 @@ def _undone(notes: Iterable[str], periods: dict[int, _Period]) -> list[_Period]:
 
 
 def _period(run: SyncRun) -> _Period:
-    """From the end of the update before, of those that sent something to the shop, or else from when the shop was connected: what was edited
-    before that is none of this update's business."""
+    """From the update before, of those that sent something to the shop, or else from when the shop was connected: what was edited before that is none
+    of this update's business. Stock that is edited while an update runs is sent by the next one, unless this one works its quantity out later."""
     sent = select(RunItem.id).where(RunItem.run_id == SyncRun.id, RunItem.result == "sent")
-    query = select(func.max(SyncRun.finished_at)).where(
-        SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id, sent.exists()
+    query = select(SyncRun).where(
+        SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id,
+        SyncRun.finished_at.is_not(None), sent.exists(),
     )  # fmt: skip
-    since = db.session.scalar(query) or db.session.get_one(Integration, run.integration_id).created_at
-    return _Period(since, run.finished_at or utcnow())
+    previous = db.session.scalar(query.order_by(SyncRun.finished_at.desc()).limit(1))
+    until = run.finished_at or utcnow()
+    if previous is None:
+        return _Period(db.session.get_one(Integration, run.integration_id).created_at, until, {}, _worked_out(run.id))
+    before = _worked_out(previous.id)
+    since = min(before.values(), default=previous.finished_at or previous.created_at)
+    return _Period(since, until, before, _worked_out(run.id))
+
+
+def _worked_out(run_id: int) -> dict[int, datetime]:
+    """When a run worked out what it sent of each stock item; nothing of a run of an older version."""
+    query = (
+        select(Link.stock_item_id, func.max(RunItem.as_of))
+        .join(RunItem, RunItem.listing_id == Link.listing_id)
+        .where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.as_of.is_not(None))
+        .group_by(Link.stock_item_id)
+    )
+    return {item_id: at for item_id, at in db.session.execute(query) if at is not None}
 
 
 def _items_of(run_id: int) -> set[int]:

@@ -246,7 +246,23 @@ def test_a_stock_run_is_undone_from_its_page(client, shop, desk):
     work_off()
     assert shop.store.amount(products(shop)["CUP"]) == 17
     assert items.find_stock_item("CUP").on_hand == 20
+    page = client.get(f"/activity/{run.id}").get_data(as_text=True)
+    assert f"/activity/{run.id}/undo" not in page and f"Nothing of stock update {run.id} is left to undo. It was undone." in page
+    assert client.get(f"/activity/{run.id}/undo").status_code == 409
     assert client.get("/activity/999").status_code == 404
+
+
+def test_the_question_before_an_undo_names_what_the_shop_has_sold_since(client, shop, desk):
+    items.set_stock("CUP", 50, "test")
+    items.set_stock("PLATE", 5, "test")
+    run = do(desk, "stock")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 2)])
+    do(desk, "orders")
+    asked = words(client.get(f"/activity/{run.id}/undo").get_data(as_text=True))
+    assert "1 listing gets back the quantity from before" in asked
+    assert (
+        "not restored:</strong> 1 listing that has another quantity there since" in asked and "CUP</a>: 45 now, 47 sent" in asked
+    )
 
 
 def test_a_row_that_is_gone_is_a_page_and_no_trace(client, desk):

@@ -11,7 +11,7 @@ from errors import AlreadyRunning, Conflict
 from extensions import db, writing
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
-from services.listings import stock_push, undo
+from services.listings import push_results, stock_push, undo
 from services.listings.undo_here import FED, SET_AGAIN
 from services.stock import adjustments, items
 from services.sync import execution
@@ -90,9 +90,56 @@ def test_two_updates_are_undone_one_after_the_other(app, db, shop):
     earlier = do(integration_id, "stock")
     items.set_stock("CUP", 40, "user:ann")
     later = do(integration_id, "stock")
-    assert [item.why for item in undo.preview(earlier.id).left] == [SET_AGAIN]
+    assert "Undo the later update first" in undo.refusal(earlier.id) and undo.refusal(later.id) == ""
     assert undo_it(later.id) == "done" and (cups(), shop.store.amount(1)) == (33, 33)
     assert undo_it(earlier.id) == "done" and (cups(), shop.store.amount(1)) == (20, 20)
+
+
+def test_the_preview_names_what_the_shop_has_changed_since(app, db, shop):
+    """It said that the shop would get 20 back, and left the 31 that it had after a sale."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    items.set_stock("PLATE", 12, "user:ann")
+    pushed = do(integration_id, "stock")
+    shop.store.place_order(lines=[(1, 2)])
+    do(integration_id, "orders")
+    seen = undo.preview(pushed.id)
+    assert [row.sku for row in seen.rows] == ["PLATE"]
+    assert [(row.sku, row.sent, row.now) for row in seen.changed] == [("CUP", 33, 31)]
+    assert [(item.sku, item.after) for item in seen.items] == [("CUP", 20), ("PLATE", 8)]
+    assert undo_it(pushed.id) == "partial" and undo.refusal(pushed.id).endswith("It was undone.")
+    assert (shop.store.amount(1), shop.store.amount(2)) == (31, 8)
+    assert do(integration_id, "stock").outcome == "waiting"
+    stock_push.approve(integration_id, "user:ann")
+    do(integration_id, "stock")
+    assert (shop.store.amount(1), items.find_stock_item("CUP").reserved) == (18, 2)
+
+
+def edit_behind_the_first_request(monkeypatch, quantity: int) -> None:
+    """A person sets CUP after a stock update has sent it and before it has ended."""
+    tally_of = push_results.tally_of
+
+    def edited(results):
+        monkeypatch.setattr(push_results, "tally_of", tally_of)
+        items.set_stock("CUP", quantity, "user:ann")
+        return tally_of(results)
+
+    monkeypatch.setattr(push_results, "tally_of", edited)
+
+
+def test_what_is_edited_while_an_update_runs_belongs_to_the_one_that_sends_it(app, db, shop, monkeypatch):
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    edit_behind_the_first_request(monkeypatch, 40)
+    first = do(integration_id, "stock")
+    assert shop.store.amount(1) == 33
+    assert [item.why for item in undo.preview(first.id).left] == [SET_AGAIN]
+    second = do(integration_id, "stock")
+    assert [(item.now, item.after) for item in undo.preview(second.id).items] == [(40, 33)]
+    assert undo_it(second.id) == "done" and (cups(), shop.store.amount(1)) == (33, 33)
+    assert undo_it(first.id) == "done" and (cups(), shop.store.amount(1)) == (20, 20)
 
 
 def test_the_first_update_of_a_further_shop_takes_no_older_edits_back(app, db, shop):
