@@ -40,6 +40,7 @@ from blueprints import (
     stock,
     text,
     today,
+    unreadable,
 )
 from config import Config
 from extensions import act_as, limit_reading
@@ -61,6 +62,7 @@ def guard(app: Flask, config: Config) -> None:
     clean_input.init_app(app)
     text.init_app(app)
     numbers.init_app(app)
+    unreadable.init_app(app)
     headers.trust_proxies(app, config)
     limits.init_app(app, config)
     access.init_app(app)

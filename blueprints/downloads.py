@@ -15,6 +15,7 @@ from flask import Response
 
 from blueprints import in_progress
 from blueprints.actors import current_person
+from blueprints.unreadable import refuse_file
 from extensions import extend_reading
 from services.common.gates import Gate
 
@@ -47,6 +48,7 @@ def download(view: View) -> View:
         try:
             extend_reading(STATEMENT_SECONDS)
             response = view(*args, **kwargs)
+            refuse_file()
         except BaseException:
             leave()
             raise

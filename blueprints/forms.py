@@ -10,11 +10,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Field, Form, RadioField, SelectChoice, SelectField
 from wtforms.validators import InputRequired
+from wtforms.widgets import DateInput, NumberInput
 
+from blueprints import unreadable
 from blueprints.columns import Column
 from blueprints.formats import known_places
 from errors import AppError, InvalidInput
-from services.common import zones
+from services.common import whole_numbers, zones
 from services.shops import finding
 
 Answer = str | Response | AnyResponse
@@ -123,7 +125,7 @@ def shop_choices() -> dict[str, str]:
 
 
 class ListFilter(Form):
-    """A value that is not one of the choices counts as no filter. ``DEFAULTS`` are left out of the URL. ``COLUMNS`` are those of a list that
+    """A value that cannot be read counts as no filter, and the page says so. ``DEFAULTS`` are left out of the URL. ``COLUMNS`` are those of a list that
     is shown as a table (blueprints/tables.py)."""
 
     DEFAULTS: dict[str, str] = {}
@@ -132,11 +134,23 @@ class ListFilter(Form):
     def __init__(self, *args: object, **kwargs: object):
         super().__init__(*args, **kwargs)
         for field in self:
-            if isinstance(field, SelectField):
-                known = {choice.value for choice in field.choices or ()}
-                field.data = field.data if field.data in known else self.DEFAULTS.get(field.name, "")
-            else:
-                field.data = (field.data or "").strip()[:200]
+            typed = (field.data or "").strip()[:200]
+            complaint = self.complaint_of(field, typed)
+            if complaint and args and args[0] is request.args:
+                unreadable.note(f"{unreadable.short(typed)} {complaint} {unreadable.IGNORED}")
+            unknown = complaint or (isinstance(field, SelectField) and not typed)
+            field.data = self.DEFAULTS.get(field.name, "") if unknown else typed
+
+    def complaint_of(self, field: Field, typed: str) -> str:
+        """Why a value cannot be used, as the rest of a sentence; empty if it can."""
+        if isinstance(field, SelectField):
+            known = {"", *(choice.value for choice in field.choices or ())}
+            return "" if typed in known else f"is no choice of ‘{field.label.text}’"
+        if typed and isinstance(field.widget, DateInput) and unreadable.day(typed) is None:
+            return f"in ‘{field.label.text}’ is no day"
+        if typed and isinstance(field.widget, NumberInput) and whole_numbers.parse(typed) is None:
+            return f"in ‘{field.label.text}’ is no whole number from 0 on"
+        return ""
 
     def chosen(self) -> dict[str, Any]:
         """The filters that are set, as arguments of the page's URL."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask, request
 from werkzeug.routing import IntegerConverter
 
+from blueprints import unreadable
 from services.common import whole_numbers
 
 
@@ -23,7 +24,7 @@ def init_app(app: Flask) -> None:
 
 def argument(name: str) -> int | None:
     """A number of the query (``?page=2``), or None where there is none."""
-    return whole_numbers.parse(request.args.get(name, ""))
+    return unreadable.number(name)
 
 
 def field(name: str) -> int | None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from flask import Flask, g, request
 
 from blueprints.actors import current_person
-from blueprints.numbers import argument
 from blueprints.page_requests import for_pages
+from services.common import whole_numbers
 from services.common.gates import SEARCHES
 
 FIELDS = ("q", "search", "sort")
@@ -34,7 +34,7 @@ def begin() -> None:
 
 
 def is_expensive() -> bool:
-    if request.endpoint in REPORTS | WHOLE or (argument("page") or 0) > FAR:
+    if request.endpoint in REPORTS | WHOLE or (whole_numbers.parse(request.args.get("page", "")) or 0) > FAR:
         return True
     return any(request.args.get(name, "").strip() for name in FIELDS)
 

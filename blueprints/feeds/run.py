@@ -14,6 +14,7 @@ from blueprints.feeds.labels import RUN_STATES
 from blueprints.files import csv_file
 from blueprints.forms import Answer
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.unreadable import choice
 from errors import Conflict
 from jobs.schedule import start_due_runs
 from models import FeedRun
@@ -27,8 +28,7 @@ HEADER = ("line", "code", "sku", "what", "before", "quantity", "reason")
 @bp.get("/<int:run_id>")
 def show_run(run_id: int) -> Answer:
     run = run_pages.get_run(run_id)
-    kind = request.args.get("kind", "")
-    shown = _shown(run, kind if kind in run_pages.GROUPS else "")
+    shown = _shown(run, choice("kind", run_pages.GROUPS))
     if wants_fragment("feed-run"):
         return fragment("feeds/_run.html", announce=f"Run {run.id}: {RUN_STATES[run.state][0]}", **shown)
     return render_template("feeds/run.html", **shown)
@@ -52,7 +52,7 @@ def download_rows(run_id: int) -> Response:
     run_pages.get_run(run_id)
     rows = (
         (row.line or "", row.code, row.sku, row.label, row.before, row.quantity, row.problem)
-        for batch in run_pages.iter_rows(run_id, request.args.get("kind", "")) for row in batch
+        for batch in run_pages.iter_rows(run_id, choice("kind", run_pages.GROUPS)) for row in batch
     )  # fmt: skip
     return csv_file(f"feed-run-{run_id}.csv", HEADER, rows)
 

@@ -10,6 +10,7 @@ from blueprints.feeds.forms import SupplierForm
 from blueprints.forms import Answer, form_page
 from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument
+from blueprints.unreadable import choice
 from errors import AppError
 from jobs.schedule import start_due_runs
 from services.common.paging import slice_of
@@ -23,8 +24,7 @@ PAGE_SIZE = 50
 
 @bp.get("")
 def list_suppliers() -> str:
-    state = request.args.get("state", "")
-    state = state if state in overview.PROBLEMS else ""
+    state = choice("state", overview.PROBLEMS)
     page = slice_of(overview.list_suppliers(state), argument("page") or 1, PAGE_SIZE)
     return render_template(
         "feeds/list.html", page=page, live=any(feed.live for supplier in page.rows for feed in supplier.feeds), state=state,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, tzinfo
 from typing import Any
 
-from wtforms import SelectField, StringField
+from wtforms import Field, SelectField, StringField
 from wtforms.widgets import DateInput
 
+from blueprints import unreadable
 from blueprints.forms import ListFilter, ShopFilter, choices, shop_field
+from blueprints.unreadable import day
 from errors import InvalidInput
 from services.reports import sales
 from services.reports.periods import Period, between, last_days
@@ -55,7 +57,7 @@ class SalesFilter(ListFilter):
         return int(self.shop.data) if self.shop.data else None
 
     def period(self, reader: tzinfo) -> Period:
-        """The chosen days, which then stand in the fields. If they cannot be used, the last 30, and the fields say why."""
+        """The chosen days, which then stand in the fields. If they cannot be used, the last 30, and the page says why."""
         zone = sales.zone_of_days(self.shop_id, reader)
         if self.days.data != OTHER or not (self.first.data or self.last.data):
             period = last_days(sales.PERIODS.get(self.days.data, sales.PERIODS[self.DEFAULTS["days"]]), zone)
@@ -64,25 +66,18 @@ class SalesFilter(ListFilter):
         try:
             return between(self.first.data, self.last.data, zone)
         except InvalidInput as error:
-            self[error.field or "first"].errors = [error.sentence()]
+            unreadable.note(error.sentence())
             return last_days(sales.PERIODS[self.DEFAULTS["days"]], zone)
 
-    def period_of_file(self, reader: tzinfo) -> Period:
-        """As ``period``. Raises InvalidInput where the chosen days cannot be used: a file of other days would be taken for theirs."""
-        period = self.period(reader)
-        for name, sentence in self.complaints:
-            raise InvalidInput(sentence, field=name)
-        return period
+    def complaint_of(self, field: Field, typed: str) -> str:
+        """The days are checked where the period is made of them."""
+        return "" if field.name in ("first", "last") else super().complaint_of(field, typed)
 
     def chosen(self) -> dict[str, Any]:
         """Without days that do not count."""
         return {
             name: value for name, value in super().chosen().items() if self.days.data == OTHER or name not in ("first", "last")
         }
-
-    @property
-    def complaints(self) -> list[tuple[str, str]]:
-        return [(field.id, sentence) for field in self for sentence in field.errors]
 
 
 class DayFilter(SalesFilter):
@@ -102,7 +97,4 @@ class ReconciliationFilter(ShopFilter):
     @property
     def first(self) -> date | None:
         """The first day that is shown; None for all."""
-        try:
-            return date.fromisoformat(self.since.data)
-        except ValueError:
-            return None
+        return day(self.since.data)

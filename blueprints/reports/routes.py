@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
@@ -21,40 +21,36 @@ from services.shops import finding
 bp = Blueprint("reports", __name__, url_prefix="/reports")
 PAGE_SIZE = 100
 
-Answer = str | Response
-
 
 @bp.get("")
-def show_sales() -> Answer:
+def show_sales() -> str:
     form = DayFilter(request.args)
     period, chosen = form.period(reader_zone()), form.chosen()
     seen = summary.summarise(period, form.shop_id)
-    page = render_template(
+    return render_template(
         "reports/sales.html", page=sales.day_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE),
         seen=seen, charts=drawing.charts_of(seen), totals=drawing.totals_of(seen), shops=drawing.shops_of(seen), chosen=chosen,
         form=form, by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip
-    return make_response(page, 422 if form.complaints else 200)
 
 
 @bp.get("/skus")
-def show_skus() -> Answer:
+def show_skus() -> str:
     form = SkuFilter(request.args)
     period, chosen = form.period(reader_zone()), form.chosen()
     page = sales.sku_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
-    shown = render_template(
+    return render_template(
         "reports/skus.html", page=page, period=period, most=max((row.pieces for row in page.rows), default=1),
         chosen=chosen, form=form, by="sku",
         link=lambda number: url_for(".show_skus", page=number, **chosen),
     )  # fmt: skip
-    return make_response(shown, 422 if form.complaints else 200)
 
 
 @bp.get("/sales.csv")
 @download
 def download_sales() -> Response:
     form = DayFilter(request.args)
-    rows = sales.sales_by_day(form.period_of_file(reader_zone()), form.shop_id, form.sort.data)
+    rows = sales.sales_by_day(form.period(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-day.csv", ("day", "shop", "orders", "pieces", "total", "currency"),
         ((row.day.isoformat(), row.shop, row.orders, row.pieces, row.total, row.currency) for row in rows),
@@ -65,7 +61,7 @@ def download_sales() -> Response:
 @download
 def download_skus() -> Response:
     form = SkuFilter(request.args)
-    rows = sales.sales_by_sku(form.period_of_file(reader_zone()), form.shop_id, form.sort.data)
+    rows = sales.sales_by_sku(form.period(reader_zone()), form.shop_id, form.sort.data)
     return csv_file(
         "sales-by-sku.csv", ("sku", "name", "orders", "pieces", "total", "currency"),
         ((row.sku, row.name, row.orders, row.pieces, row.total, row.currency) for row in rows),

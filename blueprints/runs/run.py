@@ -12,6 +12,7 @@ from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.labels import ROW_RESULTS
+from blueprints.unreadable import choice
 from errors import Conflict
 from jobs import enqueue_run, start_run
 from jobs.schedule import start_due_runs
@@ -26,13 +27,13 @@ HEADER = ("row", "what", "result", "now", "wanted", "stored", "reason")
 
 @bp.get("/<int:run_id>")
 def show_run(run_id: int) -> str | Response:
-    result = request.args.get("result", "")
-    results = (result,) if result in RESULTS else RESULTS
+    result = choice("result", RESULTS)
+    results = (result,) if result else RESULTS
     run, numbers = activity.get_row(run_id), queries.count_items(run_id)
     sent = run.kind == "stock" and not run.live and "sent" in numbers
     shown: dict[str, Any] = {
         "run": run, "page": queries.page_of_items(run_id, results, request.args.get("page", "")),
-        "numbers": numbers, "result": result if result in RESULTS else "", "sent": sent, "no_undo": undo.refusal(run_id) if sent else "",
+        "numbers": numbers, "result": result, "sent": sent, "no_undo": undo.refusal(run_id) if sent else "",
     }  # fmt: skip
     if wants_fragment("run"):
         return fragment("runs/_run.html", link=None, **shown)

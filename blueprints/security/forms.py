@@ -9,6 +9,7 @@ from wtforms.widgets import DateInput
 
 from blueprints.formats import reader_zone
 from blueprints.forms import ShopFilter, choices, shop_field
+from blueprints.unreadable import day
 from services.security import trail
 from services.security.trail import Reader, Wanted
 
@@ -16,7 +17,7 @@ SORTS = {"": "Newest first", "oldest": "Oldest first"}
 
 
 class ChangeFilter(ShopFilter):
-    """``since`` and ``until`` are days of the reader, both included. One that is no day counts as none."""
+    """``since`` and ``until`` are days of the reader, both included."""
 
     q = SearchField("Name, number or SKU")
     who = SelectField("Who", default="")
@@ -34,26 +35,17 @@ class ChangeFilter(ShopFilter):
     @property
     def turned_round(self) -> bool:
         """Whether the last day is before the first: no change can match."""
-        first, last = _day(self.since.data), _day(self.until.data)
+        first, last = day(self.since.data), day(self.until.data)
         return bool(first and last and last < first)
 
     def wanted(self, reader: Reader, object_id: int | None) -> Wanted:
         """What the list is filtered by. ``object_id`` counts where the kind of the object is chosen."""
-        until = _day(self.until.data)
+        until = day(self.until.data)
         return Wanted(
             reader, self.who.data, self.of.data, object_id if self.of.data else None, self.integration_id, self.q.data,
-            _start_of(_day(self.since.data)), _start_of(until + timedelta(days=1) if until else None), self.sort.data,
+            _start_of(day(self.since.data)), _start_of(until + timedelta(days=1) if until else None), self.sort.data,
         )  # fmt: skip
 
 
-def _day(text: str) -> date | None:
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        return None
-    # The beginning and the end of a day at the very ends of time lie outside of it in some zones.
-    return found if 2 <= found.year <= 9997 else None
-
-
-def _start_of(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), reader_zone()) if day else None
+def _start_of(first: date | None) -> datetime | None:
+    return datetime.combine(first, time(), reader_zone()) if first else None

@@ -30,11 +30,6 @@ class StockFilter(ListFilter):
     low = StringField("Maximum available", widget=NumberInput(min=0), render_kw={"inputmode": "numeric"})
     sort = SelectField("Sort by", choices=choices(SORTS), default="")
 
-    def __init__(self, *args: object, **kwargs: object):
-        super().__init__(*args, **kwargs)
-        if self.low.data and whole_numbers.parse(self.low.data) is None:
-            self.low.data = ""
-
     def wanted(self) -> Wanted:
         most = whole_numbers.parse(self.low.data) if self.low.data else None
         return Wanted(self.q.data, most, self.state.data == "low", self.sort.data, self.state.data == "fed")

@@ -26,7 +26,12 @@ def heads(client, path: str, query: dict[str, object]) -> list[str]:
 
 
 def file_rows(client, path: str, query: dict[str, object]) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(client.get(path, query_string=query).text.lstrip("\ufeff"))))
+    """The rows of a file. One in an order that is not offered is refused, and read in the usual order here."""
+    answer = client.get(path, query_string=query)
+    if answer.status_code == 422:
+        assert "is no choice of ‘Sort by’" in answer.text
+        answer = client.get(path, query_string={**query, "sort": ""})
+    return list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""What the address of a page asks for and cannot be read is said on the page, and never ignored without a word."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from blueprints import unreadable
+from tests.blueprints.pages import element, words
+from tests.blueprints.rows import add_integration, add_run
+from tests.support.signed_in import FreshClient
+
+PAGES = {
+    "/reports/reconciliation?since=2026-13-45": "‘2026-13-45’ in ‘From’ is no day and does not count.",
+    "/activity/changes?until=yesterday": "‘yesterday’ in ‘To’ is no day and does not count.",
+    "/activity/changes?of=stock_item&id=abc": "‘abc’ is no number for ‘id’ in the address and does not count.",
+    "/orders?state=nonsense": "‘nonsense’ is no choice of ‘State’ and does not count.",
+    "/orders?shop=99": "‘99’ is no choice of ‘Shop’ and does not count.",
+    "/orders?sort=q": "‘q’ is no choice of ‘Sort by’ and does not count.",
+    "/stock?low=some": "‘some’ in ‘Maximum available’ is no whole number from 0 on and does not count.",
+    "/listings?state=q": "is no choice of",
+    "/listings/drift?shop=99": "is no choice of",
+    "/activity?kind=q": "is no choice of",
+    "/incidents?topic=q": "is no choice of",
+    "/settings/sales-channels?status=q": "is no choice of",
+    "/settings/sales-channels?page=two": "‘two’ is no number for ‘page’ in the address and does not count.",
+    "/suppliers?state=q": "‘q’ is no choice of ‘state’ in the address and does not count.",
+    "/activity/1?result=q": "‘q’ is no choice of ‘result’ in the address and does not count.",
+    "/reports?days=5": "‘5’ is no choice of ‘Period’ and does not count.",
+    "/reports?days=custom&first=x": "Enter a day, for example",
+    "/reports/skus?days=custom&first=x": "Enter a day, for example",
+}
+FILES = (
+    "/orders/orders.csv?state=q",
+    "/reports/reconciliation.csv?since=q",
+    "/activity/changes.csv?since=q",
+    "/stock/stock.csv?low=q",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_says_what_it_cannot_read(client: FreshClient, path: str) -> None:
+    add_run(add_integration())
+    answer = client.get(path)
+    said = words(element(answer.text, id="unreadable").text)
+    assert answer.status_code == 422 and PAGES[path] in said, said
+    right = client.get(path.partition("?")[0])
+    assert right.status_code == 200 and not words(element(right.text, id="unreadable").text)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_file_of_other_rows_is_refused(client: FreshClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 422 and "does not count" in answer.text
+    assert client.get(path.partition("?")[0]).status_code == 200
+
+
+def test_the_sentence_goes_when_the_filter_is_right_again(page: Page) -> None:
+    page.goto("/orders?state=nonsense")
+    expect(page.locator("#unreadable")).to_contain_text("is no choice")
+    page.locator("#state").select_option("ready")
+    expect(page.locator("#unreadable")).to_be_empty()
+
+
+def test_a_sentence_is_said_once(app: Flask) -> None:
+    with app.test_request_context("/?page=x"):
+        for _ in range(2):
+            assert unreadable.number("page") is None
+        assert len(unreadable.sentences()) == 1
