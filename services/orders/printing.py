@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -21,13 +22,15 @@ MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class SlipLine:
-    """``pieces`` are those to pack: what is left, or all of an order that was shipped. ``kit`` are (SKU, units in each piece)."""
+    """``pieces`` go into this parcel: those in stock, or all of an order that was shipped. ``later`` are those still to come. ``kit`` are
+    (SKU, units in each piece)."""
 
     sku: str
     name: str
     options: tuple[tuple[str, str], ...]
     kit: tuple[tuple[str, int], ...]
     pieces: int
+    later: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,26 @@ class Slip:
     shop_notes: str
     lines: list[SlipLine]
 
+    @property
+    def packed(self) -> list[SlipLine]:
+        """What goes into this parcel."""
+        return [line for line in self.lines if line.pieces]
+
+    @property
+    def to_come(self) -> list[SlipLine]:
+        return [line for line in self.lines if line.later]
+
 
 @dataclass(slots=True)
 class Pick:
-    """What to take off the shelf: ``pieces`` in all, of which ``short`` are not in stock, and for which orders: (number, pieces, chosen options)."""
+    """What to take off the shelf: ``pieces`` in all, and for which orders: how many by (number, chosen options and kit). ``short`` are not in
+    stock, by the number of the order."""
 
     sku: str
     name: str
     pieces: int = 0
-    short: int = 0
-    orders: list[tuple[str, int, str]] = field(default_factory=list)
+    orders: Counter[tuple[str, str]] = field(default_factory=Counter)
+    short: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,11 @@ class Document:
     def not_ready(self) -> list[Slip]:
         """Orders that cannot be shipped now: they should not be packed by mistake."""
         return [slip for slip in self.slips if slip.state not in ("ready", "part_shipped", "shipped")]
+
+    @property
+    def incomplete(self) -> list[Slip]:
+        """Orders of which something is not in stock."""
+        return [slip for slip in self.slips if slip.to_come]
 
 
 def of_orders(order_ids: Iterable[int], *, with_customers: bool) -> Document:
@@ -90,7 +108,9 @@ def _document(ids: Sequence[int], with_customers: bool) -> Document:
     orders = [found[order_id] for order_id in ids if order_id in found]
     names = _shop_names({order.shop_id for order in orders})
     slips = [_slip(order, names.get(order.shop_id, ""), with_customers) for order in orders]
-    return Document(slips, _picks(orders, with_customers), with_customers)
+    twice = {number for number, times in Counter(slip.number for slip in slips).items() if times > 1}
+    called = {slip.order_id: f"{slip.number} ({slip.shop})" if slip.number in twice else slip.number for slip in slips}
+    return Document(slips, _picks(orders, called, with_customers), with_customers)
 
 
 def _shop_names(shop_ids: set[int]) -> dict[int, str]:
@@ -104,44 +124,62 @@ def _slip(order: Order, shop: str, with_customers: bool) -> Slip:
         order.id, order.number or order.external_id, shop, placed_of(order), order.state,
         (order.shipping_address or order.billing_address) if with_customers else None, order.shipping_method,
         order.customer_notes if with_customers else "", order.admin_notes if with_customers else "",
-        [_slip_line(line, pieces, with_customers) for line, pieces in _to_pack(order)],
+        [_slip_line(line, pieces, later, with_customers) for line, pieces, later in _to_pack(order)],
     )  # fmt: skip
 
 
-def _to_pack(order: Order) -> list[tuple[OrderLine, int]]:
-    pieces = [(line, line.quantity if order.state == "shipped" else line.left) for line in order.lines]
-    return [(line, number) for line, number in pieces if number > 0]
+def _to_pack(order: Order) -> list[tuple[OrderLine, int, int]]:
+    """(line, pieces to pack now, pieces still to come). Nothing is still to come of an order that was shipped or cancelled."""
+    if order.state == "shipped":
+        pieces = [(line, line.quantity, 0) for line in order.lines]
+    elif order.state == "cancelled":
+        pieces = [(line, line.left, 0) for line in order.lines]
+    else:
+        pieces = [(line, max(0, line.in_hand), max(0, line.left - max(0, line.in_hand))) for line in order.lines]
+    return [(line, now, later) for line, now, later in pieces if now > 0 or later > 0]
 
 
-def _slip_line(line: OrderLine, pieces: int, with_options: bool) -> SlipLine:
-    is_kit = sum(each.units for each in line.allocations) > 1
+def _slip_line(line: OrderLine, pieces: int, later: int, with_options: bool) -> SlipLine:
     return SlipLine(
         line.sku, line.name, tuple(queries.options_object(line.options).items()) if with_options else (),
-        tuple((each.stock_item.sku, each.units) for each in line.allocations) if is_kit else (), pieces,
+        tuple((each.stock_item.sku, each.units) for each in line.allocations) if _is_kit(line) else (), pieces, later,
     )  # fmt: skip
 
 
-def _picks(orders: Sequence[Order], with_options: bool) -> list[Pick]:
-    """By stock item, or by the SKU of the line where it takes from none; kits as what they consist of."""
+def _is_kit(line: OrderLine) -> bool:
+    return sum(each.units for each in line.allocations) > 1
+
+
+def _picks(orders: Sequence[Order], called: Mapping[int, str], with_options: bool) -> list[Pick]:
+    """By stock item, or by the SKU of the line where it takes from none; kits as what they consist of. ``called`` is what the list calls each
+    order: two shops may have the same number."""
     picks: dict[tuple[str, Any], Pick] = {}
     for order in orders:
-        for line, pieces in _to_pack(order):
-            options = ", ".join(f"{name}: {value}" for name, value in queries.options_object(line.options).items())
-            for key, sku, name, units, short in _taken(line):
+        number = called[order.id]
+        for line, pieces, later in _to_pack(order):
+            about = _about(line, pieces, with_options)
+            for key, sku, name, units in _taken(line):
                 pick = picks.setdefault((key, sku), Pick(sku, name))
                 pick.pieces += pieces * units
-                pick.short += 0 if order.state == "shipped" else short
-                pick.orders.append((order.number or order.external_id, pieces * units, options if with_options else ""))
+                if pieces:
+                    pick.orders[number, about] += pieces * units
+                if later:
+                    pick.short[number] += later * units
     return sorted(picks.values(), key=lambda pick: (pick.sku.casefold(), pick.name))
 
 
-def _taken(line: OrderLine) -> list[tuple[str, str, str, int, int]]:
-    """What one piece of a line takes off the shelf: (key, SKU, name, units), and how many units of all its pieces are not reserved."""
+def _about(line: OrderLine, pieces: int, with_options: bool) -> str:
+    """What else a person who takes it off the shelf has to know: chosen options, and the kit that it is for."""
+    options = [f"{name}: {value}" for name, value in queries.options_object(line.options).items()] if with_options else []
+    return ", ".join([*options, *([f"for {pieces} × {line.sku or line.name}"] if _is_kit(line) else [])])
+
+
+def _taken(line: OrderLine) -> list[tuple[str, str, str, int]]:
+    """What one piece of a line takes off the shelf: (key, SKU, name, units)."""
     if not line.allocations:
-        return [(line.sku_key or line.name, line.sku, line.name, 1, 0)]
-    alone = len(line.allocations) == 1
+        return [(line.sku_key or line.name, line.sku, line.name, 1)]
+    plain = len(line.allocations) == 1 and not _is_kit(line)
     return [
-        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if alone else "") or each.stock_item.name, each.units,
-         max(0, line.left * each.units - each.reserved))
+        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if plain else "") or each.stock_item.name, each.units)
         for each in line.allocations
-    ]  # fmt: skip
+    ]

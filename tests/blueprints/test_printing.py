@@ -95,21 +95,50 @@ def test_selected_orders_are_printed_as_one_document(client, desk):
     assert [svg["aria-label"] for svg in elements(page, "svg")] == ["Barcode of 1001", "Barcode of 9902"]
     taken = picks(page)
     assert set(taken) == {"CUP", "PLATE"}
-    assert taken["CUP"] == "CUP 5 1001 × 2 (Colour: Red), 9902 × 3"
+    assert taken["CUP"] == "CUP 5 1001: 2 pieces (Colour: Red), 9902: 3 pieces (for 1 × CUP)"
     assert "Fragile" in page
     only = client.get(f"{answer.location}&part=slips").text
     assert len(slips(only)) == 2 and "Picked" not in only
     assert not slips(client.get(f"{answer.location}&part=pick").text)
 
 
-def test_the_pick_list_says_what_is_not_in_stock(client, desk):
+def test_slip_and_pick_list_have_what_goes_into_this_parcel_and_say_what_is_still_to_come(client, desk):
+    """A packer looks for what is printed: pieces that are not there are no part of it."""
     with writing() as session:
-        session.get_one(Order, desk["9902"]).lines[0].allocations[0].reserved = 1
+        first = session.get_one(Order, desk["1001"])
+        first.lines[0].allocations[0].reserved = 1
+        first.lines[1].allocations[0].reserved = 0
+        session.get_one(Order, desk["9902"]).lines[0].allocations[0].reserved = 2
         session.get_one(Order, desk["1004"]).lines[0].allocations[0].reserved = 0
     numbers = "&".join(f"order={desk[number]}" for number in ("1001", "9902", "1004"))
-    taken = picks(client.get(f"/orders/print?part=pick&{numbers}").text)
-    assert taken["CUP"].startswith("CUP 5 2 not in stock 1001 × 2")
-    assert "not in stock" not in taken["PLATE"], "what was shipped reserves nothing"
+    page = client.get(f"/orders/print?{numbers}").text
+    part, nothing, shipped = slips(page)
+    assert "CUP CUPColour: Red 1 In this parcel 1 Still to come: 1 × CUP, Colour: Red; 1 × PLATE" in part
+    assert "Nothing of this order is in stock now. In this parcel 0 Still to come: 1 × CUP" in nothing, "a kit lacks a part"
+    assert "Still to come" not in shipped and "Order 1004 4" in shipped, "what was shipped reserves nothing"
+    pick_list = words(element(page, "section", aria_label="Pick list").text)
+    assert picks(page)["CUP"] == "CUP 1 1001 (Colour: Red)" and "PLATE PLATE 4 1004" not in pick_list
+    assert "Not in stock CUP 4 pieces, for 1001, 9902 PLATE 1 piece, for 1001" in pick_list
+    assert "Pieces of 2 orders are not in stock: 1001, 9902." in words(element(page, "header", _class="bar").text)
+
+
+def test_lines_of_one_item_in_an_order_are_one_entry_of_the_pick_list(client, desk):
+    with writing() as session:
+        order = session.get_one(Order, desk["1001"])
+        order.number = "6"
+        order.lines[0].options = []
+        order.lines[1].allocations[0].stock_item_id = order.lines[0].allocations[0].stock_item_id
+    page = client.get(f"/orders/print?part=pick&order={desk['1001']}").text
+    assert picks(page)["CUP"].endswith("3 6"), "no 6 × 2 and 6 × 1"
+
+
+def test_orders_of_two_shops_with_one_number_are_told_apart_on_the_pick_list(client, desk):
+    market, cup = make_integration("Market"), db.session.get_one(Order, desk["9902"]).lines[0].allocations[0].stock_item
+    other = make_order(market, "1001", [(cup, 4)]).id
+    with writing() as session:
+        session.get_one(Order, other).lines[0].allocations[0].reserved = 4
+    page = client.get(f"/orders/print?part=pick&order={desk['1001']}&order={other}").text
+    assert picks(page)["CUP"] == "CUP 6 1001 (Outlet): 2 pieces (Colour: Red), 1001 (Market): 4 pieces"
 
 
 def test_all_ready_orders_are_printed_oldest_first_with_the_filters_of_the_list(client, desk, monkeypatch):
