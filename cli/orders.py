@@ -11,6 +11,7 @@ from cli.failures import Failed, Group, note
 from cli.inputs import ChoiceWithFormerNames, RowId
 from cli.output import Column, Row, json_option, say, write, write_fields, write_object, write_rows, write_table
 from cli.starting import start_due_pushes, start_due_write_backs
+from errors import InvalidInput
 from models import Order
 from services.common.batches import stamp
 from services.integrations import lifecycle
@@ -119,21 +120,32 @@ def recheck(number: str, integration: str | None, shop_id: str | None) -> None:
     "--lines",
     default="",
     metavar="SKU=PIECES,…",
-    help="Only these lines (CUP=2, or #2=1 for line 2); all that is left by default.",
+    help="Only these lines (CUP=2, or #2=1 for line 2); all that is left by default, in stock or not.",
 )
+@click.option("--in-stock", is_flag=True, help="Only what is in stock, as the order's page suggests.")
 @in_shop
-def ship(number: str, carrier: str, tracking: str, lines: str, integration: str | None, shop_id: str | None) -> None:
-    """Ship an order, or some of its lines."""
+def ship(
+    number: str, carrier: str, tracking: str, lines: str, in_stock: bool, integration: str | None, shop_id: str | None
+) -> None:  # fmt: skip
+    """Ship an order, or some of its lines.
+
+    \f
+    Its options are its parameters."""
+    if lines and in_stock:
+        raise InvalidInput("--lines and --in-stock cannot be used together.", "Use one of them.")
     order = find(number, integration, shop_id)
+    chosen = chosen_lines.pieces_of(order, lines) if lines else (chosen_lines.in_stock(order.id) or None) if in_stock else None
     done = shipments.ship(
         order.id,
         actor(),
         carrier=carrier,
         tracking_number=tracking,
-        quantities=chosen_lines.pieces_of(order, lines) if lines else None,
+        quantities=chosen,
     )
     after = outlook.of_write_back(order.shop_id, done.event, tracking)
     say(f"Order {order.number or order.external_id}: {done.state.replace('_', ' ')}. {after}")
+    if done.missing:
+        say(f"Not in stock, but counted as shipped: {done.missing}. If they were not sent, undo the shipment and use --in-stock.")
     start_due_write_backs()
 
 

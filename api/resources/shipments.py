@@ -24,6 +24,7 @@ from extensions import db
 from jobs.schedule import start_due_runs
 from models import Order
 from models import Shipment as Row
+from services.orders import chosen_lines
 from services.shipping import by_hand, shipments, undo, voiding
 from services.stock import allocations
 
@@ -66,12 +67,13 @@ TrackingNumber = Annotated[str, Meta(max_length=shipments.MOST_TRACKING)]
 
 
 class NewShipment(Body):
-    """Without ``lines``, all that is left of the order is shipped. ``further_parcel`` adds a tracking number to what has been shipped. The
-    shop is not updated for ``undo_seconds``, so that the shipment can be undone."""
+    """Without ``lines``, all that is left of the order is shipped, in stock or not; with ``in_stock_only``, what is in stock. ``further_parcel``
+    adds a tracking number to what has been shipped. The shop is not updated for ``undo_seconds``, so that the shipment can be undone."""
 
     carrier: Carrier = ""
     tracking_number: TrackingNumber = ""
     lines: Annotated[list[LineToShip], Meta(min_length=1, max_length=1000)] | None = None
+    in_stock_only: bool = False
     further_parcel: bool = False
     undo_seconds: Annotated[int, Meta(ge=0, le=3600)] = 0
 
@@ -178,6 +180,8 @@ def _ship(order_id: int, wanted: NewShipment, actor: str) -> int:
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, together=together
         ).shipment_id
     quantities = None if wanted.lines is None else {row_id(line.line_id): line.quantity for line in wanted.lines}
+    if wanted.in_stock_only:
+        quantities = chosen_lines.in_stock(order_id) or None
     try:
         return shipments.ship(
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, quantities=quantities, together=together,
@@ -192,6 +196,10 @@ def _check(wanted: NewShipment, pointer: str) -> None:
     ids = [line.line_id for line in wanted.lines or ()]
     if len(set(ids)) < len(ids):
         faults.append(Fault("repeated", "A line is given more than once.", f"{pointer}/lines"))
+    if wanted.in_stock_only and (wanted.lines is not None or wanted.further_parcel):
+        faults.append(
+            Fault("not_together", "Name lines or a further parcel, or ship what is in stock.", f"{pointer}/in_stock_only")
+        )
     if wanted.further_parcel and wanted.lines is not None:
         faults.append(Fault("not_together", "A further parcel has no lines.", f"{pointer}/lines"))
     if wanted.further_parcel and not wanted.tracking_number.strip():

@@ -1,8 +1,12 @@
-"""Lines of an order as a person names them in one line of text: ``CUP=2,#3=1``."""
+"""Lines of an order to ship: as a person names them in one line of text, ``CUP=2,#3=1``, or those that are in stock."""
 
 from __future__ import annotations
 
-from errors import InvalidInput
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from errors import Conflict, InvalidInput, NotFound
+from extensions import db
 from models import Order, OrderLine
 from models.sku_key import sku_key
 from services.common import whole_numbers
@@ -22,6 +26,20 @@ def pieces_of(order: Order, words: str) -> dict[int, int]:
         if line.id in pieces:
             raise InvalidInput(f"{name} is named twice.", "Name each line once.")
         pieces[line.id] = units
+    return pieces
+
+
+def in_stock(order_id: int) -> dict[int, int]:
+    """What is in stock of an order that is not shipped, as its page suggests it: pieces by line id. Raises NotFound, or Conflict where nothing
+    is."""
+    order = db.session.scalar(
+        select(Order).where(Order.id == order_id).options(selectinload(Order.lines).selectinload(OrderLine.allocations))
+    )
+    if order is None:
+        raise NotFound("There is no such order.")
+    pieces = {line.id: line.in_hand for line in order.lines if line.in_hand > 0}
+    if not pieces and any(line.left > 0 for line in order.lines):
+        raise Conflict(f"Nothing of order {order.number or order.external_id} is in stock.", "Add stock first.")
     return pieces
 
 

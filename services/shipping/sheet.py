@@ -11,7 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from errors import InvalidInput
 from extensions import db
-from models import Integration, Order, Shipment
+from models import Integration, Order, OrderLine, Shipment
 from services.common.batches import batches
 from services.shipping import called_off, outlook, shipments
 from services.shipping.carriers import key_of, read_links
@@ -26,7 +26,7 @@ RECENT = 200
 @dataclass(frozen=True, slots=True)
 class Row:
     """An order of the sheet. ``content`` names its lines, ``note`` what of it is not in stock, and ``wrong`` what is wrong with what was typed,
-    by field."""
+    by field. ``short`` says that some of it is not in stock."""
 
     order_id: int
     number: str
@@ -37,6 +37,7 @@ class Row:
     carrier: str
     tracking: str
     wrong: Mapping[str, str]
+    short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,9 @@ def sheet_of(
     )
     found = {
         order.id: (order, integration)
-        for order, integration in db.session.execute(query.where(Order.id.in_(wanted)).options(selectinload(Order.lines)))
+        for order, integration in db.session.execute(
+            query.where(Order.id.in_(wanted)).options(selectinload(Order.lines).selectinload(OrderLine.allocations))
+        )
     }
     rows, refused = [], []
     used, blocked = used_carriers(actor), called_off.blocked_among(found)
@@ -87,7 +90,7 @@ def sheet_of(
         shown = (order.customer or order.email) if with_customers else ""
         rows.append(
             Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), order.note, carrier, tracking,
-                wrong_of(carrier, tracking) if typed is not None else {})
+                wrong_of(carrier, tracking) if typed is not None else {}, any(line.left > line.in_hand for line in order.lines))
         )  # fmt: skip
     return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(used, read_links().names))
 

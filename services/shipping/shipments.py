@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import func, select, update
@@ -30,12 +30,14 @@ SENT_LATER = "Sent to the shop once the whole order has been shipped."
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet."""
+    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``missing`` are the pieces that
+    were not in stock, empty for none."""
 
     shipment_id: int
     order_id: int
     state: str
     event: str
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def ship(
     order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None,
     together: Together = ALONE,
 ) -> Shipped:  # fmt: skip
-    """Ship what is left of an order, or of the lines named: ``quantities`` are pieces by line id.
+    """Ship what is left of an order, in stock or not, or of the lines named: ``quantities`` are pieces by line id.
 
     The units are taken off stock at once, and the next write-back updates the shop. Raises NotFound, InvalidInput, or Conflict
     where the order may not be shipped; nothing is changed then."""
@@ -78,9 +80,12 @@ def ship(
         items = allocations.load_items_of(Order.id == order_id)
         order = _locked(order_id)
         pieces = _may_ship(order, items, quantities)
+        missing = ", ".join(
+            f"{units - line.in_hand} × {line.sku or line.name}" for line, units in pieces if line.allocations and units > line.in_hand
+        )  # fmt: skip
         shipment = _new_shipment(order, actor, carrier, tracking_number, together)
         _ship(order, items, shipment, pieces)
-        return _planned(order, shipment, together)
+        return replace(_planned(order, shipment, together), missing=missing)
 
 
 def refuse_unseen(order_id: int, shipped: int) -> None:

@@ -143,6 +143,20 @@ class TestShipping:
         problem(erp.post(f"{path}/shipments", {}), 409, "conflict")
         assert on_hand() == {"A": 7}
 
+    def test_what_is_in_stock_can_be_shipped_alone(self, app, erp):
+        path = f"/orders/{make_order(make_integration(), '1', [(make_item('A', 2, reserved=2), 5)]).id}"
+        with writing() as session:
+            session.execute(update(Allocation).values(reserved=2))
+        line = erp.get(path)["lines"][0]["id"]
+        both = {"in_stock_only": True, "lines": [{"line_id": line, "quantity": 1}]}
+        problem(erp.post(f"{path}/shipments", both), 422, "invalid_input")
+        made = erp.post(f"{path}/shipments", {"in_stock_only": True}).json
+        assert [each["quantity"] for each in made["lines"]] == [2]
+        problem(erp.post(f"{path}/shipments", {"in_stock_only": True}), 409, "conflict")
+        assert [each["quantity"] for each in erp.post(f"{path}/shipments", {}).json["lines"]] == [3], (
+            "without it, all that is left"
+        )
+
     def test_a_shipment_is_undone_voided_and_given_another_number(self, app, erp):
         order = make_order(make_integration(), "1", [(make_item("A", 10, reserved=3), 3)])
         path = f"/orders/{order.id}"

@@ -175,7 +175,9 @@ def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
     do(desk, "orders")
     short = next(each for each in orders() if each.note)
     sheet = client.get(f"/orders/ship?order={short.id}").get_data(as_text=True)
-    assert short.note in words(element(sheet, "form", action="/orders/ship").text) and "not in stock" in short.note
+    said = words(element(sheet, "form", action="/orders/ship").text)
+    assert short.note in said and "not in stock" in short.note
+    assert "Here orders are shipped whole, also what is not in stock. To ship a part, open the order." in said
 
 
 def test_the_page_of_an_order_suggests_what_is_reserved_and_ships_what_a_person_enters(client, shop, desk):

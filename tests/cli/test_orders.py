@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import event, insert
+from sqlalchemy import event, insert, select
 
-from extensions import writing
+from extensions import db, writing
 from models import Order, OrderLine
 from services.orders import queries
 from tests.support.rows import PLACED, make_integration, make_order
@@ -166,6 +166,22 @@ def test_orders_that_come_in_while_a_list_is_read_change_nothing_in_it(app):
         )
     seen += [row["number"] for batch in batches for row in batch]
     assert len(seen) == len(set(seen)) == 1200
+
+
+def test_what_was_not_in_stock_is_said_and_can_be_left_for_later(commands, connected, practice):
+    row = next(row for row in connected.rows("orders", "list") if row["state"] == "ready" and len(row["lines"]) == 1)
+    number, sku = row["number"], row["lines"][0]["sku"]
+    with writing() as session:
+        order = session.scalar(select(Order).where(Order.number == number))
+        order.lines[0].quantity += 2
+        pieces = order.lines[0].reserved
+    assert "cannot be used together" in connected.refused("orders", "ship", number, "--lines", f"{sku}=1", "--in-stock")
+    said = connected.done("orders", "ship", number, "--in-stock")
+    assert "part shipped" in said and "Not in stock" not in said
+    db.session.rollback()
+    assert db.session.scalar(select(Order).where(Order.number == number)).lines[0].shipped == pieces
+    assert "Nothing of order" in connected.refused("orders", "ship", number, "--in-stock")
+    assert f"Not in stock, but counted as shipped: 2 × {sku}." in connected.done("orders", "ship", number)
 
 
 def test_an_order_is_shipped_whole_or_in_part_from_the_command_line(commands, connected, practice):
