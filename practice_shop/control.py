@@ -122,7 +122,20 @@ class Control:
 
     def post_sell(self, given: dict) -> dict:
         store = self.shop.store
-        allowed = {"sku", "quantity", "payment", "shipping", "count", "email", "notes", "number", "at", "profile", "lines"}
+        allowed = {
+            "sku",
+            "quantity",
+            "payment",
+            "shipping",
+            "count",
+            "email",
+            "notes",
+            "number",
+            "at",
+            "profile",
+            "lines",
+            "currency",
+        }
         if set(given) - allowed:
             raise Refused(f"sell knows {', '.join(sorted(allowed))}.")
         count = given.get("count", 1)
@@ -139,9 +152,9 @@ class Control:
         store = self.shop.store
         if "sku" not in given and "lines" not in given:
             return self.seller.sell(payment=payment, shipping=shipping, at=given.get("at"))
-        more = {name: given[name] for name in ("email", "notes", "number", "at", "profile") if name in given}
+        more = {name: given[name] for name in ("email", "notes", "number", "at", "profile", "currency") if name in given}
         lines = [self._line(line) for line in given["lines"]] if "lines" in given else [self._line(given)]
-        return store.place_order(lines, payment=payment, shipping=shipping, **more)
+        return store.place_order(lines, payment=payment, shipping=shipping, **{"currency": store.currency, **more})
 
     def post_order_status(self, order_id: int, given: dict) -> dict:
         order = self._order(order_id)

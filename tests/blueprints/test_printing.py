@@ -132,7 +132,7 @@ def test_lines_of_one_item_in_an_order_are_one_entry_of_the_pick_list(client, de
     assert picks(page)["CUP"].endswith("3 6"), "no 6 × 2 and 6 × 1"
 
 
-def test_orders_of_two_shops_with_one_number_are_told_apart_on_the_pick_list(client, desk):
+def test_orders_of_two_shops_with_one_number_are_distinguished_on_the_pick_list(client, desk):
     market, cup = make_integration("Market"), db.session.get_one(Order, desk["9902"]).lines[0].allocations[0].stock_item
     other = make_order(market, "1001", [(cup, 4)]).id
     with writing() as session:

@@ -41,6 +41,12 @@ def test_orders_can_be_looked_at_changed_edited_and_cancelled(shop, client):
     assert (order["stock_status"], shop.store.amount(1)) == ("increased", 100)
 
 
+def test_orders_are_sold_in_the_currency_of_the_shop_or_in_another(shop, client):
+    client.control("POST", "switches", {"currency": "EUR"})
+    sold = [client.control("POST", "sell", {"sku": "MUG-S", **more}).json()["orders"][0] for more in ({}, {"currency": "JPY"})]
+    assert [shop.store.order(each).currency for each in sold] == ["EUR", "JPY"]
+
+
 def test_somebody_else_can_change_stock_in_the_shop(shop, client):
     assert client.control("POST", "product/1/amount", {"amount": 3}).json()["amount"] == 3
     client.control("POST", "variant/1/amount", {"amount": 4})
