@@ -80,7 +80,12 @@ def _present(file: StockFile, headings: list[str]) -> Choice:
 @bp.get("/<int:file_id>")
 def show_file(file_id: int) -> str | Response:
     file = files.get_file(file_id)
-    shown: dict[str, Any] = {"file": file, "live": file.state in ("uploaded", "wanted"), **_preview(file)}
+    shown: dict[str, Any] = {
+        "file": file,
+        "live": file.state in ("uploaded", "wanted"),
+        "silent": files.is_silent(file),
+        **_preview(file),
+    }
     if wants_fragment("stock-file"):
         return fragment("stock/_file.html", **shown)
     return render_template("stock/file.html", **shown)

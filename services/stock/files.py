@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,15 @@ ASSIGNED = audit.kind("stock_file.assigned", "Columns of a stock file assigned")
 DROPPED = audit.kind("stock_file.dropped", "Stock file discarded")
 MOST_BYTES = 16 * 1024 * 1024
 PART = 512 * 1024
-FILES = Claimable(StockFile.token, StockFile.lease_until, lambda: 120, StockFile.lost_workers)
+LEASE_SECONDS = 120
+FILES = Claimable(StockFile.token, StockFile.lease_until, lambda: LEASE_SECONDS, StockFile.lost_workers)
+SILENT = timedelta(seconds=20)
+"""After how long without a sign of life the page of a file says that no worker reads it."""
+BECAME = {
+    "uploaded": "It is being read.", "columns": "Say first which column holds what.", "checked": "It waits for approval.",
+    "wanted": "It is being applied already.", "applied": "It was applied already.", "refused": "None of its rows could be used.",
+    "dropped": "It was discarded.",
+}  # fmt: skip
 MOST_OPEN = 10
 """Files of one person that are neither applied nor discarded: each may be as large as ``MOST_BYTES``, and its rows larger."""
 WAITING = ("uploaded", "wanted")
@@ -108,6 +117,12 @@ def due_files() -> list[int]:
         return list(db.session.scalars(select(StockFile.id).where(StockFile.state.in_(WAITING), FILES.free())))
 
 
+def is_silent(file: StockFile) -> bool:
+    """Whether no worker has shown a sign of life for a while over a file that is to be read: its worker died, or none was free."""
+    seen = file.created_at if file.lease_until is None else file.lease_until - timedelta(seconds=LEASE_SECONDS)
+    return file.state == "uploaded" and utcnow() - seen > SILENT
+
+
 def accept(file_id: int, add_unknown: bool) -> None:
     """Accept the good rows of a checked file. Raises NotFound, or Conflict where it is not waiting for that."""
     _move(file_id, ACCEPTED, state="wanted", add_unknown=add_unknown, done=0)
@@ -156,7 +171,10 @@ def _move(file_id: int, what: Kind, was: Sequence[str] = ("checked",), **values:
         if changed_rows(moved) != 1:
             if session.get(StockFile, file_id) is None:
                 raise no_such_file()
-            raise Conflict("That file does not wait for this any more.", "Look at what has become of it.")
+            became = session.scalar(select(StockFile.state).where(StockFile.id == file_id))
+            raise Conflict(
+                "That file does not wait for this any more.", BECAME.get(became or "", "Look at what has become of it.")
+            )
         columns = (StockFile.name, StockFile.changed, StockFile.add_unknown, StockFile.wrong)
         row = session.execute(select(*columns).where(StockFile.id == file_id)).one()
         about = {

@@ -79,9 +79,29 @@ def test_a_stock_file_goes_from_upload_to_applied(client, desk):
     client.post(f"{undo}/accept")
     stock_files.work(2)
     assert items.find_stock_item("CUP").on_hand == 20
-    assert "Undone" in client.get(undo).get_data(as_text=True)
+    assert "Undone" in client.get(undo).get_data(as_text=True) and "0 unchanged" in client.get(undo).get_data(as_text=True)
     page = client.get(answer.location).get_data(as_text=True)
     assert "Undo …" not in page and "it was undone" in page and f'href="{undo}"' in page
+
+
+def test_the_page_of_a_stock_file_says_that_its_worker_has_stopped(client, desk):
+    """Its bar stood still for minutes without a word."""
+    file = (io.BytesIO(b"sku,quantity\nCUP,77\n"), "stock.csv")
+    page = client.post("/stock/files", data={"file": file}, content_type="multipart/form-data").location
+    assert "No worker is reading it" not in client.get(page).get_data(as_text=True)
+    with writing() as session:
+        session.get_one(StockFile, 1).lease_until = datetime.now(UTC) + timedelta(seconds=90)
+    assert "No worker is reading it at the moment. It goes on by itself" in client.get(page).get_data(as_text=True)
+
+
+def test_who_accepts_a_stock_file_second_reads_what_has_become_of_it(client, desk):
+    file = (io.BytesIO(b"sku,quantity\nCUP,77\n"), "stock.csv")
+    page = client.post("/stock/files", data={"file": file}, content_type="multipart/form-data").location
+    stock_files.work(1)
+    client.post(f"{page}/accept")
+    assert "It is being applied already." in client.post(f"{page}/accept").get_data(as_text=True)
+    stock_files.work(1)
+    assert "It was applied already." in client.post(f"{page}/drop").get_data(as_text=True)
 
 
 def test_an_undo_that_is_discarded_leads_back_to_its_file(client, desk):
