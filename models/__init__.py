@@ -22,7 +22,7 @@ from models.order_export import OrderExport
 from models.order_note import OrderNote, OrderTag, Tag
 from models.oversell import Oversell
 from models.reconciliation import DailyReconciliation
-from models.sales import SalesOfDay, SalesOfSku
+from models.sales import SalesOfDay, SalesOfSku, SkuRanking
 from models.seller import Seller
 from models.setting import Setting
 from models.shipment import Shipment, ShipmentFile, ShipmentLine, ShopTask, WriteBack
@@ -91,6 +91,7 @@ __all__ = [
     "ShipmentLine",
     "Shop",
     "ShopTask",
+    "SkuRanking",
     "StockEntry",
     "StockFile",
     "StockFilePart",

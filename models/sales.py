@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String
+from sqlalchemy import JSON, Date, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from extensions import Model
-from models.types import Money, Units
+from models.types import Moment, Money, Units
 
 
 class SalesOfDay(Model):
@@ -42,3 +43,18 @@ class SalesOfSku(Model):
     total: Mapped[Decimal] = mapped_column(Money)
 
     __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class SkuRanking(Model):
+    """The first SKUs of a long sales report in one order, as services/reports/rankings.py summed them: key, currency, orders, pieces and total of
+    each. ``shop_id`` is 0 for all shops together."""
+
+    __tablename__ = "sku_ranking"
+
+    shop_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    days: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sort: Mapped[str] = mapped_column(String(10), primary_key=True)
+    first_day: Mapped[date] = mapped_column(Date)
+    last_day: Mapped[date] = mapped_column(Date)
+    made_at: Mapped[datetime] = mapped_column(Moment)
+    skus: Mapped[list[list[Any]]] = mapped_column(JSON)

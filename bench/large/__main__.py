@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line_of_page(page: timing.Timed) -> str:
     mark = "ok" if page.ratio <= BUDGET and page.status == 200 else "short"
+    if page.name in timing.NO_BUDGET:
+        mark = "no budget"
     return f"{page.name:<36}{page.small:>9.1f} ms {page.large:>10.1f} ms {page.ratio:>9.2f}  {page.status}  {mark}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from blueprints import unreadable
 from blueprints.actors import current_actor
 from blueprints.downloads import download
 from blueprints.files import csv_file
@@ -15,7 +16,7 @@ from blueprints.reports import drawing
 from blueprints.reports.forms import DayFilter, ReconciliationFilter, SkuFilter
 from jobs import start_run
 from models import FlowKind
-from services.reports import reconciliation, sales, summary
+from services.reports import rankings, reconciliation, sales, summary
 from services.shops import finding
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
@@ -38,11 +39,13 @@ def show_sales() -> str:
 def show_skus() -> str:
     form = SkuFilter(request.args)
     period, chosen = form.period(reader_zone()), form.chosen()
-    page = sales.sku_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
+    asked = (period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE)
+    now = unreadable.choice("count", ("now",)) == "now"
+    page, made_at = (sales.sku_page(*asked), None) if now else rankings.sku_page(*asked)
+    further = {**chosen, "count": "now"} if now else chosen
     return render_template(
-        "reports/skus.html", page=page, period=period, most=max((row.pieces for row in page.rows), default=1),
-        chosen=chosen, form=form, by="sku",
-        link=lambda number: url_for(".show_skus", page=number, **chosen),
+        "reports/skus.html", page=page, made_at=made_at, period=period, most=max((row.pieces for row in page.rows), default=1),
+        chosen=chosen, form=form, by="sku", link=lambda number: url_for(".show_skus", page=number, **further),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Integer, Select, and_, column, func, select, true, values
+from sqlalchemy import ColumnElement, Date, Integer, Select, and_, column, func, or_, select, true, values
 from sqlalchemy.orm import aliased
 
 from extensions import db, reading
@@ -54,8 +54,7 @@ class SkuSales:
     currency: str
 
 
-ORDERS, PIECES, LINES_TOTAL = func.sum(SalesOfSku.orders), func.sum(SalesOfSku.pieces), func.sum(SalesOfSku.total)
-SKU_SORTS: dict[str, Any] = {"": (PIECES.desc(),), "least": (PIECES,), "sku": (), "total": (LINES_TOTAL.desc(),)}
+SKU_SORTS = ("", "least", "sku", "total")
 
 _keys, _line = each_text("keys"), aliased(OrderLine)
 _newest = select(OrderLine.id).where(OrderLine.sku_key == _keys.c.value).order_by(OrderLine.id.desc()).limit(1)
@@ -206,7 +205,11 @@ def sku_page(period: Period, shop_id: int | None, sort: str, number: int, size: 
     """A page of ``sales_by_sku``. The rows are not counted: that would sum all of them a second time."""
     number = max(1, number)
     query = _skus(period, shop_id, sort).limit(size + 1).offset((number - 1) * size)
-    found = db.session.execute(query).all()
+    return page_of_skus(db.session.execute(query).all(), number, size)
+
+
+def page_of_skus(found: Sequence[Any], number: int, size: int) -> Page[SkuSales]:
+    """``found`` are the rows of the page and the one after it, if there is one."""
     goes_on = len(found) > size
     return Page(_named(found[:size]), len(found), number, number + goes_on, more=goes_on, goes_on=goes_on)
 
@@ -219,15 +222,41 @@ def sales_by_sku(period: Period, shop_id: int | None = None, sort: str = "") -> 
         yield from named
 
 
-def _skus(period: Period, shop_id: int | None, sort: str) -> Select[*tuple[Any, ...]]:
+def first_skus(period: Period, shop_id: int | None, most: int) -> dict[str, list[Any]]:
+    """The first rows of each of ``SKU_SORTS``, as ``sku_page`` reads them. Summed once."""
+    sums = _sums_of_skus(period, shop_id).subquery()
+    places = [func.row_number().over(order_by=_sku_order(sort, sums.c)).label(f"place_{sort}") for sort in SKU_SORTS]
+    placed = select(*sums.c, *places).subquery()
+    rows = db.session.execute(select(placed).where(or_(*(placed.c[place.name] <= most for place in places)))).all()
+    return {sort: sorted(rows, key=lambda row: row[at])[:most] for at, sort in enumerate(SKU_SORTS, start=len(sums.c))}
+
+
+def sold_more_skus(period: Period, shop_id: int | None, than: int) -> bool:
+    """Whether a report by SKU sums more kept rows than this. Counts no more of them."""
+    some = select(SalesOfSku.day).where(*_skus_sold(period, shop_id)).limit(than + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) > than
+
+
+def _skus_sold(period: Period, shop_id: int | None) -> tuple[ColumnElement[bool], ...]:
     shown = list(shops()) if shop_id is None else [shop_id]
-    return (
-        select(SalesOfSku.sku_key, SalesOfSku.currency, ORDERS, PIECES, LINES_TOTAL)
-        .where(SalesOfSku.shop_id.in_(shown), SalesOfSku.day.between(period.first, period.last))
-        .group_by(SalesOfSku.sku_key, SalesOfSku.currency)
-        .having(ORDERS > 0)
-        .order_by(*SKU_SORTS.get(sort, SKU_SORTS[""]), SalesOfSku.sku_key, SalesOfSku.currency)
-    )
+    return SalesOfSku.shop_id.in_(shown), SalesOfSku.day.between(period.first, period.last)
+
+
+def _sums_of_skus(period: Period, shop_id: int | None) -> Select[*tuple[Any, ...]]:
+    sold, orders = SalesOfSku, func.sum(SalesOfSku.orders)
+    sums = orders.label("orders"), func.sum(sold.pieces).label("pieces"), func.sum(sold.total).label("total")
+    kept = select(sold.sku_key, sold.currency, *sums).where(*_skus_sold(period, shop_id))
+    return kept.group_by(sold.sku_key, sold.currency).having(orders > 0)
+
+
+def _sku_order(sort: str, sums: Any) -> tuple[Any, ...]:
+    first = {"least": (sums.pieces,), "sku": (), "total": (sums.total.desc(),)}.get(sort, (sums.pieces.desc(),))
+    return (*first, sums.sku_key, sums.currency)
+
+
+def _skus(period: Period, shop_id: int | None, sort: str) -> Select[*tuple[Any, ...]]:
+    sums = _sums_of_skus(period, shop_id).subquery()
+    return select(*sums.c).order_by(*_sku_order(sort, sums.c))
 
 
 def _named(found: Sequence[Any]) -> list[SkuSales]:

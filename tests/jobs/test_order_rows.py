@@ -7,8 +7,10 @@ from extensions import db
 from jobs.schedule import tick
 from models import Shop
 from services.orders import daily_sales
+from services.reports import rankings
 from tests.blueprints.queues import work_off
 from tests.support.rows import make_integration
+from tests.support.set_clock import SetClock
 
 
 def test_a_shop_whose_days_are_not_checked_yet_is_checked_once(app):
@@ -22,3 +24,15 @@ def test_a_shop_whose_days_are_not_checked_yet_is_checked_once(app):
     assert not daily_sales.is_check_due()
     tick()
     assert "order-rows" not in jobs.queue("sync").job_ids
+
+
+def test_rankings_are_made_each_hour_by_one_job(app, clock: SetClock):
+    for _ in range(2):
+        tick()
+        tick()
+        assert jobs.queue("sync").job_ids.count("order-rows") == 1
+        work_off("sync")
+        assert not rankings.is_due()
+        tick()
+        assert "order-rows" not in jobs.queue("sync").job_ids
+        clock.go(hours=1)
