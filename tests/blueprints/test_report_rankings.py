@@ -1,4 +1,4 @@
-"""The page of sales by SKU says from when its figures are, and counts again where that is wanted. Files always count."""
+"""The page of sales by SKU says as of which time it is, and counts again where that is wanted. Files are always up to date."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ def shown(client: FreshClient, path: str) -> tuple[list[str], str]:
 
 
 @pytest.mark.usefixtures("ranked")
-def test_the_page_says_from_when_its_figures_are_and_counts_again(client: FreshClient) -> None:
+def test_the_page_says_as_of_which_time_it_is_and_counts_again(client: FreshClient) -> None:
     skus, said = shown(client, "/reports/skus?days=365")
-    assert skus == ["s0", "s1"] and "Figures from " in said
+    assert skus == ["s0", "s1"] and "Sales as of " in said
     link = next(
         link["href"] for link in elements(client.get("/reports/skus?days=365").text, "a") if link.text == "Count again now"
     )
     assert link == "/reports/skus?count=now&days=365"
     skus, said = shown(client, link)
-    assert skus == ["s4", "s0"] and "Figures from" not in said
+    assert skus == ["s4", "s0"] and "Sales as of" not in said
     next_page = next(each["href"] for each in elements(client.get(link).text, "a") if "page=2" in (each.get("href") or ""))
     skus, said = shown(client, next_page)
-    assert skus == ["s1", "s2"] and "Figures from" not in said
+    assert skus == ["s1", "s2"] and "Sales as of" not in said
 
 
 @pytest.mark.usefixtures("ranked")
 def test_a_page_behind_the_kept_skus_and_a_file_are_counted(client: FreshClient) -> None:
     for path in ("/reports/skus?days=365&page=2", "/reports/skus?days=custom&first=2020-01-01"):
-        assert "Figures from" not in shown(client, path)[1]
+        assert "Sales as of" not in shown(client, path)[1]
     assert client.get("/reports/skus.csv?days=365").text.splitlines()[1].startswith('"s4",')
 
 
@@ -79,8 +79,8 @@ def test_the_time_is_the_readers(client: FreshClient) -> None:
 @pytest.mark.usefixtures("ranked")
 def test_it_is_good_in_every_look(page: Page) -> None:
     page.goto("/reports/skus?days=365")
-    expect(page.get_by_text("Figures from")).to_be_visible()
+    expect(page.get_by_text("Sales as of")).to_be_visible()
     assert_good_in_every_look(page)
     page.get_by_role("link", name="Count again now").click()
-    expect(page.get_by_text("Figures from")).to_have_count(0)
+    expect(page.get_by_text("Sales as of")).to_have_count(0)
     expect(page.get_by_role("rowheader").first).to_contain_text("s4")
