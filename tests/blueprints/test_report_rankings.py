@@ -23,9 +23,9 @@ from tests.support.signed_in import FreshClient
 
 @pytest.fixture
 def ranked(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    """Five SKUs, three of which are kept, on pages of two. One has sold another hundred since."""
+    """Five SKUs, four of which are kept, on pages of two. One has sold another hundred since."""
     monkeypatch.setattr(rankings, "WORTH", 3)
-    monkeypatch.setattr(rankings, "KEPT", 3)
+    monkeypatch.setattr(rankings, "KEPT", 4)
     monkeypatch.setattr(routes, "PAGE_SIZE", 2)
     today = utcnow().date()
     sell(make_integration("Garden").shop_id, [(f"s{number}", "USD", 10 - number, "5") for number in range(5)], today)
@@ -58,7 +58,7 @@ def test_the_page_says_as_of_which_time_it_is_and_counts_again(client: FreshClie
 
 @pytest.mark.usefixtures("ranked")
 def test_a_page_behind_the_kept_skus_and_a_file_are_counted(client: FreshClient) -> None:
-    for path in ("/reports/skus?days=365&page=2", "/reports/skus?days=custom&first=2020-01-01"):
+    for path in ("/reports/skus?days=365&page=3", "/reports/skus?days=custom&first=2020-01-01"):
         assert "Sales as of" not in shown(client, path)[1]
     assert client.get("/reports/skus.csv?days=365").text.splitlines()[1].startswith('"s4",')
 
