@@ -233,6 +233,10 @@ def reason(text: str) -> str:
 
 
 @lru_cache(maxsize=8192)
+LETTERS_AND_DIGIT = re.compile(r"([A-Z])(?=\d)")
+"""A currency without a sign stands apart from its number (CLDR's currency spacing, which Babel does not apply): ``KWD 1.500``."""
+
+
 def _money(text: str, currency: str, locale: Locale) -> str:
     try:
         value = Decimal(text)
@@ -240,7 +244,8 @@ def _money(text: str, currency: str, locale: Locale) -> str:
         return text
     exponent = value.as_tuple().exponent
     pattern = _pattern(bool(currency), -exponent if isinstance(exponent, int) and exponent < 0 else 0, locale)
-    return pattern.apply(value, locale, currency=currency or None, currency_digits=False)
+    written = pattern.apply(value, locale, currency=currency or None, currency_digits=False)
+    return LETTERS_AND_DIGIT.sub("\\1\u00a0", written)
 
 
 @lru_cache(maxsize=256)

@@ -81,6 +81,12 @@ def test_an_amount_keeps_the_decimals_that_the_shop_uses(app: Flask) -> None:
         assert formats.country("Germany") == "Germany" and formats.country("") == ""
 
 
+def test_a_currency_without_a_sign_stands_apart_from_its_number(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "en-US"}):
+        assert [money("1.500", code) for code in ("KWD", "USD", "JPY")] == ["KWD\u00a01.500", "$1.500", "¥1.500"]
+        assert money("-2.00", "CHF") == "-CHF\u00a02.00"
+
+
 def test_what_is_due_already_is_tried_now(app: Flask) -> None:
     with app.test_request_context():
         assert formats.due(datetime.now(UTC) - timedelta(seconds=14)) == "now"
