@@ -232,11 +232,11 @@ def reason(text: str) -> str:
     return DISAGREE_BY.sub(lambda found: sum_of(found.group()), text)
 
 
-@lru_cache(maxsize=8192)
 LETTERS_AND_DIGIT = re.compile(r"([A-Z])(?=\d)")
 """A currency without a sign stands apart from its number (CLDR's currency spacing, which Babel does not apply): ``KWD 1.500``."""
 
 
+@lru_cache(maxsize=8192)
 def _money(text: str, currency: str, locale: Locale) -> str:
     try:
         value = Decimal(text)
