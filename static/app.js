@@ -124,6 +124,9 @@
       event.preventDefault();
       const rows = numbers.slice(numbers.indexOf(event.target));
       rows.forEach((input, at) => { if (at < lines.length) input.value = lines[at]; });
+      const over = document.querySelector("[data-left-over]");
+      over.hidden = lines.length <= rows.length;
+      over.querySelector("span").textContent = lines.slice(rows.length).filter(Boolean).join(", ");
       next(rows[Math.min(lines.length, rows.length) - 1]).focus();
     });
     const every = sheet.querySelector("[data-carrier-all]");

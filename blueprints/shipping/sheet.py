@@ -33,9 +33,10 @@ def show_sheet() -> str | Response | AnyResponse:
 def ship_sheet() -> str | tuple[str, int] | Response | AnyResponse:
     found = _sheet(request.form.getlist("order"), _typed())
     back = back_to(url_for("orders.list_orders"))
-    if request.form.get("act") == "fill":
-        filled = sheet.fill_column(found.rows, request.form.get("column", ""))
-        return _page(_sheet(request.form.getlist("order"), filled), back)
+    column = request.form.get("column", "")
+    if request.form.get("act") == "fill" or column.strip():
+        filled, left_over = sheet.fill_column(found.rows, column)
+        return _page(_sheet(request.form.getlist("order"), filled), back, left_over=left_over)
     wrong = [(row.order_id, name, text, row.number) for row in found.rows for name, text in row.wrong.items()]
     same = same_numbers((row.tracking, row.order_id, f"order {row.number}") for row in found.rows)
     bare = _without_number(found)
@@ -73,9 +74,9 @@ def _ship(found: Sheet, back: str) -> str:
 
 
 def _page(
-    found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = (), bare: Sequence[Row] = ()
-) -> str:
-    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same, bare=bare)
+    found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = (), bare: Sequence[Row] = (), left_over: Sequence[str] = (),
+) -> str:  # fmt: skip
+    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same, bare=bare, left_over=left_over)
 
 
 def _sheet(ids: list[str], typed: dict[int, tuple[str, str]] | None) -> Sheet:

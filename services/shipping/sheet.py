@@ -134,10 +134,12 @@ def _note(integration: Integration, count: int) -> ShopNote:
     )  # fmt: skip
 
 
-def fill_column(rows: Sequence[Row], text: str) -> dict[int, tuple[str, str]]:
-    """What is typed after numbers were given as a column, one a line: they go to the rows without a number, from the first on."""
+def fill_column(rows: Sequence[Row], text: str) -> tuple[dict[int, tuple[str, str]], list[str]]:
+    """What is typed after numbers were given as a column, one a line: they go to the rows without a number, from the first on. The second
+    are the numbers that are left over."""
     numbers = iter([line.strip() for line in text.splitlines() if line.strip()])
-    return {row.order_id: (row.carrier, row.tracking or next(numbers, "")) for row in rows}
+    filled = {row.order_id: (row.carrier, row.tracking or next(numbers, "")) for row in rows}
+    return filled, list(numbers)
 
 
 def carriers(used: Sequence[str], names: Iterable[str]) -> list[str]:

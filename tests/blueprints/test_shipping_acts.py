@@ -197,7 +197,9 @@ def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
     sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)
     typed = form_data(sheet, "column", act="fill", column="A1\r\n\r\nB2\r\nC3", **{f"tracking-{ids[1]}": "MINE"})
     filled = client.post("/orders/ship", data=typed).get_data(as_text=True)
+    assert "There are more numbers than orders. C3 went nowhere." in words(element(filled, "p", role="status").text)
     assert [element(filled, "input", id=f"tracking-{each}")["value"] for each in ids] == ["A1", "MINE", "B2"]
+    client.post("/orders/ship", data={**typed, "act": "ship"})  # Nobody who typed numbers means to ship without them.
     assert db.session.scalar(select(Shipment)) is None
 
 
