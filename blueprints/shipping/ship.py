@@ -57,10 +57,15 @@ def add_parcel(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
 
 def _ship(order_id: int, batch: str) -> shipments.Shipped:
     pieces = _pieces()
-    return shipments.ship(
-        order_id, current_actor(), carrier=request.form.get("carrier", ""), tracking_number=request.form.get("tracking", ""),
-        quantities=pieces, together=shipments.Together(undo.WAIT, batch, partial(_compare, order_id, pieces)),
-    )  # fmt: skip
+    try:
+        return shipments.ship(
+            order_id, current_actor(), carrier=request.form.get("carrier", ""), tracking_number=request.form.get("tracking", ""),
+            quantities=pieces, together=shipments.Together(undo.WAIT, batch, partial(_compare, order_id, pieces)),
+        )  # fmt: skip
+    except InvalidInput:
+        # More than is left: what somebody else has shipped meanwhile says more than the number of pieces.
+        _compare(order_id, {})
+        raise
 
 
 def _next(order_id: int, batch: str) -> str:

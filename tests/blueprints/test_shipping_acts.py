@@ -80,6 +80,19 @@ def test_an_order_that_was_shipped_in_the_shop_takes_a_parcel_too(client, shop, 
     assert shop.store.tracking(int(order.external_id)) == ["T9"]
 
 
+def test_a_form_for_more_than_somebody_else_has_left_says_that_they_shipped(client, shop, desk):
+    """Two lines: the first is all shipped in another tab. That 0 are left is no news without it."""
+    made = products(shop)
+    shop.store.place_order(lines=[(made["CUP"], 1), (made["CUP"], 2)])
+    do(desk, "orders")
+    order = max(orders(), key=lambda each: each.id)
+    lines = {line.position: line.id for line in order.lines}
+    data = {"carrier": "DHL", "tracking": "T1", "shipped": "0", f"line-{lines[0]}": "1"}
+    assert client.post(f"/orders/{order.id}/ship", data=data).status_code == 303
+    again = client.post(f"/orders/{order.id}/ship", data=data)
+    assert again.status_code == 409 and "were shipped since you opened its page" in again.text
+
+
 def test_a_form_that_is_sent_twice_ships_once(client, shop, desk):
     """By a double click, or by two people with the same parcel."""
     there = shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
