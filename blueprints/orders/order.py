@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor, may_see_customers
-from blueprints.htmx import go_to, toast
+from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.labels import plural
 from blueprints.orders.again import reading_again
 from blueprints.orders.printing import render_document
@@ -27,8 +27,12 @@ bp.app_template_global()(list_within)
 
 
 @bp.get("")
-def show_order(order_id: int) -> str:
-    return render_template("orders/order.html", page=views.order_page(order_id, with_customers=may_see_customers()))
+def show_order(order_id: int) -> str | Response:
+    page = views.order_page(order_id, with_customers=may_see_customers())
+    if wants_fragment("rereading"):
+        done = "" if page.order.reread_due else "Cartlink has asked the shop for this order again."
+        return fragment("orders/_rereading.html", announce=done, page=page)
+    return render_template("orders/order.html", page=page)
 
 
 @bp.app_template_global()

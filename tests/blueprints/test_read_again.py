@@ -12,7 +12,7 @@ from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.orders import rereading
 from tests.blueprints.desks import orders, work_off
-from tests.blueprints.pages import element, words
+from tests.blueprints.pages import element, htmx, words
 from tests.support.shops import connect_bare, do
 from tests.support.signed_in import FreshClient
 
@@ -41,8 +41,18 @@ def said(client: FreshClient, path: str, **form: object) -> str:
 def test_a_shop_that_answers_is_read_at_once(client: FreshClient, held: tuple[PracticeShop, int, Order]) -> None:
     _, _, order = held
     assert f"1 order {READING}" in said(client, f"/orders/{order.id}/read-again")
-    assert f"This order {READING}" in client.get(f"/orders/{order.id}").text
+    page = f"/orders/{order.id}"
+    assert f"This order {READING}" in client.get(page).text
+    assert f"This order {READING}" in client.get(page, headers=htmx("rereading")).text
     work_off("orders")
+    # Its open page follows, and loses nothing that is typed on it.
+    answer = client.get(page, headers=htmx("rereading"))
+    assert (
+        "Show the order as it is now" in answer.text
+        and "<main" not in answer.text
+        and "asked the shop" in answer.headers["HX-Trigger"]
+    )
+    assert "data-poll" not in answer.text
     assert READING not in client.get(f"/orders/{order.id}").text
     assert "The order was checked again and is still on hold." in said(client, f"/orders/{order.id}/evaluate")
 
