@@ -39,6 +39,7 @@ def show_held() -> str:
 
 def _page(wrong: AppError | None = None) -> str:
     page = slice_of(held.groups(), argument("page") or 1, PAGE_SIZE)
+    held.add_details(page.rows)
     return render_template(
         "orders/held.html", page=page, wrong=wrong, link=lambda number: url_for(".show_held", page=number),
         doubtful=lambda group: doubtful_skus.choices(group.order_ids), came_from=_came_from(),
@@ -78,9 +79,8 @@ def link_sku() -> tuple[str, int] | Response | AnyResponse:
 @bp.post("/accept")
 def accept() -> tuple[str, int] | Response | AnyResponse:
     code, key, seen = (request.form.get(name, "") for name in ("code", "key", "seen"))
-    ids = held.ids_of(code, key)
     try:
-        released = held.accept_group(code, key, seen, current_actor())
+        ids, released = held.accept_group(code, key, seen, current_actor())
     except AppError as wrong:
         return _page(wrong), wrong.status
     return _released(released, ids, f"Accepted as {'it is' if len(ids) == 1 else 'they are'}.")

@@ -22,6 +22,24 @@ DISAGREE = "The sums disagree by "
 """An amount and its currency follow: pages write them in the reader's language."""
 
 
+UNKNOWN_SKU = "unknown_sku"
+BEFORE_SKU, AFTER_SKU, BEFORE_NAME = "SKU ", " is not one of our stock items.", "A line has no SKU: "
+
+
+def unknown_sku(sku: str, name: str) -> str:
+    """Why a line holds its order that has no stock item."""
+    return f"{BEFORE_SKU}{sku}{AFTER_SKU}" if sku else f"{BEFORE_NAME}{name}."
+
+
+def unknown_line(reason: str) -> tuple[str, str] | None:
+    """SKU and name of the line that ``unknown_sku`` was said of, only one of which is known; None if it is another reason."""
+    if reason.startswith(BEFORE_SKU) and reason.endswith(AFTER_SKU):
+        return reason[len(BEFORE_SKU) : -len(AFTER_SKU)], ""
+    if reason.startswith(BEFORE_NAME):
+        return "", reason[len(BEFORE_NAME) :].removesuffix(".")
+    return None
+
+
 class Evaluation(NamedTuple):
     """``state`` of models.order.Order; ``codes`` and ``reasons`` say what holds it, ``reason_codes`` the cause of each reason, ``note``
     what is worth knowing."""
@@ -105,10 +123,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         if not line.allocations and line.could_mean:
             hold("doubtful_sku", f"SKU {line.sku} could be the stock item {line.could_mean}: link its listing to one of them.")
         elif not line.allocations and not line.uncounted:
-            hold(
-                "unknown_sku",
-                f"SKU {line.sku} is not one of our stock items." if line.sku else f"A line has no SKU: {line.name}.",
-            )
+            hold(UNKNOWN_SKU, unknown_sku(line.sku, line.name))
     if not lines:
         hold("no_lines", "The order has no lines.")
     if stage == "open":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from sqlalchemy import func, select
+import msgspec
+from sqlalchemy import Text, cast, func, select
 
 from errors import Conflict, InvalidInput
 from extensions import db, reading, writing
@@ -17,6 +17,7 @@ from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds
 from services.order_basics.audited import ACCEPTED, about_order
+from services.orders import list_facts
 from services.security.audit import record_change
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short", "identity", "lines")
@@ -49,13 +50,13 @@ WHAT_TO_DO = {
 }
 """What a person can do, by cause."""
 SHOWN = 8
-NOTHING = {"": ("", "")}
-"""The unknown lines, as ``_unknown`` gives them, of a cause that has none."""
+MOST_REASONS = 5
 
 
 @dataclass
 class Group:
-    """``order_ids`` are all orders of the cause; ``shown`` are (id, number, integration name) of the first few."""
+    """``order_ids`` are all orders of the cause, the oldest first. ``add_details`` adds what only a page shows: the line's ``name``, whether a
+    shop has it ``listed``, and in ``shown`` (id, number, integration name) of the first few orders."""
 
     code: str
     title: str
@@ -78,62 +79,66 @@ class Group:
     @property
     def seen(self) -> str:
         """Stands for exactly these orders, so that ``accept_group`` can refuse when others have joined them."""
-        return sha256(repr(sorted(self.order_ids)).encode()).hexdigest()[:16]
+        return stamp_of(self.order_ids)
+
+
+def stamp_of(order_ids: Sequence[int]) -> str:
+    return sha256(repr(sorted(order_ids)).encode()).hexdigest()[:16]
 
 
 def groups() -> list[Group]:
-    """All causes, those that hold most orders first. An order with two causes is in both groups."""
-    rows = db.session.execute(
-        select(
-            Order.id, Order.number, Order.external_id, Integration.name, Order.held_codes, Order.held_reason, Order.reason_codes
-        )
-        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
-        .where(Order.state == "on_hold")
-        .order_by(Order.placed_at, Order.id)
-    ).all()
-    unknown = _unknown([row.id for row in rows if "unknown_sku" in row.held_codes])
+    """All causes, those that hold most orders first, without details. An order with two causes is in both groups."""
+    return sorted(_grouped().values(), key=lambda group: (-len(group.order_ids), group.title))
+
+
+def _grouped() -> dict[tuple[str, str], Group]:
+    """All groups, from what the orders themselves say of their causes. Many say the same."""
+    causes = (cast(Order.held_codes, Text), Order.held_reason, cast(Order.reason_codes, Text))
+    query = select(Order.id, *causes).where(Order.held, list_facts.is_present()).order_by(Order.placed_at, Order.id)
     found: dict[tuple[str, str], Group] = {}
-    for row in rows:
-        for code in row.held_codes:
-            for key, (sku, name) in unknown.get(row.id, NOTHING).items() if code == "unknown_sku" else NOTHING.items():
-                title = WORDS.get(code, code)
-                if code == "unknown_sku":
-                    title = f"SKU {sku} is not one of our stock items" if sku else f"A line has no SKU: {name}"
-                group = found.setdefault((code, key), Group(code, title, sku, name))
-                group.order_ids.append(row.id)
-                if len(group.shown) < SHOWN:
-                    group.shown.append((row.id, row.number or row.external_id, row.name))
-                if code != "unknown_sku":
-                    for reason in holds.reasons_of(code, row.held_reason, row.reason_codes):
-                        if reason not in group.reasons and len(group.reasons) < 5:
-                            group.reasons.append(reason)
-    _note_listed(found.values())
-    return sorted(found.values(), key=lambda group: (-len(group.order_ids), group.title))
-
-
-def _unknown(order_ids: Sequence[int]) -> dict[int, dict[str, tuple[str, str]]]:
-    """By order: SKU and name of its unknown lines, one of each SKU however it is spelled, by what groups them. Options give the lines of
-    one SKU names of their own."""
-    found: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for batch in batches(order_ids):
-        query = select(OrderLine.order_id, OrderLine.sku_key, OrderLine.sku, OrderLine.name).where(
-            OrderLine.order_id.in_(batch),
-            ~OrderLine.allocations.any(),
-            OrderLine.uncounted.is_(False),
-            OrderLine.could_mean == "",
-        )
-        for order_id, key, sku, name in db.session.execute(query):
-            found[order_id].setdefault(key or name, (sku, name))
+    known: dict[tuple[str, str, str], list[Group]] = {}
+    for order_id, codes, reason, reason_codes in db.session.connection().execute(query).all():
+        said = codes, reason, reason_codes
+        if said not in known:
+            known[said] = _groups_of(found, *said)
+        for group in known[said]:
+            group.order_ids.append(order_id)
     return found
 
 
-def _note_listed(found: Iterable[Group]) -> None:
-    wanted = [group for group in found if group.sku]
-    if wanted:
-        keys = [sku_key(group.sku) for group in wanted]
-        listed = set(db.session.scalars(select(Listing.sku_key).where(Listing.sku_key.in_(keys))))
-        for group in wanted:
-            group.listed = sku_key(group.sku) in listed
+def _groups_of(found: dict[tuple[str, str], Group], codes: str, reason: str, reason_codes: str) -> list[Group]:
+    """The groups of orders that are held for the same reasons, made where they are new."""
+    those: dict[tuple[str, str], Group] = {}
+    for code in msgspec.json.decode(codes):
+        reasons = list(holds.reasons_of(code, reason, msgspec.json.decode(reason_codes)))
+        if code == holds.UNKNOWN_SKU:
+            for sku, name in [line for each in reason.split("\n") if (line := holds.unknown_line(each))] or [("", "")]:
+                title = holds.unknown_sku(sku, name).removesuffix(".") if sku or name else WORDS[code]
+                which = code, sku_key(sku) or name
+                those[which] = found.setdefault(which, Group(code, title, sku, name))
+        else:
+            group = those[code, ""] = found.setdefault((code, ""), Group(code, WORDS.get(code, code)))
+            group.reasons = list(dict.fromkeys([*group.reasons, *reasons]))[:MOST_REASONS]
+    return list(those.values())
+
+
+def add_details(found: Sequence[Group]) -> None:
+    """Add to the groups of a page what only a page shows."""
+    query = (
+        select(Order.id, Order.number, Order.external_id, Integration.name)
+        .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .where(Order.id.in_({each for group in found for each in group.order_ids[:SHOWN]}))
+    )
+    shown = {row.id: (row.id, row.number or row.external_id, row.name) for row in db.session.execute(query)}
+    with_sku = {sku_key(group.sku): group for group in found if group.sku}
+    listed = set(db.session.scalars(select(Listing.sku_key).where(Listing.sku_key.in_(with_sku))))
+    first = [group.order_ids[0] for group in with_sku.values()]
+    lines = select(OrderLine.order_id, OrderLine.sku_key, OrderLine.name).where(OrderLine.order_id.in_(first))
+    named = {(order_id, key): name for order_id, key, name in db.session.execute(lines.order_by(OrderLine.position.desc()))}
+    for group in found:
+        group.shown = [shown[each] for each in group.order_ids[:SHOWN] if each in shown]
+    for key, group in with_sku.items():
+        group.listed, group.name = key in listed, named.get((group.order_ids[0], key), "")
 
 
 @retry_on_deadlock
@@ -155,20 +160,15 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
         return holds.evaluate_stored(order.id for order in held)
 
 
-def accept_group(code: str, key: str, seen: str, actor: str) -> int | None:
-    """``accept`` for the orders of a group as a person saw it: ``seen`` is what ``Group.seen`` was then. Answers None where it
-    holds no order any more. Raises Conflict if it holds other orders now."""
-    group = group_of(code, key)
-    if group is None:
-        return None
-    if group.seen != seen:
+def accept_group(code: str, key: str, seen: str, actor: str) -> tuple[list[int], int | None]:
+    """``accept`` for the orders of a group as a person saw it: ``seen`` is what ``Group.seen`` was then. Answers its orders and how many were
+    released, which is None where it holds no order any more. Raises Conflict if it holds other orders now."""
+    ids = ids_of(code, key)
+    if not ids:
+        return [], None
+    if stamp_of(ids) != seen:
         raise Conflict("Other orders are in that group now than when you opened the page.", "Look at them, then accept again.")
-    return accept(code, group.order_ids, actor)
-
-
-def group_of(code: str, key: str) -> Group | None:
-    """The group of a cause as it is now; None where it holds no order. ``key`` is that of the group."""
-    return next((group for group in groups() if (group.code, group.key) == (code, key)), None)
+    return ids, accept(code, ids, actor)
 
 
 def still_held(order_ids: Sequence[int]) -> int:
@@ -183,5 +183,4 @@ def still_held(order_ids: Sequence[int]) -> int:
 
 def ids_of(code: str, key: str) -> list[int]:
     """The orders that a cause holds now. ``key`` is that of its group."""
-    group = group_of(code, key)
-    return group.order_ids if group else []
+    return next((group.order_ids for group in _grouped().values() if (group.code, group.key) == (code, key)), [])

@@ -144,7 +144,9 @@ def prepare(values: dict[str, Any], owner_id: int) -> tuple[dict[str, Any], str]
         ids = dict(session.execute(select(Order.number, Order.id)).all())
         session.execute(update(User).values(password_hash=passwords.hash_password(PASSWORD)))
         session.execute(
-            update(Order).where(Order.id == ids["1003"]).values(held_codes=["unknown_sku", "sums"], held_reason="Both.")
+            update(Order)
+            .where(Order.id == ids["1003"])
+            .values(held_codes=["unknown_sku", "sums"], held_reason="SKU UNKNOWN is not one of our stock items.")
         )
         # Nothing that was tried before stands in the way of shipping.
         session.execute(update(WriteBack).where(WriteBack.order_id != ids["1005"]).values(state="done", sent=True))

@@ -20,7 +20,14 @@ from services.orders import views as orders_views
 from services.runs import lifecycle as runs_lifecycle
 from services.stock import items
 from services.sync import execution
+from tests.support.rows import make_integration, make_order
 from tests.support.shops import connect, do, products, settled, states
+
+
+def detailed() -> list[held.Group]:
+    found = held.groups()
+    held.add_details(found)
+    return found
 
 
 def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop):
@@ -32,7 +39,7 @@ def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop)
         shop.store.place_order(lines=[(ids["CUP"], 1)])
     do(integration_id, "orders")
     do(integration_id, "listings")
-    group = held.groups()[0]
+    group = detailed()[0]
     assert (group.title, len(group.order_ids), group.listed) == ("SKU CUP is not one of our stock items", 3, True)
     assert items.add_stock_item("CUP", 2, "test").released == 3
     item = items.find_stock_item("CUP")
@@ -68,8 +75,43 @@ def test_an_order_is_once_in_the_group_of_a_sku_that_several_of_its_lines_have(a
     with writing() as session:
         red, blue, spelled = session.scalars(select(OrderLine).order_by(OrderLine.position))
         red.name, blue.name, spelled.sku = "Cup (red)", "Cup (blue)", "cup "
-    (group,) = held.groups()
-    assert (group.sku, len(group.order_ids), len(group.shown)) == ("CUP", 1, 1)
+        session.flush()
+        holds.evaluate_stored([red.order_id])
+    (group,) = detailed()
+    assert group.reasons == [] and len(db.session.scalar(select(Order.reason_codes))) == 2
+    assert (group.sku, group.name, len(group.order_ids), len(group.shown)) == ("CUP", "Cup (red)", 1, 1)
+
+
+@pytest.mark.both_databases
+def test_orders_are_grouped_by_what_they_say_of_themselves(db):
+    """Lines without a SKU by their names, and orders that do not name a SKU apart, so that a person sees them too."""
+    shop, other = make_integration(), make_integration("Other")
+    said = "SKU CÜP is not one of our stock items."
+    for number, integration, codes, reason in (
+        ("1", shop, ["unknown_sku"], said),
+        ("2", other, ["unknown_sku", "sums"], f"The sums disagree by 1 USD.\n{said.replace(chr(220), chr(252))}"),
+        ("3", shop, ["unknown_sku"], "A line has no SKU: Set of 3."),
+        ("4", shop, ["unknown_sku"], "Reworded."),
+        ("5", shop, ["address"], "The order has no address."),
+    ):
+        line = "" if number == "3" else "cüp"
+        make_order(integration, number, [(line, 1)], state="on_hold", held_codes=codes, held_reason=reason,
+                   reason_codes=codes[::-1])  # fmt: skip
+    make_order(shop, "6", [("NEW", 1)], state="ready")
+    found = {group.title: group for group in detailed()}
+    numbers = {title: [(number, name) for _, number, name in group.shown] for title, group in found.items()}
+    assert numbers == {
+        "SKU CÜP is not one of our stock items": [("1", "Shop"), ("2", "Other")],
+        "A line has no SKU: Set of 3": [("3", "Shop")],
+        "The SKU is not one of our stock items": [("4", "Shop")],
+        "The sums disagree": [("2", "Other")],
+        "There is no address": [("5", "Shop")],
+    }
+    assert next(iter(found)) == "SKU CÜP is not one of our stock items"
+    assert found["The sums disagree"].reasons == ["The sums disagree by 1 USD."]
+    for group in found.values():
+        assert held.ids_of(group.code, group.key) == group.order_ids
+    assert held.ids_of("unknown_sku", "cüp") == held.ids_of("sums", "other") == []
 
 
 def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
