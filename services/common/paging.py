@@ -48,10 +48,13 @@ class BadCursor(Exception):
 
 def page_of(
     query: Select[*tuple[Any, ...]], order: Sequence[Any], place: str, size: int, load: Callable[[Sequence[Any]], list[Row]],
-    most: int = MOST_COUNTED,
+    most: int | None = None,
 ) -> Page[Row]:  # fmt: skip
     """One page of a select without an order. ``order`` are columns, or ``column.desc()``, never NULL, the last of them unique; ``place`` is
-    ``next`` or ``previous`` of another page, and whatever else it is means the first page. ``load`` makes rows of what the query gives, and ``most`` are counted."""
+    ``next`` or ``previous`` of another page, and whatever else it is means the first page. ``load`` makes rows of what the query gives.
+
+    ``most`` is given for a query that gives hardly more rows than that, as a search does: they are counted while they are put in order. Of all others
+    up to ``MOST_COUNTED`` are counted apart."""
     keys = [_key(each) for each in order]
     # Of other filters it is a good place too; of another order it is none.
     made_for = ",".join(f"{type(column.type).__name__}{'-' if falls else ''}" for column, falls in keys)
@@ -61,7 +64,9 @@ def page_of(
     except BadCursor:
         way, values = FORWARD, None
     back = way == BACK
-    found: list[Any] = list(db.session.execute(_from(query, keys, values, back=back).limit(size + 1)))
+    counts = most is not None and values is None
+    read = query.add_columns(func.count().over()) if counts else query
+    found: list[Any] = list(db.session.execute(_from(read, keys, values, back=back).limit(size + 1)))
     beyond, found = len(found) > size, found[:size]
     if back:
         found.reverse()
@@ -71,7 +76,8 @@ def page_of(
     goes_on, came_from = (True, beyond) if back else (beyond, values is not None)
     ends = [[*row][-len(keys) :] for row in (*found[:1], *found[-1:])]
     whole = not goes_on and not came_from
-    total = len(found) if whole else _counted(query, most)
+    most = MOST_COUNTED if most is None else most
+    total = len(found) if whole else found[0][-len(keys) - 1] if counts else _counted(query, most)
     return Page(
         load(found), min(total, most), more=total > most, goes_on=goes_on,
         next=encode(FORWARD, ends[1], made_for) if goes_on and ends else "",

@@ -97,7 +97,7 @@ def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Ro
         place,
         size,
         by_id(lambda ids: _found(ids, wanted)),
-        wanted.most_found - 1,
+        wanted.most_found - 1 if wanted.search else None,
     )
 
 

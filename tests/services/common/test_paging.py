@@ -149,3 +149,13 @@ def test_a_place_whose_rows_are_gone_shows_the_beginning(lived_in):
         session.execute(delete(AuditEntry).where(AuditEntry.id <= 5))
     again = trail.list_page(trail.Wanted(), first.next, SIZE)
     assert [row.id for row in again.rows] == [row.id for row in trail.list_page(trail.Wanted(), size=SIZE).rows]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("most", "said"), [(2001, (8, False)), (6, (5, True))])
+def test_a_search_says_on_each_page_how_much_it_finds(lived_in, most, said):
+    wanted = orders.Wanted(search="ann", customers=True, most_found=most)
+    first = orders.list_page(wanted, size=SIZE)
+    second = orders.list_page(wanted, first.next, SIZE)
+    assert [(page.total, page.more, len(page.rows)) for page in (first, second)] == [(*said, SIZE)] * 2
+    assert not {row.id for row in first.rows} & {row.id for row in second.rows}
