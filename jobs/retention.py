@@ -1,4 +1,4 @@
-"""The deletion of old rows as a job, once a day, and fresh statistics after it."""
+"""The deletion of old rows as a job, once a day, and after it corrections and fresh statistics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import time
 
 from jobs import enqueue, signals
+from services.listings import kept_columns
 from services.operations import retention, statistics
 from services.sync import execution
 
@@ -28,4 +29,6 @@ def run() -> None:
     forgotten = retention.forget_old(lambda: signals.stopping() or time.monotonic() > until)
     log.info(forgotten.sentence())
     if forgotten.whole:
+        if corrected := kept_columns.correct():
+            log.info("Columns for lists and searches: %d rows corrected", corrected)
         statistics.refresh()

@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import Any
 from unicodedata import category, normalize
 
+from models.types import indexable
+
 LONGEST = 255
 """Characters a SKU column and its key have."""
 
@@ -30,6 +32,23 @@ def sku_key(sku: str) -> str:
     tidied = tidy(sku)
     lowered = tidied.lower()
     return (lowered if tidied.isascii() else normalize("NFC", lowered))[:LONGEST]
+
+
+def folded(text: str) -> str:
+    """A text in which a part is searched for, or such a part: tidy, and without letter case in any language."""
+    tidied = tidy(text)
+    return tidied.lower() if tidied.isascii() else normalize("NFC", tidied.casefold())
+
+
+def search_text(sku: str, name: str) -> str:
+    """What a row with a SKU and a name is searched by. No part that a person searches for reaches from one to the other."""
+    return indexable(f"{folded(sku)}\n{folded(name)}")
+
+
+def search_text_of(context: Any) -> str:
+    """The default of a column ``searched``."""
+    row = context.get_current_parameters()
+    return search_text(row.get("sku") or "", row.get("name") or "")
 
 
 def key_of_sku(context: Any) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from extensions import Model
-from models.sku_key import key_of_sku
+from models.sku_key import key_of_sku, search_text_of
 from models.types import Moment, Units, utcnow
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class StockItem(Model):
     ``sku_key`` is the key of the SKU (models/sku_key.py). Items from before there were keys whose keys are the same have their
     exact spelling there instead, and the key they share in ``shared_key``, which is None for all others.
 
+    ``searched`` is what a search looks through (models/sku_key.py).
+
     ``low_at`` is its low-stock threshold, None for the default; ``low_since`` is when it fell to it (services/stock/low_stock.py).
 
     The on hand of a ``fed`` item follows from suppliers' offers (services/feeds/), and nobody sets it by hand; that of all others is our own.
@@ -62,6 +64,7 @@ class StockItem(Model):
     sku_key: Mapped[str | None] = mapped_column(String(255), default=key_of_sku)
     shared_key: Mapped[str | None] = mapped_column(String(255))
     name: Mapped[str] = mapped_column(Text, default="")
+    searched: Mapped[str] = mapped_column(Text, default=search_text_of, server_default="")
     on_hand: Mapped[int] = mapped_column(Units, default=0)
     reserved: Mapped[int] = mapped_column(Units, default=0)
     buffer: Mapped[int] = mapped_column(Units, default=0)
@@ -77,6 +80,7 @@ class StockItem(Model):
         CheckConstraint("buffer >= 0", name="buffer_not_negative"),
         Index("uq_stock_item_sku_key", "sku_key", unique=True),
         Index("ix_stock_item_name", "name"),
+        Index("ix_stock_item_searched", "id", "searched"),
         Index("ix_stock_item_updated", "updated_at"),
         Index("ix_stock_item_available", text(AVAILABLE), "sku", "id"),
         Index("ix_stock_item_shared_key", "shared_key"),
@@ -131,6 +135,8 @@ class Listing(Model):
     and the shop confirmed; ``expected`` is ``quantity`` less what the shop has sold since, as far as its orders show.
     ``stale`` is true while what the shop should offer may differ from what it does. ``drift`` is a quantity in the shop that nothing here caused, None where there is none.
 
+    ``linked`` is whether it has links, for lists of those that have none; ``searched`` is what a search looks through (models/sku_key.py).
+
     ``rename_state`` is ``renamed`` where the shop gave the listing another SKU and it keeps its stock item, ``decide`` where a
     person has to say whether it still is the same goods, else empty. ``renamed_from`` is the SKU it had before.
 
@@ -150,6 +156,7 @@ class Listing(Model):
     sku: Mapped[str] = mapped_column(String(255), default="")
     sku_key: Mapped[str] = mapped_column(String(255), default=key_of_sku, index=True)
     name: Mapped[str] = mapped_column(Text, default="")
+    searched: Mapped[str] = mapped_column(Text, default=search_text_of, server_default="")
     rename_state: Mapped[str] = mapped_column(String(10), default="")
     renamed_from: Mapped[str] = mapped_column(String(255), default="")
     quantity: Mapped[int] = mapped_column(Units, default=0)
@@ -158,6 +165,7 @@ class Listing(Model):
     replaced: Mapped[bool] = mapped_column(default=False)
     enabled: Mapped[bool] = mapped_column(default=True)
     do_not_push: Mapped[bool] = mapped_column(default=False)
+    linked: Mapped[bool] = mapped_column(default=False, server_default=false())
     seen_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     seen_pass: Mapped[int] = mapped_column(default=0)
     gone_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -184,11 +192,14 @@ class Listing(Model):
         Index("ix_listing_shop_sku", "shop_id", "sku", "id"),
         Index("ix_listing_sku", "sku"),
         Index("ix_listing_name", "name", "id"),
+        # With the id first, so that new rows go to its end: it is read from end to end.
+        Index("ix_listing_searched", "id", "searched"),
         Index("ix_listing_quantity", "quantity", "id"),
         Index("ix_listing_shop_product", "shop_id", "product_id"),
         Index(
             "ix_listing_renamed", "shop_id", sqlite_where=text("rename_state != ''"), postgresql_where=text("rename_state != ''")
         ),
+        Index("ix_listing_unlinked", "shop_id", "sku", "id", sqlite_where=text("linked = 0"), postgresql_where=text("NOT linked")),
         Index("ix_listing_stale", "shop_id", sqlite_where=text("stale = 1"), postgresql_where=text("stale")),
         Index("ix_listing_push_state", "shop_id", "push_state", sqlite_where=text("push_state != ''"),
               postgresql_where=text("push_state != ''")),

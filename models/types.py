@@ -197,5 +197,14 @@ def _hour_on_postgresql(element: _HourOf, compiler: Any, **options: Any) -> str:
     return f"date_trunc('hour', {compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC')"
 
 
+MOST_INDEXED = 2600
+"""Bytes of a text that PostgreSQL can have in an index, with some numbers beside it."""
+
+
+def indexable(text: str) -> str:
+    """As much of a text as every database can have in an index. A character has up to four bytes."""
+    return text if len(text) <= MOST_INDEXED // 4 else text.encode(errors="ignore")[:MOST_INDEXED].decode(errors="ignore")
+
+
 def utcnow() -> datetime:
     return datetime.now(UTC)

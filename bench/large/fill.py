@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, DropIndex
 
 from bench.large import derived
 from extensions import db
+from models.sku_key import folded
 from services.common.words import words_of
 
 SHOPS = 20
@@ -24,6 +25,8 @@ FIRST_ID = 1_000_000
 """Ids of copied rows begin here, far above those of their models."""
 
 A_PAGE = 60
+RARE = 7
+"""The first rare row of most kinds."""
 
 FIRST_NAMES = (
     "Anna", "John", "Zoë", "Łukasz", "María", "Søren", "Иван", "美咲", "Ann", "Jean-Luc", "Priya", "Tom", "Ada", "Siobhán", "Max", "Ulla",
@@ -45,7 +48,7 @@ class Size:
 
     @property
     def listings(self) -> int:
-        return self.orders // 5
+        return 4 * self.stock_items
 
     @property
     def stock_items(self) -> int:
@@ -100,9 +103,14 @@ class Filler:
             return f"strftime('%Y-%m-%d %H:%M:%S.000000', unixepoch('now') - ({seconds}), 'unixepoch')"
         return f"date_trunc('second', now()) - make_interval(secs => {seconds})"
 
-    def chosen(self, values: tuple[str, ...], number: str) -> str:
-        """SQL: one of some texts, by a number."""
-        return f"(SELECT word FROM bench_word WHERE list = '{id_of(values)}' AND place = ({number}) % {len(values)})"
+    def chosen(self, values: tuple[str, ...], number: str, column: str = "word") -> str:
+        """SQL: one of some texts, by a number; ``folded`` is it as it is searched for a part."""
+        return f"(SELECT {column} FROM bench_word WHERE list = '{id_of(values)}' AND place = ({number}) % {len(values)})"
+
+    def rare(self, many: int, rows: int, first: int = RARE) -> str:
+        """SQL: whether a row is one of the rare ones, of which there are as many as ``one_in`` says."""
+        each = one_in(many, rows)
+        return f"b.n % {each} = {first % each}"
 
     def padded(self, number: str, digits: int) -> str:
         return f"substr(cast(({number}) + {10**digits} AS text), 2)"
@@ -127,10 +135,13 @@ class Filler:
             )
         else:
             self.run("INSERT INTO bench_n SELECT generate_series(0, :most - 1)", most=most)
-        self.run("CREATE TABLE bench_word (list text, place integer, word text, PRIMARY KEY (list, place))")
+        self.run("CREATE TABLE bench_word (list text, place integer, word text, folded text, PRIMARY KEY (list, place))")
         for values in (FIRST_NAMES, LAST_NAMES):
             for place, word in enumerate(values):
-                self.run("INSERT INTO bench_word VALUES (:list, :place, :word)", list=id_of(values), place=place, word=word)
+                self.run(
+                    "INSERT INTO bench_word VALUES (:list, :place, :word, :folded)",
+                    list=id_of(values), place=place, word=word, folded=folded(word),
+                )  # fmt: skip
         self.run("CREATE TABLE bench_name (name text PRIMARY KEY, words text)")
         for name in (f"{first} {last}" for first in FIRST_NAMES for last in LAST_NAMES):
             self.run("INSERT INTO bench_name VALUES (:name, :words)", name=name, words=" ".join(words_of(name)))
@@ -179,32 +190,37 @@ class Filler:
     def _stock(self) -> None:
         items, listings = self.size.stock_items, self.size.listings
         sku, key = (f"'{word}-' || {self.padded('b.n', 7)} || '-' || (b.n % 7)" for word in ("SKU", "sku"))
-        name = f"{self.chosen(LAST_NAMES, 'b.n')} || ' bowl ' || b.n"
+        name, searched = (f"{self.chosen(LAST_NAMES, 'b.n', column)} || ' bowl ' || b.n" for column in ("word", "folded"))
+        newline = "char(10)" if self.sqlite else "chr(10)"
         first_item = "(SELECT min(id) FROM stock_item)"
         self.copy(
             "stock_item", f"bench_n b JOIN stock_item m ON m.id = {first_item} WHERE b.n < {items}",
-            {"id": f"{FIRST_ID} + b.n", "sku": sku, "sku_key": key, "shared_key": "NULL", "name": name, "on_hand": "(b.n * 37) % 500",
-             "reserved": "(b.n * 37) % 500 / 50", "buffer": "0", "updated_at": self.at("b.n * 60")},
+            {"id": f"{FIRST_ID} + b.n", "sku": sku, "sku_key": key, "shared_key": "NULL", "name": name,
+             "searched": f"{key} || {newline} || {searched}", "reserved": "b.n * 37 % 10",
+             "on_hand": f"CASE WHEN {self.rare(10, items)} THEN 10 + b.n * 37 % 41 ELSE 60 + b.n * 37 % 450 END", "buffer": "0", "updated_at": self.at("b.n * 60")},
         )  # fmt: skip
-        refused = one_in(2000, listings)
-        refused_when = f"b.n % {refused} = {7 % refused}"
+        refused_when = self.rare(2000, listings)
+        unlinked = self.rare(50, listings, 3)
         of_item = sku.replace("b.n", f"(b.n % {items})"), key.replace("b.n", f"(b.n % {items})")
         self.copy(
             "listing", f"bench_n b JOIN listing m ON m.id = (SELECT min(id) FROM listing WHERE counted) WHERE b.n < {listings}",
-            {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + (b.n / {max(1, listings // SHOPS)}) % {SHOPS}", "external_id": "'c' || b.n",
-             "product_id": "'c' || b.n", "sku": of_item[0], "sku_key": of_item[1], "name": name, "quantity": "(b.n * 37) % 500",
-             "stale": "b.n < 0", "push_state": f"CASE WHEN {refused_when} THEN 'refused' ELSE '' END",
+            {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n / {max(A_PAGE, listings // SHOPS)} % {SHOPS}", "external_id": "'c' || b.n",
+             "product_id": "'c' || b.n", "sku": of_item[0], "sku_key": of_item[1], "name": name,
+             "searched": f"{of_item[1]} || {newline} || {searched}", "quantity": "(b.n * 37) % 500",
+             "linked": f"NOT ({unlinked})", "stale": "b.n < 0", "push_state": f"CASE WHEN {refused_when} THEN 'refused' ELSE '' END",
              "push_error": f"CASE WHEN {refused_when} THEN 'The shop refused it.' ELSE '' END", "seen_at": self.at("b.n % 3600")},
         )  # fmt: skip
         self.copy(
-            "link", f"bench_n b JOIN link m ON m.id = (SELECT min(id) FROM link) WHERE b.n < {listings} AND b.n % 50 <> 3",
+            "link", f"bench_n b JOIN link m ON m.id = (SELECT min(id) FROM link) WHERE b.n < {listings} AND NOT {unlinked}",
             {"id": f"{FIRST_ID} + b.n", "listing_id": f"{FIRST_ID} + b.n", "stock_item_id": f"{FIRST_ID} + b.n % {items}"},
         )  # fmt: skip
 
     def _orders(self) -> None:
         count = self.size.orders - self.models
-        first = self.chosen(FIRST_NAMES, f"b.n / {len(LAST_NAMES)}")
-        last = self.chosen(LAST_NAMES, "b.n")
+        names = len(FIRST_NAMES) * len(LAST_NAMES)
+        buyer = f"CASE WHEN {self.rare(names, count)} THEN 0 ELSE b.n + {names - RARE} END"
+        first, last = self.chosen(FIRST_NAMES, f"({buyer}) / {len(LAST_NAMES)}"), self.chosen(LAST_NAMES, buyer)
+        email = f"'buyer.' || CASE WHEN {self.rare(900, count)} THEN 777 ELSE 8 END || b.n || '@example' || (b.n % {one_in(40, count)}) || '.com'"
         held = f"b.n % {one_in(1000, count)} = 0"
         state = (
             f"CASE WHEN {held} THEN 'on_hold' WHEN b.n % 1000 < 6 THEN 'ready' WHEN b.n % 1000 < 7 THEN 'awaiting_payment' "
@@ -213,24 +229,29 @@ class Filler:
         none, sums, unknown = (
             f"'{codes}'" if self.sqlite else f"'{codes}'::json" for codes in ("[]", '["sums"]', '["unknown_sku"]')
         )
-        cause = f"(b.n / {one_in(1000, count)} % 3)"
+        number = f"(b.n / {one_in(1000, count)})"  # of the held order
+        missing = f"{held} AND {number} % 3 > 0"
+        codes = f"CASE WHEN {missing} THEN {unknown} WHEN {held} THEN {sums} ELSE {none} END"
+        reason = (
+            f"CASE WHEN {missing} THEN 'SKU NEW-' || ({number} % 8) || ' is not one of our stock items.' "
+            f"WHEN {held} THEN 'The sums disagree by ' || ({number} % 97) || '.00 EUR.' ELSE '' END"
+        )
         placed = self.at(f"({count} - b.n) * {DAYS * 86_400 / count:.3f}")
         self.copy(
             "order", f'bench_n b JOIN bench_model k ON k.place = b.n % {self.models} JOIN "order" m ON m.id = k.id WHERE b.n < {count}',
-            {"id": f"{FIRST_ID} + b.n", "shop_id": f"1 + b.n % {SHOPS}", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
+            {"id": f"{FIRST_ID} + b.n", "shop_id": f"CASE WHEN {held} THEN 1 ELSE 1 + b.n % {SHOPS} END", "external_id": "'c' || b.n", "number": self.padded("b.n", 8),
              "placed_at": placed, "changed_at": placed, "updated_at": placed, "first_seen_at": placed, "seen_at": placed,
-             "customer": f"{first} || ' ' || {last}", "email": "'buyer.' || b.n || '@example' || (b.n % 40) || '.com'",
-             "state": state, "held_codes": f"CASE WHEN {held} THEN CASE {cause} WHEN 0 THEN {sums} ELSE {unknown} END ELSE {none} END",
-             "held_reason": f"CASE WHEN {held} THEN 'It has to be looked at.' ELSE '' END",
-             "reason_codes": none, "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
+             "customer": f"{first} || ' ' || {last}", "email": email,
+             "state": state, "held_codes": codes,
+             "held_reason": reason,
+             "reason_codes": codes, "cancel_unseen": "b.n < 0", "reread_due": "b.n < 0",
              "rows_due": "b.n < 0", "superseded_at": "NULL", "gone_at": "NULL", "gone_seen_at": "NULL"},
         )  # fmt: skip
         each, items = self.size.lines_each, self.size.stock_items
         item = f"((CAST(b.n AS bigint) * 7919 + p.n * 104729) % {items})"
         sku, key = (f"'{word}-' || {self.padded(item, 7)} || '-' || ({item} % 7)" for word in ("SKU", "sku"))
-        missing = f"{held} AND {cause} > 0"
         sku, key = (
-            f"CASE WHEN {missing} THEN '{word}-' || (b.n / {one_in(1000, count)} % 8) ELSE {known} END"
+            f"CASE WHEN {missing} THEN '{word}-' || ({number} % 8) ELSE {known} END"
             for word, known in (("NEW", sku), ("new", key))
         )
         source = (

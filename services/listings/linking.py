@@ -260,7 +260,7 @@ def _link(lease: Lease, pairs: Sequence[tuple[int, StockItem]]) -> None:
     if rows:
         db.session.execute(insert(Link.__table__), rows)
         db.session.execute(
-            update(Listing).where(Listing.id.in_([row["listing_id"] for row in rows])).values(NO_FAILURE)
+            update(Listing).where(Listing.id.in_([row["listing_id"] for row in rows])).values({**NO_FAILURE, "linked": True})
             .execution_options(synchronize_session=False)
         )  # fmt: skip
     lease.count("linked", len(rows))

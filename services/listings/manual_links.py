@@ -112,7 +112,7 @@ def _link(listing: Listing, parts: Sequence[tuple[StockItem, int]], actor: str) 
 def _follow(listing: Listing, items: Sequence[StockItem], actor: str) -> int:
     """What follows when a listing has other links, now to these stock items: its quantity is sent, and its orders take from there."""
     listing.clear_failure()
-    listing.stale, listing.rename_state = True, ""
+    listing.linked, listing.stale, listing.rename_state = bool(items), True, ""
     db.session.flush()
     db.session.expire(listing, ["links"])
     ledger.request_push(item.id for item in items)

@@ -12,8 +12,8 @@ from channels.base import BadRow, Channel, ListingPage
 from channels.base import Listing as ShopListing
 from extensions import db, reading
 from models import Integration, Link, Listing, RunItem, Shop
-from models.sku_key import sku_key
-from models.types import utcnow
+from models.sku_key import search_text, sku_key
+from models.types import MOST_INDEXED, indexable, utcnow
 from services.common.batches import batches
 from services.listings import losses, renames, variant_names
 from services.runs.lease import Lease
@@ -68,7 +68,7 @@ def _storable(listing: ShopListing) -> ShopListing:
         "\0" in listing.sku
         or "\0" in listing.name
         or len(listing.sku) > 255
-        or len(listing.name) > LONGEST_NAME
+        or len(listing.name) > MOST_INDEXED // 4
         or abs(listing.quantity) > MOST
     )
     if not odd:
@@ -77,7 +77,7 @@ def _storable(listing: ShopListing) -> ShopListing:
     return replace(
         listing,
         sku=listing.sku.replace("\0", "\ufffd")[:255],
-        name=listing.name.replace("\0", "\ufffd")[:LONGEST_NAME],
+        name=indexable(listing.name.replace("\0", "\ufffd")[:LONGEST_NAME]),
         quantity=quantity,
     )
 
@@ -187,8 +187,9 @@ def _new_row(shop: Shop, listing: ShopListing) -> dict[str, Any]:
 
 
 def _changed_row(row: Any, listing: ShopListing, reading: int) -> dict[str, Any]:
+    name = listing.name or row.name
     return {
-        "id": row.id, "sku": listing.sku, "sku_key": sku_key(listing.sku), "name": listing.name or row.name, "product_id": listing.product_id,
+        "id": row.id, "sku": listing.sku, "sku_key": sku_key(listing.sku), "name": name, "searched": search_text(listing.sku, name), "product_id": listing.product_id,
         "counted": listing.counted, "own_stock": listing.own_stock, "enabled": listing.enabled, "gone_at": None,
         "seen_at": utcnow(), "seen_pass": reading, "quantity": listing.quantity,
     }  # fmt: skip

@@ -74,7 +74,9 @@ def note(renamed: Sequence[tuple[Any, str]]) -> dict[str, int]:
         rename = _Rename(row, sku, frozenset(links[row.id]), "hand" in links[row.id].values())
         state, link_to = _outcome(rename, found)
         before = row.renamed_from if state == row.rename_state == RENAMED else row.sku
-        values.append({"id": row.id, "rename_state": state, "renamed_from": before})
+        values.append(
+            {"id": row.id, "rename_state": state, "renamed_from": before, "linked": bool(rename.linked) or link_to is not None}
+        )
         if link_to is not None:
             made.append({"listing_id": row.id, "stock_item_id": link_to, "units": 1, "made_by": "sku"})
     db.session.execute(update(Listing), values)
@@ -142,14 +144,14 @@ def _keep(listing: Listing) -> int:
         item_id = skus.find_items([listing.renamed_from]).get(listing.renamed_from)
         if item_id is not None:
             db.session.add(Link(listing_id=listing.id, stock_item_id=item_id, units=1, made_by="sku"))
+            listing.linked = True
     return 0
 
 
 def _part(listing: Listing, actor: str) -> int:
     """Orders with the old SKU are of the old goods: they keep their allocations."""
     db.session.execute(delete(Link).where(Link.listing_id == listing.id))
-    listing.expected = None
-    listing.renamed_from = ""
+    listing.linked, listing.expected, listing.renamed_from = False, None, ""
     db.session.flush()
     db.session.expire(listing, ["links"])
     query = (

@@ -39,7 +39,7 @@ DRIFT_SORTS: dict[str, Any] = {
     "expected": (Drift.expected.desc(), Drift.id.desc()), "found": (Drift.found.desc(), Drift.id.desc()),
 }  # fmt: skip
 COUNTED = ("conflict", "renamed", "failed", "drift")
-"""States that an index finds."""
+"""States that an index finds few of."""
 MOST_ASKED = 10_000
 """Listings of which it is counted whether they are linked."""
 STATES = (
@@ -133,8 +133,8 @@ def _conditions() -> dict[str, Any]:
     by_hand = select(Link.listing_id).where(Link.by_hand).group_by(Link.listing_id)
     several = by_hand.having((func.count() > 1) | (func.max(Link.units) > 1))
     return {
-        "linked": Listing.links.any(), "unlinked": and_(~Listing.links.any(), Listing.push_error.not_in(CONFLICTS)),
-        "conflict": and_(~Listing.links.any(), Listing.push_failed, Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed,
+        "linked": Listing.linked, "unlinked": and_(~Listing.linked, Listing.push_error.not_in(CONFLICTS)),
+        "conflict": and_(~Listing.linked, Listing.push_failed, Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed,
         "kit": Listing.id.in_(several), "off": Listing.do_not_push, "failed": and_(Listing.push_failed, Listing.push_error.not_in(CONFLICTS)),
         **{state: and_(Listing.troubled, Listing.push_state == state) for state in ("waiting", "other_value", "refused")},
         "missing": or_(Listing.push_state == "missing", Listing.missed > 0),
@@ -144,10 +144,10 @@ def _conditions() -> dict[str, Any]:
 
 def counts() -> dict[str, int]:
     """How many listings of present integrations are in each of ``COUNTED``, each counted up to one more than ``MOST_COUNTED``. Whether a
-    listing is linked is counted in a small installation only: it would have to be asked of every listing."""
+    listing is linked is counted in a small installation only: in a large one there can be thousands of either."""
     present = select(Integration.id).where(Integration.shop_id == Listing.shop_id, Integration.removed_at.is_(None)).exists()
     there = select(literal(1)).select_from(Listing).where(Listing.gone_at.is_(None), present)
-    whole = db.session.scalar(select(func.count()).select_from(there.limit(MOST_ASKED + 1).subquery())) or 0
+    whole = db.session.scalar(select(func.count()).select_from(select(Listing.id).limit(MOST_ASKED + 1).subquery())) or 0
     conditions = _conditions()
     states = (*COUNTED, "linked", "unlinked") if whole <= MOST_ASKED else COUNTED
     some = {state: there.where(conditions[state]).limit(MOST_COUNTED + 1).subquery() for state in states}
@@ -268,7 +268,7 @@ def _link_chunk(sku_of: dict[int, str], actor: str) -> int:
         session.execute(
             update(Listing)
             .where(Listing.id.in_(free))
-            .values({**NO_FAILURE, "stale": True})
+            .values({**NO_FAILURE, "linked": True, "stale": True})
             .execution_options(synchronize_session=False)
         )
         session.expire_all()

@@ -16,6 +16,7 @@ from channels.base import Order as ShopOrder
 from channels.base import OrderLine as ShopLine
 from models import Integration
 from models.sku_key import sku_key
+from models.types import indexable
 from services.order_basics import holds
 from services.order_basics.line_matching import options_digest
 from services.order_basics.money import Breakdown, LineMoney, MoneyRules
@@ -74,7 +75,7 @@ def columns(storing: Storing, order: ShopOrder, money: Breakdown, rows: Sequence
         "items_tax": money.items_tax, "shipping_tax": money.shipping_tax, "discount": money.discount, "other": money.other,
         "difference": money.difference,
         "tax_lines": [[name, str(amount)] for name, amount in money.tax_lines] if money.tax_lines is not None else None,
-        "payment_status": order.payment_status[:40], "shipping_status": order.shipping_status[:40], "customer": order.customer[:NAME],
+        "payment_status": order.payment_status[:40], "shipping_status": order.shipping_status[:40], "customer": indexable(order.customer[:NAME]),
         "email": order.email[:NAME],
         "billing_address": address_columns(order.billing_address), "shipping_address": address_columns(order.shipping_address),
         "payment_method": order.payment_method[:NAME], "shipping_method": order.shipping_method[:NAME],

@@ -12,9 +12,10 @@ from extensions import writing
 from models import Order, SalesOfDay, SalesOfSku, StockEntry, SyncRun
 from models.types import utcnow
 from services.orders import daily_sales, search
+from tests.support import books
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
-ORDERS = 60
+ORDERS = 200
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def test_sales_and_search_are_those_of_the_orders(request: pytest.FixtureRequest
     assert {(row.shop_id, row.day, row.sku_key, row.currency): (row.orders, row.pieces, row.total) for row in db.session.scalars(select(SalesOfSku))} == {
         key: (sums.orders, sums.pieces, sums.total) for key, sums in right.skus.items()
     }  # fmt: skip
+    assert list(books.kept_of_listings()) == []
     for order in search._stored([1, FIRST_ID, FIRST_ID + 42]):
         assert searched(db, order.order_id) == sorted({*order.public, *order.personal})
 

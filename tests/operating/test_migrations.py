@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 from extensions import db
 from services.operations import schema
 from services.stock import skus
+from tests.support import books
 from tests.support.processes import ROOT
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
@@ -107,3 +108,21 @@ def test_stock_items_that_differ_in_spelling_only_are_kept_apart_and_everything_
     assert db.session.scalar(text("SELECT sku_key FROM order_line")) == "lamp"
     db.session.rollback()
     assert skus.alike() == [("LAMP", "Lamp")]
+
+
+@pytest.mark.both_databases
+def test_what_is_kept_for_searches_and_lists_follows_from_the_rows_of_before(app):
+    shop = make_integration()
+    item = make_item("TÄSSE", 1)
+    for sku, linked in (("TÄSSE", item), ("Bowl", None), ("Plate", None)):
+        make_listing(shop, sku, 1, item=linked, name=f"{sku} ÜBER")
+    db.session.remove()
+    db.engine.dispose()
+    flask_migrate.downgrade(revision="0762")
+    assert not {"searched", "linked"} & {column["name"] for column in inspect(db.engine).get_columns("listing")}
+    db.engine.dispose()
+    flask_migrate.upgrade(revision="head")
+    assert list(books.kept_of_listings()) == []
+    said = db.session.execute(text("SELECT sku, linked FROM listing ORDER BY sku")).all()
+    assert [(sku, bool(linked)) for sku, linked in said] == [("Bowl", False), ("Plate", False), ("TÄSSE", True)]
+    db.session.rollback()

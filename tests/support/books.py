@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 
 from extensions import db
-from models import Allocation, Order, OrderLine, Shop, StockEntry, StockItem
+from models import Allocation, Link, Listing, Order, OrderLine, Shop, StockEntry, StockItem
 from models.order import OPEN_STATES
+from models.sku_key import search_text
 
 
 def books(only: set[int] | None = None) -> Iterator[str]:
@@ -47,6 +48,17 @@ def books(only: set[int] | None = None) -> Iterator[str]:
             yield f"{item.sku}: {item.reserved} reserved, but its orders hold {held[item.id]}"
         if lacking[item.id] and item.on_hand > item.reserved:
             yield f"{item.sku}: {item.on_hand - item.reserved} lie there while orders lack {lacking[item.id]}"
+    yield from kept_of_listings()
+
+
+def kept_of_listings() -> Iterator[str]:
+    """What is kept beside stock items and listings for lists and searches is what follows from them."""
+    for row in (*db.session.scalars(select(StockItem)), *db.session.scalars(select(Listing))):
+        if row.searched != search_text(row.sku, row.name):
+            yield f"{row.sku}: is searched as {row.searched!r}"
+    linked = select(Link.id).where(Link.listing_id == Listing.id).exists()
+    for sku, said in db.session.execute(select(Listing.sku, Listing.linked).where(Listing.linked != linked)):
+        yield f"{sku}: its listing says {said} of being linked"
 
 
 def books_balance(story: object = "") -> None:

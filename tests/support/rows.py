@@ -86,6 +86,7 @@ def make_listing(integration: Integration, sku: str, quantity: int, *, item: Sto
         session.flush()
         if item_id is not None:
             session.add(Link(listing_id=listing.id, stock_item_id=item_id))
+            listing.linked = True
         return listing
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from errors import AlreadyRunning, Conflict, InvalidInput
 from extensions import writing
-from models import Drift, FlowKind, Integration, Listing, RunItem
+from jobs import retention
+from models import Drift, FlowKind, Integration, Listing, RunItem, StockItem
 from practice_shop import PracticeShop, Store
 from services.integrations import settings
-from services.listings import manual_links, undo, views
+from services.listings import kept_columns, manual_links, undo, views
 from services.runs import lifecycle
 from services.security import trail
 from services.stock import items
 from services.stock import views as stock_views
 from services.sync import execution, schedule
+from tests.support import books
+from tests.support.rows import make_integration, make_item, make_listing
 from tests.support.shops import connect, do, products, settled, waiting
 
 
@@ -203,3 +206,17 @@ def test_matching_by_sku_is_shown_first_and_refuses_doubled_skus(app, db):
             True,
         )
         assert views.link_matched([row[0] for row in matched.rows], "test") == 0
+
+
+@pytest.mark.both_databases
+def test_what_an_older_version_did_not_write_is_corrected_each_night(db):
+    shop, cup = make_integration(), make_item("CUP")
+    linked, unlinked = make_listing(shop, "CUP", 1, item=cup, name="Blue cup"), make_listing(shop, "BOWL", 1)
+    with writing() as session:
+        session.execute(update(Listing).values(linked=Listing.id == unlinked.id, searched=""))
+        session.execute(update(StockItem).values(searched=""))
+    assert len(list(books.kept_of_listings())) == 5
+    retention.run()
+    assert list(books.kept_of_listings()) == [] and kept_columns.correct() == 0
+    assert [row.id for row in views.list_page(views.Wanted(search="blue", state="linked")).rows] == [linked.id]
+    assert [row.id for row in views.list_page(views.Wanted(state="unlinked")).rows] == [unlinked.id]

@@ -91,6 +91,22 @@ def test_what_is_beyond_a_limit_holds_the_order(app, db, shop, spoil):
     assert do(integration_id, "stock").outcome == "done"
 
 
+def test_a_name_too_long_for_an_index_is_cut(app, db, shop):
+    """PostgreSQL has 2,704 bytes of a row in an index, and shops do not count bytes."""
+    name = "".join(chr(0x4E00 + 7919 * place % 20_000) for place in range(900))
+    shop.store.products[2].name = name
+    order = shop.store.order(sell(shop))
+    order.profile.billing.firstname = order.profile.billing.lastname = name
+    shop.store.touch_order(order, renewed=False)
+    good = sell(shop)
+    integration_id = connect(shop)
+    assert do(integration_id, "stock").outcome == do(integration_id, "orders").outcome == "done"
+    found = orders(db)
+    assert found[str(good)].state == "ready"
+    assert name.startswith(db.session.scalar(select(Listing.name).where(Listing.sku == "SET")))
+    assert name[:800] in found[str(order.id)].customer
+
+
 def test_an_id_of_seventy_digits_stops_no_other(app, db, shop):
     integration_id = connect(shop)
     do(integration_id, "stock")

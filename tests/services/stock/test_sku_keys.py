@@ -10,13 +10,15 @@ from sqlalchemy import select, update
 from errors import Conflict, InvalidInput, NotFound
 from extensions import writing
 from models import Listing, Order, OrderLine, StockItem
-from models.sku_key import sku_key, tidy
+from models.sku_key import folded, search_text, sku_key, tidy
+from models.types import MOST_INDEXED
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
 from services.listings import views as listing_views
 from services.orders import held, views
 from services.stock import items, skus
 from services.stock import views as stock_views
+from tests.support import books
 from tests.support.rows import import_stock, make_integration, make_item, make_listing, make_order
 from tests.support.shops import connect, connect_bare, do
 
@@ -152,3 +154,39 @@ def test_a_search_finds_a_part_of_a_sku_or_name_however_many_there_are(db, monke
     assert [row.sku for row in listing_views.list_page(listing_views.Wanted(search="cUp")).rows] == ["CUP-1", "X-2"]
     assert [row.sku for row in listing_views.list_page(listing_views.Wanted(search="x-")).rows] == ["X-2", "X-3"]
     assert [item.sku for item in items.list_stock("cup")] == ["CUP-1"]
+
+
+WRITTEN = [
+    ("CUP-1", "Blue cup, 100 %"), ("cup_2", "Große Tasse"), ("TÄSSE", "GROSSE TASSE"), ("X\\Y", "Кружка синяя"),
+    ("CAFE\u0301", "Café İstanbul"), ("ΟΔΟΣ-1", "Πότηρι"), ("", "No SKU at all"), ("100%", "A\tB"), ("美咲-9", "コップ"),
+    ("Z" * 255, "美" * 1000),
+]  # fmt: skip
+LOOKED_FOR = [
+    "cup", "CUP", "p-1", "100 %", "100%", "%", "_", "\\", "x\\y", "\\y", "große", "GROSSE", "GROßE t", "täss", "TÄSS", "tass", "TASSE",
+    "круж", "КРУЖКА", "син", "café", "CAFE\u0301", "cafe", "caf", "istanbul", "İstanbul", "οδος", "ΟΔΟΣ", "δοσ", "πότ",
+    "no sku", "at all", "a b", "a\tb", "1 bl", "美", "咲-9", "コッ", "\u200bcup", " cup ", "zz", "nowhere", "'", '"', "1\nblue",
+]  # fmt: skip
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("most", [2000, 0])
+def test_searches_for_a_part_find_the_same_on_both_databases_in_any_letter_case(db, monkeypatch, most):
+    monkeypatch.setattr(skus, "MOST_COUNTED", most)
+    shop = make_integration()
+    with writing() as session:
+        for sku, name in WRITTEN:
+            session.add(StockItem(sku=sku or "-", name=name))
+            session.add(Listing(shop_id=shop.shop_id, external_id=f"product:{sku[:9]}", kind="product", sku=sku, name=name))
+    for text in LOOKED_FOR:
+        wanted = {sku for sku, name in WRITTEN if folded(text) in folded(sku) or folded(text) in folded(name)}
+        assert {row.sku for row in listing_views.list_page(listing_views.Wanted(search=text)).rows} == wanted, text
+        found = {item.sku for item in items.list_stock(text)}
+        assert {"" if sku == "-" else sku for sku in found} == wanted, text
+    assert not list(books.books())
+
+
+@pytest.mark.one_database
+def test_a_long_text_is_searched_as_far_as_an_index_takes_it():
+    assert search_text("Sku", "N" * 1000) == "sku\n" + "n" * 1000
+    cut = search_text("S" * 255, "\U0001f375" * 1000)
+    assert len(cut.encode()) <= MOST_INDEXED and cut.endswith("\U0001f375")
