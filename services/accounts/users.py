@@ -320,11 +320,14 @@ def _end_set_ups(user: User) -> None:
 
 
 def check_password(name: str, password: str) -> User | None:
-    """The user with this name and password, or None. Both take equally long."""
+    """The user with this name and password, or None. Both take equally long. Raises InvalidInput for a disabled user: only who knows the
+    password reads that."""
     user = db.session.scalar(_called(name))
-    stored = user.password_hash if user is not None and user.disabled_at is None else ""
+    stored = user.password_hash if user is not None else ""
     if not passwords.is_right(stored, password) or user is None:
         return None
+    if user.disabled_at is not None:
+        raise InvalidInput("This user is disabled.", "Ask an owner to enable it.", field="name")
     if passwords.is_outdated(stored):
         hashed, user_id = passwords.hash_password(password), user.id
         with writing():

@@ -152,16 +152,20 @@ class TestPasswords:
         fastest, slowest = sorted(median(times) for times in took.values())[::2]
         assert slowest < 2 * fastest, took
 
-    def test_who_has_no_password_yet_or_is_disabled_does_not_get_in(self):
+    def test_a_disabled_user_does_not_get_in_and_reads_why_with_the_right_password_alone(self):
+        make()
+        users.disable_user(make("Gone", "viewer"))
+        assert users.check_password("Gone", "wrong wrong wrong") is None
+        with pytest.raises(InvalidInput, match="This user is disabled"):
+            users.check_password("Gone", GOOD)
+
+    def test_who_has_no_password_yet_does_not_get_in(self):
         users.create_user("Ben", "viewer", "test")
         make()
-        gone = make("Gone", "viewer")
-        users.disable_user(gone)
         for name, password in (
             ("Ben", ""),
             ("Ben", "nobody"),
             ("Nobody", "nobody"),
-            ("Gone", GOOD),
             ("Ann", ""),
             ("", GOOD),
             ("Ann", GOOD.upper()),
