@@ -95,6 +95,7 @@ ROLES = {
     "reauthorise.cancel": OWNER,
     "removal.confirm_removal": OWNER,
     "removal.remove_integration": OWNER,
+    "removal.release_stock": OWNER,
     "runs.download_runs": VIEWER,
     "runs.list_runs": VIEWER,
     "runs.request_stop": MANAGER,

@@ -35,6 +35,7 @@ ENABLED = audit.kind("integration.enabled", "Enabled")
 DISABLED = audit.kind("integration.disabled", "Disabled")
 RESUMED = audit.kind("integration.resumed", "Resumed")
 REMOVED = audit.kind("integration.removed", "Removed")
+RELEASED = audit.kind("integration.stock_released", "Stock of a removed shop released")
 MAX_NAME = 100
 EARLIEST = 2000
 """The year before which no order was placed: X-Cart is younger. A day of the year 1 cannot be shown in all time zones."""
@@ -277,6 +278,25 @@ def remove_integration(integration_id: int, actor: str, *, keep_reserved: bool =
         if not keep_reserved:
             session.flush()
             released.release(integration.shop_id, actor)
+
+
+@retry_on_deadlock
+def release_kept(integration_id: int, actor: str) -> None:
+    """Release what the open orders of a removed integration kept reserved. Raises NotFound for one that is not removed, or whose shop is
+    connected again: its orders are worked on there."""
+    with writing() as session:
+        integration = session.get(Integration, integration_id, with_for_update=True)
+        again = (
+            select(Integration.id).where(Integration.shop_id == integration.shop_id, Integration.removed_at.is_(None))
+            if integration
+            else None
+        )
+        if integration is None or again is None or integration.removed_at is None or session.scalar(again) is not None:
+            raise NotFound("There is no removed integration that keeps stock reserved.", "Load the page again.")
+        record_change(
+            RELEASED, About(integration_id, integration.name, integration_id), {"reserved_units": ("kept", "released")}, actor
+        )
+        released.release(integration.shop_id, actor)
 
 
 def end_queued_runs(integration_id: int) -> None:

@@ -14,6 +14,7 @@ from extensions import db
 from models import AuditEntry, Integration, Order
 from services.common.paging import Page, page_of
 from services.integrations.lifecycle import REMOVED
+from services.stock import released
 
 PAGE_SIZE = 50
 NAMED = 10
@@ -31,7 +32,7 @@ class KeptOrder:
 @dataclass(frozen=True, slots=True)
 class Removed:
     """``by`` is the actor who removed it, empty where that is not known. ``again`` is the integration that connects the same shop now: its
-    list has the orders then, and ``orders`` is empty."""
+    list has the orders then, and ``orders`` is empty. ``reserved`` are the units that its open orders keep."""
 
     id: int
     shop_id: int
@@ -40,6 +41,7 @@ class Removed:
     at: datetime
     by: str
     again: Integration | None
+    reserved: int
     orders: Page[KeptOrder]
 
 
@@ -59,7 +61,8 @@ def removed_page(integration_id: int, place: str = "") -> Removed:
     )
     return Removed(
         integration.id, shop_id, integration.name, integration.endpoint, integration.removed_at,
-        db.session.scalar(by.order_by(AuditEntry.id.desc()).limit(1)) or "", again, orders,
+        db.session.scalar(by.order_by(AuditEntry.id.desc()).limit(1)) or "", again,
+        released.reserved_units(shop_id) if again is None else 0, orders,
     )  # fmt: skip
 
 

@@ -318,18 +318,23 @@ def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
 
 
 def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:
-    """The open orders that take from a stock item: (order id, number, integration name, units wanted, units reserved)."""
+    """The open orders that take from a stock item: (order id, number, integration name, marked where it
+    was removed, units wanted, units reserved)."""
     wanted = (OrderLine.quantity - OrderLine.shipped) * Allocation.units
+    newest = select(func.max(Integration.id)).where(Integration.shop_id == Order.shop_id).correlate(Order).scalar_subquery()
     query = (
-        select(Order.id, Order.number, Integration.name, wanted, Allocation.reserved)
+        select(Order.id, Order.number, Integration.name, Integration.removed_at, wanted, Allocation.reserved)
         .join(OrderLine, OrderLine.order_id == Order.id)
         .join(Allocation)
-        .outerjoin(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
+        .outerjoin(Integration, Integration.id == newest)
         .where(Allocation.stock_item_id == item_id, Order.state.in_(OPEN_STATES), wanted > 0)
         .order_by(Order.placed_at, OrderLine.id)
         .limit(limit)
     )
-    return [(row[0], row[1], row[2] or "", row[3], row[4]) for row in db.session.execute(query)]
+    return [
+        (order_id, number, f"{name} (removed)" if removed_at else name or "", wants, reserved)
+        for order_id, number, name, removed_at, wants, reserved in db.session.execute(query)
+    ]
 
 
 @retry_on_deadlock

@@ -65,6 +65,23 @@ class TestRemoving:
             # An order of another shop lacked them.
             assert reserved_by(lacking.id) == (0 if answer == "keep" else 2)
 
+    def test_what_was_kept_reserved_is_released_later_from_the_page_of_the_removed_shop(self, client: FreshClient) -> None:
+        removed = make_integration("Garden")
+        item = make_item("CUP", 3, reserved=2)
+        order = make_order(removed, "1", [(item, 2)])
+        with writing() as session:
+            for allocation in session.scalars(select(Allocation)):
+                allocation.reserved = 2
+        place = f"{LIST}/{removed.id}"
+        assert client.post(f"{place}/release").status_code == 404, "it is not removed"
+        client.post(f"{place}/remove", data={"reserved": "keep"})
+        page = client.get(place).text
+        assert "2 units stay reserved for its open orders" in words(page)
+        assert "Garden (removed)" in words(client.get(f"/stock/{item.id}").text)
+        assert client.post(element(page, "form", action=f"{place}/release")["action"]).location == place
+        assert reserved_by(order.id) == 0
+        assert "stay reserved" not in client.get(place).text and "Stock of a removed shop released" in client.get(place).text
+
     def test_its_orders_are_read_by_link_and_marked(self, client: FreshClient) -> None:
         integration_id = add_integration()
         add_held_order(integration_id, "77")

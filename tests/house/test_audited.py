@@ -39,6 +39,7 @@ PASSWORD = "a long enough password"
 ELSEWHERE = {
     "accounts.first_run": "tests/blueprints/test_sign_in.py", "accounts.sign_in": "tests/blueprints/test_sign_in.py",
     "accounts.set_password": "tests/blueprints/test_sign_in.py", "account.change_two_step": "tests/blueprints/test_sign_in.py",
+    "removal.release_stock": "tests/blueprints/test_removal.py",
     "onboarding.ask_options": "tests/blueprints/test_wizard_end.py", "losses.approve": "tests/blueprints/test_losses.py",
     "listings.settle_rename": "tests/services/listings/test_renames.py", "listings.link_matched": "tests/blueprints/test_acts.py",
     "lookup.fetch_older": "tests/blueprints/test_acts.py", "order.replace": "tests/services/orders/test_ids_used_again.py",
