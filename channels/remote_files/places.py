@@ -304,6 +304,6 @@ def _check_sign_in(place: Place) -> None:
 def _no_url() -> InvalidInput:
     return InvalidInput(
         "That is not an address Cartlink can use.",
-        "Write it as https://example.com/stock.csv, without a user name in it.",
+        "Write it as https://example.com/folder/file, without a user name in it.",
         "address",
     )

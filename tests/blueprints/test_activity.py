@@ -104,12 +104,12 @@ class TestProgress:
         part = client.get(f"{ACTIVITY}?kind=orders&outcome=live").text
         assert element(part, id="runs")["hx-get"] == f"{ACTIVITY}?kind=orders&outcome=live"
 
-    def test_without_javascript_the_page_loads_itself_again(self, client: FreshClient) -> None:
+    def test_without_javascript_the_page_offers_to_load_it_again_and_keeps_what_is_being_typed(self, client: FreshClient) -> None:
         integration_id = add_integration()
         add_finished_run(integration_id)
         assert 'http-equiv="refresh"' not in client.get(ACTIVITY).text
         add_run(integration_id)
-        assert 'http-equiv="refresh"' in client.get(ACTIVITY).text
+        assert "Load the page again" in client.get(ACTIVITY).text
 
     def test_htmx_restoring_history_gets_the_page(self, client: FreshClient) -> None:
         headers = {**htmx("runs"), "HX-History-Restore-Request": "true"}

@@ -194,6 +194,19 @@ def test_what_would_replace_an_open_question_waits(page: Page, export_id, mailbo
     expect(page.locator("#toasts")).to_contain_text("The file is dropped.")
 
 
+def test_without_javascript_a_page_with_a_question_is_not_loaded_again_under_the_readers_hands(client, export_id, mailbox):
+    deliver_to(export_id)
+    (first,) = export_deliveries.work(export_id)
+    waiting = export_records.send_again(first, "user:ann")
+    for address in (f"{PAGE}/deliveries/{waiting}", f"{PAGE}/{export_id}/deliveries"):
+        page = client.get(address).text
+        assert 'http-equiv="refresh"' not in page and "Load the page again to see what has changed." in words(
+            element(page, "main").text
+        )
+    done = client.get(f"{PAGE}/deliveries/{first}").text
+    assert "Load the page again" not in done
+
+
 def test_what_becomes_of_a_file_is_shown_without_a_reload(page: Page, export_id, mailbox):
     deliver_to(export_id)
     page.goto(f"{PAGE}/{export_id}/deliveries")
