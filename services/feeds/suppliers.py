@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -39,6 +39,12 @@ def get_supplier(supplier_id: int) -> Supplier:
     if found is None or found.removed_at is not None:
         raise NotFound("There is no such supplier.")
     return found
+
+
+def names_of(supplier_ids: Iterable[int]) -> dict[int, str]:
+    """The names of those suppliers that were not removed."""
+    query = select(Supplier.id, Supplier.name).where(Supplier.id.in_(set(supplier_ids)), Supplier.removed_at.is_(None))
+    return {row.id: row.name for row in db.session.execute(query)}
 
 
 def find_supplier(name: str) -> Supplier:

@@ -269,12 +269,12 @@ def _pause(integration: Integration, incident: Incident, each: Found | None, now
 
 
 def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> Incident:
-    """Open a new incident, or the last one of the same cause again if it has just ended."""
+    """Open a new incident, or the last one of the same cause again if it has just ended. What is to be decided now has not waited since then."""
     recent = select(Incident).where(
         Incident.integration_id == integration.id, Incident.cause == cause, Incident.resolved_at > now - STEADY,
         Incident.resolution == "evidence",
     )  # fmt: skip
-    incident = db.session.scalar(recent.order_by(Incident.id.desc()).limit(1))
+    incident = None if cause in DECIDED else db.session.scalar(recent.order_by(Incident.id.desc()).limit(1))
     if incident is not None:
         incident.resolved_at, incident.resolution = None, ""
         incident.reopened += 1

@@ -40,9 +40,11 @@ def open_setup(token: str, actor: str) -> OpenDraft:
     return drafts.open_draft(token, actor, PURPOSE)
 
 
-def list_unfinished(actor: str) -> list[OpenDraft]:
-    """New feeds that a user can go on with, newest first."""
-    return [draft for draft in drafts.list_drafts(actor, PURPOSE) if draft.answers.get("feed_id") is None]
+def list_unfinished(actor: str) -> list[tuple[OpenDraft, str]]:
+    """New feeds that a user can go on with, newest first, each with the name of its supplier."""
+    found = [draft for draft in drafts.list_drafts(actor, PURPOSE) if draft.answers.get("feed_id") is None]
+    named = suppliers.names_of(draft.answers["supplier_id"] for draft in found)
+    return [(draft, named[draft.answers["supplier_id"]]) for draft in found if draft.answers["supplier_id"] in named]
 
 
 def keep_place(draft: OpenDraft, actor: str, values: Mapping[str, Any], secret: str) -> OpenDraft:

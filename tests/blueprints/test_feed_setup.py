@@ -42,6 +42,14 @@ def test_a_feed_is_set_up_from_nothing(app, client, web):
     assert ">SKU: Article; Quantity: Available<" in client.get(f"/suppliers/feeds/{feed_id}").text
 
 
+def test_feeds_that_are_not_finished_are_named_with_their_suppliers(app, client):
+    """Two links were called "a new feed"."""
+    begin(client, "ACME")
+    begin(client, "Tea Ltd")
+    page = words(client.get("/suppliers").text)
+    assert ">a new feed of ACME</a>" in page and ">a new feed of Tea Ltd</a>" in page
+
+
 def test_the_file_is_fetched_by_a_worker_alone(app, client, web):
     step = begin(client)
     answer = client.post(step, data=form_data(client.get(step).text, "url", name="Stock list", url=web.url()))

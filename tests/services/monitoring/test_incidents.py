@@ -187,7 +187,9 @@ def test_what_a_person_has_decided_is_over_at_once_also_the_second_time(app, clo
         incidents.review()
         assert said_on_the_page(one) == []
         clock.go(minutes=5)
-    assert all_incidents(one) == [("stock_waits", False)]
+    assert all_incidents(one) == [("stock_waits", False)] * 2
+    first, second = db.session.query(Incident).order_by(Incident.id)
+    assert second.since - first.since == timedelta(minutes=5), "it has not waited since the one before it was approved"
 
 
 def test_a_shipment_update_that_the_shop_does_not_take_is_an_incident_although_all_else_works(app, clock, shop):
