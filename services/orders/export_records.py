@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, or_
 
 from errors import Conflict, NotFound
 from extensions import db, writing
-from models import ExportDelivery, ExportDeliveryOrder, ExportDeliveryPart, ExportTarget, Order, OrderExport
+from models import ExportDelivery, ExportDeliveryOrder, ExportDeliveryPart, ExportTarget, Integration, Order, OrderExport
 from models.export_delivery import LIVE_STATES
 from models.types import utcnow
 from services.common.batches import delete_in_batches
@@ -36,6 +36,7 @@ class InFile:
     order_id: int
     number: str
     state: str
+    shop: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +76,16 @@ def get_delivery(delivery_id: int) -> ExportDelivery:
 
 def orders_page(delivery_id: int, place: str = "") -> Page[InFile]:
     """The orders of a file, in its order."""
+    newest = select(func.max(Integration.id)).where(Integration.shop_id == Order.shop_id).correlate(Order).scalar_subquery()
+    shop = select(Integration.name).where(Integration.id == newest).correlate(Order).scalar_subquery()
     query = (
-        select(ExportDeliveryOrder.position, Order.id, Order.number, Order.external_id, Order.state)
+        select(ExportDeliveryOrder.position, Order.id, Order.number, Order.external_id, Order.state, shop)
         .join(Order, Order.id == ExportDeliveryOrder.order_id)
         .where(ExportDeliveryOrder.delivery_id == delivery_id)
     )
     return page_of(
         query, (ExportDeliveryOrder.position,), place, ORDERS_SIZE,
-        lambda rows: [InFile(row[1], row[2] or row[3], row[4]) for row in rows],
+        lambda rows: [InFile(row[1], row[2] or row[3], row[4], row[5] or "") for row in rows],
     )  # fmt: skip
 
 
