@@ -16,7 +16,7 @@ from channels.base import Channel
 from channels.results import StockChange
 from errors import AppError, Conflict, NotFound
 from extensions import db, one_transaction, reading
-from models import Integration, Link, Listing, RunItem, SyncRun
+from models import FlowKind, Integration, Link, Listing, RunItem, SyncRun
 from models.types import utcnow
 from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
@@ -27,6 +27,7 @@ from services.listings.undo_here import Item, Left
 from services.runs import lifecycle
 from services.runs.lease import Lease
 from services.security.audit import About, record_change
+from services.shops import flows
 
 Where = Literal["both", "here", "shop"]
 RESTORED_WHERE = {"both": "here and in the shop", "here": "here", "shop": "in the shop"}
@@ -202,6 +203,9 @@ def restore(lease: Lease, channel: Channel) -> str:
     left = 0
     for batch in batches(rows, CHUNK):
         left += _restore_chunk(lease, channel, batch)
+    with lease.page():
+        # Pages say what waits for approval once a stock update has compared the quantities.
+        flows.make_due(flows.of_integration(lease.integration_id), FlowKind.STOCK)
     return "partial" if left else "done"
 
 

@@ -9,12 +9,13 @@ import pytest
 
 from errors import AlreadyRunning, Conflict
 from extensions import db, writing
+from models import FlowKind
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import push_results, stock_push, undo
 from services.listings.undo_here import FED, SET_AGAIN
 from services.stock import adjustments, items
-from services.sync import execution
+from services.sync import execution, schedule
 from tests.support.shops import connect, do
 
 
@@ -114,6 +115,17 @@ def test_the_preview_names_what_the_shop_has_changed_since(app, db, shop):
     stock_push.approve(integration_id, "user:ann")
     do(integration_id, "stock")
     assert (shop.store.amount(1), items.find_stock_item("CUP").reserved) == (18, 2)
+
+
+def test_what_waits_after_an_undo_in_the_shop_is_known_at_once(app, db, shop):
+    """For up to an interval the pages said that nothing waits, beside a shop that shows other quantities."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    pushed = do(integration_id, "stock")
+    assert undo_it(pushed.id, "shop") == "done" and shop.store.amount(1) == 20
+    (run_id,) = schedule.start_due_runs(kinds=(FlowKind.STOCK,))
+    assert execution.perform(run_id).outcome == "waiting" and shop.store.amount(1) == 20
 
 
 def edit_behind_the_first_request(monkeypatch, quantity: int) -> None:
