@@ -158,13 +158,13 @@ def _picks(orders: Sequence[Order], called: Mapping[int, str], with_options: boo
         number = called[order.id]
         for line, pieces, later in _to_pack(order):
             about = _about(line, pieces, with_options)
-            for key, sku, name, units in _taken(line):
+            for key, sku, name, units, lacking in _taken(line):
                 pick = picks.setdefault((key, sku), Pick(sku, name))
                 pick.pieces += pieces * units
                 if pieces:
                     pick.orders[number, about] += pieces * units
-                if later:
-                    pick.short[number] += later * units
+                if later and lacking:
+                    pick.short[number] += lacking
     return sorted(picks.values(), key=lambda pick: (pick.sku.casefold(), pick.name))
 
 
@@ -174,12 +174,13 @@ def _about(line: OrderLine, pieces: int, with_options: bool) -> str:
     return ", ".join([*options, *([f"for {pieces} × {line.sku or line.name}"] if _is_kit(line) else [])])
 
 
-def _taken(line: OrderLine) -> list[tuple[str, str, str, int]]:
-    """What one piece of a line takes off the shelf: (key, SKU, name, units)."""
+def _taken(line: OrderLine) -> list[tuple[str, str, str, int, int]]:
+    """What one piece of a line takes off the shelf: (key, SKU, name, units), and how many units of all that is left are not reserved."""
     if not line.allocations:
-        return [(line.sku_key or line.name, line.sku, line.name, 1)]
+        return [(line.sku_key or line.name, line.sku, line.name, 1, 0)]
     plain = len(line.allocations) == 1 and not _is_kit(line)
     return [
-        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if plain else "") or each.stock_item.name, each.units)
+        (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if plain else "") or each.stock_item.name, each.units,
+         max(0, line.left * each.units - each.reserved))
         for each in line.allocations
-    ]
+    ]  # fmt: skip
