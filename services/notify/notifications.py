@@ -291,7 +291,8 @@ def check_address(address: str) -> str:
     if not address:
         return ""
     local, at, domain = address.rpartition("@")
-    good = at and local and "." in domain.strip(".") and not domain.startswith((".", "-")) and "@" not in local
+    labels = domain.split(".")
+    good = at and all(local.split(".")) and len(labels) > 1 and all(labels) and not domain.startswith("-") and "@" not in local
     if not good or len(address) > LONGEST_ADDRESS or not address.isprintable() or set(address) & ODD:
         raise InvalidInput("Enter an email address.", "Write it as ann@shop.example.", field="email")
     return address

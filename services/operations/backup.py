@@ -103,7 +103,9 @@ def create(target: Path) -> Manifest:
     except FileExistsError:
         raise InvalidInput(f"{target} is there already.", "Choose another name.") from None
     except OSError as cause:
-        raise Conflict(f"{target} cannot be written: {cause.strerror}.") from None
+        raise Conflict(
+            f"{target} cannot be written: {cause.strerror}.", "Choose another place, or make its folder first."
+        ) from None
     installation.change_setting(BACKED_UP_AT, utcnow().isoformat(), "backup")
     return manifest
 

@@ -250,7 +250,8 @@ def _keyring() -> Finding:
         count = keyring.check_all()
     except ConfigError as trouble:
         return bad("keyring", trouble.message, trouble.advice)
-    return good("keyring", f"All {count} stored secrets can be read; the keyring has {len(vault.keyring().keys)} keys.")
+    keys = len(vault.keyring().keys)
+    return good("keyring", f"All {count} stored secrets can be read; the keyring has {keys} {'key' if keys == 1 else 'keys'}.")
 
 
 def _people() -> Finding:

@@ -61,7 +61,9 @@ def write_bundle(target: Path, more: Mapping[str, str], log_files: Iterable[Path
     except FileExistsError:
         raise InvalidInput(f"{target} is there already.", "Choose another name.") from None
     except OSError as cause:
-        raise Conflict(f"{target} cannot be written: {cause.strerror}.") from None
+        raise Conflict(
+            f"{target} cannot be written: {cause.strerror}.", "Choose another place, or make its folder first."
+        ) from None
     with os.fdopen(handle, "wb") as file:
         return file.write(content.getvalue())
 

@@ -91,7 +91,10 @@ def test_a_name_cannot_begin_another_header(app):
     message = mailer.compose(server, Mail("k", "ann@shop.example", "Shop\r\nBcc: eve@evil.example\r\n\r\nboo\u2028x", "t", "h"))
     assert message["Bcc"] is None
     assert "\r\nBcc:" not in message.as_string()
-    for address in ("ann@shop.example\nBcc: eve@evil.example", "ann@shop.example, eve@evil.example", "Ann <ann@shop.example>", "ann", "ann@", "@x.y", "a b@x.example"):  # fmt: skip
+    for address in (
+        "ann@shop.example\nBcc: eve@evil.example", "ann@shop.example, eve@evil.example", "Ann <ann@shop.example>", "ann", "ann@", "@x.y",
+        "a b@x.example", "ann@shop..example", "ann@shop.example.", ".ann@shop.example",
+    ):  # fmt: skip
         with pytest.raises(InvalidInput):
             notifications.check_address(address)
     assert notifications.check_address(" ann+shop@büro.example ") == "ann+shop@büro.example"
