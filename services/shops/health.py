@@ -70,10 +70,10 @@ class Group:
     next_at: datetime | None
 
 
-def note_success(integration: Integration, kind: FlowKind, *, answered: bool) -> bool:
-    """Record that a run of this kind has succeeded; ``answered`` says whether a request was sent. Returns whether something had
-    failed before. Call it inside ``writing()``, with the integration locked."""
-    had_failed = kind in SYNCS and _succeed(integration.flows[kind])
+def note_success(integration: Integration, kind: FlowKind, *, answered: bool, waits: bool = False) -> bool:
+    """Record that a run of this kind has succeeded; ``answered`` says whether a request was sent, ``waits`` that it has changed nothing until a
+    person approves it. Returns whether something had failed before. Call it inside ``writing()``, with the integration locked."""
+    had_failed = kind in SYNCS and _succeed(integration.flows[kind], done=not waits)
     return (answered and _connected(integration)) or had_failed
 
 
@@ -124,9 +124,11 @@ def groups(integration: Integration) -> list[Group]:
     return [_group(integration, name, [integration.flows[kind] for kind in kinds]) for name, kinds in GROUPS.items()]
 
 
-def _succeed(flow: Flow) -> bool:
+def _succeed(flow: Flow, *, done: bool = True) -> bool:
     had_failed = flow.failing_since is not None
-    flow.succeeded_at, flow.retry_at = utcnow(), None
+    flow.retry_at = None
+    if done:
+        flow.succeeded_at = utcnow()
     if had_failed:
         flow.failing_since, flow.failures, flow.probed_at = None, 0, None
         flow.error_code = flow.error = flow.advice = ""

@@ -126,7 +126,7 @@ def _end(work: Work, kind: FlowKind, outcome: Outcome) -> None:
         lifecycle.pause(lease)
         return
     lifecycle.finish(lease, outcome)
-    outcomes.record_success(lease.integration_id, kind, answered=channel.requests > 0)
+    outcomes.record_success(lease.integration_id, kind, answered=channel.requests > 0, waits=outcome == Outcome.WAITING)
     work.tell()
 
 

@@ -18,11 +18,12 @@ STOPPED_FOR = timedelta(minutes=5)
 """How long write-backs wait whose run was stopped."""
 
 
-def record_success(integration_id: int, kind: FlowKind, *, answered: bool) -> None:
-    """``answered`` says whether a request was sent: a run that sends none says nothing about the connection."""
+def record_success(integration_id: int, kind: FlowKind, *, answered: bool, waits: bool = False) -> None:
+    """``answered`` says whether a request was sent: a run that sends none says nothing about the connection. ``waits`` says that it has changed
+    nothing until a person approves it, so that the last success stays the one before."""
     with writing() as session:
         integration = session.get_one(Integration, integration_id, with_for_update=True)
-        had_failed = health.note_success(integration, kind, answered=answered)
+        had_failed = health.note_success(integration, kind, answered=answered, waits=waits)
         if kind in integration.flows:
             integration.flows[kind].run_id = None
         if answered:

@@ -4,6 +4,7 @@ connected. With shops that speak X-Cart 5.5's API."""
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 
@@ -14,6 +15,7 @@ from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import push_results, stock_push, undo
 from services.listings.undo_here import FED, SET_AGAIN
+from services.shops.flows import get_flow
 from services.stock import adjustments, items
 from services.sync import execution, schedule
 from tests.support.shops import connect, do
@@ -43,6 +45,11 @@ def approved(integration_id: int):
 def cups() -> int:
     db.session.rollback()
     return items.find_stock_item("CUP").on_hand
+
+
+def succeeded_at(integration_id: int) -> datetime:
+    db.session.rollback()
+    return get_flow(integration_id, FlowKind.STOCK).succeeded_at
 
 
 def undo_it(run_id: int, where: undo.Where = "both") -> str:
@@ -123,9 +130,13 @@ def test_what_waits_after_an_undo_in_the_shop_is_known_at_once(app, db, shop):
     do(integration_id, "stock")
     items.set_stock("CUP", 33, "user:ann")
     pushed = do(integration_id, "stock")
+    updated_at = succeeded_at(integration_id)
     assert undo_it(pushed.id, "shop") == "done" and shop.store.amount(1) == 20
     (run_id,) = schedule.start_due_runs(kinds=(FlowKind.STOCK,))
     assert execution.perform(run_id).outcome == "waiting" and shop.store.amount(1) == 20
+    assert succeeded_at(integration_id) == updated_at, "it has changed nothing: the last success is the update before"
+    stock_push.approve(integration_id, "user:ann")
+    assert do(integration_id, "stock").outcome == "done" and succeeded_at(integration_id) > updated_at
 
 
 def edit_behind_the_first_request(monkeypatch, quantity: int) -> None:
