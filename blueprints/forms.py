@@ -145,11 +145,11 @@ class ListFilter(Form):
         """Why a value cannot be used, as the rest of a sentence; empty if it can."""
         if isinstance(field, SelectField):
             known = {"", *(choice.value for choice in field.choices or ())}
-            return "" if typed in known else f"is no choice of ‘{field.label.text}’"
+            return "" if typed in known else f"is not a choice of ‘{field.label.text}’"
         if typed and isinstance(field.widget, DateInput) and unreadable.day(typed) is None:
-            return f"in ‘{field.label.text}’ is no day"
+            return f"in ‘{field.label.text}’ is not a date"
         if typed and isinstance(field.widget, NumberInput) and whole_numbers.parse(typed) is None:
-            return f"in ‘{field.label.text}’ is no whole number from 0 on"
+            return f"in ‘{field.label.text}’ is not a whole number from 0 on"
         return ""
 
     def chosen(self) -> dict[str, Any]:

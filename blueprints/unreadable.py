@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from errors import InvalidInput
 from services.common import whole_numbers
 
-IGNORED = "and does not count."
+IGNORED = "and is ignored."
 
 
 def init_app(app: Flask) -> None:
@@ -49,7 +49,7 @@ def choice(name: str, known: Collection[str]) -> str:
     value = request.args.get(name, "")
     if not value or value in known:
         return value
-    note(f"{short(value)} is no choice of ‘{name}’ in the address {IGNORED}")
+    note(f"{short(value)} is not a choice of ‘{name}’ in the address {IGNORED}")
     return ""
 
 
@@ -58,7 +58,7 @@ def number(name: str) -> int | None:
     value = request.args.get(name, "")
     found = whole_numbers.parse(value)
     if value and found is None:
-        note(f"{short(value)} is no number for ‘{name}’ in the address {IGNORED}")
+        note(f"{short(value)} is not a number for ‘{name}’ in the address {IGNORED}")
     return found
 
 

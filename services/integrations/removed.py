@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from errors import NotFound
 from extensions import db
@@ -67,9 +67,9 @@ def removed_page(integration_id: int, place: str = "") -> Removed:
 
 
 def list_removed() -> list[Row[tuple[int, str]]]:
-    """Id and name of the integrations that were removed last, newest first; without those whose shop is connected again."""
-    again = select(Integration.shop_id).where(Integration.removed_at.is_(None))
-    query = select(Integration.id, Integration.name).where(Integration.removed_at.is_not(None), Integration.shop_id.not_in(again))
+    """Id and name of the integrations that were removed last, newest first: the last of each shop, without shops that are connected again."""
+    last = select(func.max(Integration.id)).group_by(Integration.shop_id)
+    query = select(Integration.id, Integration.name).where(Integration.removed_at.is_not(None), Integration.id.in_(last))
     return list(db.session.execute(query.order_by(Integration.removed_at.desc(), Integration.id.desc()).limit(NAMED)))
 
 

@@ -29,7 +29,7 @@ def file_rows(client, path: str, query: dict[str, object]) -> list[dict[str, str
     """The rows of a file. One in an order that is not offered is refused, and read in the usual order here."""
     answer = client.get(path, query_string=query)
     if answer.status_code == 422:
-        assert "is no choice of ‘Sort by’" in answer.text
+        assert "is not a choice of ‘Sort by’" in answer.text
         answer = client.get(path, query_string={**query, "sort": ""})
     return list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
 

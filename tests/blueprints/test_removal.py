@@ -126,9 +126,11 @@ class TestRemoving:
             "Removed: Kitchen shop, Garden shop. Their orders are kept and can be read there."
         )
         assert f"{LIST}/{first}" in [link["href"] for link in elements(page, "a")] and "Connect your first shop" not in page
-        make_integration("Garden again", shop_id=read_integration(first).shop_id)
+        again = make_integration("Garden again", shop_id=read_integration(first).shop_id)
         assert words(element(client.get(LIST).text, "p", id="removed").text).startswith("Removed: Kitchen shop. Its orders")
         assert 'id="removed"' not in client.get(f"{LIST}?status=enabled").text
+        client.post(f"{LIST}/{again.id}/remove")
+        assert words(element(client.get(LIST).text, "p", id="removed").text).startswith("Removed: Garden again, Kitchen shop.")
 
     def test_twice_says_that_it_is_gone(self, client: FreshClient) -> None:
         integration_id = add_integration()

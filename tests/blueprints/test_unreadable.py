@@ -12,22 +12,22 @@ from tests.blueprints.rows import add_integration, add_run
 from tests.support.signed_in import FreshClient
 
 PAGES = {
-    "/reports/reconciliation?since=2026-13-45": "‘2026-13-45’ in ‘From’ is no day and does not count.",
-    "/activity/changes?until=yesterday": "‘yesterday’ in ‘To’ is no day and does not count.",
-    "/activity/changes?of=stock_item&id=abc": "‘abc’ is no number for ‘id’ in the address and does not count.",
-    "/orders?state=nonsense": "‘nonsense’ is no choice of ‘State’ and does not count.",
-    "/orders?shop=99": "‘99’ is no choice of ‘Shop’ and does not count.",
-    "/orders?sort=q": "‘q’ is no choice of ‘Sort by’ and does not count.",
-    "/stock?low=some": "‘some’ in ‘Maximum available’ is no whole number from 0 on and does not count.",
-    "/listings?state=q": "is no choice of",
-    "/listings/drift?shop=99": "is no choice of",
-    "/activity?kind=q": "is no choice of",
-    "/incidents?topic=q": "is no choice of",
-    "/settings/sales-channels?status=q": "is no choice of",
-    "/settings/sales-channels?page=two": "‘two’ is no number for ‘page’ in the address and does not count.",
-    "/suppliers?state=q": "‘q’ is no choice of ‘state’ in the address and does not count.",
-    "/activity/1?result=q": "‘q’ is no choice of ‘result’ in the address and does not count.",
-    "/reports?days=5": "‘5’ is no choice of ‘Period’ and does not count.",
+    "/reports/reconciliation?since=2026-13-45": "‘2026-13-45’ in ‘From’ is not a date and is ignored.",
+    "/activity/changes?until=yesterday": "‘yesterday’ in ‘To’ is not a date and is ignored.",
+    "/activity/changes?of=stock_item&id=abc": "‘abc’ is not a number for ‘id’ in the address and is ignored.",
+    "/orders?state=nonsense": "‘nonsense’ is not a choice of ‘State’ and is ignored.",
+    "/orders?shop=99": "‘99’ is not a choice of ‘Shop’ and is ignored.",
+    "/orders?sort=q": "‘q’ is not a choice of ‘Sort by’ and is ignored.",
+    "/stock?low=some": "‘some’ in ‘Maximum available’ is not a whole number from 0 on and is ignored.",
+    "/listings?state=q": "is not a choice of",
+    "/listings/drift?shop=99": "is not a choice of",
+    "/activity?kind=q": "is not a choice of",
+    "/incidents?topic=q": "is not a choice of",
+    "/settings/sales-channels?status=q": "is not a choice of",
+    "/settings/sales-channels?page=two": "‘two’ is not a number for ‘page’ in the address and is ignored.",
+    "/suppliers?state=q": "‘q’ is not a choice of ‘state’ in the address and is ignored.",
+    "/activity/1?result=q": "‘q’ is not a choice of ‘result’ in the address and is ignored.",
+    "/reports?days=5": "‘5’ is not a choice of ‘Period’ and is ignored.",
     "/reports?days=custom&first=x": "Enter a day, for example",
     "/reports/skus?days=custom&first=x": "Enter a day, for example",
 }
@@ -52,13 +52,13 @@ def test_a_page_says_what_it_cannot_read(client: FreshClient, path: str) -> None
 @pytest.mark.parametrize("path", FILES)
 def test_a_file_of_other_rows_is_refused(client: FreshClient, path: str) -> None:
     answer = client.get(path)
-    assert answer.status_code == 422 and "does not count" in answer.text
+    assert answer.status_code == 422 and "is ignored" in answer.text
     assert client.get(path.partition("?")[0]).status_code == 200
 
 
 def test_the_sentence_goes_when_the_filter_is_right_again(page: Page) -> None:
     page.goto("/orders?state=nonsense")
-    expect(page.locator("#unreadable")).to_contain_text("is no choice")
+    expect(page.locator("#unreadable")).to_contain_text("is not a choice")
     page.locator("#state").select_option("ready")
     expect(page.locator("#unreadable")).to_be_empty()
 
