@@ -159,7 +159,7 @@ def set_password() -> Answer:
         else:
             log.info("a password was set with a one-time link from %s", request.remote_addr)
             let_out()
-            toast("Your password is set. Sign in with it.")
+            toast(f"Your password is set. Sign in as {link.name} with it.")
             name_tokens(link.user_id)
             return go_to(url_for(".sign_in"))
     return form_page("accounts/set_password.html", form, code=code, link=link)

@@ -120,7 +120,8 @@ def create_user(name: str, role: str, actor: str, *, sees_customers: bool = Fals
             record_change(CREATED, _about(user), {"role": (None, role), "sees_customers": (False, sees_customers)}, actor)
             return user.id
     except IntegrityError:
-        raise NameTaken(f"There is a user called {name} already.", "Choose another name.") from None
+        taken = db.session.scalar(_called(name))
+        raise NameTaken(f"There is a user called {taken.name if taken else name} already.", "Choose another name.") from None
 
 
 def clean_name(name: str) -> str:

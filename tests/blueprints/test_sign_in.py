@@ -314,7 +314,7 @@ class TestTheOneTimeLink:
         answer = stranger.post("/set-password", data={"code": code, "password": OTHER})
         assert (answer.status_code, answer.location) == (303, "/sign-in")
         said = stranger.get("/sign-in").text
-        assert "Your password is set. Sign in with it." in said and "API token" not in said
+        assert "Your password is set. Sign in as " in said and "API token" not in said
         assert not is_in(stranger)
         assert not is_in(elsewhere)
         assert try_to_sign_in(stranger, password=OTHER).status_code == 303

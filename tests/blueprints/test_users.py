@@ -37,7 +37,7 @@ def test_a_new_user_gets_a_link_and_with_it_a_password(app, client):
     ("sent", "complaint"),
     [
         ({"name": "", "role": "viewer", "sees_customers": "no"}, "Enter a name"),
-        ({"name": "OWNER", "role": "viewer", "sees_customers": "no"}, "There is a user called OWNER already."),
+        ({"name": "OWNER", "role": "viewer", "sees_customers": "no"}, "There is a user called owner already."),
         ({"name": "a\u202eb", "role": "viewer", "sees_customers": "no"}, "cannot be shown"),
         ({"name": "Ben", "role": "king", "sees_customers": "no"}, "That choice is not offered."),
         ({"name": "Ben", "sees_customers": "no"}, "Choose a role."),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from errors import InvalidInput
 from extensions import db
 from models import Integration
 from services.accounts import users
@@ -70,7 +71,8 @@ class TestUsers:
         link = commands.done("users", "reset", "ANN", "--two-step-off").strip()
         users.set_password(link.partition("code=")[2], "violet harbour nine lamps")
         assert commands.done("users", "disable", "ben").startswith("Ben is signed out everywhere")
-        assert users.check_password("Ben", GOOD) is None
+        with pytest.raises(InvalidInput, match="This user is disabled"):
+            users.check_password("Ben", GOOD)
         assert "is the only owner" in commands.refused("users", "disable", "Ann")
         assert commands.done("users", "enable", "ben") == "Ben can sign in again.\n"
         assert users.check_password("Ben", GOOD) is not None
