@@ -5,7 +5,9 @@ import io
 
 import pytest
 
+from jobs.schedule import start_due_runs
 from practice_shop import PracticeShop, Store
+from services.integrations import lifecycle
 from services.monitoring import incidents
 from services.stock import items
 from tests.blueprints.pages import elements, form_data, toasts, words
@@ -51,6 +53,26 @@ def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, sho
     assert rows[1].startswith("CUP Cup 20 5 CUP: on hand 5, reserved 0")
     assert "5 will be sent once the stock update is approved." in client.get("/listings").text
     assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 20, "=EVIL()": 8}
+
+
+def test_it_is_said_that_a_disabled_shop_gets_nothing_yet(client: FreshClient, shop: PracticeShop) -> None:
+    """It said that the stock is being updated, and its page offered to update it now."""
+    integration_id = waiting(client, shop)
+    assert "Update stock now" in client.get(f"{LIST}/{integration_id}").text
+    lifecycle.set_enabled(integration_id, False, "user:owner")
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    assert (
+        "Garden shop is disabled: approved quantities are sent once it is enabled." in words(page)
+        and "Confirm and send" not in page
+    )
+    answer = client.post(f"{LIST}/{integration_id}/preview", data=form_data(page, "run"))
+    page = client.get(answer.location).text
+    assert toasts(page) == ["2 changes approved. Garden shop is disabled: approved quantities are sent once it is enabled."]
+    assert "Update stock now" not in page and "Sync orders now" not in page
+    lifecycle.set_enabled(integration_id, True, "user:owner")
+    start_due_runs()
+    work_off()
+    assert {product.sku: product.amount for product in shop.store.products.values()} == {"CUP": 5, "=EVIL()": 0}
 
 
 def test_confirm_sends_exactly_that(client: FreshClient, shop: PracticeShop) -> None:
