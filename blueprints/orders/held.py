@@ -38,7 +38,9 @@ def show_held() -> str:
 
 
 def _page(wrong: AppError | None = None) -> str:
-    page = slice_of(held.groups(), argument("page") or 1, PAGE_SIZE)
+    # What holds the order that the page was opened from comes first.
+    groups = sorted(held.groups(), key=lambda group: argument("order") not in group.order_ids)
+    page = slice_of(groups, argument("page") or 1, PAGE_SIZE)
     held.add_details(page.rows)
     return render_template(
         "orders/held.html", page=page, wrong=wrong, link=lambda number: url_for(".show_held", page=number),

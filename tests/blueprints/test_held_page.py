@@ -67,6 +67,16 @@ def test_after_a_problem_is_fixed_the_list_it_was_found_in_is_a_click_away(clien
     assert back.request.path == f"/orders/{order_id}" and 'href="/orders?state=on_hold&amp;page=x"' in back.text
 
 
+def test_what_holds_the_order_that_the_page_was_opened_from_comes_first(client: FreshClient) -> None:
+    shop = db.session.get_one(Integration, add_integration())
+    ids = [
+        make_order(shop, number, [], state="on_hold", held_codes=[code], held_reason="Because.", reason_codes=[code]).id
+        for number, code in (("1", "sums"), ("2", "sums"), ("3", "address"))
+    ]
+    first = {order_id: element(client.get(f"/orders/held?order={order_id}").text, "h2", id="group-1").text for order_id in ids}
+    assert [first[each] for each in ids] == ["The sums disagree", "The sums disagree", "There is no address"]
+
+
 def test_what_is_decided_on_the_orders_own_page_does_not_lead_away_from_it(client: FreshClient) -> None:
     shop = db.session.get_one(Integration, add_integration())
     order_id = make_order(
