@@ -21,6 +21,8 @@ def make_undoable(values: Values) -> None:
     with writing() as session:
         session.execute(update(SyncRun).where(SyncRun.id == run_id).values(kind="stock", state="finished", finished_at=utcnow()))
         session.execute(update(RunItem).where(RunItem.run_id == run_id).values(listing_id=values["listing_id"]))
+        sent = select(RunItem.stored).where(RunItem.run_id == run_id, RunItem.result == "sent").scalar_subquery()
+        session.execute(update(Listing).where(Listing.id == values["listing_id"]).values(expected=sent))
 
 
 def apply_import(values: Values) -> None:
