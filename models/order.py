@@ -54,6 +54,15 @@ def mark_of(superseded_at: datetime | None, gone_at: datetime | None) -> str:
     return "deleted in the shop" if gone_at is not None else ""
 
 
+def _causes() -> Index:
+    """By which SQLite reads why orders are held without reading the orders (services/orders/held.py). PostgreSQL has no order for JSON, and limits
+    the length of what is in an index."""
+    columns = ("state", "placed_at", "id", "shop_id", "held_codes", "held_reason", "reason_codes")
+    index = Index("ix_order_causes", *columns, sqlite_where=text("state = 'on_hold'"))
+    index.ddl_if(dialect="sqlite")
+    return index
+
+
 class Order(Model):
     """``external_id`` is the shop's own id, ``number`` what the merchant sees. ``raw`` is the shop's payload as
     JSON without customer profiles, ``surcharge_rows`` the single money rows where they had to be read.
@@ -170,6 +179,7 @@ class Order(Model):
             "ix_order_cancel_unseen", "shop_id", sqlite_where=text("cancel_unseen = 1"), postgresql_where=text("cancel_unseen")
         ),
         Index("ix_order_held", "shop_id", sqlite_where=text("state = 'on_hold'"), postgresql_where=text("state = 'on_hold'")),
+        _causes(),
     )
 
 

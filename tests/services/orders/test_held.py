@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
 
 from errors import Conflict, InvalidInput
 from extensions import writing
@@ -112,6 +112,19 @@ def test_orders_are_grouped_by_what_they_say_of_themselves(db):
     for group in found.values():
         assert held.ids_of(group.code, group.key) == group.order_ids
     assert held.ids_of("unknown_sku", "cüp") == held.ids_of("sums", "other") == []
+
+
+@pytest.mark.one_database
+def test_sqlite_reads_the_causes_in_an_index(db):
+    """Those of a thousand orders took seven milliseconds from the orders themselves."""
+    shop = make_integration()
+    for number in range(20):
+        make_order(shop, str(number), [], state="shipped" if number % 5 else "on_hold")
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    held.groups()
+    plan = db.session.execute(text(f"EXPLAIN QUERY PLAN {statements[-1]}")).all()
+    assert any("ix_order_causes" in row[3] for row in plan), plan
 
 
 def test_an_accepted_cause_holds_no_more_also_when_read_again(app, db, shop):
