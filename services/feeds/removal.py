@@ -15,15 +15,15 @@ from services.stock import ledger
 from services.stock.ledger import Reason
 
 
-@retry_on_deadlock
 def consequence(fed: int) -> str:
-    """What becomes of the stock items that take their quantity from what is to be removed, by their number."""
+    """A sentence for the question before a removal: what becomes of the stock items that take their quantity from there. ``fed`` is their number."""
     if not fed:
         return "No item takes its quantity from it."
     takes = "1 fed item takes its" if fed == 1 else f"{fed} fed items take their"
     return f"{takes} quantity from it. Those that no other supplier offers become own items and keep what is on hand now."
 
 
+@retry_on_deadlock
 def remove_feed(feed_id: int, actor: str) -> None:
     """Take a feed away. Fed stock items that no other feed offers become own and keep what is on hand; the others follow from the offers that are
     left. Raises NotFound."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -15,6 +18,8 @@ from tests.support.rows import make_item
 
 MOST = 30
 """Seconds that anything here may take."""
+SERVICES = Path(__file__).resolve().parents[3] / "services"
+REPEATED_BY_ITS_JOB = {"feeds/applying.py: confirm_unchanged"}
 
 
 @pytest.mark.both_databases
@@ -71,3 +76,26 @@ def test_an_error_that_a_retry_does_not_fix_is_raised_at_once(app, db):
     with pytest.raises(Exception, match="no_such_table"):
         ask_for_a_table_that_is_not_there()
     assert tries == [1]
+
+
+def test_what_locks_stock_items_in_a_transaction_is_retried():
+    """A function that was added between the decorator and the function below it took the decorator away."""
+    locking = {place for place, node in public_functions() if "lock_items" in text_of(node) and "writing()" in text_of(node)}
+    retried = {
+        place
+        for place, node in public_functions()
+        if any(ast.unparse(each) == "retry_on_deadlock" for each in node.decorator_list)
+    }
+    assert "feeds/removal.py: remove_feed" in locking
+    assert locking - retried == REPEATED_BY_ITS_JOB
+
+
+def public_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for path in sorted(SERVICES.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                yield f"{path.relative_to(SERVICES).as_posix()}: {node.name}", node
+
+
+def text_of(function: ast.FunctionDef) -> str:
+    return "\n".join(ast.unparse(each) for each in function.body)
