@@ -80,7 +80,7 @@ def test_an_error_that_a_retry_does_not_fix_is_raised_at_once(app, db):
 
 def test_what_locks_stock_items_in_a_transaction_is_retried():
     """A function that was added between the decorator and the function below it took the decorator away."""
-    locking = {place for place, node in public_functions() if "lock_items" in text_of(node) and "writing()" in text_of(node)}
+    locking = {place for place, node in public_functions() if "lock_items" in text_of(node) and "with writing()" in text_of(node)}
     retried = {
         place
         for place, node in public_functions()
