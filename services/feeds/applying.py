@@ -242,7 +242,7 @@ def _forget_new_offers(run_id: int, feed_id: int) -> list[int]:
     db.session.execute(update(Offer).where(*of_run, decided).values(quantity=0).execution_options(synchronize_session=False))
     db.session.execute(delete(Offer).where(*of_run, ~decided).execution_options(synchronize_session=False))
     left: list[int] = []
-    for chunk in batches(items, fed_stock.CHUNK):
+    for chunk in batches(items):
         offered = fed_stock.offers_of(chunk)
         left += [item_id for item_id in chunk if not offered[item_id]]
     return sorted(set(left))

@@ -28,7 +28,6 @@ MADE_OWN = audit.kind("stock_item.made_own", "Own stock from now on")
 RULES = ("sum", "first")
 SHIPPED = ("shipped", "undone", "voided")
 """The causes in the ledger of what went to customers, and of what was taken back of that."""
-CHUNK = 500
 SEEN = case((and_(Offer.missed == 0, Feed.delta != true()), func.coalesce(Feed.read_at, Offer.seen_at)), else_=Offer.seen_at)
 """When a file named the offer last."""
 
@@ -113,7 +112,7 @@ def recompute(item_ids: Iterable[int], reason: Reason) -> int:
     ``writing()``, after the offers have been flushed."""
     ids = sorted(set(item_ids))
     wanted: dict[int, int] = {}
-    for chunk in batches(ids, CHUNK):
+    for chunk in batches(ids):
         # Locked before they are read, so that no shipment comes between what is computed and what is set.
         ledger.lock_items(chunk)
         wanted.update(expected(chunk))
@@ -121,7 +120,7 @@ def recompute(item_ids: Iterable[int], reason: Reason) -> int:
 
 
 def expected(item_ids: Sequence[int]) -> dict[int, int]:
-    """What should be on hand of those of at most ``CHUNK`` stock items that are fed and offered, by id."""
+    """What should be on hand of those of one batch of stock items that are fed and offered, by id."""
     rows = db.session.execute(
         select(StockItem.id, StockItem.reserved, StockItem.fed_rule).where(StockItem.id.in_(item_ids), StockItem.fed == true())
     )
@@ -200,7 +199,7 @@ def _offered(item_ids: Iterable[int]) -> set[int]:
     """Those of the stock items that a feed offers."""
     found: set[Any] = set()
     ids = sorted(item_ids)
-    for batch in batches(ids, CHUNK):
+    for batch in batches(ids):
         query = select(Offer.stock_item_id).join(Feed, Feed.id == Offer.feed_id)
         found.update(db.session.scalars(query.where(Offer.stock_item_id.in_(batch), Feed.removed_at.is_(None))))
     return found

@@ -167,7 +167,7 @@ def release_unoffered(item_ids: Sequence[int], actor: str) -> list[int]:
     items = ledger.load_items(item_ids)
     offered: dict[int, Any] = {}
     ids = sorted(items)
-    for batch in batches(ids, fed_stock.CHUNK):
+    for batch in batches(ids):
         offered.update(fed_stock.offers_of(batch))
     fed_stock.switch_to_own([items[item_id] for item_id in ids if not offered.get(item_id)], actor)
     return [item_id for item_id in ids if offered.get(item_id)]

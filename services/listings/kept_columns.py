@@ -11,8 +11,6 @@ from models import Link, Listing, StockItem
 from models.sku_key import search_text
 from services.common.batches import batches
 
-BATCH = 500
-
 
 def correct() -> int:
     """Correct what is wrong; returns how many rows were."""
@@ -22,7 +20,7 @@ def correct() -> int:
 def _correct_texts(model: type[StockItem] | type[Listing]) -> int:
     with reading():
         rows = db.session.execute(select(model.id, model.sku, model.name).where(model.searched == "")).all()
-    for batch in batches(rows, BATCH):
+    for batch in batches(rows):
         with writing() as session:
             session.execute(update(model), [{"id": row.id, "searched": search_text(row.sku, row.name)} for row in batch])
     return len(rows)
@@ -32,7 +30,7 @@ def _correct_links() -> int:
     has_links = select(Link.id).where(Link.listing_id == Listing.id).exists()
     with reading():
         ids = db.session.scalars(select(Listing.id).where(Listing.linked != has_links)).all()
-    for batch in batches(ids, BATCH):
+    for batch in batches(ids):
         with writing() as session:
             session.execute(
                 update(Listing).where(Listing.id.in_(batch)).values(linked=has_links).execution_options(synchronize_session=False)

@@ -99,7 +99,7 @@ def refusal(run_id: int) -> str:
 def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
     """The names of other integrations whose shops sell some of the stock items."""
     found: set[tuple[str, str]] = set()
-    for batch in batches(item_ids, CHUNK):
+    for batch in batches(item_ids):
         sold = select(Listing.shop_id).join(Link).where(Link.stock_item_id.in_(batch), Listing.gone_at.is_(None))
         others = select(Integration.name_key, Integration.name).where(
             Integration.shop_id.in_(sold), Integration.id != run.integration_id, Integration.removed_at.is_(None)
@@ -124,7 +124,7 @@ def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
 def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Changed]]:
     """The rows that can be restored in the shop, and those that it has changed since, as far as is known: by sales, later updates or by hand."""
     shown: dict[int, int | None] = {}
-    for batch in batches([row.listing_id for row in rows], CHUNK):
+    for batch in batches([row.listing_id for row in rows]):
         for listing_id, expected, gone_at in db.session.execute(
             select(Listing.id, Listing.expected, Listing.gone_at).where(Listing.id.in_(batch))
         ):

@@ -16,7 +16,6 @@ from extensions import db
 from models import Integration, Link, RunItem, StockEntry, StockItem, SyncRun
 from models.types import utcnow
 from services.common.batches import batches
-from services.listings.stock_push import CHUNK
 from services.stock import adjustments, ledger
 from services.stock import items as stock_items
 
@@ -80,7 +79,7 @@ def effect(run: SyncRun) -> Effect:
     period = _period(run)
     ids = sorted(_items_of(run.id))
     periods = {run.id: period}
-    for batch in batches(ids, CHUNK):
+    for batch in batches(ids):
         changes, counted = _edits(batch, period, periods)
         for item in stock_items.by_ids(changes):
             if item.fed or item.id in counted:
@@ -106,7 +105,7 @@ def refuse_again(run: SyncRun) -> None:
 
 def was_restored(run: SyncRun) -> bool:
     """Whether an earlier undo of the run has restored numbers here."""
-    for batch in batches(sorted(_items_of(run.id)), CHUNK):
+    for batch in batches(sorted(_items_of(run.id))):
         done = select(StockEntry.id).where(
             StockEntry.stock_item_id.in_(batch),
             StockEntry.cause == ledger.RESTORED,

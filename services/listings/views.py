@@ -28,7 +28,6 @@ from services.security.audit import About, record_change, record_changes
 from services.stock import allocations, fed, items, ledger, skus, waiting_lines
 
 PAGE_SIZE = 50
-CHUNK = 500
 SORTS: dict[str, Any] = {
     "shop": (Integration.name_key, Listing.sku, Listing.id), "sku": (Listing.sku, Integration.name_key, Listing.id),
     "sku_last": (Listing.sku.desc(), Integration.name_key.desc(), Listing.id.desc()), "name": (Listing.name, Listing.id),
@@ -240,7 +239,7 @@ def link_matched(listing_ids: Sequence[int], actor: str) -> int:
     """Link those of these listings that the trial run still finds; returns how many."""
     wanted = set(listing_ids)
     rows = [row for row in match_by_sku().rows if row[0] in wanted]
-    return sum(_link_chunk({row[0]: row[2] for row in batch}, actor) for batch in batches(rows, CHUNK))
+    return sum(_link_chunk({row[0]: row[2] for row in batch}, actor) for batch in batches(rows))
 
 
 @retry_on_deadlock

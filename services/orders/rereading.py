@@ -49,7 +49,7 @@ def ask_again(order_ids: Sequence[int]) -> Asked:
     with writing() as session:
         connected = select(Integration.shop_id).where(Integration.removed_at.is_(None))
         found: list[tuple[int, int]] = []
-        for batch in batches(order_ids, 500):
+        for batch in batches(order_ids):
             wanted = Order.id.in_(batch), Order.superseded_at.is_(None), Order.shop_id.in_(connected)
             found += [(row.id, row.shop_id) for row in session.execute(select(Order.id, Order.shop_id).where(*wanted))]
             session.execute(update(Order).where(*wanted).values(reread_due=True).execution_options(synchronize_session=False))

@@ -33,7 +33,7 @@ from extensions import db, reading, writing
 from models import Integration, Order, OrderLine, Setting
 from models.sku_key import sku_key
 from services.common import installation
-from services.common.batches import batches
+from services.common.batches import BATCH, batches
 from services.common.bulk import Bulk
 from services.common.words import words_of
 from services.order_basics import numbers
@@ -49,7 +49,6 @@ FILLED_TO = "order_search_filled_to"
 MERGE_DUE = "order_search_merge_due"
 MERGE_PAGES = 500
 """Pages that one step of merging writes: some milliseconds."""
-BATCH = 500
 
 _INSERT = "INSERT INTO order_search (rowid, public, personal) VALUES (:id, :public, :personal)"
 INSERT_WORDS, REPLACE_WORDS = Bulk(text(_INSERT)), Bulk(text(_INSERT.replace("INSERT", "INSERT OR REPLACE", 1)))
@@ -115,7 +114,7 @@ def _vector(order: Searched) -> str:
 def rewrite(order_ids: Iterable[int]) -> None:
     """Make the rows of stored orders again. Call it inside ``writing()``, with all changes flushed."""
     ids = sorted(set(order_ids))
-    for batch in batches(ids, BATCH):
+    for batch in batches(ids):
         write(_stored(batch))
 
 

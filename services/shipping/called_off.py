@@ -24,7 +24,6 @@ from services.order_basics.holds import Rules
 from services.shops import flows
 
 CODE = OrderCalledOff.code
-CHUNK = 500
 
 
 def is_blocking() -> ColumnElement[bool]:
@@ -43,7 +42,7 @@ def blocked_among(order_ids: Collection[int]) -> dict[int, WriteBack]:
     """``blocked`` of those of many orders that are blocked, by order id, in a statement for each five hundred."""
     found: dict[int, WriteBack] = {}
     query, ids = select(WriteBack).where(is_blocking()).order_by(WriteBack.id), sorted(order_ids)
-    for batch in batches(ids, CHUNK):
+    for batch in batches(ids):
         rows = db.session.scalars(query.where(WriteBack.order_id.in_(batch)))
         found |= {row.order_id: row for row in rows}
     return found

@@ -25,7 +25,6 @@ from models.types import among
 from services.common.batches import batches
 from services.stock import skus
 
-CHUNK = 500
 Recipe = tuple[tuple[int, int], ...]
 """What one piece takes: (stock item id, units) for each stock item, by id."""
 
@@ -189,7 +188,7 @@ def _candidates(shop_id: int, query: Any, name: str, values: set[str]) -> dict[s
     """Listings with their links, by product id, those that are in the shop now first."""
     wanted = sorted(values)
     found: dict[int, _Candidate] = {}
-    for batch in batches(wanted, CHUNK):
+    for batch in batches(wanted):
         for row in db.session.execute(query, {"shop_id": shop_id, name: batch}):
             candidate = found.setdefault(row.id, _Candidate(row))
             if row.stock_item_id is not None:

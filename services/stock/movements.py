@@ -16,7 +16,6 @@ from models import Allocation, Listing, Order, OrderChange, OrderLine, StockItem
 from models.sku_key import sku_key
 from services.common.batches import batches
 
-CHUNK = 500
 MOVE_NOTHING = frozenset(
     ("customer", "email", "billing_address", "shipping_address", "payment_method", "shipping_method", "customer_notes", "admin_notes",
      "tracking_numbers")
@@ -61,7 +60,7 @@ def moved_since(watermark: Watermark) -> set[str]:
             moved.update(sku_key(sku) for sku, _ in fields.get("lines", ((), ()))[0])
         moved |= _sold_by(Order.shop_id == watermark.shop_id, Order.id > watermark.order_id)
         ids = sorted(changed)
-        for batch in batches(ids, CHUNK):
+        for batch in batches(ids):
             moved |= _sold_by(Order.shop_id == watermark.shop_id, Order.id.in_(batch))
     return moved
 

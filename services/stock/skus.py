@@ -18,7 +18,6 @@ from models.types import among
 from services.common.batches import batches
 from services.common.paging import MOST_COUNTED
 
-CHUNK = 500
 _items = StockItem.__table__.c
 _COLUMNS = (_items.id, _items.sku, _items.sku_key, _items.shared_key)
 # Asked for every page of orders: made once, on the table. Two parts, so that each uses its own index. The first does not ask whether
@@ -66,10 +65,10 @@ class FoundItems:
 
 
 def find_items(skus: Iterable[str]) -> FoundItems:
-    """The stock items that these SKUs mean, in one statement for each 500."""
+    """The stock items that these SKUs mean, in one statement for each batch of them."""
     keys = sorted({sku_key(sku) for sku in skus} - {""})
     rows: list[Any] = []
-    for batch in batches(keys, CHUNK):
+    for batch in batches(keys):
         rows += db.session.execute(BY_KEY, {"keys": batch}).all()
     return FoundItems(rows)
 

@@ -17,7 +17,6 @@ from services.order_basics import holds
 from services.stock import allocations, ledger
 from services.stock.line_sources import Sources, sources_of
 
-CHUNK = 500
 WAITING = ~OrderLine.allocations.any()
 """Lines that take from no stock item."""
 
@@ -28,7 +27,7 @@ def allocate_waiting(items: Iterable[StockItem], *, actor: str, run_id: int | No
     by_sku = {item.sku: item for item in items}
     lines = waiting_lines(by_sku)
     released = allocate_lines(lines, {item.id: item for item in by_sku.values()}, actor=actor, run_id=run_id)
-    for chunk in batches(sorted(by_sku), CHUNK):
+    for chunk in batches(sorted(by_sku)):
         _allocate_closed({sku_key(sku): by_sku[sku].id for sku in chunk if by_sku[sku].shared_key is None})
     return released
 
@@ -37,7 +36,7 @@ def waiting_lines(skus: Iterable[str]) -> list[OrderLine]:
     """Open lines without a stock item that carry one of these SKUs or are of a listing that does, oldest order first."""
     keys = sorted({sku_key(sku) for sku in skus} - {""})
     found: dict[int, OrderLine] = {}
-    for chunk in batches(keys, CHUNK):
+    for chunk in batches(keys):
         # A listing's SKU may differ from the line's: it was renamed, or its product's amount is what is sold.
         listed = select(Listing.id).where(
             Listing.shop_id == Order.shop_id, Listing.product_id == OrderLine.product_id, Listing.sku_key.in_(chunk)
@@ -91,7 +90,7 @@ def recheck(shop_id: int, line_ids: Sequence[int], *, actor: str, run_id: int | 
 def keys_waited_for(keys: Iterable[str]) -> set[str]:
     """Those of the SKU keys that lines of any shop wait for, open or closed: by their own SKU or, while open, by their listing's."""
     found: set[str] = set()
-    for chunk in batches(sorted(set(keys)), CHUNK):
+    for chunk in batches(sorted(set(keys))):
         own = select(OrderLine.sku_key).where(WAITING, OrderLine.sku_key.in_(chunk)).distinct()
         listed = (
             select(Listing.sku_key)
