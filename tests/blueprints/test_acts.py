@@ -15,23 +15,11 @@ from services.integrations import settings
 from services.orders import lookups
 from services.stock import files as stock_files
 from services.stock import items
-from tests.blueprints.desks import a_desk, work_off
+from tests.blueprints.desks import work_off
 from tests.blueprints.pages import element, form_data, htmx, words
-from tests.support.kept import set_up_once
 from tests.support.shops import do, products
-from tests.support.signed_in import sign_in
 
-
-@pytest.fixture
-def desk(app, shop, request):
-    return set_up_once(request, app, shop, lambda: a_desk(shop))
-
-
-@pytest.fixture
-def client(desk, app):
-    made = app.test_client()
-    sign_in(made, "owner")
-    return made
+pytestmark = pytest.mark.usefixtures("desk")
 
 
 def test_stock_is_edited_in_place_and_not_over_what_has_moved(client, desk):

@@ -12,25 +12,13 @@ from extensions import writing
 from models import Flow, FlowKind, Order, WriteBack
 from models.types import utcnow
 from services.shipping import shipments
-from tests.blueprints.desks import a_desk, orders, work_off
+from tests.blueprints.desks import orders, work_off
 from tests.blueprints.pages import elements, htmx
-from tests.support.kept import set_up_once
-from tests.support.signed_in import sign_in
 
 KEPT = {"list": ["q=CUP&state=ready"]}
 QUERY = "list=q%3DCUP%26state%3Dready"
 
-
-@pytest.fixture
-def desk(app, shop, request):
-    return set_up_once(request, app, shop, lambda: a_desk(shop))
-
-
-@pytest.fixture
-def client(desk, app):
-    made = app.test_client()
-    sign_in(made, "owner")
-    return made
+pytestmark = pytest.mark.usefixtures("desk")
 
 
 def opened(client, order_id: int) -> str:

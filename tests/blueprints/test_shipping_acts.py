@@ -12,23 +12,11 @@ from models import Flow, FlowKind, Shipment, WriteBack
 from models.types import utcnow
 from services.shipping import files
 from services.stock import items
-from tests.blueprints.desks import a_desk, orders, work_off
+from tests.blueprints.desks import orders, work_off
 from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
-from tests.support.kept import set_up_once
 from tests.support.shops import do, products
-from tests.support.signed_in import sign_in
 
-
-@pytest.fixture
-def desk(app, shop, request):
-    return set_up_once(request, app, shop, lambda: a_desk(shop))
-
-
-@pytest.fixture
-def client(desk, app):
-    made = app.test_client()
-    sign_in(made, "owner")
-    return made
+pytestmark = pytest.mark.usefixtures("desk")
 
 
 def test_an_order_is_shipped_from_its_page_and_the_mail_is_spoken_of_once(client, shop, desk):
