@@ -27,7 +27,7 @@ from services.security import audit, vault
 from services.security.audit import About, record_change
 from services.shipping import write_backs
 from services.shops import flows, health
-from services.shops.finding import get_integration, present
+from services.shops.finding import get_integration, newest_of_shop, present
 from services.stock import released
 
 CONNECTED = audit.kind("integration.connected", "Connected")
@@ -286,12 +286,8 @@ def release_kept(integration_id: int, actor: str) -> None:
     connected again: its orders are worked on there."""
     with writing() as session:
         integration = session.get(Integration, integration_id, with_for_update=True)
-        again = (
-            select(Integration.id).where(Integration.shop_id == integration.shop_id, Integration.removed_at.is_(None))
-            if integration
-            else None
-        )
-        if integration is None or again is None or integration.removed_at is None or session.scalar(again) is not None:
+        newest = newest_of_shop(integration.shop_id) if integration is not None else None
+        if integration is None or newest is None or newest.removed_at is None:
             raise NotFound("There is no removed integration that keeps stock reserved.", "Load the page again.")
         record_change(
             RELEASED, About(integration_id, integration.name, integration_id), {"reserved_units": ("kept", "released")}, actor

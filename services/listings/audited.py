@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 
 from extensions import db
-from models import Integration, Link, Listing, StockItem
+from models import Link, Listing, StockItem
 from services.security import audit
 from services.security.audit import About
+from services.shops.finding import newest_id_of
 
 LINKED = audit.kind("listing.linked", "Link changed")
 CHANGED = audit.kind("listing.changed", "Listing changed")
@@ -22,9 +23,8 @@ UNDO_STARTED = audit.kind("integration.stock_update_undone", "Undo of a stock up
 
 def about_listings(ids: Iterable[int]) -> list[About]:
     """These listings, with the newest integration of their shops."""
-    newest = select(func.max(Integration.id)).where(Integration.shop_id == Listing.shop_id).correlate(Listing).scalar_subquery()
     called = func.coalesce(func.nullif(Listing.sku, ""), Listing.external_id)
-    query = select(Listing.id, called, newest).where(Listing.id.in_(list(ids))).order_by(Listing.id)
+    query = select(Listing.id, called, newest_id_of(Listing)).where(Listing.id.in_(list(ids))).order_by(Listing.id)
     return [About(*row) for row in db.session.execute(query)]
 
 

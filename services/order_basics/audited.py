@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from extensions import db
-from models import Integration, Order
+from models import Order
 from services.security import audit
 from services.security.audit import About
+from services.shops.finding import newest_id_of
 
 HELD = audit.kind("order.held", "Put on hold", elsewhere=True)
 HOLD_CHANGED = audit.kind("order.hold_changed", "On hold for another reason", elsewhere=True)
@@ -44,5 +45,4 @@ def about_order(order: Order) -> About:
 
 
 def _query() -> Select[*tuple[Any, ...]]:
-    newest = select(func.max(Integration.id)).where(Integration.shop_id == Order.shop_id).correlate(Order).scalar_subquery()
-    return select(Order.id, func.coalesce(func.nullif(Order.number, ""), Order.external_id), newest)
+    return select(Order.id, func.coalesce(func.nullif(Order.number, ""), Order.external_id), newest_id_of(Order))

@@ -18,6 +18,7 @@ from services.common.batches import delete_in_batches
 from services.common.paging import Page, page_of
 from services.security import audit
 from services.security.audit import About, record_change
+from services.shops.finding import newest_id_of
 
 ASKED = audit.kind("order_export.sent", "Export sent by hand")
 REPEATED = audit.kind("order_export.repeated", "File of an export sent again")
@@ -76,8 +77,7 @@ def get_delivery(delivery_id: int) -> ExportDelivery:
 
 def orders_page(delivery_id: int, place: str = "") -> Page[InFile]:
     """The orders of a file, in its order."""
-    newest = select(func.max(Integration.id)).where(Integration.shop_id == Order.shop_id).correlate(Order).scalar_subquery()
-    shop = select(Integration.name).where(Integration.id == newest).correlate(Order).scalar_subquery()
+    shop = select(Integration.name).where(Integration.id == newest_id_of(Order)).correlate(Order).scalar_subquery()
     query = (
         select(ExportDeliveryOrder.position, Order.id, Order.number, Order.external_id, Order.state, shop)
         .join(Order, Order.id == ExportDeliveryOrder.order_id)

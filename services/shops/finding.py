@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from typing import Any
+
+from sqlalchemy import ScalarSelect, Select, func, select
 
 from errors import IntegrationRemoved, NotFound
 from extensions import db
@@ -40,3 +42,9 @@ def newest_of_shop(shop_id: int) -> Integration | None:
     """The integration that connects a shop now, or else the last one that did."""
     query = select(Integration).where(Integration.shop_id == shop_id)
     return db.session.scalar(query.order_by(Integration.removed_at.is_not(None), Integration.id.desc()).limit(1))
+
+
+def newest_id_of(row: Any) -> ScalarSelect[int | None]:
+    """In SQL: the id of the newest integration of the shop of ``row``, an order or listing; it may be removed."""
+    newest = select(func.max(Integration.id)).where(Integration.shop_id == row.shop_id)
+    return newest.correlate(row).scalar_subquery()

@@ -21,6 +21,7 @@ from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
+from services.shops.finding import newest_id_of
 from services.stock import items as stock_items
 from services.stock import ledger, listing_states, low_stock, skus
 from services.stock.quantities import AVAILABLE, AVAILABLE_OF_FEW
@@ -318,15 +319,14 @@ def levels(item_id: int, since: datetime) -> list[tuple[datetime, int, int]]:
 
 
 def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, int, int]]:
-    """The open orders that take from a stock item: (order id, number, integration name, marked where it
-    was removed, units wanted, units reserved)."""
+    """The open orders that take from a stock item: (order id, number, integration name with a mark if it was removed, units wanted, units
+    reserved)."""
     wanted = (OrderLine.quantity - OrderLine.shipped) * Allocation.units
-    newest = select(func.max(Integration.id)).where(Integration.shop_id == Order.shop_id).correlate(Order).scalar_subquery()
     query = (
         select(Order.id, Order.number, Integration.name, Integration.removed_at, wanted, Allocation.reserved)
         .join(OrderLine, OrderLine.order_id == Order.id)
         .join(Allocation)
-        .outerjoin(Integration, Integration.id == newest)
+        .outerjoin(Integration, Integration.id == newest_id_of(Order))
         .where(Allocation.stock_item_id == item_id, Order.state.in_(OPEN_STATES), wanted > 0)
         .order_by(Order.placed_at, OrderLine.id)
         .limit(limit)
