@@ -4,12 +4,15 @@ After an upgrade an older version goes on writing until it is restarted, and doe
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
 
 from extensions import db, reading, writing
 from models import Link, Listing, StockItem
 from models.sku_key import search_text
-from services.common.batches import batches
+from services.common.batches import BATCH, batches
 
 
 def correct() -> int:
@@ -18,12 +21,33 @@ def correct() -> int:
 
 
 def _correct_texts(model: type[StockItem] | type[Listing]) -> int:
-    with reading():
-        rows = db.session.execute(select(model.id, model.sku, model.name).where(model.searched == "")).all()
-    for batch in batches(rows):
-        with writing() as session:
-            session.execute(update(model), [{"id": row.id, "searched": search_text(row.sku, row.name)} for row in batch])
-    return len(rows)
+    """An older version gives rows other SKUs and names too, so all texts are compared."""
+    corrected, last = 0, 0
+    columns = (model.id, model.sku, model.name, model.searched)
+    while True:
+        with reading():
+            rows = db.session.execute(select(*columns).where(model.id > last).order_by(model.id).limit(BATCH)).all()
+        if not rows:
+            return corrected
+        last = rows[-1].id
+        wrong = [(row, text) for row in rows if row.searched != (text := search_text(row.sku, row.name))]
+        if wrong:
+            corrected += _write(model, wrong)
+
+
+def _write(model: type[StockItem] | type[Listing], wrong: Sequence[tuple[Any, str]]) -> int:
+    """Rows that were renamed meanwhile are left: who renamed them has written their text."""
+    table = model.__table__
+    same = (table.c[name] == bindparam(f"its_{name}") for name in ("id", "sku", "name", "searched"))
+    with writing() as session:
+        session.connection().execute(
+            update(table).where(*same).values(searched=bindparam("text")),
+            [
+                {"its_id": row.id, "its_sku": row.sku, "its_name": row.name, "its_searched": row.searched, "text": text}
+                for row, text in wrong
+            ],
+        )
+    return len(wrong)
 
 
 def _correct_links() -> int:

@@ -220,3 +220,15 @@ def test_what_an_older_version_did_not_write_is_corrected_each_night(db):
     assert list(books.kept_of_listings()) == [] and kept_columns.correct() == 0
     assert [row.id for row in views.list_page(views.Wanted(search="blue", state="linked")).rows] == [linked.id]
     assert [row.id for row in views.list_page(views.Wanted(state="unlinked")).rows] == [unlinked.id]
+
+
+@pytest.mark.both_databases
+def test_what_an_older_version_gave_another_name_is_found_by_it_after_the_night(db, monkeypatch):
+    shop = make_integration()
+    rows = [make_listing(shop, f"CUP-{number}", 1, name="Blue cup") for number in range(5)]
+    monkeypatch.setattr(kept_columns, "BATCH", 2)
+    with writing() as session:
+        session.execute(update(Listing).where(Listing.id.in_([row.id for row in rows[1:]])).values(name="Red cup"))
+    assert kept_columns.correct() == 4 and kept_columns.correct() == 0
+    assert list(books.kept_of_listings()) == []
+    assert len(views.list_page(views.Wanted(search="red")).rows) == 4
