@@ -35,9 +35,10 @@ def sku_key(sku: str) -> str:
 
 
 def folded(text: str) -> str:
-    """A text in which a part is searched for, or such a part: tidy, and without letter case in any language."""
+    """A text in which a part is searched for, or such a part: tidy, and without letter case in any language. The four letters i of
+    Turkish are one, as in the search for orders: which of them ``I`` is depends on the language of the text."""
     tidied = tidy(text)
-    return tidied.lower() if tidied.isascii() else normalize("NFC", tidied.casefold())
+    return tidied.lower() if tidied.isascii() else normalize("NFC", tidied.casefold()).replace("i\u0307", "i").replace("ı", "i")
 
 
 def search_text(sku: str, name: str) -> str:

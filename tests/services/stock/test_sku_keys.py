@@ -185,6 +185,14 @@ def test_searches_for_a_part_find_the_same_on_both_databases_in_any_letter_case(
     assert not list(books.books())
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("name", ["İSTANBUL KILIÇ", "istanbul kılıç", "I\u0307stanbul KILIC\u0327"])
+def test_turkish_names_are_found_in_any_letter_case(db, name):
+    make_listing(make_integration(), "CUP", 1, item=make_item("CUP"), name=name)
+    for text in ("istanbul", "İstanbul", "ISTANBUL", "ıstanbul", "KILIÇ", "kılıç", "kiliç"):
+        assert listing_views.list_page(listing_views.Wanted(search=text)).rows, text
+
+
 @pytest.mark.one_database
 def test_a_long_text_is_searched_as_far_as_an_index_takes_it():
     assert search_text("Sku", "N" * 1000) == "sku\n" + "n" * 1000
