@@ -282,17 +282,26 @@ def remove_integration(integration_id: int, actor: str, *, keep_reserved: bool =
 
 @retry_on_deadlock
 def release_kept(integration_id: int, actor: str) -> None:
-    """Release what the open orders of a removed integration kept reserved. Raises NotFound for one that is not removed, or whose shop is
-    connected again: its orders are worked on there."""
+    """Release what the open orders of a removed integration kept reserved; nothing where that was done already. Raises NotFound for one that is
+    not removed, or whose shop is connected again: its orders are worked on there."""
     with writing() as session:
-        integration = session.get(Integration, integration_id, with_for_update=True)
-        newest = newest_of_shop(integration.shop_id) if integration is not None else None
-        if integration is None or newest is None or newest.removed_at is None:
-            raise NotFound("There is no removed integration that keeps stock reserved.", "Load the page again.")
-        record_change(
-            RELEASED, About(integration_id, integration.name, integration_id), {"reserved_units": ("kept", "released")}, actor
-        )
-        released.release(integration.shop_id, actor)
+        integration = session.get(Integration, integration_id)
+        if integration is None:
+            raise _keeps_nothing()
+        # Locked before stock items and orders, against the usual order: who connects the shop again meanwhile waits, or is seen here.
+        shop = session.get_one(Shop, integration.shop_id, with_for_update=True, populate_existing=True)
+        newest = newest_of_shop(shop.id)
+        if newest is None or newest.removed_at is None:
+            raise _keeps_nothing()
+        if shop.released_at is not None and not released.reserved_units(shop.id):
+            return
+        about = About(integration_id, integration.name, integration_id)
+        record_change(RELEASED, about, {"reserved_units": ("kept", "released")}, actor)
+        released.release(shop.id, actor)
+
+
+def _keeps_nothing() -> NotFound:
+    return NotFound("There is no removed integration that keeps stock reserved.", "Load the page again.")
 
 
 def end_queued_runs(integration_id: int) -> None:

@@ -58,7 +58,7 @@ def release(shop_id: int, actor: str) -> None:
 
 def reserve_again(shop_id: int, actor: str) -> None:
     """Let the open orders of a shop that is connected again reserve what there is, in their turn. Call it inside ``writing()``."""
-    shop = db.session.get_one(Shop, shop_id)
+    shop = db.session.get_one(Shop, shop_id, with_for_update=True, populate_existing=True)
     if shop.released_at is None:
         return
     shop.released_at = None
