@@ -51,6 +51,8 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
 def agree(yes: bool, question: str, left: str = "Nothing was removed.") -> None:
     """Ask before something is gone for good; the question says what that is. Raises Failed for any answer but yes, and where there is none."""
     try:
+        if not yes and sys.stdin is None:
+            raise click.Abort  # Closed, as some programs start commands: click does not expect that.
         if yes or click.confirm(question, err=True):
             return
     except click.Abort:

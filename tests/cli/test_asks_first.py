@@ -9,6 +9,8 @@ import click
 import pytest
 
 from cli import GROUPS
+from cli.failures import Failed
+from cli.inputs import agree
 from tests.cli.conftest import Commands
 from tests.house.test_audited import PRESET
 from tests.support.reach import takes_away
@@ -70,3 +72,10 @@ def test_without_an_answer_nothing_is_gone(commands: Commands, words: tuple[str,
         assert (answer.exit_code, answer.stdout) == (1, "") and not commands.changed
         assert gone in answer.stderr and "Nothing was re" in answer.stderr and ("--yes" in answer.stderr) == (not typed)
     commands.done(*words, input="y\n")
+
+
+def test_a_closed_standard_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(Failed, match="--yes does not ask"):
+        agree(False, "Remove it?")
+    agree(True, "Remove it?")
