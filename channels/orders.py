@@ -62,7 +62,7 @@ class Order:
     tax alike. ``surcharges`` are the single rows where they are known, else ``None`` (the add-on's complex schema gives
     sums only; ``read_surcharges`` gives the rows for one more request). ``raw`` is the payload without customer profiles.
     ``problems`` are sentences on fields that could not be read: the order then has to be held. ``partial``: the shop
-    could not give all of it."""
+    could not give all of it. ``first_tracking_only``: further tracking numbers are not shown."""
 
     external_id: str
     number: str
@@ -91,6 +91,7 @@ class Order:
     problems: tuple[str, ...] = ()
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
     partial: bool = False
+    first_tracking_only: bool = False
     change_known: bool = True
 
 

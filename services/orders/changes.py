@@ -104,6 +104,8 @@ def _read(batch: Batch, row: Order, order: ShopOrder, surcharges: Sequence[Surch
         surcharges = stored_surcharges(row.surcharge_rows)
     money = break_down(order, storing.money, surcharges)
     values = columns(storing, order, money, surcharges)
+    if order.first_tracking_only and values["tracking_numbers"]:
+        values["tracking_numbers"] += _after_the_first(values["tracking_numbers"][0], row.tracking_numbers)
     if row.erased_at is not None:
         # What was erased on purpose does not come back because the shop still has it.
         storing = replace(storing, with_options=False)
@@ -123,6 +125,12 @@ def _read(batch: Batch, row: Order, order: ShopOrder, surcharges: Sequence[Surch
         ),
         same_copy=same_copy,
     )
+
+
+def _after_the_first(first: str, known: Sequence[str]) -> Sequence[str]:
+    """The numbers that a write-back has seen after the first one. If the shop shows another first number now, those before it are
+    gone, or the first was edited."""
+    return known[known.index(first) + 1 if first in known else 1 :]
 
 
 def apply(batch: Batch, row: Order, delta: OrderDelta) -> None:

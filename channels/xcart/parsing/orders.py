@@ -276,6 +276,7 @@ def _from_complex(raw: dict[str, Any], problems: list[str]) -> Order:
         customer_notes=row.customerNotes or "",
         admin_notes=row.adminNotes or "",
         tracking_numbers=(row.trackingNumber,) if row.trackingNumber else (),
+        first_tracking_only=True,
         problems=tuple(problems),
         raw=raw,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 
 from errors import Conflict
 from extensions import db, writing
-from models import Integration, Shipment, StockItem, SyncRun, WriteBack
+from models import Integration, OrderChange, Shipment, StockItem, SyncRun, WriteBack
 from models.types import utcnow
 from services.integrations import lifecycle
 from services.orders import views
@@ -133,6 +133,34 @@ def test_a_new_tracking_number_is_added_and_the_old_one_is_listed(shop, sold):
     voiding.edit_tracking(done.shipment_id, "user:ann", carrier="Other", tracking_number="OLD")
     db.session.rollback()
     assert [task.value for task in by_hand.tasks(order_id)] == ["NEW"]
+
+
+@pytest.mark.one_database
+def test_numbers_after_the_first_stay_although_a_download_shows_only_the_first(shop, sold):
+    integration_id, there, order_id = sold
+    done = shipments.ship(order_id, "test", tracking_number="T-1")
+    do(integration_id, "shipments")
+    for number in ("T-2", "T-3"):
+        voiding.edit_tracking(done.shipment_id, "user:ann", carrier="", tracking_number=number)
+        do(integration_id, "shipments")
+    assert shop.store.tracking(there) == ["T-1", "T-2", "T-3"]
+    shop.store.touch_order(shop.store.order(there))
+    do(integration_id, "orders")
+    # The shop still has all three: nothing was changed there, and both old numbers are still to be removed.
+    assert fresh(order_id).tracking_numbers == ["T-1", "T-2", "T-3"]
+    assert "tracking_numbers" not in [name for change in db.session.scalars(select(OrderChange)) for name in change.fields]
+    assert [task.value for task in by_hand.tasks(order_id)] == ["T-1", "T-2"]
+    # A person removes the first: the next one is shown now.
+    order = shop.store.order(there)
+    del order.trackings[0]
+    shop.store.touch_order(order)
+    do(integration_id, "orders")
+    assert fresh(order_id).tracking_numbers == ["T-2", "T-3"]
+    assert [task.value for task in by_hand.tasks(order_id)] == ["T-2"]
+    order.trackings.clear()
+    shop.store.touch_order(order)
+    do(integration_id, "orders")
+    assert (fresh(order_id).tracking_numbers, by_hand.tasks(order_id)) == ([], [])
 
 
 @pytest.mark.one_database
