@@ -136,13 +136,13 @@ class ListFilter(Form):
         for field in self:
             typed = (field.data or "").strip()[:200]
             complaint = self.complaint_of(field, typed)
-            if complaint and args and args[0] is request.args:
-                unreadable.note(f"{unreadable.short(typed)} {complaint} {unreadable.IGNORED}")
+            if complaint and args and any(args[0] is each for each in (request.args, request.values)):
+                unreadable.ignore(typed, complaint)
             unknown = complaint or (isinstance(field, SelectField) and not typed)
             field.data = self.DEFAULTS.get(field.name, "") if unknown else typed
 
     def complaint_of(self, field: Field, typed: str) -> str:
-        """Why a value cannot be used, as the rest of a sentence; empty if it can."""
+        """Why a value cannot be used, as the predicate of a sentence about it (‘is not a date’); empty if it can."""
         if isinstance(field, SelectField):
             known = {"", *(choice.value for choice in field.choices or ())}
             return "" if typed in known else f"is not a choice of ‘{field.label.text}’"

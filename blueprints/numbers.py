@@ -23,10 +23,14 @@ def init_app(app: Flask) -> None:
 
 
 def argument(name: str) -> int | None:
-    """A number of the query (``?page=2``), or None where there is none."""
-    return unreadable.number(name)
+    """A number of the query (``?page=2``); None where there is none, or where it cannot be read: then the page says so."""
+    value = request.args.get(name, "")
+    number = whole_numbers.parse(value)
+    if value and number is None:
+        unreadable.ignore(value, f"is not a number for ‘{name}’ in the address")
+    return number
 
 
 def field(name: str) -> int | None:
-    """The same of a form's field."""
+    """A number of a form's field, or None where there is none."""
     return whole_numbers.parse(request.form.get(name, ""))

@@ -1,5 +1,5 @@
-"""What the address of a page asks for and Cartlink cannot read, such as a day that is none. The page says so above its heading and is answered
-with 422; a file is refused, because one of other rows would be taken for what was asked for."""
+"""Requests for what Cartlink cannot read in the address of a page, such as 31 February. The page says so above its heading and is answered
+with 422. A file is refused: nobody would notice that it has other rows than were asked for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import date
 from flask import Flask, Response, g, request
 
 from errors import InvalidInput
-from services.common import whole_numbers
 
-IGNORED = "and is ignored."
+LONGEST = 40
+"""Characters of a value that are repeated on the page."""
 
 
 def init_app(app: Flask) -> None:
@@ -20,15 +20,22 @@ def init_app(app: Flask) -> None:
 
 
 def note(sentence: str) -> None:
-    """Say it on this page, once."""
+    """Show a sentence on this page, once."""
     g.unreadable = [*(each for each in sentences() if each != sentence), sentence]
 
 
+def ignore(value: str, complaint: str) -> None:
+    """Show on this page that a value is ignored; ``complaint`` says what is wrong with it."""
+    note(f"‘{value[:LONGEST]}’ {complaint} and is ignored.")
+
+
 def sentences() -> list[str]:
+    """What this page has to say about its address."""
     return list(g.get("unreadable", ()))
 
 
 def answer(response: Response) -> Response:
+    """The response with 422 where something could not be read."""
     if sentences() and response.status_code == 200:
         response.status_code = 422
     return response
@@ -40,30 +47,18 @@ def refuse_file() -> None:
         raise InvalidInput(sentence)
 
 
-def short(value: str) -> str:
-    return f"‘{value[:40]}’"
-
-
 def choice(name: str, known: Collection[str]) -> str:
-    """One of a few words in the query; empty where there is none."""
+    """The value of an argument of the address if it is among ``known``; otherwise empty, and the page says so."""
     value = request.args.get(name, "")
     if not value or value in known:
         return value
-    note(f"{short(value)} is not a choice of ‘{name}’ in the address {IGNORED}")
+    ignore(value, f"is not a choice of ‘{name}’ in the address")
     return ""
 
 
-def number(name: str) -> int | None:
-    """A whole number in the query; None where there is none."""
-    value = request.args.get(name, "")
-    found = whole_numbers.parse(value)
-    if value and found is None:
-        note(f"{short(value)} is not a number for ‘{name}’ in the address {IGNORED}")
-    return found
-
-
 def day(text: str) -> date | None:
-    """A day as a browser sends it. Those at the very ends of time are none: their beginning or end lies outside of it in some zones."""
+    """A day as a browser sends it, or None. The first and last years that Python knows are refused, because in some time zones such a day
+    would begin or end outside of them."""
     try:
         found = date.fromisoformat(text)
     except ValueError:

@@ -17,6 +17,7 @@ from blueprints.htmx import go_to, toast
 from blueprints.numbers import argument, field
 from blueprints.orders.forms import OrderFilter
 from blueprints.orders.saved_exports import saved_row
+from blueprints.unreadable import choice
 from errors import AppError, InvalidInput
 from services.orders import export_columns, export_files, export_filters, export_records, export_targets, exports, list_ids
 from services.orders.exports import Placed, Spec
@@ -30,7 +31,7 @@ bp = Blueprint("exports", __name__, url_prefix="/orders/export")
 def show_export() -> str:
     saved = argument("saved")
     kept = exports.get_saved(saved) if saved else None
-    by = kept.by if kept else request.args.get("by", "order")
+    by = kept.by if kept else choice("by", exports.BY) or "order"
     names = kept.columns if kept else exports.first_spec(by, with_customers=may_see_customers()).header
     return _page(by, names, name=kept.name if kept else "", format=kept.format if kept else "csv", opened=kept and kept.id)
 
@@ -90,7 +91,7 @@ def _spec() -> Spec:
     saved = argument("saved")
     if saved:
         return exports.spec_of(exports.get_saved(saved), with_customers=may_see_customers())
-    by, names = request.values.get("by", ""), request.values.getlist("column")
+    by, names = choice("by", exports.BY) or request.form.get("by", ""), request.values.getlist("column")
     if request.method == "GET" and not names:
         return exports.first_spec(by, with_customers=may_see_customers())
     return exports.make_spec(by, names, with_customers=may_see_customers())

@@ -9,8 +9,9 @@ from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.labels import plural
 from blueprints.orders.again import reading_again
-from blueprints.orders.printing import render_document
+from blueprints.orders.printing import PARTS, render_document
 from blueprints.orders.within import keep_list, list_within
+from blueprints.unreadable import choice
 from errors import NotFound
 from jobs.schedule import start_due_runs
 from services.orders import held, identity_decision, printing, rereading, seen, views
@@ -59,7 +60,8 @@ def print_slip(order_id: int) -> str:
     document = printing.of_orders([order_id], with_customers=may_see_customers())
     if not document.slips:
         raise NotFound("There is no such order.")
-    return render_document(document, request.args.get("part", "slips"), url_for(".show_order", order_id=order_id))
+    part = choice("part", PARTS) if "part" in request.args else "slips"
+    return render_document(document, part, url_for(".show_order", order_id=order_id))
 
 
 @bp.post("/read-again")

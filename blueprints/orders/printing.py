@@ -11,6 +11,7 @@ from blueprints.barcodes import code_128
 from blueprints.files import numbers
 from blueprints.htmx import is_ours
 from blueprints.orders.forms import OrderFilter
+from blueprints.unreadable import choice
 from models.types import utcnow
 from services.orders import printing
 from services.orders.printing import Document
@@ -32,7 +33,7 @@ def barcode(text: str) -> Any:
 def show_document() -> str:
     """With ``order``, those orders; otherwise the orders that are ready and match the filters of the list."""
     back = request.args.get("back", "")
-    return render_document(_document(), request.args.get("part", ""), back if is_ours(back) else url_for("orders.list_orders"))
+    return render_document(_document(), choice("part", PARTS), back if is_ours(back) else url_for("orders.list_orders"))
 
 
 def _document() -> Document:
@@ -44,7 +45,6 @@ def _document() -> Document:
 
 def render_document(document: Document, part: str, back: str) -> str:
     """``part`` is one of ``PARTS``."""
-    part = part if part in PARTS else ""
     given = {name: request.args.getlist(name) for name in KEPT if name in request.args}
     links = [(label, name == part, _here(given, part=name or None)) for name, label in PARTS.items()]
     return render_template(

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Page, expect
 
-from blueprints import unreadable
+from blueprints import numbers, unreadable
 from tests.blueprints.pages import element, words
 from tests.blueprints.rows import add_integration, add_run
 from tests.support.signed_in import FreshClient
@@ -30,9 +30,15 @@ PAGES = {
     "/reports?days=5": "‘5’ is not a choice of ‘Period’ and is ignored.",
     "/reports?days=custom&first=x": "Enter a day, for example",
     "/reports/skus?days=custom&first=x": "Enter a day, for example",
+    "/orders/export?state=q": "‘q’ is not a choice of ‘State’ and is ignored.",
+    "/orders/export?by=q": "‘q’ is not a choice of ‘by’ in the address and is ignored.",
+    "/orders/print?age=q": "is not a choice of",
+    "/orders/print?part=q": "‘q’ is not a choice of ‘part’ in the address and is ignored.",
 }
 FILES = (
     "/orders/orders.csv?state=q",
+    "/orders/export/file.csv?state=q",
+    "/orders/export/file.csv?by=q",
     "/reports/reconciliation.csv?since=q",
     "/activity/changes.csv?since=q",
     "/stock/stock.csv?low=q",
@@ -66,5 +72,5 @@ def test_the_sentence_goes_when_the_filter_is_right_again(page: Page) -> None:
 def test_a_sentence_is_said_once(app: Flask) -> None:
     with app.test_request_context("/?page=x"):
         for _ in range(2):
-            assert unreadable.number("page") is None
+            assert numbers.argument("page") is None
         assert len(unreadable.sentences()) == 1
