@@ -1,7 +1,7 @@
 """The first SKUs of long sales reports, kept: a year of a large seller sums a million rows, which takes half a second of each page.
 
-Every hour, and when a day ends, a job sums each report again that has more than ``WORTH`` rows, once for all of its orders. Shorter reports, pages
-behind the kept rows, files and the API are summed when they are asked for (``sales.py``).
+Every hour, and when a day ends, a job sums each report again that has more than ``LONG`` rows, once for all of its orders. Shorter reports, pages
+after the kept SKUs, files and the API are summed when they are asked for (``sales.py``).
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from services.common.paging import Page
 from services.reports import sales
 from services.reports.periods import Period, last_days
 
-WORTH = 20_000
-"""Rows that a page sums in about 15 ms, which takes too little time to show anything but the present."""
+LONG = 20_000
+"""Reports with more rows are kept. A page sums so many in about 15 ms."""
 KEPT = 1_000
-"""SKUs of each order that are kept, and one more that says whether there is another page."""
+"""SKUs that are kept in each order. One more is stored, which says whether there is another page."""
 EVERY = timedelta(hours=1)
 GOOD_FOR = 2 * EVERY
-"""One job may fail, or wait for workers, without a page that is slow again. After two, workers do not work: then it is better to be slow."""
+"""How long a ranking is shown: one job may fail or wait for a worker. If two do, pages sum again: slow is better than old."""
 DUE_AT = "rankings_due_at"
 ALL_SHOPS = 0
+"""In place of a shop's id."""
 
 
 def sku_page(
     period: Period, shop_id: int | None, sort: str, number: int, size: int
 ) -> tuple[Page[sales.SkuSales], datetime | None]:
-    """As ``sales.sku_page``, and when it was summed: None for now, as nothing is kept of these days, this shop and this page."""
+    """The page that ``sales.sku_page`` gives, and when it was summed: None if that was now, because nothing is kept for it."""
     now, ranking = utcnow(), SkuRanking
     mine = (
         ranking.shop_id == (shop_id or ALL_SHOPS), ranking.sort == (sort if sort in sales.SKU_SORTS else ""),
@@ -50,14 +51,14 @@ def sku_page(
 
 
 def is_due() -> bool:
-    """A time that is further away than it can be was written while the clock was wrong."""
+    """Whether rankings have to be made. A due time more than ``EVERY`` ahead was written while the clock was wrong, and does not count."""
     due_at, now = installation.read_setting(DUE_AT), utcnow()
     return due_at is None or not now < datetime.fromisoformat(due_at) <= now + EVERY
 
 
 def make(stopping: Callable[[], bool] = lambda: False) -> int:
-    """Make the rankings again that are not of the last half hour, and drop those that are of no more use. Returns how many reports were summed. Where
-    it was stopped, the next call goes on."""
+    """Make all rankings again that are older than half an hour, and delete those of reports that are not long any more. Returns how many reports were
+    summed. If ``stopping`` ends it early, the next call continues."""
     wanted, made = set[tuple[int, int]](), 0
     for shop_id, days, period in _long_reports():
         if stopping():
@@ -76,7 +77,7 @@ def make(stopping: Callable[[], bool] = lambda: False) -> int:
 
 
 def _long_reports() -> Iterator[tuple[int, int, Period]]:
-    """Shop, days and period of the reports that sum many rows: of all shops, and of each."""
+    """Shop, number of days and period of each long report, of all shops together and of each one."""
     lengths = sorted(sales.PERIODS.values(), reverse=True)
     if _long_period(ALL_SHOPS, lengths[0]) is None:
         return  # No shop has more.
@@ -91,12 +92,14 @@ def _long_reports() -> Iterator[tuple[int, int, Period]]:
 
 
 def _long_period(shop_id: int, days: int) -> Period | None:
+    """The last ``days`` days, if a report of them is long."""
     with reading():
         period = last_days(days, sales.zone_of_days(shop_id or None, UTC))
-        return period if sales.sold_more_skus(period, shop_id or None, WORTH) else None
+        return period if sales.sums_more_rows(period, shop_id or None, LONG) else None
 
 
 def _make(shop_id: int, days: int, period: Period) -> bool:
+    """Make the rankings of one report; returns False if there are new ones already."""
     now, mine = utcnow(), (SkuRanking.shop_id == shop_id, SkuRanking.days == days)
     fresh = (SkuRanking.last_day == period.last, SkuRanking.made_at.between(now - EVERY / 2, now))
     with reading() as session:
@@ -115,12 +118,13 @@ def _make(shop_id: int, days: int, period: Period) -> bool:
 
 
 def _plain(row: Any) -> list[Any]:
+    """A row of ``sales.first_skus`` as it is stored in JSON."""
     key, currency, orders, pieces, total = row[:5]
     return [key, currency, int(orders), int(pieces), str(total)]
 
 
 def _next_due() -> datetime:
-    """In an hour, or when the day of a shop ends before that: the last days are others then."""
+    """In an hour, or earlier if the day of a shop ends: then its reports are of other days."""
     now = utcnow()
     local = (now.astimezone(zones.zone_of(name)) for name in db.session.scalars(select(Shop.zone).distinct()))
     ends = [datetime.combine(each.date() + timedelta(days=1), time.min, each.tzinfo).astimezone(UTC) for each in local]

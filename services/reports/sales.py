@@ -209,7 +209,7 @@ def sku_page(period: Period, shop_id: int | None, sort: str, number: int, size: 
 
 
 def page_of_skus(found: Sequence[Any], number: int, size: int) -> Page[SkuSales]:
-    """``found`` are the rows of the page and the one after it, if there is one."""
+    """``found`` are the rows of the page and, if there is one, the first of the next page."""
     goes_on = len(found) > size
     return Page(_named(found[:size]), len(found), number, number + goes_on, more=goes_on, goes_on=goes_on)
 
@@ -231,13 +231,14 @@ def first_skus(period: Period, shop_id: int | None, most: int) -> dict[str, list
     return {sort: sorted(rows, key=lambda row: row[at])[:most] for at, sort in enumerate(SKU_SORTS, start=len(sums.c))}
 
 
-def sold_more_skus(period: Period, shop_id: int | None, than: int) -> bool:
-    """Whether a report by SKU sums more kept rows than this. Counts no more of them."""
+def sums_more_rows(period: Period, shop_id: int | None, than: int) -> bool:
+    """Whether a report by SKU sums more stored rows than this. No more of them are counted."""
     some = select(SalesOfSku.day).where(*_skus_sold(period, shop_id)).limit(than + 1).subquery()
     return (db.session.scalar(select(func.count()).select_from(some)) or 0) > than
 
 
 def _skus_sold(period: Period, shop_id: int | None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for the stored rows that a report sums."""
     shown = list(shops()) if shop_id is None else [shop_id]
     return SalesOfSku.shop_id.in_(shown), SalesOfSku.day.between(period.first, period.last)
 
@@ -250,6 +251,7 @@ def _sums_of_skus(period: Period, shop_id: int | None) -> Select[*tuple[Any, ...
 
 
 def _sku_order(sort: str, sums: Any) -> tuple[Any, ...]:
+    """By which columns of ``sums`` the SKUs are sorted."""
     first = {"least": (sums.pieces,), "sku": (), "total": (sums.total.desc(),)}.get(sort, (sums.pieces.desc(),))
     return (*first, sums.sku_key, sums.currency)
 

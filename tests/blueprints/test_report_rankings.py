@@ -24,7 +24,7 @@ from tests.support.signed_in import FreshClient
 @pytest.fixture
 def ranked(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
     """Five SKUs, four of which are kept, on pages of two. One has sold another hundred since."""
-    monkeypatch.setattr(rankings, "WORTH", 3)
+    monkeypatch.setattr(rankings, "LONG", 3)
     monkeypatch.setattr(rankings, "KEPT", 4)
     monkeypatch.setattr(routes, "PAGE_SIZE", 2)
     today = utcnow().date()

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("app")
 @pytest.fixture(autouse=True)
 def few_are_many(monkeypatch: pytest.MonkeyPatch, clock: SetClock) -> None:
     """On 2 March 2026 at 9:00 in UTC, four rows are a long report, and four SKUs are kept."""
-    monkeypatch.setattr(rankings, "WORTH", 3)
+    monkeypatch.setattr(rankings, "LONG", 3)
     monkeypatch.setattr(rankings, "KEPT", 4)
 
 
@@ -139,7 +139,7 @@ def test_after_midnight_in_the_shops_zone_the_day_before_is_not_shown(clock: Set
 
 def test_a_small_installation_keeps_nothing(monkeypatch: pytest.MonkeyPatch, clock: SetClock) -> None:
     two_shops()
-    monkeypatch.setattr(rankings, "WORTH", 20)
+    monkeypatch.setattr(rankings, "LONG", 20)
     assert rankings.make() == 0 and not db.session.scalars(select(SkuRanking)).all()
     assert rankings.sku_page(YEAR, None, "", 1, 2)[1] is None
     assert not rankings.is_due()
@@ -150,12 +150,12 @@ def test_a_small_installation_keeps_nothing(monkeypatch: pytest.MonkeyPatch, clo
 def test_rankings_of_no_more_use_are_dropped(monkeypatch: pytest.MonkeyPatch, clock: SetClock) -> None:
     garden, _ = two_shops()
     rankings.make()
-    monkeypatch.setattr(rankings, "WORTH", 18)
+    monkeypatch.setattr(rankings, "LONG", 18)
     clock.go(hours=1)
     assert rankings.make() == 2
     assert {(row.shop_id, row.days) for row in db.session.scalars(select(SkuRanking))} == {(0, 365), (0, 90)}
     db.session.rollback()
-    monkeypatch.setattr(rankings, "WORTH", 100)
+    monkeypatch.setattr(rankings, "LONG", 100)
     rankings.make()
     assert not db.session.scalars(select(SkuRanking)).all()
 
