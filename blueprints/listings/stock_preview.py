@@ -12,7 +12,6 @@ from blueprints.labels import plural
 from blueprints.numbers import argument, field
 from errors import Conflict
 from jobs.schedule import start_due_runs
-from models import FlowKind, Integration
 from services.listings import previews
 from services.monitoring import decisions
 from services.shops import finding
@@ -27,23 +26,10 @@ def show_preview(integration_id: int) -> str:
     integration = finding.get_integration(integration_id)
     preview = previews.preview(integration_id)
     return render_template(
-        "listings/stock_preview.html", integration=integration, preview=preview, held_back=_held_back(integration),
+        "listings/stock_preview.html", integration=integration, preview=preview, held_back=previews.held_back(integration),
         page=previews.page_of_rows(preview, argument("page") or 1, PAGE_SIZE),
         link=lambda wanted: url_for(".show_preview", integration_id=integration_id, page=wanted),
     )  # fmt: skip
-
-
-def _held_back(integration: Integration) -> str:
-    """Why approved quantities are not sent at once; empty where they are."""
-    if not integration.enabled:
-        return f"{integration.name} is disabled: approved quantities are sent once it is enabled."
-    if not integration.flows[FlowKind.STOCK].enabled:
-        return f"Stock updates of {integration.name} are switched off: approved quantities are sent once they are switched on."
-    if integration.health == "needs_reauthorising" or integration.writes_refused:
-        return f"{integration.name} needs a working API key: approved quantities are sent once it has one."
-    if not integration.active:
-        return f"{integration.name} is paused: approved quantities are sent once its shop answers again."
-    return ""
 
 
 @bp.get("/rows.csv")
@@ -57,7 +43,7 @@ def download_preview(integration_id: int) -> Response:
 
 @bp.post("")
 def approve(integration_id: int) -> Response:
-    held_back = _held_back(finding.get_integration(integration_id))
+    held_back = previews.held_back(finding.get_integration(integration_id))
     try:
         number = decisions.approve_stock_update(integration_id, current_actor(), seen=field("run") or 0)
     except Conflict as wrong:

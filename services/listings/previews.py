@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 
 from extensions import db
-from models import Integration, Listing, RunItem
+from models import FlowKind, Integration, Listing, RunItem
 from services.common.batches import in_batches
 from services.common.paging import Page, numbered
 
@@ -45,6 +45,19 @@ def preview(integration_id: int) -> Preview:
 
 def waiting_run(integration_id: int) -> int | None:
     return db.session.get_one(Integration, integration_id).waiting_run_id
+
+
+def held_back(integration: Integration) -> str:
+    """Why approved quantities are not sent at once; empty where nothing is in the way."""
+    if not integration.enabled:
+        return f"{integration.name} is disabled: approved quantities are sent once it is enabled."
+    if not integration.flows[FlowKind.STOCK].enabled:
+        return f"Stock updates of {integration.name} are switched off: approved quantities are sent once they are switched on."
+    if integration.health == "needs_reauthorising" or integration.writes_refused:
+        return f"{integration.name} needs a working API key: approved quantities are sent once it has one."
+    if not integration.active:
+        return f"{integration.name} is paused: approved quantities are sent once its shop answers again."
+    return ""
 
 
 def page_of_rows(found: Preview, number: int, size: int) -> Page[PreviewRow]:
