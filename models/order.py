@@ -248,6 +248,12 @@ class Reserving:
         left: int = self.left
         return min(left, self.reserved) if self.allocations else left
 
+    @property
+    def is_kit(self: Any) -> bool:
+        """Whether one piece takes several units from stock."""
+        units: int = sum(each.units for each in self.allocations)
+        return units > 1
+
 
 class OrderLine(Reserving, Model):
     """``price`` is per unit and ``total`` for the quantity, as recorded under the settings; ``tax`` is beside them.

@@ -20,6 +20,7 @@ from jobs.schedule import start_due_runs
 from services.common import whole_numbers
 from services.common.paging import slice_of
 from services.listings import manual_links
+from services.order_basics import holds
 from services.order_basics.audited import about_orders
 from services.orders import doubtful_skus, held, rereading
 from services.security.audit import About
@@ -56,7 +57,7 @@ def _came_from() -> About | None:
 
 @bp.post("/stock-item")
 def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
-    ids = held.ids_of("unknown_sku", request.form.get("sku", ""))
+    ids = held.ids_of(holds.UNKNOWN_SKU, request.form.get("sku", ""))
     try:
         on_hand = whole_numbers.read(request.form.get("on_hand", ""), "on_hand")
         added = items.add_stock_item(request.form.get("sku", ""), on_hand, current_actor(), name=request.form.get("name", ""))
@@ -68,10 +69,11 @@ def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
 
 @bp.post("/link")
 def link_sku() -> tuple[str, int] | Response | AnyResponse:
-    doubtful = request.form.get("code") == doubtful_skus.CODE
-    ids = held.ids_of(doubtful_skus.CODE, "") if doubtful else held.ids_of("unknown_sku", request.form.get("sku", ""))
+    sku = request.form.get("sku", "")
+    doubtful = request.form.get("code") == holds.DOUBTFUL_SKU
+    ids = held.ids_of(holds.DOUBTFUL_SKU, "") if doubtful else held.ids_of(holds.UNKNOWN_SKU, sku)
     try:
-        released = manual_links.link_sku(request.form.get("sku", ""), request.form.get("item", ""), current_actor())
+        released = manual_links.link_sku(sku, request.form.get("item", ""), current_actor())
     except AppError as wrong:
         return _page(wrong), wrong.status
     start_due_runs()

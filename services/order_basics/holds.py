@@ -21,18 +21,18 @@ from services.security.audit import is_person, record_change
 DISAGREE = "The sums disagree by "
 """An amount and its currency follow: pages write them in the reader's language."""
 
-
-UNKNOWN_SKU = "unknown_sku"
+UNKNOWN_SKU, DOUBTFUL_SKU = "unknown_sku", "doubtful_sku"
 BEFORE_SKU, AFTER_SKU, BEFORE_NAME = "SKU ", " is not one of our stock items.", "A line has no SKU: "
+"""What stands around the SKU or name in the stored reason of an unknown line: held orders are grouped by what is between."""
 
 
 def unknown_sku(sku: str, name: str) -> str:
-    """Why a line holds its order that has no stock item."""
+    """The reason of a line without a stock item, with its SKU or, if it has none, its name."""
     return f"{BEFORE_SKU}{sku}{AFTER_SKU}" if sku else f"{BEFORE_NAME}{name}."
 
 
 def unknown_line(reason: str) -> tuple[str, str] | None:
-    """SKU and name of the line that ``unknown_sku`` was said of, only one of which is known; None if it is another reason."""
+    """The opposite of ``unknown_sku``: (SKU, "") or ("", name) of the line that a reason is about; None for a reason of another kind."""
     if reason.startswith(BEFORE_SKU) and reason.endswith(AFTER_SKU):
         return reason[len(BEFORE_SKU) : -len(AFTER_SKU)], ""
     if reason.startswith(BEFORE_NAME):
@@ -121,7 +121,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
     # Goods that have left, or never will, need no stock item.
     for line in lines if stage == "open" else ():
         if not line.allocations and line.could_mean:
-            hold("doubtful_sku", f"SKU {line.sku} could be the stock item {line.could_mean}: link its listing to one of them.")
+            hold(DOUBTFUL_SKU, f"SKU {line.sku} could be the stock item {line.could_mean}: link its listing to one of them.")
         elif not line.allocations and not line.uncounted:
             hold(UNKNOWN_SKU, unknown_sku(line.sku, line.name))
     if not lines:

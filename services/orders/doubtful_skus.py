@@ -12,7 +12,6 @@ from models.sku_key import sku_key
 from services.common.batches import batches
 from services.stock.skus import find_items
 
-CODE = "doubtful_sku"
 MOST = 20
 """SKUs that a page asks about at once; the others follow when these are settled."""
 

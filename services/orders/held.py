@@ -12,6 +12,7 @@ from sqlalchemy import Text, cast, func, select
 from errors import Conflict, InvalidInput
 from extensions import db, reading, writing
 from models import Integration, Listing, Order, OrderLine
+from models.order import GONE_CODE
 from models.sku_key import sku_key
 from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
@@ -22,17 +23,19 @@ from services.security.audit import record_change
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short", "identity", "lines")
 """Causes that a person may accept as they are. An unknown SKU has to be fixed, and what could not be read has to be read."""
+DECIDED_ON_ORDER = ("identity", GONE_CODE)
+"""Causes that a person decides on the order's own page: the page of held orders only leads there."""
 
 WORDS = {
-    "doubtful_sku": "The SKU could mean several of our stock items",
-    "unknown_sku": "The SKU is not one of our stock items",
+    holds.DOUBTFUL_SKU: "The SKU could mean several of our stock items",
+    holds.UNKNOWN_SKU: "The SKU is not one of our stock items",
     "sums": "The sums disagree",
     "currency": "The currency is not known",
     "address": "There is no address",
     "no_lines": "The order has no lines",
     "short": "There is not enough in stock",
     "identity": "It may be another order under the same id",
-    "gone": "The shop no longer has the order",
+    GONE_CODE: "The shop no longer has the order",
     "lines": "It is not clear which of its lines were shipped",
     "unreadable": "Something in the order could not be read",
 }
@@ -43,10 +46,10 @@ WHAT_TO_DO = {
     "no_lines": "Correct the order in the shop, then read it again.",
     "short": "Add stock, or accept the order as it is and ship what there is.",
     "identity": "Open the order and say whether it is another one.",
-    "gone": "Open the order and mark it as seen. Its stock is free then.",
+    GONE_CODE: "Open the order and mark it as seen. Its stock is free then.",
     "lines": "Compare with the shop which lines were shipped, then accept the order as it is.",
     "unreadable": "Look at the order in the shop. When it is right there, read it again.",
-    "doubtful_sku": "Say which of them each SKU is. Its listings take their stock from there.",
+    holds.DOUBTFUL_SKU: "Say which of them each SKU is. Its listings take their stock from there.",
 }
 """What a person can do, by cause."""
 SHOWN = 8
@@ -72,6 +75,15 @@ class Group:
         return WHAT_TO_DO.get(self.code, "")
 
     @property
+    def decided_on_order(self) -> bool:
+        return self.code in DECIDED_ON_ORDER
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether all of its orders can be accepted at once."""
+        return self.code in ACCEPTABLE and not self.decided_on_order
+
+    @property
     def key(self) -> str:
         """What distinguishes it from other groups of its code."""
         return self.sku or self.name
@@ -83,6 +95,7 @@ class Group:
 
 
 def stamp_of(order_ids: Sequence[int]) -> str:
+    """A short text that stands for exactly these orders, in any order."""
     return sha256(repr(sorted(order_ids)).encode()).hexdigest()[:16]
 
 
@@ -92,7 +105,8 @@ def groups() -> list[Group]:
 
 
 def _grouped() -> dict[tuple[str, str], Group]:
-    """All groups, from what the orders themselves say of their causes. Many say the same."""
+    """All groups by code and key, without details, from the causes and reasons that are stored with the orders. Many orders have the same ones,
+    so these are looked at once."""
     causes = (cast(Order.held_codes, Text), Order.held_reason, cast(Order.reason_codes, Text))
     query = select(Order.id, *causes).where(Order.held, list_facts.is_present()).order_by(Order.placed_at, Order.id)
     found: dict[tuple[str, str], Group] = {}
@@ -107,19 +121,20 @@ def _grouped() -> dict[tuple[str, str], Group]:
 
 
 def _groups_of(found: dict[tuple[str, str], Group], codes: str, reason: str, reason_codes: str) -> list[Group]:
-    """The groups of orders that are held for the same reasons, made where they are new."""
-    those: dict[tuple[str, str], Group] = {}
+    """The groups of orders that are stored with these causes and reasons. Those that are new are added to ``found``."""
+    groups_of_order: dict[tuple[str, str], Group] = {}
     for code in msgspec.json.decode(codes):
-        reasons = list(holds.reasons_of(code, reason, msgspec.json.decode(reason_codes)))
         if code == holds.UNKNOWN_SKU:
-            for sku, name in [line for each in reason.split("\n") if (line := holds.unknown_line(each))] or [("", "")]:
+            lines = [line for each in reason.split("\n") if (line := holds.unknown_line(each))]
+            for sku, name in lines or [("", "")]:
                 title = holds.unknown_sku(sku, name).removesuffix(".") if sku or name else WORDS[code]
-                which = code, sku_key(sku) or name
-                those[which] = found.setdefault(which, Group(code, title, sku, name))
+                key = code, sku_key(sku) or name
+                groups_of_order[key] = found.setdefault(key, Group(code, title, sku, name))
         else:
-            group = those[code, ""] = found.setdefault((code, ""), Group(code, WORDS.get(code, code)))
+            group = groups_of_order[code, ""] = found.setdefault((code, ""), Group(code, WORDS.get(code, code)))
+            reasons = holds.reasons_of(code, reason, msgspec.json.decode(reason_codes))
             group.reasons = list(dict.fromkeys([*group.reasons, *reasons]))[:MOST_REASONS]
-    return list(those.values())
+    return list(groups_of_order.values())
 
 
 def add_details(found: Sequence[Group]) -> None:

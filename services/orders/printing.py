@@ -135,19 +135,16 @@ def _to_pack(order: Order) -> list[tuple[OrderLine, int, int]]:
     elif order.state == "cancelled":
         pieces = [(line, line.left, 0) for line in order.lines]
     else:
-        pieces = [(line, max(0, line.in_hand), max(0, line.left - max(0, line.in_hand))) for line in order.lines]
+        now = {line.id: max(0, line.in_hand) for line in order.lines}
+        pieces = [(line, now[line.id], max(0, line.left - now[line.id])) for line in order.lines]
     return [(line, now, later) for line, now, later in pieces if now > 0 or later > 0]
 
 
 def _slip_line(line: OrderLine, pieces: int, later: int, with_options: bool) -> SlipLine:
     return SlipLine(
         line.sku, line.name, tuple(queries.options_object(line.options).items()) if with_options else (),
-        tuple((each.stock_item.sku, each.units) for each in line.allocations) if _is_kit(line) else (), pieces, later,
+        tuple((each.stock_item.sku, each.units) for each in line.allocations) if line.is_kit else (), pieces, later,
     )  # fmt: skip
-
-
-def _is_kit(line: OrderLine) -> bool:
-    return sum(each.units for each in line.allocations) > 1
 
 
 def _picks(orders: Sequence[Order], called: Mapping[int, str], with_options: bool) -> list[Pick]:
@@ -171,14 +168,14 @@ def _picks(orders: Sequence[Order], called: Mapping[int, str], with_options: boo
 def _about(line: OrderLine, pieces: int, with_options: bool) -> str:
     """What else a person who takes it off the shelf has to know: chosen options, and the kit that it is for."""
     options = [f"{name}: {value}" for name, value in queries.options_object(line.options).items()] if with_options else []
-    return ", ".join([*options, *([f"for {pieces} × {line.sku or line.name}"] if _is_kit(line) else [])])
+    return ", ".join([*options, *([f"for {pieces} × {line.sku or line.name}"] if line.is_kit else [])])
 
 
 def _taken(line: OrderLine) -> list[tuple[str, str, str, int, int]]:
     """What one piece of a line takes off the shelf: (key, SKU, name, units), and how many units of all that is left are not reserved."""
     if not line.allocations:
         return [(line.sku_key or line.name, line.sku, line.name, 1, 0)]
-    plain = len(line.allocations) == 1 and not _is_kit(line)
+    plain = len(line.allocations) == 1 and not line.is_kit
     return [
         (f"item {each.stock_item_id}", each.stock_item.sku, (line.name if plain else "") or each.stock_item.name, each.units,
          max(0, line.left * each.units - each.reserved))

@@ -22,7 +22,7 @@ from services.common.paging import Page, by_id, page_of
 from services.order_basics.holds import Rules
 from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
-from services.orders import list_facts, queries, rereading, search, search_matches, tags
+from services.orders import held, list_facts, queries, rereading, search, search_matches, tags
 from services.orders import redaction as customers
 from services.orders.search import MOST_FOUND
 from services.orders.timeline import Event, timeline
@@ -231,6 +231,11 @@ class OrderPage:
     just_shipped: Batch | None
     cannot_read: bool
 
+    @property
+    def held_with_others(self) -> bool:
+        """Whether the page of held orders fixes some of what holds it."""
+        return any(code not in held.DECIDED_ON_ORDER for code in self.order.held_codes)
+
 
 def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     """Raises NotFound. An order of a removed shop is shown, and nothing can be done with it."""
@@ -282,7 +287,7 @@ def _line(line: OrderLine, decimals: int, with_options: bool) -> dict[str, Any]:
         "options": list(queries.options_object(line.options).items()) if with_options else [], "reserved": line.reserved, "shipped": line.shipped,
         "in_hand": max(0, line.in_hand), "stock_item_id": line.allocations[0].stock_item_id if len(line.allocations) == 1 else None,
         "uncounted": line.uncounted and not line.allocations,
-        "kit": [(each.stock_item.sku, each.units) for each in line.allocations] if sum(each.units for each in line.allocations) > 1 else [],
+        "kit": [(each.stock_item.sku, each.units) for each in line.allocations] if line.is_kit else [],
     }  # fmt: skip
 
 

@@ -13,12 +13,12 @@ from services.stock import file_reversal, files
 
 
 def left_to_undo(file_id: int) -> int:
-    """How many stock items would get their earlier quantity back."""
+    """How many stock items would get back the quantity from before an applied file."""
     return db.session.scalar(select(func.count()).select_from(file_reversal.left(file_id).subquery())) or 0
 
 
 def applied_undo(file_id: int) -> StockFile | None:
-    """The newest undo of a file that was applied."""
+    """The newest undo of a file that was applied and changed something; None if there is none."""
     query = select(StockFile).where(StockFile.undoes_id == file_id, StockFile.state == "applied", StockFile.changed > 0)
     return db.session.scalar(query.order_by(StockFile.id.desc()).limit(1))
 
@@ -42,14 +42,9 @@ def undo_file(file_id: int, actor: str) -> int:
     with reading():
         file = files.get_file(file_id)
         name, rows = file.name, db.session.execute(file_reversal.left(file_id)).all()
-        why = (
-            ""
-            if rows
-            else why_not(file)
-            if file.state == "applied"
-            else "That file was not applied, so there is nothing to undo."
-        )
-    if why:
-        raise Conflict(why)
+        if file.state != "applied":
+            raise Conflict("That file was not applied, so there is nothing to undo.")
+        if not rows:
+            raise Conflict(why_not(file))
     content = csv_files.rows_out(("sku", "quantity"), ((sku, file_reversal.restored(*numbers)) for _, sku, *numbers in rows))
     return files.upload("".join(content).encode(), f"Undo of {name or 'a stock file'}", actor, undoes=file_id)
