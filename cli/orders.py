@@ -144,8 +144,10 @@ def ship(
     )
     after = outlook.of_write_back(order.shop_id, done.event, tracking)
     say(f"Order {order.number or order.external_id}: {done.state.replace('_', ' ')}. {after}")
-    if done.missing:
-        say(f"Not in stock, but counted as shipped: {done.missing}. If they were not sent, undo the shipment and use --in-stock.")
+    if done.not_in_stock:
+        say(
+            f"Not in stock, but counted as shipped: {done.not_in_stock}. If they were not sent, undo the shipment and use --in-stock."
+        )
     start_due_write_backs()
 
 

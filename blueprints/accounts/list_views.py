@@ -46,7 +46,7 @@ def save_view(name: str) -> tuple[str, int] | Response:
     try:
         replaced = list_views.save_view(current_user.id, name, title, filters, replace="replace" in request.form)
     except NameTaken as taken:
-        return _ask(name, known, form, title), taken.status
+        return _question(name, known, form, title), taken.status
     except InvalidInput as wrong:
         toast(wrong.sentence(), "warning")
     else:
@@ -54,16 +54,16 @@ def save_view(name: str) -> tuple[str, int] | Response:
     return go_to(url_for(known.endpoint, **filters))
 
 
-def _ask(name: str, known: Known, form: ListFilter, title: str) -> str:
+def _question(name: str, known: Known, form: ListFilter, title: str) -> str:
     """The page that asks whether to replace a view of this name."""
     view = list_views.view_named(current_user.id, name, title) or abort(409)
     return render_template(
         "accounts/replace_view.html", view=view, title=title, query=urlencode(form.chosen()), list_name=name,
-        before=_said(known.filters(MultiDict(view.filters))), after=_said(form), back=url_for(known.endpoint, **form.chosen()),
+        before=_filters_in_words(known.filters(MultiDict(view.filters))), after=_filters_in_words(form), back=url_for(known.endpoint, **form.chosen()),
     )  # fmt: skip
 
 
-def _said(form: ListFilter) -> str:
+def _filters_in_words(form: ListFilter) -> str:
     """All filters with the order of the list, so that two views that differ in it alone are not called the same."""
     sort = form.chosen().get("sort")
     order = [str(choice.label) for choice in form["sort"].choices if choice.value == sort] if sort else []

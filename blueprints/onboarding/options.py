@@ -30,7 +30,7 @@ class Site:
 
     @property
     def warning(self) -> str:
-        return check_advice.about_address(self.endpoint)
+        return check_advice.address_warning(self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ def _options_page(form: OptionsForm, draft: OpenDraft, status: int) -> Answer:
         found=draft.found, proposals=options.proposals(draft), orders=options.preview_draft(draft, form),
         offered=options.offered(draft, form), money=options.MONEY, history=history, take_history=request.form.get("history") != "no",
         removed_at=options.moment_of(history["removed_at"]) if history else None,
-        here=url_for(".show_import_preview", token=draft.token), news=check_advice.news(draft.found["check"]["advice"]),
+        here=url_for(".show_import_preview", token=draft.token), further_advice=check_advice.further_advice(draft.found["check"]["advice"]),
         site=options.site_of(draft.kind, draft.answers["endpoint"]),
     )  # fmt: skip
     return make_response(page, status)

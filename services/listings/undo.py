@@ -46,7 +46,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A listing that stays as it is in the shop: as far as is known it has ``now`` by now, and no longer what was ``sent``; None where it is gone."""
+    """A listing that stays as it is in the shop, because it no longer has the quantity that was ``sent``. ``now`` is what it has as far as is known;
+    None if it is gone."""
 
     listing_id: int
     external_id: str
@@ -76,7 +77,7 @@ def preview(run_id: int) -> Preview:
     with reading():
         run = _undoable(run_id)
         here = undo_here.effect(run)
-        rows, changed = _apart(_rows(run_id))
+        rows, changed = _left_in_shop(run_id)
         if not rows and not here.items:
             raise _nothing_left(run, changed)
         return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]), changed)
@@ -92,7 +93,7 @@ def refusal(run_id: int) -> str:
         under_way = select(SyncRun.id).where(SyncRun.about_run_id == run_id, SyncRun.kind == "undo", SyncRun.state != "finished")
         if db.session.scalar(under_way.limit(1)) is not None:
             return "It is being undone."
-        rows, changed = _apart(_rows(run_id))
+        rows, changed = _left_in_shop(run_id)
         return "" if rows or undo_here.effect(run).items else _nothing_left(run, changed).sentence()
 
 
@@ -109,6 +110,7 @@ def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
 
 
 def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
+    """Why nothing of a stock update is left to undo; ``changed`` are its listings that have another quantity in the shop by now."""
     undone = (
         select(SyncRun.id).join(RunItem).where(SyncRun.about_run_id == run.id, SyncRun.kind == "undo", RunItem.result == "sent")
     )
@@ -121,8 +123,9 @@ def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
     return Conflict(f"Nothing of stock update {run.id} is left to undo.", why)
 
 
-def _apart(rows: Sequence[Row]) -> tuple[list[Row], list[Changed]]:
+def _left_in_shop(run_id: int) -> tuple[list[Row], list[Changed]]:
     """The rows that can be restored in the shop, and those that it has changed since, as far as is known: by sales, later updates or by hand."""
+    rows = _rows(run_id)
     shown: dict[int, int | None] = {}
     for batch in batches([row.listing_id for row in rows]):
         for listing_id, expected, gone_at in db.session.execute(
@@ -152,7 +155,7 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
         integration_id = run.integration_id
         if db.session.scalar(lifecycle.live_run(integration_id, "stock")) is not None:
             raise Conflict("A stock update is under way.", "Wait until it has ended, then undo.")
-        rows, changed = _apart(_rows(run_id))
+        rows, changed = _left_in_shop(run_id)
         there = bool(rows)
         if not there and not undo_here.effect(run).items:
             raise _nothing_left(run, changed)

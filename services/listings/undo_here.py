@@ -64,6 +64,7 @@ class _Period:
 
     @property
     def begin(self) -> datetime:
+        """No edit of any item was made earlier."""
         return min([self.since, *self.before.values()])
 
     def covers(self, item_id: int, at: datetime) -> bool:
@@ -153,8 +154,8 @@ def _undone(notes: Iterable[str], periods: dict[int, _Period]) -> list[_Period]:
 
 
 def _period(run: SyncRun) -> _Period:
-    """From the update before, of those that sent something to the shop, or else from when the shop was connected: what was edited before that is none
-    of this update's business. Stock that is edited while an update runs is sent by the next one, unless this one works its quantity out later."""
+    """It begins with the last update before that sent something to the shop, or else when the shop was connected. Stock that is edited while an update
+    runs is sent by the next one, unless this one works its quantity out later."""
     sent = select(RunItem.id).where(RunItem.run_id == SyncRun.id, RunItem.result == "sent")
     query = select(SyncRun).where(
         SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id,
@@ -170,7 +171,7 @@ def _period(run: SyncRun) -> _Period:
 
 
 def _worked_out(run_id: int) -> dict[int, datetime]:
-    """When a run worked out what it sent of each stock item; nothing of a run of an older version."""
+    """When a run worked out what it sent of each stock item. Empty for runs of versions that did not store it."""
     query = (
         select(Link.stock_item_id, func.max(RunItem.as_of))
         .join(RunItem, RunItem.listing_id == Link.listing_id)

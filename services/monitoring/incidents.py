@@ -269,7 +269,8 @@ def _pause(integration: Integration, incident: Incident, each: Found | None, now
 
 
 def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> Incident:
-    """Open a new incident, or the last one of the same cause again if it has just ended. What is to be decided now has not waited since then."""
+    """Open a new incident, or the last one of the same cause again if it has just ended. What waits for a
+    decision is always a new incident: it has not waited since the one before."""
     recent = select(Incident).where(
         Incident.integration_id == integration.id, Incident.cause == cause, Incident.resolved_at > now - STEADY,
         Incident.resolution == "evidence",

@@ -24,11 +24,11 @@ def advice(verdict: str, given: str) -> str:
     return AGAIN.get(verdict, given)
 
 
-def news(given: str) -> str:
-    """What a good check advises, without what the step of the address has said already."""
+def further_advice(given: str) -> str:
+    """The advice of a check that succeeded, without the warning that the step of the address shows already."""
     return given.replace(PLAIN_HTTP, "").strip()
 
 
-def about_address(endpoint: str) -> str:
-    """What the step of the address says of it before anything is sent there."""
+def address_warning(endpoint: str) -> str:
+    """The warning about an end point that is shown before anything is sent there; empty if there is none."""
     return PLAIN_HTTP if endpoint.startswith("http:") else ""

@@ -30,14 +30,14 @@ SENT_LATER = "Sent to the shop once the whole order has been shipped."
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``missing`` are the pieces that
-    were not in stock, empty for none."""
+    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``not_in_stock`` names the
+    pieces that were not in stock, empty for none."""
 
     shipment_id: int
     order_id: int
     state: str
     event: str
-    missing: str = ""
+    not_in_stock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,12 @@ def ship(
         items = allocations.load_items_of(Order.id == order_id)
         order = _locked(order_id)
         pieces = _may_ship(order, items, quantities)
-        missing = ", ".join(
+        not_in_stock = ", ".join(
             f"{units - line.in_hand} × {line.sku or line.name}" for line, units in pieces if line.allocations and units > line.in_hand
         )  # fmt: skip
         shipment = _new_shipment(order, actor, carrier, tracking_number, together)
         _ship(order, items, shipment, pieces)
-        return replace(_planned(order, shipment, together), missing=missing)
+        return replace(_planned(order, shipment, together), not_in_stock=not_in_stock)
 
 
 def refuse_unseen(order_id: int, shipped: int) -> None:

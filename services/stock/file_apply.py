@@ -29,7 +29,7 @@ def apply(claim: Claim) -> None:
             file_reversal.lock(file_id)
         file_results.note_before(file_id)
         if undoes_id is not None:
-            file_reversal.restate(file_id, undoes_id)
+            file_reversal.work_out_again(file_id, undoes_id)
         if add_unknown:
             _add_unknown(file_id, actor)
         given = select(StockFileRow.stock_item_id, StockFileRow.quantity).where(

@@ -41,9 +41,9 @@ def lock(undo_id: int) -> None:
     ledger.lock_items(item_id for item_id in db.session.scalars(items) if item_id is not None)
 
 
-def restate(undo_id: int, undone_id: int) -> None:
-    """Give the rows of an undo the quantities that its locked items get back now: since it was shown, units may have been sold, and stock may have
-    been set again. Where nothing is left to take back, what is on hand stays. Call it behind ``file_results.note_before``."""
+def work_out_again(undo_id: int, undone_id: int) -> None:
+    """Store in the rows of an undo the quantities that its items get back now: since a person saw it, units may have been sold, and stock may have
+    been set again. Where nothing is left to take back, what is on hand stays. Call it after ``lock`` and ``file_results.note_before``."""
     row = StockFileRow
     wanted = {item_id: restored(on_hand, *change) for item_id, _, on_hand, *change in db.session.execute(left(undone_id))}
     staged = db.session.execute(
