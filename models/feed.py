@@ -261,9 +261,3 @@ class Offer(Model):
         ),
         Index("ix_offer_missed", "feed_id", "id", sqlite_where=text("missed > 0"), postgresql_where=text("missed > 0")),
     )
-
-    @property
-    def last_seen_at(self) -> datetime:
-        """When a file named it last."""
-        read_at = self.feed.read_at
-        return self.seen_at if self.missed or self.feed.delta or read_at is None else max(self.seen_at, read_at)

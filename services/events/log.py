@@ -66,10 +66,6 @@ def newest_position() -> int:
     return db.session.scalars(select(EventState.position)).one()
 
 
-def find_event(key: str) -> Event | None:
-    return db.session.scalar(select(Event).where(Event.key == key))
-
-
 def payload(event: Event) -> dict[str, Any]:
     """An event as programs get it: the same with every try and from the log. It holds nothing about a customer."""
     kind, parent = PLACES[event.object]

@@ -169,13 +169,6 @@ def stored(*where: Any) -> list[Sold]:
     ]
 
 
-def count_again(shop_id: int) -> None:
-    """Have all days of a shop counted again in the background, as after its time zone was changed. Call it inside ``writing()``."""
-    db.session.execute(
-        update(Shop).where(Shop.id == shop_id).values(sales_checked_to=None).execution_options(synchronize_session=False)
-    )
-
-
 def is_check_due() -> bool:
     """Whether a shop has days that were not compared with its orders since they ended."""
     return db.session.scalar(select(Shop.id).where(_due()).limit(1)) is not None

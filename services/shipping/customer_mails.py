@@ -6,16 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import select, update
 
-from extensions import db, writing
+from extensions import writing
 from models import Integration, Order
 from models.types import utcnow
 from services.common.batches import batches
-
-
-def is_warning_due() -> bool:
-    """Whether the warning has not been shown yet for one of the integrations."""
-    due = select(Integration.id).where(Integration.removed_at.is_(None), Integration.mail_warned_at.is_(None)).limit(1)
-    return db.session.scalar(due) is not None
 
 
 def note_warning_shown(order_ids: Sequence[int]) -> None:
