@@ -48,16 +48,17 @@ class ChoiceWithFormerNames(click.Choice[str]):
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
-def agree(yes: bool, question: str, left: str = "Nothing was removed.") -> None:
-    """Ask before something is gone for good; the question says what that is. Raises Failed for any answer but yes, and where there is none."""
+def agree(yes: bool, question: str, refused: str = "Nothing was removed.") -> None:
+    """Ask before something is removed for good, unless ``yes``. ``question`` says what will be gone, and ``refused`` that it is still there.
+    Raises Failed for any answer but yes, and where there is none."""
     try:
         if not yes and sys.stdin is None:
             raise click.Abort  # Closed, as some programs start commands: click does not expect that.
         if yes or click.confirm(question, err=True):
             return
     except click.Abort:
-        raise Failed(f"{left} Nobody answered; --yes does not ask.") from None
-    raise Failed(left)
+        raise Failed(f"{refused} There was no answer. Use --yes to skip the question.") from None
+    raise Failed(refused)
 
 
 def read_key(path: str) -> str:

@@ -49,7 +49,7 @@ WHAT_TO_DO = {
     GONE_CODE: "Open the order and mark it as seen. Its stock is free then.",
     "lines": "Compare with the shop which lines were shipped, then accept the order as it is.",
     "unreadable": "Look at the order in the shop. When it is right there, read it again.",
-    holds.DOUBTFUL_SKU: "Say which of them each SKU is. Its listings take their stock from there.",
+    holds.DOUBTFUL_SKU: "Choose the stock item that each SKU means. Its listings then take their quantity from that item.",
 }
 """What a person can do, by cause."""
 SHOWN = 8

@@ -178,7 +178,7 @@ def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
     sheet = client.get(f"/orders/ship?order={short.id}").get_data(as_text=True)
     said = words(element(sheet, "form", action="/orders/ship").text)
     assert short.note in said and "not in stock" in short.note
-    assert "Here orders are shipped whole, also what is not in stock. To ship a part, open the order." in said
+    assert "Orders are shipped whole here, even if something is not in stock. To ship a part of an order, open it." in said
 
 
 def test_the_page_of_an_order_suggests_what_is_reserved_and_ships_what_a_person_enters(client, shop, desk):
@@ -198,7 +198,7 @@ def test_a_column_of_numbers_fills_the_sheet_without_javascript(client, desk):
     sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}&order={ids[2]}").get_data(as_text=True)
     typed = form_data(sheet, "column", act="fill", column="A1\r\n\r\nB2\r\nC3", **{f"tracking-{ids[1]}": "MINE"})
     filled = client.post("/orders/ship", data=typed).get_data(as_text=True)
-    assert "There are more numbers than orders. C3 went nowhere." in words(element(filled, "p", role="status").text)
+    assert "There are more numbers than orders. Not used: C3." in words(element(filled, "p", role="status").text)
     assert [element(filled, "input", id=f"tracking-{each}")["value"] for each in ids] == ["A1", "MINE", "B2"]
     client.post("/orders/ship", data={**typed, "act": "ship"})  # Nobody who typed numbers means to ship without them.
     assert db.session.scalar(select(Shipment)) is None

@@ -76,6 +76,6 @@ def test_without_an_answer_nothing_is_gone(commands: Commands, words: tuple[str,
 
 def test_a_closed_standard_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(Failed, match="--yes does not ask"):
+    with pytest.raises(Failed, match="Use --yes"):
         agree(False, "Remove it?")
     agree(True, "Remove it?")

@@ -110,7 +110,9 @@ def test_switching_twice_is_the_same_as_once(connected, practice):
 def test_removing_asks_and_keeps_the_orders_for_the_day_the_shop_comes_back(connected, practice, key_file):
     numbers = [row["number"] for row in connected.rows("orders", "list")]
     assert connected.call("integrations", "remove", "Practice", input="n\n").stderr.endswith("Nothing was removed.\n")
-    assert connected.refused("integrations", "remove", "Practice", input="").endswith("Nobody answered; --yes does not ask.")
+    assert connected.refused("integrations", "remove", "Practice", input="").endswith(
+        "There was no answer. Use --yes to skip the question."
+    )
     assert len(connected.rows("integrations", "list")) == 1
     said = connected.done("integrations", "remove", "Practice", "--yes")
     assert "not shipped" in said

@@ -67,7 +67,7 @@ def test_five_orders_are_shipped_with_a_pasted_column_and_undone(page: Page, fiv
     over = page.locator("[data-left-over]")
     expect(over).to_be_hidden()
     person.paste("\n".join(f"T-{number}" for number in [*five, "over"]))
-    expect(over).to_have_text("There are more numbers than orders. T-over went nowhere. Compare the numbers with the orders.")
+    expect(over).to_have_text("There are more numbers than orders. Not used: T-over. Compare the numbers with the orders.")
     expect(page.get_by_role("button", name="Ship 5 orders")).to_be_focused()
     person.button("Ship 5 orders")
     expect(page.locator("#shipped")).to_contain_text("5 orders shipped. The shop is updated in")
