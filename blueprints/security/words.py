@@ -39,7 +39,7 @@ WAYS = {"bell": "Bell", "mail": "Email"}
 KEPT = {"ours quantity": "Our quantity", "theirs quantity": "The shop’s quantity"}
 GOODS = {"the same": "Same item", "other": "Different item"}
 OPTIONS = {**showing.OPTIONS, "carrier": "Carrier"}
-ROWS = {"order": "One row an order", "line": "One row a line"}
+ROWS = {"order": "One row per order", "line": "One row per line"}
 
 
 PLAINLY = in_every_shop(trail.said)

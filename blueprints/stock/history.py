@@ -9,12 +9,14 @@ from services.stock.views import Entry
 
 bp = Blueprint("stock_history", __name__)
 COUNTED = {"Opening stock": "Opening stock {after}", "Set": "Set from {before} to {after}",
-           "Imported from a file": "Imported from a file: {before} to {after}", "From suppliers": "From suppliers: {before} to {after}"}  # fmt: skip
+           "Set from a file": "Set from a file: {before} to {after}", "From suppliers": "From suppliers: {before} to {after}"}  # fmt: skip
 MOVED = {
     "Sold": "{units} reserved", "Assigned to a waiting order": "{units} assigned to a waiting order", "Order cancelled": "Order cancelled: {units} free again",
     "Order reopened": "Order reopened: {units} reserved again", "Shipped": "{units} shipped", "Shipment undone": "Shipment undone: {units} back",
     "Shipment voided": "Shipment voided: {units} back", "Released": "{units} released",
 }  # fmt: skip
+TAKEN_BACK = ("Shipment undone", "Shipment voided")
+"""They write two lines of the history: units are on hand again, then the order reserves them again."""
 
 
 @bp.app_template_filter()
@@ -25,6 +27,9 @@ def in_words(entry: Entry) -> str:
     if entry.cause in COUNTED:
         return COUNTED[entry.cause].format(before=before, after=after) + source
     units = abs(entry.on_hand_change or entry.reserved_change)
+    if entry.cause in TAKEN_BACK and not entry.on_hand_change:
+        # The units are back once: the line before says so.
+        return f"{entry.cause}: {number(units)} {'unit' if units == 1 else 'units'} reserved again"
     if entry.cause in MOVED:
         return MOVED[entry.cause].format(units=f"{number(units)} {'unit' if units == 1 else 'units'}") + source
     change = entry.on_hand_change or entry.reserved_change

@@ -44,7 +44,10 @@ def connect(draft: OpenDraft, answers: dict[str, Any], since: datetime, *, take_
         compared_at=datetime.fromisoformat(compared) if (compared := draft.found.get("compared_at")) else None,
     )  # fmt: skip
     integration = lifecycle.add_integration(new, read_back(draft.found["check"]), draft.actor)
-    drafts.discard(draft.token, draft.actor)
+    for each in drafts.list_drafts(draft.actor):
+        if each.answers.get("endpoint") == draft.answers["endpoint"]:
+            # Also those in which this person began to add the same shop before.
+            drafts.discard(each.token, draft.actor)
     return integration
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -59,8 +59,9 @@ def timeline(
         events.append(Event(change.seen_at, "Changed in the shop", "", "warn", fields))
     for shipment in sent:
         events += _shipment_events(shipment)
+    by_hand = {each.tracking_number for each in sent if each.by_hand or each.entered_at is not None}
     for row in updates:
-        events.append(_update_event(row, names))
+        events.append(_update_event(row, names, by_hand))
     for file in export_records.of_order(order.id):
         events.append(
             Event(file.at, f"In export {file.name}", f"Delivered{' once more' if file.repeats else ''} to {file.place}.", "good")
@@ -101,9 +102,11 @@ def _person(actor: str) -> str:
     return actor.partition(":")[2] or actor
 
 
-def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str]) -> Event:
+def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str], by_hand: Collection[str]) -> Event:
+    """``by_hand`` are the tracking numbers that the shop did not take."""
     what = {"shipped": "shipped", "part_shipped": "shipped in part", "cancelled": "cancelled"}[row.event]
-    tracking = f" Tracking: {', '.join(row.tracking_numbers)}." if row.tracking_numbers else ""
+    numbers = [number for number in row.tracking_numbers if row.state != "done" or number not in by_hand]
+    tracking = f" Tracking: {', '.join(numbers)}." if numbers else ""
     if row.state == "done":
         title = f"Sent to the shop: {what}" if row.sent else "The shop had this status already"
         return Event(

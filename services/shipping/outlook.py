@@ -59,7 +59,7 @@ def obstacle_in(integration: Integration | None, event: str) -> str:
 def obstacle(integration: Integration, event: str) -> str:
     """What has to happen first, as the end of a sentence; empty where nothing is in the way."""
     if not integration.enabled:
-        return f"the integration {integration.name} is enabled"
+        return "the integration is enabled"
     if not integration.flows[FlowKind.SHIPMENTS].enabled:
         return "write-back is switched on in the integration's settings"
     if integration.health == "needs_reauthorising":

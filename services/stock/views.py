@@ -36,7 +36,7 @@ SORTS: dict[str, Any] = {
     "moved": (StockItem.updated_at.desc(), StockItem.sku, StockItem.id),
 }  # fmt: skip
 CAUSES = {
-    "start": "Opening stock", "set": "Set", "adjusted": "Adjusted", "import": "Imported from a file", "feed": "From suppliers",
+    "start": "Opening stock", "set": "Set", "adjusted": "Adjusted", "import": "Set from a file", "feed": "From suppliers",
     "sale": "Sold", "edited": "Order edited", "cancelled": "Order cancelled",
     "reopened": "Order reopened", "shipped": "Shipped", "allocated": "Assigned to a waiting order",
     "undone": "Shipment undone", "voided": "Shipment voided", "released": "Released", "restored": "Stock update undone",

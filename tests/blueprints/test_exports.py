@@ -140,7 +140,7 @@ def test_a_saved_export_keeps_its_orders_their_order_and_its_format(client, orde
         "number",
         "1001",
     ]
-    assert "gift, oldest first · one row an order, 1 column, Excel" in words(element(page, "main").text)
+    assert "gift, oldest first · one row per order, 1 column, Excel" in words(element(page, "main").text)
     opened = next(each for each in elements(page, "a") if each.get("aria-label") == "Open Gifts")
     assert "1 order." in words(element(client.get(opened["href"]).text, "main").text), (
         "with its own orders, not those of the list"

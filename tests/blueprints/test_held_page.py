@@ -63,6 +63,7 @@ def test_after_a_problem_is_fixed_the_list_it_was_found_in_is_a_click_away(clien
     assert toasts(done) == ["1 order released."]
     crumbs = {each.text: each["href"] for each in elements(done, "a") if each.parents[-1].get("class") == "crumbs"}
     assert crumbs["Orders"] == "/orders?state=on_hold&page=x"
+    assert "Orders / Order 81" in words(element(done, "nav", aria_label="Breadcrumb").text)
     back = client.get(crumbs["Order 81"])
     assert back.request.path == f"/orders/{order_id}" and 'href="/orders?state=on_hold&amp;page=x"' in back.text
 

@@ -169,6 +169,11 @@ class TestALiveRow:
         assert element(row, "tr").get("hx-trigger") is None
         assert not elements(row, "progress")
 
+    def test_a_run_that_has_paused_continues_and_shows_no_number_without_its_unit(self, client: FreshClient) -> None:
+        add_run(add_integration(), state="queued", done=66)
+        said = words(client.get(LIST).text)
+        assert "waits to continue" in said and "66" not in said
+
     def test_it_asks_while_a_run_is_about_to_start_but_not_for_ever(self, client: FreshClient) -> None:
         integration_id = add_integration(orders_due_at=utcnow())
         assert "every 2s" in client.get(LIST).text

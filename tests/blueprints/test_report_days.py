@@ -58,7 +58,7 @@ def test_an_order_of_a_shop_whose_day_is_ahead_is_in_the_last_days(app: Flask, c
     client.set_cookie("zone", BEHIND)
     page = client.get("/reports?days=7", headers={"Accept-Language": "en-US"}).text
     assert "Revenue $10.00" in words(element(page, "main").text)
-    assert "A day is one of the shop’s time zone." in words(element(page, "main").text)
+    assert "Days are in the time zone of each shop." in words(element(page, "main").text)
     assert there.isoformat() in client.get("/reports/sales.csv?days=7").text
     only = client.get(f"/reports?days=7&shop={shop_id}", headers={"Accept-Language": "en-US"}).text
     assert "Revenue $10.00" in words(element(only, "main").text)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Flow, FlowKind, Shipment, WriteBack
+from models import Flow, FlowKind, Integration, Shipment, WriteBack
 from models.types import utcnow
 from services.shipping import files
 from services.stock import items
@@ -264,3 +264,13 @@ def test_a_csv_ships_many_after_a_preview(client, shop, desk):
         "/orders/tracking-numbers", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, content_type="multipart/form-data"
     )
     assert unknown.location.endswith("/columns")
+
+
+def test_the_sheet_does_not_promise_an_update_of_a_shop_that_is_disabled(client, shop, desk):
+    sheet = f"/orders/ship?order={orders()[0].id}"
+    assert "You can undo this for 30 seconds; then the shop is updated." in words(client.get(sheet).text)
+    with writing() as session:
+        session.execute(update(Integration).values(enabled=False))
+    said = words(client.get(sheet).text)
+    assert "it cannot be updated until the integration is enabled" in said
+    assert "You can undo this for 30 seconds." in said and "then the shop" not in said

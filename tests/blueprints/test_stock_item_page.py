@@ -109,3 +109,15 @@ def test_the_command_sets_thresholds_and_lists_what_is_low(app, item):
     assert run(args=["stock", "threshold", "2"]).output == "Items without a threshold: low at 2 available.\n"
     low_stock.review()
     assert "CUP" not in run(args=["stock", "list", "--low"]).output
+
+
+@pytest.mark.parametrize("cause", ["undone", "voided"])
+def test_units_that_came_back_and_are_reserved_again_came_back_once(client, item, cause):
+    order_id = db.session.scalar(select(StockEntry.order_id).where(StockEntry.order_id.is_not(None)))
+    with writing() as session:
+        session.add(StockEntry(stock_item_id=item, actor="user:ann", cause=cause, on_hand_change=2, order_id=order_id))
+        session.flush()
+        session.add(StockEntry(stock_item_id=item, actor="user:ann", cause=cause, reserved_change=2, order_id=order_id))
+    page = words(client.get(f"/stock/{item}").text)
+    assert page.count(f"Shipment {cause}: 2 units back") == 1
+    assert page.count(f"Shipment {cause}: 2 units reserved again") == 1

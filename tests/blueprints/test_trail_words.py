@@ -11,7 +11,7 @@ from tests.support.signed_in import FreshClient
 SAID = {
     "order_export.saved": (
         {"by": ("", "order"), "columns": ("", "number, integration"), "format": ("", "xlsx"), "orders": ("", "sort newest, state ready")},
-        ("Rows: One row an order", "Columns: Number, Shop", "Format: Excel", "Orders: Newest first, Ready"),
+        ("Rows: One row per order", "Columns: Number, Shop", "Format: Excel", "Orders: Newest first, Ready"),
     ),
     "order_export.delivery_changed": (
         {"method": ("email", "sftp"), "auth": ("none", "password"), "path": ("", "/in"), "interval_seconds": (None, 7200), "times": ("", "06:00, 18:00")},

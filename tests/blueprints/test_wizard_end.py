@@ -202,6 +202,16 @@ class TestTheEnd:
         assert "Syncing" in page
         assert elements(page, "progress")
 
+    def test_what_was_begun_before_for_the_same_shop_is_not_offered_any_more(
+        self, client: FreshClient, practice: PracticeShop
+    ) -> None:
+        to_options(client, practice)
+        step = to_options(client, practice)
+        assert len(drafts()) == 2
+        client.post(step, data=form_data(client.get(step).text, "with_variants"))
+        assert the_integration().endpoint == practice.url
+        assert drafts() == [] and "Continue where you left off" not in client.get(LIST).text
+
     def test_the_first_day_begins_at_midnight_where_the_reader_is(self, client: FreshClient, practice: PracticeShop) -> None:
         client.set_cookie("zone", "Europe/Berlin")
         made = connect(client, practice, since="date", since_date="2026-11-02")

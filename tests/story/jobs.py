@@ -236,8 +236,8 @@ def to_export(scene: Scene) -> None:
 @job("Export order lines with addresses")
 def export_orders(scene: Scene) -> None:
     to_export(scene)
-    scene.person.link("One row a line")
-    expect(scene.page.get_by_role("link", name="One row a line")).to_have_attribute("aria-current", "true")
+    scene.person.link("One row per line")
+    expect(scene.page.get_by_role("link", name="One row per line")).to_have_attribute("aria-current", "true")
     with scene.page.expect_download() as download:
         scene.person.button("Download as CSV")
     scene.downloads.append(download.value.suggested_filename)
@@ -247,7 +247,7 @@ def export_orders(scene: Scene) -> None:
 def set_threshold(scene: Scene) -> None:
     scene.area("Stock")
     scene.person.link("CUP")
-    scene.person.fill("Low when so many are available, or fewer", "3")
+    scene.person.fill("Low when this many or fewer are available", "3")
     scene.person.press("Enter")
     scene.toast("Saved.")
 

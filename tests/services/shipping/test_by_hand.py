@@ -52,6 +52,8 @@ def test_the_run_and_the_list_say_it_until_a_person_has_entered_the_number(sold)
     assert [row["enter_by_hand"] for row in rows] == [True]
     page = views.order_page(ids[0], with_customers=True)
     assert page.by_hand == ["T-1"]
+    sent = next(event for event in page.timeline if event.title == "Sent to the shop: shipped")
+    assert "Tracking: T-1." not in sent.text and "enter T-1 in the shop by hand" in sent.text
     db.session.rollback()
     assert views.order_page(ids[0], with_customers=False).by_hand == [""]
     db.session.rollback()
@@ -101,7 +103,7 @@ def test_a_later_shop_that_takes_numbers_lists_nothing(sold):
     ("change", "words"),
     [
         ({}, "It is saved; the next run updates the shop."),
-        ({"enabled": False}, "cannot be updated until the integration Shop is enabled"),
+        ({"enabled": False}, "cannot be updated until the integration is enabled"),
         ({"shipments_on": False}, "until write-back is switched on"),
         ({"health": "needs_reauthorising"}, "rejects its API key"),
         ({"writes_refused": True}, "may only read"),
