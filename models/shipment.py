@@ -49,6 +49,7 @@ class Shipment(Model):
     __table_args__ = (
         # SQLite takes a partial index only where the query has its condition to the letter.
         Index("ix_shipment_by_hand", "order_id", sqlite_where=text("by_hand = 1"), postgresql_where=text("by_hand")),
+        Index("ix_shipment_tracking_number", "tracking_number"),
         Index("ix_shipment_batch", "batch", sqlite_where=IN_BATCH, postgresql_where=IN_BATCH),
     )
 

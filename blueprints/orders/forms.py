@@ -39,7 +39,7 @@ class OrderFilter(ShopFilter):
     DEFAULTS = {"sort": "newest"}
     COLUMNS = COLUMNS
 
-    q = SearchField("Number, customer, email or SKU")
+    q = SearchField("Number, customer, email, SKU or tracking")
     shop = shop_field()
     state = SelectField("State", choices=choices(STATES), default="")
     age = SelectField("Placed", choices=choices(AGES), default="")

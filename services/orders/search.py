@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
 from extensions import db, reading, writing
-from models import Integration, Order, OrderLine, Setting
+from models import Integration, Order, OrderLine, Setting, Shipment
 from models.sku_key import sku_key
 from services.common import installation
 from services.common.batches import BATCH, batches
@@ -131,7 +131,7 @@ def _stored(ids: Sequence[int]) -> list[Searched]:
 def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> ColumnElement[bool]:
     """The condition on Order that a person's search stands for: each word they typed begins a word of the order, and what has no blank
     inside (``2024-001``, ``ann@shop.example``) stands together. The shop's own id finds its order too, and ``id:7`` nothing else.
-    Of more than ``most`` orders the newest here are found."""
+    Of more than ``most`` orders the newest here are found. A whole tracking number finds the orders that were shipped with it."""
     named = numbers.parse(search)
     if not named.numbers:
         return Order.external_id == named.external_id
@@ -140,7 +140,14 @@ def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> Co
     phrases = [words for part in search.split() if (words := words_of(part))]
     if not phrases:
         return Order.id.in_(by_id)
-    return Order.id.in_(union_all(_matching(phrases, with_customers, most), by_id))
+    by_parcel = [select(Shipment.order_id).where(has_tracking(search))] if with_customers else []
+    return Order.id.in_(union_all(_matching(phrases, with_customers, most), by_id, *by_parcel))
+
+
+def has_tracking(search: str) -> ColumnElement[bool]:
+    """The condition on Shipment that a search is its whole tracking number. Carriers write them in capital letters."""
+    typed = search.strip()
+    return Shipment.tracking_number.in_({typed, typed.upper()})
 
 
 def _matching(phrases: Sequence[Sequence[str]], with_customers: bool, most: int) -> Select[Any]:

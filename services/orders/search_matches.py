@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from extensions import db
-from models import Order, OrderLine
+from models import Order, OrderLine, Shipment
 from services.common.words import words_of
 from services.order_basics import numbers
+from services.orders.search import has_tracking
 
 Match = tuple[str, str]
 """What the field is called, and its value."""
@@ -30,6 +31,8 @@ def matches(search: str, ids: Sequence[int], *, with_customers: bool) -> dict[in
     )
     for order_id, sku in db.session.execute(lines):
         skus[order_id].append(sku)
+    parcels = select(Shipment.order_id, Shipment.tracking_number).where(Shipment.order_id.in_(ids), has_tracking(search))
+    tracked = {row[0]: [("Tracking number", row[1])] for row in db.session.execute(parcels)} if with_customers else {}
     query = select(Order.id, Order.number, Order.external_id, Order.customer, Order.email).where(Order.id.in_(ids))
     found: dict[int, list[Match]] = {}
     for order_id, number, external_id, customer, email in db.session.execute(query):
@@ -41,7 +44,7 @@ def matches(search: str, ids: Sequence[int], *, with_customers: bool) -> dict[in
             if number and not by_words and _is_by_id(number, external_id, wanted_id, phrases)
             else []
         )
-        found[order_id] = list(dict.fromkeys([*by_words, *by_id]))
+        found[order_id] = list(dict.fromkeys([*by_words, *by_id, *tracked.get(order_id, [])]))
     return found
 
 

@@ -200,10 +200,10 @@ def test_lists_are_dense_filter_at_once_and_show_what_can_be_done_with_ticked_ro
     page.get_by_role("combobox", name="Shop").select_option("Toys")
     expect(page.locator("tbody tr")).to_have_count(30)
     assert parse_qs(urlsplit(page.url).query) == {"shop": ["2"]}
-    page.get_by_label("Number, customer, email or SKU").press_sequentially("N0")
+    page.get_by_label("Number, customer, email, SKU or tracking").press_sequentially("N0")
     expect(page.locator("tbody tr")).to_have_count(5)
     expect(page.locator("#announcer")).to_have_text("5 orders")
-    expect(page.get_by_label("Number, customer, email or SKU")).to_be_focused()
+    expect(page.get_by_label("Number, customer, email, SKU or tracking")).to_be_focused()
     assert parse_qs(urlsplit(page.url).query) == {"shop": ["2"], "q": ["N0"]}
     expect(page.get_by_role("link", name="Ready")).to_have_attribute("href", re.compile("q=N0"))
     assert page.evaluate("window.stillTheSamePage")
@@ -229,7 +229,7 @@ def test_lists_are_filtered_without_javascript(browser, server: str, app, page: 
     context = browser.new_context(base_url=server, java_script_enabled=False, storage_state=page.context.storage_state())
     plain = context.new_page()
     plain.goto("/orders")
-    plain.get_by_label("Number, customer, email or SKU").fill("N2")
+    plain.get_by_label("Number, customer, email, SKU or tracking").fill("N2")
     plain.get_by_role("button", name="Filter").click()
     expect(plain.get_by_role("heading", name="No order matches")).to_be_visible()
     plain.get_by_role("link", name="Clear filters", exact=True).click()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from extensions import db, writing
-from models import Order, OrderLine
+from models import Order, OrderLine, Shipment
 from services.common.words import words_of
 from services.operations import privacy
 from services.orders import search, views
@@ -154,3 +154,17 @@ def test_a_found_order_says_why_unless_its_number_does(orders):
 def test_why_an_order_was_found_tells_nothing_of_customers_to_those_who_may_not_see_them(orders):
     rows = views.list_page(views.Wanted(search="42", customers=False)).rows
     assert {name for row in rows for name, _ in row.matched} == {"SKU"}
+
+
+def test_a_whole_tracking_number_finds_its_orders_and_says_so_to_those_who_may_see_customers(orders):
+    """A customer or a carrier asks about a parcel and has nothing but its number."""
+    ids = dict(db.session.execute(select(Order.number, Order.id)).all())
+    with writing() as session:
+        for number, tracking in (("A1", "RM100000001GB"), ("88", "1Z 999 AA1"), ("7", "")):
+            session.add(Shipment(order_id=ids[number], tracking_number=tracking, actor="user:ann"))
+    assert found("RM100000001GB") == found(" rm100000001gb ") == ["A1"]
+    assert found("1Z 999 AA1") == ["88"] and found("RM10000000") == []
+    assert found("RM100000001GB", customers=False) == []
+    assert views.list_page(views.Wanted(search="rm100000001gb", customers=True)).rows[0].matched == [
+        ("Tracking number", "RM100000001GB")
+    ]
