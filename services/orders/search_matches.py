@@ -18,38 +18,34 @@ Match = tuple[str, str]
 
 
 def matches(search: str, ids: Sequence[int], *, with_customers: bool) -> dict[int, list[Match]]:
-    """For each of these orders, what else than its number has the words of a search, as ``services/orders/search.py: found_by`` compares
-    them."""
+    """By id of these orders: the fields with those words of a search that its number does not have, compared as ``services/orders/search.py:
+    found_by`` does. Nothing of customers without ``with_customers``."""
     phrases = [words for part in search.split() if (words := words_of(part))]
     named = numbers.parse(search)
     wanted_id = named.numbers[-1] if named.numbers else named.external_id
-    skus: defaultdict[int, list[str]] = defaultdict(list)
-    lines = (
-        select(OrderLine.order_id, OrderLine.sku)
-        .where(OrderLine.order_id.in_(ids))
-        .order_by(OrderLine.order_id, OrderLine.position)
-    )
-    for order_id, sku in db.session.execute(lines):
-        skus[order_id].append(sku)
+    skus = _skus_of(ids)
     parcels = select(Shipment.order_id, Shipment.tracking_number).where(Shipment.order_id.in_(ids), has_tracking(search))
     tracked = {row[0]: [("Tracking number", row[1])] for row in db.session.execute(parcels)} if with_customers else {}
     query = select(Order.id, Order.number, Order.external_id, Order.customer, Order.email).where(Order.id.in_(ids))
     found: dict[int, list[Match]] = {}
     for order_id, number, external_id, customer, email in db.session.execute(query):
         personal = [("Customer", customer), ("Email", email)] if with_customers else []
-        fields = [*personal, *(("SKU", sku) for sku in dict.fromkeys(skus[order_id]))]
-        by_words = [match for words in phrases if not _has(_of_number(number), words) for match in _with(fields, words)]
-        by_id = (
-            [("ID in the shop", external_id)]
-            if number and not by_words and _is_by_id(number, external_id, wanted_id, phrases)
-            else []
-        )
-        found[order_id] = list(dict.fromkeys([*by_words, *by_id, *tracked.get(order_id, [])]))
+        fields = [*personal, *(("SKU", sku) for sku in skus[order_id])]
+        not_in_number = [words for words in phrases if not _has(_of_number(number), words)]
+        matching = [match for words in not_in_number for match in _with(fields, words)]
+        if not matching and number and external_id == wanted_id and (not_in_number or not phrases):
+            matching = [("ID in the shop", external_id)]
+        found[order_id] = list(dict.fromkeys([*matching, *tracked.get(order_id, [])]))
     return found
 
 
-def _is_by_id(number: str, external_id: str, wanted_id: str, phrases: Sequence[Sequence[str]]) -> bool:
-    return external_id == wanted_id and not (phrases and all(_has(_of_number(number), words) for words in phrases))
+def _skus_of(ids: Sequence[int]) -> dict[int, list[str]]:
+    """The SKUs of the lines of orders, by order."""
+    query = select(OrderLine.order_id, OrderLine.sku).where(OrderLine.order_id.in_(ids))
+    skus: defaultdict[int, list[str]] = defaultdict(list)
+    for order_id, sku in db.session.execute(query.order_by(OrderLine.order_id, OrderLine.position)):
+        skus[order_id].append(sku)
+    return skus
 
 
 def _with(fields: Sequence[Match], words: Sequence[str]) -> list[Match]:
@@ -58,6 +54,7 @@ def _with(fields: Sequence[Match], words: Sequence[str]) -> list[Match]:
 
 
 def _of_number(number: str) -> list[str]:
+    """The words of an order's number, those of digits also without zeros at the beginning."""
     words = words_of(number)
     return words + [word.lstrip("0") for word in words if word.isdigit()]
 

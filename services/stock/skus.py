@@ -27,12 +27,12 @@ BY_KEY = union_all(
     select(*_COLUMNS).where(among(_items.shared_key, "keys")),
 )
 
-
 SEARCHED = {
-    # Left to themselves, both read the table, whose rows they take to be short; in its order PostgreSQL reads the index.
+    # Without INDEXED BY, or without an order, both databases would read the whole table: they take its rows to be shorter than they are.
     "sqlite": "SELECT id FROM {table} INDEXED BY ix_{table}_searched WHERE instr(searched, :part) > 0 LIMIT :most",
     "postgresql": "SELECT id FROM {table} WHERE strpos(searched, :part) > 0 ORDER BY id LIMIT :most",
 }
+"""By database: the first ids of a table whose ``searched`` has a part."""
 
 
 class FoundItems:
