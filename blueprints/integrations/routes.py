@@ -32,8 +32,10 @@ def list_integrations() -> str | Response:
         "page": page, "filters": filters, "back": request.full_path.rstrip("?"),
         "link": lambda wanted: url_for(".list_integrations", page=wanted, **filters),
     }  # fmt: skip
-    unfinished, gone = drafts.list_drafts(current_actor()), [] if filters or number > 1 else removed.list_removed()
-    return render_template("integrations/list.html", form=form, drafts=unfinished, removed=gone, **context)
+    gone = removed.list_removed() if number == 1 and not filters else []
+    return render_template(
+        "integrations/list.html", form=form, drafts=drafts.list_drafts(current_actor()), removed=gone, **context
+    )
 
 
 @bp.get("/<int:integration_id>/row")

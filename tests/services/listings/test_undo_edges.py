@@ -10,7 +10,7 @@ import pytest
 
 from errors import AlreadyRunning, Conflict
 from extensions import db, writing
-from models import FlowKind
+from models import FlowKind, SyncRun
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import push_results, stock_push, undo
@@ -52,6 +52,15 @@ def succeeded_at(integration_id: int) -> datetime:
     return get_flow(integration_id, FlowKind.STOCK).succeeded_at
 
 
+def two_pushed(shop: PracticeShop) -> tuple[int, SyncRun]:
+    """A connected shop that was sent 33 cups and 12 plates, where it had 20 and 8: its integration and the run."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    items.set_stock("PLATE", 12, "user:ann")
+    return integration_id, do(integration_id, "stock")
+
+
 def undo_it(run_id: int, where: undo.Where = "both") -> str:
     started = undo.start_undo(run_id, "user:ann", where)
     return "" if started is None else execution.perform(started.id).outcome
@@ -59,11 +68,7 @@ def undo_it(run_id: int, where: undo.Where = "both") -> str:
 
 def test_a_number_that_was_set_again_stays(app, db, shop):
     """A person who corrects a wrong number by hand first and then undoes the update would get 7 in place of 20."""
-    integration_id = connect(shop)
-    do(integration_id, "stock")
-    items.set_stock("CUP", 33, "user:ann")
-    items.set_stock("PLATE", 12, "user:ann")
-    pushed = do(integration_id, "stock")
+    _, pushed = two_pushed(shop)
     items.set_stock("CUP", 20, "user:ann")
     adjustments.adjust(items.find_stock_item("PLATE").id, 5, "user:ann", "a delivery")
     seen = undo.preview(pushed.id)
@@ -105,11 +110,7 @@ def test_two_updates_are_undone_one_after_the_other(app, db, shop):
 
 def test_the_preview_names_what_the_shop_has_changed_since(app, db, shop):
     """It said that the shop would get 20 back, and left the 31 that it had after a sale."""
-    integration_id = connect(shop)
-    do(integration_id, "stock")
-    items.set_stock("CUP", 33, "user:ann")
-    items.set_stock("PLATE", 12, "user:ann")
-    pushed = do(integration_id, "stock")
+    integration_id, pushed = two_pushed(shop)
     shop.store.place_order(lines=[(1, 2)])
     do(integration_id, "orders")
     seen = undo.preview(pushed.id)
