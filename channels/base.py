@@ -66,6 +66,7 @@ class Limits:
 
 
 PLAIN_HTTP = "http sends the API key unencrypted. Use https:// if your shop supports it."
+"""The warning about an end point without https, before and after its check."""
 
 
 @dataclass(frozen=True, slots=True)

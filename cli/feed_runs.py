@@ -14,6 +14,7 @@ from errors import QueueAway
 from jobs.feeds import enqueue_run
 from models import FeedRun
 from services.common.batches import stamp
+from services.common.text import plural
 from services.feeds import applying, code_pages, finding, item_pages, offers, overview, run_pages, runs, unknown_codes
 from services.stock import items as stock_items
 
@@ -180,7 +181,7 @@ def create(feed: str, codes: tuple[str, ...]) -> None:
     """Create fed stock items of unknown CODES of a FEED; of all of them without codes."""
     ids = _ids(feed, codes)
     done = unknown_codes.create_items(ids, actor())
-    say(f"{done.created} fed {'item' if done.created == 1 else 'items'} created.")
+    say(f"{plural(done.created, 'fed item')} created.")
     for sentence in done.left:
         note(sentence)
     start_due_pushes()

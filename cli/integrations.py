@@ -15,6 +15,7 @@ from cli.starting import start_runs
 from models import Integration
 from models.order import OPEN_STATES
 from services.common.batches import stamp
+from services.common.text import plural
 from services.integrations import lifecycle, overview
 from services.integrations.overview import IntegrationRow
 from services.monitoring import decisions
@@ -213,7 +214,7 @@ def remove(name: str, yes: bool, keep_reserved: bool) -> None:
     orders = queries.count_by_state(integration.shop_id)
     unsent = sum(number for state, number in orders.items() if state in OPEN_STATES)
     held = orders.get("on_hold", 0)
-    say(f"{integration.name} ({integration.endpoint}): {_counted(unsent, 'order')} not shipped, {held} of them held.")
+    say(f"{integration.name} ({integration.endpoint}): {plural(unsent, 'order')} not shipped, {held} of them held.")
     stock = "stays reserved" if keep_reserved else "is released"
     agree(
         yes,
@@ -224,7 +225,3 @@ def remove(name: str, yes: bool, keep_reserved: bool) -> None:
 
 
 group.renamed("acknowledge", "mark-seen")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

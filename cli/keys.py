@@ -36,6 +36,6 @@ def rotate() -> None:
 def retire(yes: bool) -> None:
     """Remove all keys but the newest from the keyring. It can no longer read older backups."""
     keyring.check_retiring()
-    agree(yes, "Remove all keys but the newest? Backups that were made before the last rotation can then not be read any more.")
+    agree(yes, "Remove all keys but the newest? Backups that were made before the last rotation cannot be read after that.")
     count = keyring.retire()
     say(f"{count} old keys are gone from the keyring." if count != 1 else "The old key is gone from the keyring.")

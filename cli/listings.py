@@ -9,6 +9,7 @@ from cli.failures import Group
 from cli.output import Column, json_option, say, write_rows
 from cli.starting import start_due_pushes, start_runs
 from errors import InvalidInput
+from services.common.text import plural
 from services.listings import losses, queries, renames
 from services.shops import finding
 
@@ -66,7 +67,7 @@ def approve(name: str) -> None:
     """Confirm that the listings missing from the last reading of NAME were deleted in the shop."""
     integration = finding.find_integration(name)
     count = losses.approve(integration.id, actor())
-    say(f"{count} {'listing counts' if count == 1 else 'listings count'} as gone from {integration.name}.")
+    say(f"{plural(count, 'listing counts', 'listings count')} as gone from {integration.name}.")
     start_runs(integration.id, ("stock",))
 
 

@@ -13,6 +13,7 @@ from cli.starting import start_due_pushes
 from errors import QueueAway
 from models import FlowKind
 from models.flow import SYNCS
+from services.common.text import plural
 from services.listings import undo
 from services.runs import lifecycle as runs_lifecycle
 from services.runs import queries
@@ -124,11 +125,9 @@ def _show_undo(found: undo.Preview, *, as_json: bool) -> None:
         changed = [{"sku": row.sku, "sent": row.sent, "now": row.now} for row in found.changed]
         write_object({"listings": found.listings, "items": rows, "left": left, "others": found.others, "changed": changed})
         return
-    say(
-        f"In the shop: {found.listings} {'listing gets' if found.listings == 1 else 'listings get'} back the quantity from before."
-    )
+    say(f"In the shop: {plural(found.listings, 'listing gets', 'listings get')} back the quantity from before.")
     for row in found.changed:
-        has = "The shop has it no more." if row.now is None else f"The shop has {row.now} by now, {row.sent} was sent."
+        has = "It is no longer in the shop." if row.now is None else f"The shop has {row.now} by now, {row.sent} was sent."
         say(f"Not restored in the shop: {row.sku}. {has}")
     write_table([rows], UNDONE, "Here: nothing is left to take back of what was edited or imported since the update before.")
     for item in found.left:

@@ -14,6 +14,7 @@ from cli.starting import start_due_write_backs
 from cli.wrong_rows import write_wrong_rows
 from errors import InvalidInput
 from models import ShipmentFile
+from services.common.text import plural
 from services.shipping import file_check, file_imports, files
 
 COLUMNS = (
@@ -68,6 +69,6 @@ def _object(row: dict[str, object]) -> Row:
 def _show_counts(kept: ShipmentFile, good: int, wrong: int) -> None:
     if kept.read_as:
         note(f"Read as a file of {kept.read_as}.")
-    note(f"{good} {'row' if good == 1 else 'rows'} can be shipped, {wrong} cannot.")
+    note(f"{plural(good, 'row')} can be shipped, {wrong} cannot.")
     for cause, count in file_check.causes(kept.rows):
         note(f"{count} x {cause}")

@@ -16,6 +16,7 @@ from cli.starting import start_due_pushes, start_runs
 from cli.wrong_rows import write_wrong_rows
 from services.common import whole_numbers
 from services.common.batches import stamp
+from services.common.text import plural
 from services.listings import previews
 from services.monitoring import decisions
 from services.shops import finding
@@ -200,5 +201,5 @@ def approve(name: str) -> None:
     """Approve the waiting stock update and start it."""
     integration = finding.find_integration(name)
     rows = decisions.approve_stock_update(integration.id, actor())
-    say(f"Approved {rows} {'change' if rows == 1 else 'changes'} for {integration.name}.")
+    say(f"Approved {plural(rows, 'change')} for {integration.name}.")
     start_runs(integration.id, ("stock",))

@@ -10,6 +10,7 @@ from cli.inputs import agree, yes_option
 from cli.output import Column, Row, json_option, say, write_rows
 from cli.starting import start_due_pushes
 from errors import InvalidInput
+from services.common.text import plural
 from services.feeds import overview, removal, suppliers
 
 COLUMNS = (
@@ -71,7 +72,7 @@ def remove(name: str, yes: bool) -> None:
     its = [feed.id for feed in suppliers.list_feeds(found.id)]
     agree(
         yes,
-        f"Remove {found.name} with {len(its)} {'feed' if len(its) == 1 else 'feeds'}? {removal.consequence(overview.count_fed(its))}",
+        f"Remove {found.name} with {plural(len(its), 'feed')}? {removal.consequence(overview.count_fed(its))}",
     )
     removal.remove_supplier(found.id, actor())
     say(f"{name} is removed.")

@@ -14,6 +14,7 @@ from cli.failures import Failed, Group, note
 from cli.output import say
 from errors import AlreadyRunning
 from models import SyncRun
+from services.common.text import plural
 from services.runs import lifecycle as runs_lifecycle
 from services.shops import finding
 
@@ -72,8 +73,7 @@ def summary(run: SyncRun) -> str:
     """One line: the outcome of the run and its counts."""
     counts = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in run.counts.items())
     counts = f"; {counts}" if counts else ""
-    requests = "1 request" if run.requests == 1 else f"{run.requests} requests"
-    return f"Run {run.id} ({run.kind}): {run.outcome}{counts}; {requests}."
+    return f"Run {run.id} ({run.kind}): {run.outcome}{counts}; {plural(run.requests, 'request')}."
 
 
 def blame(run: SyncRun) -> str:

@@ -12,6 +12,8 @@ from .page import page
 from .replies import Reply
 
 PREFIX = "/_practice"
+OF_AN_ORDER = ("email", "notes", "number", "at", "profile", "currency")
+"""What `sell` takes of each order beside its lines and statuses."""
 
 
 class Refused(Exception):
@@ -122,20 +124,7 @@ class Control:
 
     def post_sell(self, given: dict) -> dict:
         store = self.shop.store
-        allowed = {
-            "sku",
-            "quantity",
-            "payment",
-            "shipping",
-            "count",
-            "email",
-            "notes",
-            "number",
-            "at",
-            "profile",
-            "lines",
-            "currency",
-        }
+        allowed = {"sku", "quantity", "payment", "shipping", "count", "lines", *OF_AN_ORDER}
         if set(given) - allowed:
             raise Refused(f"sell knows {', '.join(sorted(allowed))}.")
         count = given.get("count", 1)
@@ -152,7 +141,7 @@ class Control:
         store = self.shop.store
         if "sku" not in given and "lines" not in given:
             return self.seller.sell(payment=payment, shipping=shipping, at=given.get("at"))
-        more = {name: given[name] for name in ("email", "notes", "number", "at", "profile", "currency") if name in given}
+        more = {name: given[name] for name in OF_AN_ORDER if name in given}
         lines = [self._line(line) for line in given["lines"]] if "lines" in given else [self._line(given)]
         return store.place_order(lines, payment=payment, shipping=shipping, **{"currency": store.currency, **more})
 

@@ -1,4 +1,4 @@
-"""What people type into one line."""
+"""Text on one line: what people type, names beside numbers, and numbers of things."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def isolated(text: str) -> str:
     """A text that others stand beside on one line, such as a name and a number. What is written from right to left gets marks that
     keep it apart: without them a number that follows it is shown on its wrong side."""
     return f"\u2068{text}\u2069" if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text) else text
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """``1 listing``, ``3 listings``. Pages have ``blueprints/labels.py: plural``, which writes the number in the reader's language."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

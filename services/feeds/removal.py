@@ -8,6 +8,7 @@ from extensions import db, reading, writing
 from models import Offer
 from models.types import utcnow
 from services.common.deadlocks import retry_on_deadlock
+from services.common.text import plural
 from services.feeds import fed_stock, offers, suppliers
 from services.security.audit import About, record_change
 from services.stock import items as stock_items
@@ -19,8 +20,7 @@ def consequence(fed: int) -> str:
     """A sentence for the question before a removal: what becomes of the stock items that take their quantity from there. ``fed`` is their number."""
     if not fed:
         return "No item takes its quantity from it."
-    takes = "1 fed item takes its" if fed == 1 else f"{fed} fed items take their"
-    return f"{takes} quantity from it. Those that no other supplier offers become own items and keep what is on hand now."
+    return f"{plural(fed, 'fed item takes its', 'fed items take their')} quantity from it. Those that no other supplier offers become own items and keep what is on hand now."
 
 
 @retry_on_deadlock

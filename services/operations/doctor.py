@@ -26,6 +26,7 @@ from extensions import db, reading
 from models import Integration, SyncRun, User, captured
 from models.types import utcnow
 from services.common import database_trouble
+from services.common.text import plural
 from services.notify import outbox
 from services.operations import backup, metrics, schema
 from services.security import keyring, vault
@@ -250,8 +251,8 @@ def _keyring() -> Finding:
         count = keyring.check_all()
     except ConfigError as trouble:
         return bad("keyring", trouble.message, trouble.advice)
-    keys = len(vault.keyring().keys)
-    return good("keyring", f"All {count} stored secrets can be read; the keyring has {keys} {'key' if keys == 1 else 'keys'}.")
+    keys = plural(len(vault.keyring().keys), "key")
+    return good("keyring", f"All {count} stored secrets can be read; the keyring has {keys}.")
 
 
 def _people() -> Finding:
