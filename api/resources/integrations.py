@@ -117,7 +117,7 @@ class Removal(Struct, kw_only=True):
 
 class OpenWork(Struct):
     """What would be left behind: orders on hold, orders that are not shipped yet, listings whose stock update failed, orders that the shop
-    has not been updated about, and the units that open orders reserve."""
+    has not been updated about, the units that open orders reserve, and orders with something to do by hand in the shop."""
 
     held_orders: int
     unshipped_orders: int
@@ -125,6 +125,7 @@ class OpenWork(Struct):
     approval_waits: bool
     orders_not_sent: int
     reserved_units: int
+    orders_by_hand: int
 
 
 @operation(
@@ -134,7 +135,7 @@ class OpenWork(Struct):
 def get_open_work(call: Call, integration_id: int) -> OpenWork:
     found = page.open_work(finding.get_integration(integration_id))
     return OpenWork(
-        found.held, found.unshipped, found.failed_listings, found.preview_waits, found.not_sent, found.reserved
+        found.held, found.unshipped, found.failed_listings, found.preview_waits, found.not_sent, found.reserved, found.by_hand
     )  # fmt: skip
 
 

@@ -80,6 +80,7 @@ def show_reconciliation() -> str:
     )
     return render_template(
         "reports/reconciliation.html", page=page, form=form, filters=chosen, integrations=finding.list_integrations(), by="reconciliation",
+        compared=reconciliation.being_compared(),
         link=lambda number: url_for(".show_reconciliation", page=number, **chosen),
     )  # fmt: skip
 

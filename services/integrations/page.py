@@ -20,7 +20,7 @@ from services.listings import losses
 from services.monitoring import incident_list
 from services.runs import activity
 from services.runs.activity import RunRow
-from services.shipping import write_backs
+from services.shipping import by_hand, write_backs
 from services.shops import health
 from services.shops.finding import get_integration
 from services.shops.health import Group
@@ -95,7 +95,7 @@ def _by_day(column: Any, starts: list[datetime], *where: Any) -> list[int]:
 @dataclass(frozen=True, slots=True)
 class OpenWork:
     """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits, and of how many
-    orders the shop has not been updated yet (``not_sent``).
+    orders the shop has not been updated yet (``not_sent``). ``by_hand`` are orders with something to do by hand in the shop.
     ``reserved`` are the units that its open orders have reserved."""
 
     held: int
@@ -104,10 +104,11 @@ class OpenWork:
     preview_waits: bool
     not_sent: int = 0
     reserved: int = 0
+    by_hand: int = 0
 
     @property
     def anything(self) -> bool:
-        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits or self.not_sent)
+        return bool(self.held or self.unshipped or self.failed_listings or self.preview_waits or self.not_sent or self.by_hand)
 
 
 def open_work(integration: Integration) -> OpenWork:
@@ -121,7 +122,8 @@ def open_work(integration: Integration) -> OpenWork:
     failed = db.session.scalar(
         select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     )
+    to_do = select(func.count()).where(Order.shop_id == integration.shop_id, Order.id.in_(by_hand.orders_to_do()))
     held = states.pop("on_hold", 0)
     not_sent = sum(write_backs.count_by_state(integration.shop_id))
     return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None, not_sent,
-                    released.reserved_units(integration.shop_id))  # fmt: skip
+                    released.reserved_units(integration.shop_id), db.session.scalar(to_do) or 0)  # fmt: skip

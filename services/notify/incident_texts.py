@@ -172,7 +172,7 @@ CAUSES = {
         "The orders have arrived.", "orders", FlowKind.ORDERS,
     ),
     "low_stock": Cause(
-        "stock", "", "Stock is low",
+        "stock", "", "Items have fallen to their threshold",
         "Your shops go on selling what is left.",
         "Order more of these items, or change their thresholds.",
         "No stock item is low any more.", "low_stock",

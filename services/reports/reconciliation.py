@@ -17,7 +17,7 @@ from sqlalchemy import Select, func, select, text
 
 from channels.base import Channel
 from extensions import db, reading
-from models import DailyReconciliation, FlowKind, Integration, Order
+from models import DailyReconciliation, FlowKind, Integration, Order, SyncRun
 from models.types import utcnow
 from services.common import zones
 from services.common.batches import in_batches
@@ -48,6 +48,14 @@ class _Row:
     currency: str
     decimals: int
     placed_at: datetime
+
+
+def being_compared() -> list[str]:
+    """The integrations whose days are being compared now, or are about to be."""
+    query = select(Integration.name).join(SyncRun, SyncRun.integration_id == Integration.id).where(
+        SyncRun.kind == FlowKind.RECONCILIATION, SyncRun.live
+    )  # fmt: skip
+    return list(db.session.scalars(query.order_by(Integration.name_key)))
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:

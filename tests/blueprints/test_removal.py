@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from extensions import db, writing
-from models import Allocation, Integration, Link, Order, OrderLine, Shop, SyncRun, WriteBack
+from models import Allocation, Integration, Link, Order, OrderLine, Shipment, Shop, SyncRun, WriteBack
 from models.types import utcnow
 from practice_shop import PracticeShop
 from tests.blueprints.pages import complaints, element, elements, form_data, htmx, toasts, words
@@ -40,9 +40,11 @@ class TestRemoving:
             session.add(
                 WriteBack(order_id=shipped.id, shop_id=shipped.shop_id, event="shipped", actor="user:ann", tracking_numbers=[])
             )
+            session.add(Shipment(order_id=shipped.id, tracking_number="T-1", actor="user:ann", by_hand=True))
         page = client.get(f"{LIST}/{integration_id}/remove").text
         items = [words(item.text) for item in elements(page, "li")]
         assert items == ["1 order on hold", "1 order with updates that the shop has not received yet",
+                         "1 order with something to do by hand in the shop: the list of orders does not show it any more then",
                          "1 listing with a quantity that the shop refused", "a stock update that needs your approval"]  # fmt: skip
         buttons = [words(button.text) for button in elements(page, "button")]
         assert {"OK", "Cancel"} <= set(buttons)

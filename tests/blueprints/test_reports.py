@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from blueprints.column_charts import tick_step
 from tests.blueprints.looks import assert_good_in_every_look
 from tests.blueprints.pages import element, elements, words
+from tests.blueprints.rows import add_run
 from tests.services.reports.test_summary import add_sales
 from tests.support.rows import make_integration
 from tests.support.signed_in import FreshClient
@@ -45,6 +46,10 @@ class TestSales:
         main = words(element(page, "main").text)
         assert "before:" not in main and "compared with Oct" not in main
         assert "Not compared with the days before. Orders of New are known from Oct 20, 2026 on." in main
+        older = make_integration("Newer", orders_since=datetime(2026, 10, 24, tzinfo=UTC))
+        add_sales(older.shop_id, [(date(2026, 11, 3), "USD", 1, "1.00")])
+        both = words(element(client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text, "main").text)
+        assert "Orders of Newer are known from Oct 24, 2026 on. Orders of New are known from Oct 20, 2026 on." in both
         by_shop = words(element(page, "table", aria_labelledby="by-shop").text)
         assert "$5,942.38 +100%" in by_shop and "New 3 6 $15.00 Toys" in by_shop
         one = words(element(client.get(f"{NOVEMBER}&shop={new.shop_id}").text, "main").text)
@@ -105,3 +110,12 @@ class TestSales:
 )
 def test_the_axis_has_round_values(most: str, step: str) -> None:
     assert tick_step(Decimal(most)) == Decimal(step)
+
+
+def test_the_page_of_the_daily_reconciliation_looks_again_while_a_day_is_compared(client: FreshClient) -> None:
+    garden = make_integration("Garden")
+    assert element(client.get("/reports/reconciliation").text, id="list").get("hx-trigger") is None
+    add_run(garden.id, kind="reconciliation", state="running")
+    page = client.get("/reports/reconciliation").text
+    assert element(page, id="list")["hx-trigger"] == "every 2s"
+    assert "Being compared now: Garden." in words(page) and 'http-equiv="refresh"' in page
