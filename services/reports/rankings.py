@@ -16,6 +16,7 @@ from extensions import db, reading, writing
 from models import Shop, SkuRanking
 from models.types import utcnow
 from services.common import installation, zones
+from services.common.bulk import insert_into
 from services.common.paging import Page
 from services.reports import sales
 from services.reports.periods import Period, last_days
@@ -108,11 +109,21 @@ def _make(shop_id: int, days: int, period: Period) -> bool:
         first = {sort: list(map(_plain, rows)) for sort, rows in sales.first_skus(period, shop_id or None, KEPT + 1).items()}
     with writing() as session:
         session.execute(delete(SkuRanking).where(*mine).execution_options(synchronize_session=False))
-        session.add_all(
-            SkuRanking(
-                shop_id=shop_id, days=days, sort=sort, first_day=period.first, last_day=period.last, made_at=now, skus=rows
-            )
-            for sort, rows in first.items()
+        # Another worker, whose job was given to this one too, may have made it in this moment.
+        session.execute(
+            insert_into(SkuRanking.__table__).on_conflict_do_nothing(),
+            [
+                {
+                    "shop_id": shop_id,
+                    "days": days,
+                    "sort": sort,
+                    "first_day": period.first,
+                    "last_day": period.last,
+                    "made_at": now,
+                    "skus": rows,
+                }
+                for sort, rows in first.items()
+            ],
         )
     return True
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 
 from extensions import db, writing
@@ -16,6 +17,7 @@ from services.common import installation
 from services.reports import rankings, sales
 from services.reports.periods import Period, last_days
 from tests.services.reports.test_summary import add_sales
+from tests.services.runs.test_runs import race
 from tests.support.rows import make_integration
 from tests.support.set_clock import SetClock
 
@@ -173,3 +175,10 @@ def test_a_time_that_was_written_while_the_clock_was_wrong_is_no_reason_to_wait(
     assert rankings.is_due()
     rankings.make()
     assert not rankings.is_due()
+
+
+def test_workers_that_make_them_at_once_make_them_well(app: Flask) -> None:
+    garden, _ = two_shops()
+    assert [made for made in race(app, rankings.make, times=4) if not isinstance(made, int)] == []
+    for shop_id in (None, garden):
+        assert rankings.sku_page(YEAR, shop_id, "", 1, 2) == (sales.sku_page(YEAR, shop_id, "", 1, 2), utcnow())
