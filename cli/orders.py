@@ -134,7 +134,7 @@ def ship(
     if lines and in_stock:
         raise InvalidInput("--lines and --in-stock cannot be used together.", "Use one of them.")
     order = find(number, integration, shop_id)
-    chosen = chosen_lines.pieces_of(order, lines) if lines else (chosen_lines.in_stock(order.id) or None) if in_stock else None
+    chosen = chosen_lines.pieces_of(order, lines) if lines else chosen_lines.in_stock if in_stock else None
     done = shipments.ship(
         order.id,
         actor(),

@@ -179,9 +179,9 @@ def _ship(order_id: int, wanted: NewShipment, actor: str) -> int:
         return shipments.add_parcel(
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, together=together
         ).shipment_id
-    quantities = None if wanted.lines is None else {row_id(line.line_id): line.quantity for line in wanted.lines}
-    if wanted.in_stock_only:
-        quantities = chosen_lines.in_stock(order_id) or None
+    quantities: shipments.Quantities = chosen_lines.in_stock if wanted.in_stock_only else None
+    if wanted.lines is not None:
+        quantities = {row_id(line.line_id): line.quantity for line in wanted.lines}
     try:
         return shipments.ship(
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, quantities=quantities, together=together,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import selectinload
-
-from errors import Conflict, InvalidInput, NotFound
-from extensions import db
+from errors import Conflict, InvalidInput
 from models import Order, OrderLine
 from models.sku_key import sku_key
 from services.common import whole_numbers
@@ -29,16 +25,11 @@ def pieces_of(order: Order, words: str) -> dict[int, int]:
     return pieces
 
 
-def in_stock(order_id: int) -> dict[int, int]:
-    """What is in stock of an order that is not shipped, as its page suggests it: pieces by line id. Raises NotFound, or Conflict where nothing
-    is."""
-    order = db.session.scalar(
-        select(Order).where(Order.id == order_id).options(selectinload(Order.lines).selectinload(OrderLine.allocations))
-    )
-    if order is None:
-        raise NotFound("There is no such order.")
+def in_stock(order: Order) -> dict[int, int]:
+    """What is in stock of an order that is not shipped, as its page suggests it: pieces by line id. Raises Conflict where nothing is. Give the
+    function itself to ``shipments.ship``, which calls it once nobody else can ship of the order."""
     pieces = {line.id: line.in_hand for line in order.lines if line.in_hand > 0}
-    if not pieces and any(line.left > 0 for line in order.lines):
+    if not pieces:
         raise Conflict(f"Nothing of order {order.number or order.external_id} is in stock.", "Add stock first.")
     return pieces
 

@@ -28,6 +28,9 @@ SENT_LATER = "Sent to the shop once the whole order has been shipped."
 """The note of a parcel of a part-shipped order, where the shop has no status for that."""
 
 
+Quantities = Mapping[int, int] | Callable[[Order], Mapping[int, int]] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Shipped:
     """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``not_in_stock`` names the
@@ -68,10 +71,11 @@ class ShippedAlready(Conflict):
 
 @retry_on_deadlock
 def ship(
-    order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Mapping[int, int] | None = None,
+    order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Quantities = None,
     together: Together = ALONE,
 ) -> Shipped:  # fmt: skip
-    """Ship what is left of an order, in stock or not, or of the lines named: ``quantities`` are pieces by line id.
+    """Ship what is left of an order, in stock or not, or of the lines named: ``quantities`` are pieces by line id, or say these of the
+    locked order.
 
     The units are taken off stock at once, and the next write-back updates the shop. Raises NotFound, InvalidInput, or Conflict
     where the order may not be shipped; nothing is changed then."""
@@ -195,7 +199,7 @@ def _locked(order_id: int) -> Order:
     return order
 
 
-def _may_ship(order: Order, items: dict[int, StockItem], quantities: Mapping[int, int] | None) -> list[tuple[OrderLine, int]]:
+def _may_ship(order: Order, items: dict[int, StockItem], quantities: Quantities) -> list[tuple[OrderLine, int]]:
     """The lines to be shipped with their pieces. Raises InvalidInput or Conflict."""
     blocked = called_off.blocked(order.id)
     reason = refusal(order, blocked)
@@ -203,7 +207,7 @@ def _may_ship(order: Order, items: dict[int, StockItem], quantities: Mapping[int
         raise ShippedAlready(reason, "To send a further parcel, add its tracking number on the order's page.")
     if reason:
         raise Conflict(reason)
-    pieces = _pieces(order, quantities)
+    pieces = _pieces(order, quantities(order) if callable(quantities) else quantities)
     if not allocations.items_of(line for line, _ in pieces) <= items.keys():
         raise Conflict(f"Order {order.number} is changing just now.", "Try again.")
     return pieces

@@ -12,6 +12,7 @@ from extensions import db, writing
 from models import Allocation, IdempotencyKey, Integration, Order, Shipment, StockEntry, StockItem, SyncRun, WriteBack
 from models.types import utcnow
 from services.integrations import lifecycle
+from services.shipping import shipments
 from services.stock import items as stock_items
 from services.sync import execution
 from tests.api.conftest import Program, problem, program
@@ -156,6 +157,22 @@ class TestShipping:
         assert [each["quantity"] for each in erp.post(f"{path}/shipments", {}).json["lines"]] == [3], (
             "without it, all that is left"
         )
+
+    def test_what_somebody_else_ships_in_that_moment_is_not_in_stock_any_more(self, app, erp, monkeypatch):
+        order = make_order(make_integration(), "1", [(make_item("A", 2, reserved=2), 5)])
+        order_id, line_id = order.id, order.lines[0].id
+        with writing() as session:
+            session.execute(update(Allocation).values(reserved=2))
+        really = shipments.ship
+
+        def after_another(*args, **values):
+            monkeypatch.setattr(shipments, "ship", really)
+            really(order_id, "user:ann", quantities={line_id: 2})
+            return really(*args, **values)
+
+        monkeypatch.setattr(shipments, "ship", after_another)
+        said = problem(erp.post(f"/orders/{order_id}/shipments", {"in_stock_only": True}), 409, "conflict")
+        assert "is in stock" in said["detail"]
 
     def test_a_shipment_is_undone_voided_and_given_another_number(self, app, erp):
         order = make_order(make_integration(), "1", [(make_item("A", 10, reserved=3), 3)])
