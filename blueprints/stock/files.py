@@ -108,14 +108,14 @@ def _preview(file: StockFile) -> dict[str, Any]:
             for what, title, total in kinds
             if total
         ]
-    undoable = file_undo.left_to_undo(file.id) if file.state == "applied" else 0
+    undoable, why_not, undone_by = file_undo.undoable(file)
     kept = file.wrong and file.layout is not None and file.state != "dropped"
     again = file.state == "refused" and files.can_be_read_again(file.id)
     return {
         "again": again,
         "undoable": undoable,
-        "why_not": file_undo.why_not(file) if file.state == "applied" and not undoable else "",
-        "undone_by": file_undo.applied_undo(file.id) if file.state == "applied" and not undoable else None,
+        "why_not": why_not,
+        "undone_by": undone_by,
         "tables": tables,
         "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
         "most_kept": wrong_rows.MOST,

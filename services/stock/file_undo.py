@@ -12,6 +12,15 @@ from services.common import csv_files
 from services.stock import file_reversal, files
 
 
+def undoable(file: StockFile) -> tuple[int, str, StockFile | None]:
+    """How many stock items an undo of an applied file would set back; if none, why, in a sentence, and the undo that was applied. ``(0, "", None)`` for
+    a file that was not applied."""
+    if file.state != "applied":
+        return 0, "", None
+    left = left_to_undo(file.id)
+    return (left, "", None) if left else (0, why_not(file), applied_undo(file.id))
+
+
 def left_to_undo(file_id: int) -> int:
     """How many stock items would get back the quantity from before an applied file."""
     return db.session.scalar(select(func.count()).select_from(file_reversal.left(file_id).subquery())) or 0
