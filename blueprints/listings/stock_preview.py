@@ -27,6 +27,7 @@ def show_preview(integration_id: int) -> str:
     preview = previews.preview(integration_id)
     return render_template(
         "listings/stock_preview.html", integration=integration, preview=preview, held_back=previews.held_back(integration),
+        why_asked=previews.why_asked(integration),
         page=previews.page_of_rows(preview, argument("page") or 1, PAGE_SIZE),
         link=lambda wanted: url_for(".show_preview", integration_id=integration_id, page=wanted),
     )  # fmt: skip

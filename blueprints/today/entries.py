@@ -84,7 +84,11 @@ def _low_stock() -> list[Line]:
 def _shops() -> list[Line]:
     number = overview.count_needing_attention()
     address = url_for("integrations.list_integrations", status="attention")
-    return [Line(number, "needs attention" if number == 1 else "need attention", address, "bad")] if number else []
+    lines = [
+        Line(number, "needs attention" if number == 1 else "need attention", address, "bad"),
+        Line(overview.count_disabled(), "disabled", url_for("integrations.list_integrations", status="disabled"), "idle"),
+    ]
+    return [line for line in lines if line.count]
 
 
 def _exports() -> list[Line]:

@@ -141,6 +141,11 @@ def count_needing_attention() -> int:
     return db.session.scalar(_statements("", "attention", "name")[0]) or 0
 
 
+def count_disabled() -> int:
+    """How many integrations somebody has switched off."""
+    return db.session.scalar(_statements("", "disabled", "name")[0]) or 0
+
+
 @lru_cache(maxsize=64)
 def _statements(word: str, status: str, sort: str) -> tuple[Select[*tuple[Any, ...]], Select[*tuple[Any, ...]]]:
     """How many match, and a page of them, each row with their number: making the statements takes as long as running them."""

@@ -12,7 +12,7 @@ from services.monitoring import incidents
 from services.stock import items
 from tests.blueprints.pages import elements, form_data, toasts, words
 from tests.blueprints.queues import work_off
-from tests.blueprints.rows import read_integration
+from tests.blueprints.rows import change_integration, read_integration
 from tests.blueprints.walks import LIST, connect
 from tests.support.rows import make_item
 from tests.support.signed_in import FreshClient
@@ -49,6 +49,11 @@ def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, sho
     assert f"/{integration_id}/preview" in client.get(LIST).text
     page = client.get(f"{LIST}/{integration_id}/preview").text
     assert "2 listings of Garden shop would change, 1 of them to 0. Nothing has been sent yet." in words(page)
+    assert "The first update after a shop was connected, or after an undo, waits for your approval." in words(page)
+    change_integration(integration_id, push_gate="open")
+    limited = words(client.get(f"{LIST}/{integration_id}/preview").text)
+    assert "It would change more than 20% of the shop's listings, so it waits for your approval." in limited
+    change_integration(integration_id, push_gate="first")
     rows = [words(row.text) for row in elements(page, "tr")][1:]
     assert rows[1].startswith("CUP Cup 20 5 CUP: on hand 5, reserved 0")
     assert "5 will be sent once the stock update is approved." in client.get("/listings").text
