@@ -27,8 +27,8 @@ MOST_CARRIER, MOST_TRACKING = 100, 255
 SENT_LATER = "Sent to the shop once the whole order has been shipped."
 """The note of a parcel of a part-shipped order, where the shop has no status for that."""
 
-
 Quantities = Mapping[int, int] | Callable[[Order], Mapping[int, int]] | None
+"""What to ship of an order: pieces by line id, or a function that finds them once the order is locked; None for all that is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ def ship(
     order_id: int, actor: str, *, carrier: str = "", tracking_number: str = "", quantities: Quantities = None,
     together: Together = ALONE,
 ) -> Shipped:  # fmt: skip
-    """Ship what is left of an order, in stock or not, or of the lines named: ``quantities`` are pieces by line id, or say these of the
-    locked order.
+    """Ship ``quantities`` of an order; by default all that is left of it, in stock or not.
 
     The units are taken off stock at once, and the next write-back updates the shop. Raises NotFound, InvalidInput, or Conflict
     where the order may not be shipped; nothing is changed then."""
