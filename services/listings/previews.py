@@ -64,7 +64,7 @@ def why_asked(integration: Integration) -> str:
     """Why the update waits for a person."""
     if integration.push_gate == "first":
         return "The first update after a shop was connected, or after an undo, waits for your approval."
-    return f"It would change more than {integration.safety_limit_percent}% of the shop's listings, so it waits for your approval."
+    return f"It would change more than {integration.safety_limit_percent}% of the shop’s listings, so it waits for your approval."
 
 
 def page_of_rows(found: Preview, number: int, size: int) -> Page[PreviewRow]:

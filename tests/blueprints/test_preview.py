@@ -52,7 +52,7 @@ def test_what_would_change_is_shown_and_nothing_is_sent(client: FreshClient, sho
     assert "The first update after a shop was connected, or after an undo, waits for your approval." in words(page)
     change_integration(integration_id, push_gate="open")
     limited = words(client.get(f"{LIST}/{integration_id}/preview").text)
-    assert "It would change more than 20% of the shop's listings, so it waits for your approval." in limited
+    assert "It would change more than 20% of the shop’s listings, so it waits for your approval." in limited
     change_integration(integration_id, push_gate="first")
     rows = [words(row.text) for row in elements(page, "tr")][1:]
     assert rows[1].startswith("CUP Cup 20 5 CUP: on hand 5, reserved 0")
