@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("run_item", sa.Column("as_of", sa.DateTime, nullable=True))
+    op.add_column("run_item", sa.Column("as_of", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:

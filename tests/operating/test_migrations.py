@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+from datetime import datetime
 from pathlib import Path
 
 import flask_migrate
 import pytest
 from alembic.operations import Operations
-from sqlalchemy import inspect, text
+from sqlalchemy import DateTime, inspect, select, text
 
 from extensions import db
+from models import RunItem
 from services.operations import schema
 from services.stock import skus
+from tests.blueprints.rows import add_run
 from tests.support import books
 from tests.support.processes import ROOT
 from tests.support.rows import make_integration, make_item, make_listing, make_order
@@ -126,3 +129,36 @@ def test_what_is_kept_for_searches_and_lists_follows_from_the_rows_of_before(app
     said = db.session.execute(text("SELECT sku, linked FROM listing ORDER BY sku")).all()
     assert [(sku, bool(linked)) for sku, linked in said] == [("Bowl", False), ("Plate", False), ("TÄSSE", True)]
     db.session.rollback()
+
+
+@pytest.mark.both_databases
+def test_times_are_kept_in_the_types_of_the_models_so_that_the_zone_of_the_server_does_not_count(app):
+    found = inspect(db.engine)
+    wrong = [
+        f"{table.name}.{column['name']}"
+        for table in db.metadata.sorted_tables
+        for column in found.get_columns(table.name)
+        if isinstance(column["type"], DateTime) and db.engine.dialect.name == "postgresql" and not column["type"].timezone
+    ]
+    assert wrong == []
+
+
+@pytest.mark.both_databases
+def test_a_time_that_was_stored_in_the_zone_of_the_server_is_read_as_it_was(app):
+    if db.engine.dialect.name != "postgresql":
+        return
+    name, at = db.engine.url.database, "2026-11-28 12:00:00+00"
+    run_id = add_run(make_integration().id)
+    db.session.remove()
+    db.engine.dispose()
+    flask_migrate.downgrade(revision="0780")
+    with db.engine.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET timezone TO 'Europe/Berlin'"))
+        connection.execute(text("ALTER TABLE run_item ALTER COLUMN as_of TYPE timestamp"))
+    db.engine.dispose()
+    with db.engine.begin() as connection:
+        row = "INSERT INTO run_item (run_id, external_id, sku, result, reason, as_of) VALUES (:run, '1', 'CUP', 'sent', '', CAST(:at AS timestamptz))"
+        connection.execute(text(row), {"run": run_id, "at": at})
+    db.engine.dispose()
+    flask_migrate.upgrade(revision="head")
+    assert db.session.scalar(select(RunItem.as_of)) == datetime.fromisoformat(at)
