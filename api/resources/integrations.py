@@ -157,6 +157,15 @@ def _remove(integration_id: int, call: Call) -> None:
         lifecycle.remove_integration(integration_id, call.actor, keep_reserved=call.query.keep_reserved)
 
 
+@operation(
+    "POST", "/integrations/<int:integration_id>/release-stock", "Release what the open orders of a removed integration keep reserved",
+    scope="integrations:write", role="owner", answers={204: None},
+)  # fmt: skip
+def release_kept_stock(call: Call, integration_id: int) -> Reply:
+    lifecycle.release_kept(integration_id, call.actor)
+    return Reply(None, 204, after=_start)
+
+
 def version_of(row: Row) -> str:
     """A digest of what decides whether it is still the same: runs and health leave it as it is."""
     return hashlib.sha256(f"{row.id} {row.name} {row.endpoint} {row.enabled}".encode()).hexdigest()[:16]

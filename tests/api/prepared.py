@@ -11,6 +11,7 @@ from api.examples import BODIES
 from extensions import db, writing
 from models import EventEndpoint, Feed, FeedRun, Integration, Listing, Offer, Order, RunItem, Shop, StockFile, SyncRun
 from models.types import utcnow
+from services.integrations import lifecycle
 
 Values = dict[str, Any]
 
@@ -97,6 +98,11 @@ def show_host_key(values: Values) -> None:
         session.get_one(Feed, values["feed_id"]).seen_host_key = BODIES["confirm_host_key"]["host_key"]
 
 
+def remove_and_keep(values: Values) -> None:
+    """The planted integration is removed, and its orders keep what they have reserved."""
+    lifecycle.remove_integration(values["integration_id"], "test", keep_reserved=True)
+
+
 def _shop(values: Values) -> int:
     return db.session.get_one(Integration, values["integration_id"]).shop_id
 
@@ -106,6 +112,6 @@ PREPARED: dict[str, Callable[[Values], None]] = {
     "get_missing_listings": lose_listings, "approve_missing_listings": lose_listings, "get_deleted_orders": lose_orders,
     "approve_deleted_orders": lose_orders, "mark_set_back_seen": set_back, "settle_identity": doubt, "mark_order_entered": leave_to_do,
     "settle_rename": rename, "drop_export_delivery": name_waiting_file, "fetch_feed": end_feed_run, "undo_feed_run": end_feed_run,
-    "unlink_offer": link_code, "set_fed": link_code, "confirm_host_key": show_host_key,
+    "unlink_offer": link_code, "set_fed": link_code, "confirm_host_key": show_host_key, "release_kept_stock": remove_and_keep,
 }  # fmt: skip
 """By the operation's name."""

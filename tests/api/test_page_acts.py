@@ -46,6 +46,7 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "event_endpoints.send_test": ("test_event_endpoint",), "event_endpoints.show_endpoint": ("change_event_endpoint",),
     "integration.set_flow": ("change_settings",), "integration.sync_now": ("start_run",), "integration_settings.edit_settings": ("change_settings",),
     "integrations.set_enabled": ("enable_integration", "disable_integration"), "removal.remove_integration": ("remove_integration",),
+    "removal.release_stock": ("release_kept_stock",),
     "reports.reconcile": ("start_run",), "run.retry": ("start_run",), "run.undo_run": ("undo_stock_update",), "runs.request_stop": ("stop_run",),
     "stock.add_stock_item": ("create_stock_item",), "stock.change_item": ("change_stock_item", "adjust_stock_item"),
     "stock.set_threshold": ("change_stock_item",), "onboarding.ask_shop": ("create_integration",),

@@ -141,6 +141,10 @@ def test_an_integration_is_removed_and_says_what_is_open(erp: Program, keep: boo
     assert db.session.scalar(select(Allocation.reserved)) == (3 if keep else 0)
     problem(erp.ask("GET", path), 404, "not_found")
     problem(with_version(erp, "DELETE", target, "x"), 404, "not_found")
+    assert [erp.post(f"{path}/release-stock").status_code for _ in range(2)] == [204, 204]
+    db.session.rollback()
+    assert db.session.scalar(select(Allocation.reserved)) == 0
+    problem(erp.ask("POST", f"/integrations/{make_integration('Other').id}/release-stock"), 404, "not_found")
 
 
 @pytest.mark.one_database

@@ -122,7 +122,8 @@ def test_remove(guided: Page) -> None:
     guided.get_by_role("button", name="Remove account").click()
     guided.get_by_role("button", name="OK").click()
     expect(guided.get_by_role("heading", name="Sales channel integration")).to_be_visible()
-    expect(guided.get_by_text("No shop is connected yet")).to_be_visible()
+    expect(guided.get_by_text("No shop is connected", exact=True)).to_be_visible()
+    expect(guided.get_by_role("link", name="Garden shop")).to_be_visible()
 
 
 @pytest.mark.every_time
