@@ -52,6 +52,7 @@ WHAT_TO_DO = {
     holds.DOUBTFUL_SKU: "Choose the stock item that each SKU means. Its listings then take their quantity from that item.",
 }
 """What a person can do, by cause."""
+WITHOUT_SKU = "Link its listing to a stock item: its orders are released then."
 SHOWN = 8
 MOST_REASONS = 5
 
@@ -72,7 +73,12 @@ class Group:
 
     @property
     def advice(self) -> str:
-        return WHAT_TO_DO.get(self.code, "")
+        return WITHOUT_SKU if self.without_sku else WHAT_TO_DO.get(self.code, "")
+
+    @property
+    def without_sku(self) -> bool:
+        """Whether its lines have no SKU in the shop. They are known by their name, and by the listing of their product."""
+        return self.code == "unknown_sku" and bool(self.name) and not self.sku
 
     @property
     def decided_on_order(self) -> bool:

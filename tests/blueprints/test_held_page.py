@@ -105,3 +105,15 @@ def test_a_sku_that_could_mean_several_stock_items_is_settled_where_it_is_said(c
     answer = client.post("/orders/held/link", data=form_data(page, "item", item="Lamp"))
     assert toasts(client.get(answer.location).text) == ["1 order released."]
     assert db.session.get_one(Order, order_id).lines[0].allocations[0].stock_item.sku == "Lamp"
+
+
+def test_a_line_without_a_sku_leads_to_the_listing_to_link(client: FreshClient) -> None:
+    """Its page offered only to read and to check again, and neither changes anything."""
+    shop = db.session.get_one(Integration, add_integration())
+    reason = "A line has no SKU: Set of 3."
+    make_order(
+        shop, "1", [("", 1)], state="on_hold", held_codes=["unknown_sku"], held_reason=reason, reason_codes=["unknown_sku"]
+    )
+    page = client.get("/orders/held").text
+    assert "Link its listing to a stock item: its orders are released then." in words(page)
+    assert element(page, "a", href="/listings?q=Set+of+3")["class"] == "btn btn-primary"
