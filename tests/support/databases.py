@@ -79,9 +79,10 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, or start it again, and wait until it answers. Raises AssertionError."""
-        # Commits are written before they are answered: what was committed outlives a killed server, though not a power cut.
+        # Commits are written before they are answered: what was committed outlives a killed server, though not a power cut. Its time zone is
+        # that of no test and no hour, as a seller's server need not be in UTC.
         settings = {
-            "fsync": "off", "synchronous_commit": "on", "full_page_writes": "off", "listen_addresses": "",
+            "fsync": "off", "synchronous_commit": "on", "full_page_writes": "off", "listen_addresses": "", "timezone": "Asia/Kathmandu",
             "unix_socket_directories": str(self.folder), "shared_buffers": "32MB", "autovacuum": "off", "wal_level": "minimal",
             "max_wal_senders": "0", "max_connections": "100", "max_wal_size": "64MB", "min_wal_size": "32MB",
         } | self._settings  # fmt: skip
