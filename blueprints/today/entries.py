@@ -30,7 +30,7 @@ def register() -> None:
     add(Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders))
     add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock"))
     add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations"))
-    add(Entry("exports", "Exports", _exports, "No export needs you.", 65, "export_deliveries.show_deliveries"))
+    add(Entry("exports", "Exports", _exports, "No export needs attention.", 65, "export_deliveries.show_deliveries"))
     add(
         Entry(
             "reconciliation",

@@ -139,7 +139,7 @@ def test_a_host_key_is_shown_on_the_page_and_on_today_and_confirmed_once(client,
         assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": "SHA256:other"}).status_code == 409
         assert client.post(f"{PAGE}/{export_id}/confirm-key", data={"fingerprint": shown}).status_code == 303
         assert len(export_deliveries.work(export_id)) == 1
-    assert "No export needs you." in main_words(client.get("/today"))
+    assert "No export needs attention." in main_words(client.get("/today"))
 
 
 def test_who_may_do_what_and_see_whom(app, client, export_id, mailbox):
@@ -289,4 +289,4 @@ def test_today_claims_nothing_about_an_export_that_has_just_failed(client, expor
     deliver_to(export_id)
     with writing() as session:
         session.query(ExportTarget).one().failing_since = utcnow()
-    assert "Exports No export needs you." in main_words(client.get("/today"))
+    assert "Exports No export needs attention." in main_words(client.get("/today"))
