@@ -80,7 +80,7 @@ def test_what_deletes_or_stops_something_asks_first_or_says_how_to_get_it_back(a
 
 
 def test_each_kind_of_the_audit_trail_is_known_to_take_something_away_or_not() -> None:
-    words = {last_word(kind) for kind in KINDS}
+    words = {last_word(kind) for kind in KINDS if not kind.startswith("test.")}  # those come from tests of the trail
     assert words == ENDING | GOING_ON, (
         "Put new words into ENDING or GOING_ON of tests/support/reach.py, and take out what is gone"
     )
