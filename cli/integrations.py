@@ -11,17 +11,18 @@ from cli.actors import actor
 from cli.failures import Failed, Group
 from cli.inputs import agree, read_key, yes_option
 from cli.output import Column, Row, all_pages, json_option, say, write_fields, write_object, write_rows
-from cli.starting import start_runs
+from cli.starting import start_due_pushes, start_runs
 from models import Integration
 from models.order import OPEN_STATES
 from services.common.batches import stamp
 from services.common.text import plural
-from services.integrations import lifecycle, overview
+from services.integrations import lifecycle, overview, removed
 from services.integrations.overview import IntegrationRow
 from services.monitoring import decisions
 from services.onboarding import check_advice, connect
 from services.orders import queries
 from services.shops import connection, finding
+from services.stock import released
 
 KIND = "xcart"
 FIRST_RUNS = ("listings", "orders", "stock")
@@ -36,7 +37,10 @@ COLUMNS = (
     Column("END POINT", "endpoint"),
 )
 
-group = Group("integrations", help="Connected shops: add, list, show, check, enable, disable, remove.")
+group = Group(
+    "integrations",
+    help="Connected shops: add, list, show, check, enable, disable, remove, release-stock.",
+)
 
 
 @group.command("add")
@@ -222,6 +226,21 @@ def remove(name: str, yes: bool, keep_reserved: bool) -> None:
     )
     lifecycle.remove_integration(integration.id, actor(), keep_reserved=keep_reserved)
     say(f"{integration.name} is removed.")
+
+
+@group.command("release-stock")
+@click.argument("name")
+@yes_option
+def release_stock(name: str, yes: bool) -> None:
+    """Release what the open orders of a removed integration keep reserved."""
+    integration = removed.find_removed(name)
+    kept = released.reserved_units(integration.shop_id)
+    if kept:
+        question = f"Release {plural(kept, 'unit')} that open orders of {integration.name} keep reserved? Other orders and shops can have them then."
+        agree(yes, question, "Nothing was released.")
+    lifecycle.release_kept(integration.id, actor())
+    say(f"{integration.name}: {plural(kept, 'unit')} released." if kept else f"{integration.name} keeps nothing reserved.")
+    start_due_pushes()
 
 
 group.renamed("acknowledge", "mark-seen")

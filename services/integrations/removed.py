@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
-from errors import NotFound
+from errors import Conflict, NotFound
 from extensions import db
 from models import AuditEntry, Integration, Order
 from services.common.paging import Page, page_of
@@ -66,10 +66,29 @@ def removed_page(integration_id: int, place: str = "") -> Removed:
     )  # fmt: skip
 
 
+def find_removed(name: str) -> Integration:
+    """A removed integration by name, without regard to case, whose shop is not connected again. Raises NotFound, or Conflict where several shops had
+    the name."""
+    removed = Integration.removed_at.is_not(None), Integration.id.in_(_last_of_each_shop())
+    query = select(Integration).where(*removed, Integration.name_key == " ".join(name.split()).casefold())
+    found = db.session.scalars(query).all()
+    if not found:
+        raise NotFound(
+            f"There is no removed integration called {name!r}.", "The list of integrations names those that were removed last."
+        )
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} removed integrations are called {name!r}.", "Use the page of the one you mean.")
+    return found[0]
+
+
+def _last_of_each_shop() -> Select[int]:
+    return select(func.max(Integration.id)).group_by(Integration.shop_id)
+
+
 def list_removed() -> list[Row[tuple[int, str]]]:
     """Id and name of the integrations that were removed last, newest first: the last of each shop, without shops that are connected again."""
-    last = select(func.max(Integration.id)).group_by(Integration.shop_id)
-    query = select(Integration.id, Integration.name).where(Integration.removed_at.is_not(None), Integration.id.in_(last))
+    last = Integration.id.in_(_last_of_each_shop())
+    query = select(Integration.id, Integration.name).where(Integration.removed_at.is_not(None), last)
     return list(db.session.execute(query.order_by(Integration.removed_at.desc(), Integration.id.desc()).limit(NAMED)))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import getpass
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from errors import QueueAway
-from models import Integration, SyncRun
+from models import Allocation, Integration, Order, OrderLine, SyncRun
+from models.order import OPEN_STATES
 from practice_shop import PracticeShop
 from tests.cli.conftest import flask
 
@@ -156,3 +157,35 @@ def test_a_copy_of_a_connected_shop_at_another_address_is_refused(connected, pra
         assert "connected already, as Practice" in connected.refused(*add, "Copy")
         connected.done("integrations", "remove", "Practice", "--yes")
         connected.done(*add, "Moved")
+
+
+@pytest.mark.both_databases
+def test_what_a_removed_shop_keeps_reserved_is_released_later(connected, practice, key_file, db):
+    def reserved() -> int:
+        db.session.rollback()
+        return db.session.scalar(
+            select(func.sum(Allocation.reserved)).join(OrderLine).join(Order).where(Order.state.in_(OPEN_STATES))
+        )
+
+    kept = reserved()
+    assert connected.refused("integrations", "release-stock", "Practice").startswith(
+        "There is no removed integration called 'Practice'."
+    )
+    connected.done("integrations", "remove", "Practice", "--yes", "--keep-reserved")
+    assert reserved() == kept > 1
+    answer = connected.call("integrations", "release-stock", "practice", input="n\n")
+    assert f"Release {kept} units that open orders of Practice keep reserved?" in answer.stderr
+    assert answer.stderr.endswith("Nothing was released.\n") and reserved() == kept and not connected.changed
+    assert connected.done("integrations", "release-stock", "practice", "--yes") == f"Practice: {kept} units released.\n"
+    assert reserved() == 0
+    assert connected.done("integrations", "release-stock", "Practice") == "Practice keeps nothing reserved.\n"
+    with PracticeShop(products=1, orders=0) as other:
+        connected.done("integrations", "add", "--name", "Practice", "--endpoint", other.url, "--key-file", key_file)
+        connected.done("integrations", "remove", "Practice", "--yes")
+    assert connected.refused("integrations", "release-stock", "Practice").startswith(
+        "2 removed integrations are called 'Practice'."
+    )
+    connected.done("integrations", "add", "--name", "Back", "--endpoint", practice.url, "--key-file", key_file)
+    assert connected.done("integrations", "release-stock", "Practice").startswith("Practice keeps nothing"), (
+        "the other shop has the name alone"
+    )
