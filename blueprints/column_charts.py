@@ -13,38 +13,47 @@ from decimal import Decimal
 from babel.dates import format_date, format_skeleton
 
 from blueprints.formats import reader_locale
-from services.reports.summary import Bucket, ShopSums
+from services.reports.summary import Bucket
 
 HEIGHT = 1000
 """Units of a column's height in its SVG."""
 STEPS = 4
 LABELS = 6
 """The most labels on the axis of time."""
-NUMBERS_OF_SHOPS = 8
-"""Colours of shops in the style sheets: ``shop-0`` to ``shop-7``."""
+SERIES = 8
+"""The most series of one chart: nobody can distinguish more pieces in a column."""
+REST = "rest"
+"""The colour of what several shops have in common, beside the colours ``0`` to ``7`` of shops in the style sheets (``shop-0``)."""
 
 Words = Callable[[Decimal], str]
-Measure = Callable[[Bucket, int], Decimal]
-"""The value of a shop in a bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The values of one shop, or of several together: one for each column."""
+
+    colour: str
+    name: str
+    values: Sequence[Decimal]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one shop adds to a column: its colour, and place and height in units."""
+    """What one series adds to a column: its colour, and place and height in units."""
 
-    colour: int
+    colour: str
     y: int
     height: int
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``values`` are a shop's colour, name and value in words. ``label`` is empty for columns without one on the axis;
+    """``values`` are a series' colour, name and value in words. ``label`` is empty for columns without one on the axis;
     ``minor`` labels are left out on a phone, ``late`` ones stand to the left of their column."""
 
     title: str
     total: str
-    values: list[tuple[int, str, str]]
+    values: list[tuple[str, str, str]]
     pieces: list[Piece]
     label: str
     minor: bool
@@ -59,21 +68,19 @@ class ColumnChart:
     ticks: list[str]
 
 
-def draw_columns(
-    buckets: Sequence[Bucket], unit: str, shops: Sequence[ShopSums], measure: Measure, words: Words, ticks: Words
-) -> ColumnChart:
-    """The values of ``measure`` as columns, ``words`` being a value in full and ``ticks`` one on the axis."""
-    tops = [sum((max(measure(bucket, shop.shop_id), Decimal(0)) for shop in shops), Decimal(0)) for bucket in buckets]
+def draw_columns(buckets: Sequence[Bucket], unit: str, series: Sequence[Series], words: Words, ticks: Words) -> ColumnChart:
+    """The values of ``series``, stacked, in a column for each bucket: ``words`` writes a value in full, ``ticks`` one on the axis."""
+    tops = [sum((max(each.values[place], Decimal(0)) for each in series), Decimal(0)) for place in range(len(buckets))]
     step = tick_step(max(tops, default=Decimal(0)))
     every = -(-len(buckets) // LABELS)
     columns = []
     for place, bucket in enumerate(buckets):
-        values = [(shop, measure(bucket, shop.shop_id)) for shop in shops]
+        values = [(each, each.values[place]) for each in series]
         columns.append(
             Column(
                 title=bucket_title(bucket, unit),
                 total=words(sum((value for _, value in values), Decimal(0))),
-                values=[(shop.integration_id % NUMBERS_OF_SHOPS, shop.name, words(value)) for shop, value in values if value],
+                values=[(each.colour, each.name, words(value)) for each, value in values if value],
                 pieces=_pieces(values, step * STEPS),
                 label=_short(bucket, unit) if place % every == 0 else "",
                 minor=place // every % 2 == 1,
@@ -81,6 +88,16 @@ def draw_columns(
             )
         )
     return ColumnChart(columns, [ticks(step * number) for number in range(STEPS, -1, -1)])
+
+
+def with_rest(series: Sequence[Series]) -> list[Series]:
+    """At most ``SERIES`` of them: those with the largest sums in their order, and what the other shops have together as the last one."""
+    if len(series) <= SERIES:
+        return list(series)
+    by_sum = sorted(series, key=lambda each: -sum(each.values))
+    leading, others = by_sum[: SERIES - 1], by_sum[SERIES - 1 :]
+    together = [sum(values, Decimal(0)) for values in zip(*(each.values for each in others), strict=True)]
+    return [*(each for each in series if each in leading), Series(REST, f"{len(others)} other shops", together)]
 
 
 def tick_step(most: Decimal) -> Decimal:
@@ -91,15 +108,15 @@ def tick_step(most: Decimal) -> Decimal:
     return next(size * Decimal(factor) for factor in ("1", "2", "2.5", "5", "10") if size * Decimal(factor) * STEPS >= most)
 
 
-def _pieces(values: Sequence[tuple[ShopSums, Decimal]], top: Decimal) -> list[Piece]:
+def _pieces(values: Sequence[tuple[Series, Decimal]], top: Decimal) -> list[Piece]:
     pieces: list[Piece] = []
     floor = HEIGHT
-    for shop, value in values:
+    for series, value in values:
         if value <= 0:
             continue
         height = max(6, round(value / top * HEIGHT))
         floor -= height
-        pieces.append(Piece(shop.integration_id % NUMBERS_OF_SHOPS, floor, height))
+        pieces.append(Piece(series.colour, floor, height))
     return pieces
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from blueprints.column_charts import NUMBERS_OF_SHOPS, ColumnChart, draw_columns
+from blueprints.column_charts import ColumnChart, Series, draw_columns, with_rest
 from blueprints.formats import money, number, reader_locale
 from services.order_basics.money import plain
-from services.reports.summary import Bucket, Summary, Sums, change
+from services.reports.summary import ShopSums, Summary, Sums, change
 
+COLOURS_OF_SHOPS = 8
+"""Colours of shops in the style sheets: ``shop-0`` to ``shop-7``."""
 MOST_TIMES = 10
 """From so many times as much on, a percentage says nothing."""
 
@@ -31,7 +34,7 @@ class Total:
 class ShopLine:
     """A shop with its colour, and its sums in words; ``revenue`` are (amount, change) for each currency it sold in."""
 
-    colour: int
+    colour: str
     name: str
     orders: str
     pieces: str
@@ -71,9 +74,8 @@ def charts_of(seen: Summary) -> list[TitledChart]:
         return []
     charts = [TitledChart(f"Revenue{_of(seen, currency)}", _revenue_chart(seen, currency)) for currency in seen.now.revenue]
     orders = draw_columns(
-        seen.buckets, seen.unit, seen.shops, lambda bucket, shop: Decimal(bucket.shops.get(shop, Sums()).orders),
-        lambda value: number(int(value)), _whole,
-    )  # fmt: skip
+        seen.buckets, seen.unit, _series(seen, lambda sums: Decimal(sums.orders)), lambda value: number(int(value)), _whole
+    )
     return [*charts, TitledChart("Orders", orders)]
 
 
@@ -81,7 +83,7 @@ def shops_of(seen: Summary) -> list[ShopLine]:
     unknown = seen.unknown_before
     return [
         ShopLine(
-            shop.integration_id % NUMBERS_OF_SHOPS, shop.name, number(shop.now.orders), number(shop.now.pieces),
+            _colour(shop), shop.name, number(shop.now.orders), number(shop.now.pieces),
             [(_money(seen, currency, amount), "" if shop in unknown else _percent(change(amount, _revenue(shop.before, currency))))
              for currency, amount in sorted(shop.now.revenue.items())],
         )
@@ -90,14 +92,27 @@ def shops_of(seen: Summary) -> list[ShopLine]:
 
 
 def _revenue_chart(seen: Summary, currency: str) -> ColumnChart:
-    def revenue(bucket: Bucket, shop: int) -> Decimal:
-        return _revenue(bucket.shops.get(shop, Sums()), currency)
-
     def tick(value: Decimal) -> str:
         whole = value == value.to_integral_value()
         return money(str(int(value)), currency) if whole else _money(seen, currency, value)
 
-    return draw_columns(seen.buckets, seen.unit, seen.shops, revenue, lambda value: _money(seen, currency, value), tick)
+    revenue = _series(seen, lambda sums: _revenue(sums, currency))
+    return draw_columns(seen.buckets, seen.unit, revenue, lambda value: _money(seen, currency, value), tick)
+
+
+def _series(seen: Summary, measure: Callable[[Sums], Decimal]) -> list[Series]:
+    """The values of each shop, those of the smaller ones together."""
+    nothing = Sums()
+    return with_rest(
+        [
+            Series(_colour(shop), shop.name, [measure(bucket.shops.get(shop.shop_id, nothing)) for bucket in seen.buckets])
+            for shop in seen.shops
+        ]
+    )
+
+
+def _colour(shop: ShopSums) -> str:
+    return str(shop.integration_id % COLOURS_OF_SHOPS)
 
 
 def _revenue(sums: Sums, currency: str) -> Decimal:

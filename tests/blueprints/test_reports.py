@@ -72,6 +72,17 @@ class TestSales:
         assert columns[60 + 2].startswith("Tue, Nov 3, 2026: 4")
         assert "style=" not in page
 
+    def test_of_many_shops_the_smaller_ones_share_a_series(self, client: FreshClient) -> None:
+        for number in range(7):
+            add_sales(make_integration(f"Shop {number}").shop_id, [(date(2026, 11, 3), "USD", 1, f"{10 - number}.50")])
+        page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
+        column = elements(page, "li", tabindex="0")[2]
+        assert words(column.text) == (
+            "Tue, Nov 3, 2026: $6,004.88 Garden: $5,942.38 Shop 0: $10.50 Shop 1: $9.50 Shop 2: $8.50 Shop 3: $7.50 "
+            "Shop 4: $6.50 Toys: $10.00 2 other shops: $10.00"
+        )
+        assert "Shop 6 1 2 $4.50" in words(element(page, "table", aria_labelledby="by-shop").text)
+
     def test_the_tables_have_the_same_numbers(self, client: FreshClient) -> None:
         page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
         by_shop = element(page, "table", aria_labelledby="by-shop")
