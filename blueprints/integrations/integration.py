@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, url_for
 
 from blueprints.actors import current_actor
-from blueprints.charts import draw_days
+from blueprints.charts import DayChart, draw_days
 from blueprints.formats import reader_zone
 from blueprints.forms import yes_or_no
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
@@ -33,8 +33,11 @@ def show_integration(integration_id: int) -> str | Response:
         return go_to(url_for("integrations.list_integrations"))
     if wants_fragment("live"):
         return live_part(seen, announce=f"{seen.row.name}: {HEALTH[seen.row.health][0]}")
-    chart = draw_days(page.last_days(seen.integration, reader_zone()), with_failures=True)
-    return render_template("integrations/integration.html", seen=seen, chart=chart, **_labels(seen.integration))
+    return render_template("integrations/integration.html", seen=seen, chart=_chart(seen), **_labels(seen.integration))
+
+
+def _chart(seen: page.Overview) -> DayChart:
+    return draw_days(page.last_days(seen.integration, reader_zone()), with_failures=True)
 
 
 def _removed_page(integration_id: int) -> str:
@@ -81,8 +84,9 @@ def set_flow(integration_id: int) -> Response:
 
 
 def live_part(seen: page.Overview, announce: str = "") -> Response:
-    """How the integration is at the moment, for htmx, with the actions beside the title."""
-    return fragment("integrations/_live.html", seen=seen, beside=True, announce=announce)
+    """How the integration is at the moment, for htmx, with the actions beside the title and the chart; after a switch with the history."""
+    changed = request.method == "POST"
+    return fragment("integrations/_live.html", seen=seen, chart=_chart(seen), beside=True, changed=changed, announce=announce)
 
 
 def _back(integration_id: int) -> Response:

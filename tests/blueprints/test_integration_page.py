@@ -231,6 +231,7 @@ class TestTheSwitches:
         part = client.post(f"{place(integration_id)}/status", data={"enabled": "no"}, headers=htmx("live")).text
         assert part.lstrip().startswith('<div id="live"')
         assert "nothing is downloaded or sent" in part
+        assert "Enabled: Yes → No" in words(element(part, "section", id="history").text)
 
     @pytest.mark.parametrize("data", [{}, {"orders": "maybe"}, {"orders": "no", "stock": "no"}])
     def test_nonsense_changes_nothing(self, client: FreshClient, data: dict[str, str]) -> None:
@@ -262,6 +263,15 @@ class TestTheChart:
         titles = [words(title.text) for title in elements(page, "title") if "failed" in title.text]
         assert len(titles) == 1
         assert titles[0].endswith("1 order, 1 failed run")
+
+    def test_it_follows_a_run_as_the_rest_of_the_page_does(self, client: FreshClient) -> None:
+        integration_id = add_integration()
+        add_orders(integration_id, utcnow())
+        part = client.get(place(integration_id), headers=htmx("live")).text
+        assert element(part, "section", id="days")["hx-swap-oob"] == "true"
+        assert "1 order in 30 days" in words(element(part, "section", id="days").text)
+        assert 'id="history"' not in part
+        assert "hx-swap-oob" not in element(client.get(place(integration_id)).text, "section", id="days").attributes
 
     def test_days_are_those_of_the_reader(self, client: FreshClient) -> None:
         integration_id = add_integration()
