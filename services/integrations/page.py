@@ -95,7 +95,8 @@ def _by_day(column: Any, starts: list[datetime], *where: Any) -> list[int]:
 @dataclass(frozen=True, slots=True)
 class OpenWork:
     """What would be left behind: numbers of orders by state, listings in trouble, whether a stock preview waits, and of how many
-    orders the shop has not been updated yet (``not_sent``). ``by_hand`` are orders with something to do by hand in the shop.
+    orders the shop has not been updated yet (``not_sent``). ``by_hand`` are orders with something to do by hand in the shop, which are not
+    counted as ``not_sent`` besides.
     ``reserved`` are the units that its open orders have reserved."""
 
     held: int
@@ -123,7 +124,7 @@ def open_work(integration: Integration) -> OpenWork:
         select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     )
     to_do = select(func.count()).where(Order.shop_id == integration.shop_id, Order.id.in_(by_hand.orders_to_do()))
+    not_sent = write_backs.count_orders_not_sent(integration.shop_id, but=by_hand.orders_to_do())
     held = states.pop("on_hold", 0)
-    not_sent = sum(write_backs.count_by_state(integration.shop_id))
     return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None, not_sent,
                     released.reserved_units(integration.shop_id), db.session.scalar(to_do) or 0)  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, or_, select
 
 from channels.base import Channel
 from channels.results import ShipmentResult
@@ -378,11 +378,9 @@ def of_orders(order_ids: Collection[int]) -> list[WriteBack]:
     return list(db.session.scalars(query)) if order_ids else []
 
 
-def count_by_state(shop_id: int) -> tuple[int, int]:
-    """(open, failed) write-backs of a shop."""
-    query = select(
-        func.coalesce(func.sum(case((WriteBack.state.in_(("waiting", "sending")), 1), else_=0)), 0),
-        func.coalesce(func.sum(case((WriteBack.state == "failed", 1), else_=0)), 0),
-    ).where(WriteBack.shop_id == shop_id)
-    waiting, failed = db.session.execute(query).one()
-    return int(waiting), int(failed)
+def count_orders_not_sent(shop_id: int, but: CompoundSelect[*tuple[Any, ...]]) -> int:
+    """Of how many orders, without those in ``but``, a shop has not got an update yet, or could not take one."""
+    query = select(func.count(WriteBack.order_id.distinct())).where(
+        WriteBack.shop_id == shop_id, WriteBack.state.in_(("waiting", "sending", "failed")), WriteBack.order_id.not_in(but)
+    )
+    return db.session.scalar(query) or 0
