@@ -10,7 +10,7 @@ from services.feeds import overview
 
 def register() -> None:
     """Add the entry, once."""
-    add(Entry("feeds", "Suppliers", _feeds, "No feed needs attention.", 55, "suppliers.list_suppliers"))
+    add(Entry("feeds", "Suppliers", _feeds, "No feed needs attention.", 55, "suppliers.list_suppliers", overview.has_feeds))
 
 
 def _feeds() -> list[Line]:

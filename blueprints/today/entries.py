@@ -9,7 +9,7 @@ from flask import url_for
 from blueprints.today.registry import Entry, Line, add
 from models.types import utcnow
 from services.integrations import approvals, overview
-from services.orders import export_records, held, list_facts
+from services.orders import export_records, export_targets, held, list_facts
 from services.orders.queries import HELD_FOR
 from services.reports import reconciliation
 from services.stock import views as stock
@@ -24,23 +24,27 @@ APPROVALS = {
 def register() -> None:
     """Add the entries, once."""
     orders = "orders.list_orders"
-    add(Entry("ready", "Ready to ship", _ready, "No order waits to be shipped.", 10, orders))
-    add(Entry("held", "On hold", _held, "No order is on hold.", 20, orders))
-    add(Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, "stock_preview.show_preview"))
-    add(Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders))
-    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock"))
-    add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations"))
-    add(Entry("exports", "Exports", _exports, "No export needs attention.", 65, "export_deliveries.show_deliveries"))
-    add(
-        Entry(
-            "reconciliation",
-            "Daily reconciliation",
-            _reconciliation,
-            "Yesterday has not been compared yet.",
-            70,
-            "reports.show_reconciliation",
-        )
-    )
+    add(Entry("ready", "Ready to ship", _ready, "No order waits to be shipped.", 10, orders, has_shop))
+    add(Entry("held", "On hold", _held, "No order is on hold.", 20, orders, has_shop))
+    approval = "stock_preview.show_preview"
+    add(Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, approval, has_shop))
+    nothing_by_hand = "Nothing has to be entered in a shop by hand."
+    add(Entry("by_hand", "To do by hand in the shop", _by_hand, nothing_by_hand, 40, orders, has_shop))
+    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock", stock.has_items))
+    add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations", has_shop))
+    exports = "export_deliveries.show_deliveries"
+    add(Entry("exports", "Exports", _exports, "No export needs attention.", 65, exports, export_targets.has_targets))
+    days, not_yet = "reports.show_reconciliation", "Yesterday has not been compared yet."
+    add(Entry("reconciliation", "Daily reconciliation", _reconciliation, not_yet, 70, days, _is_compared))
+
+
+def has_shop() -> bool:
+    return overview.is_connected_since(utcnow())
+
+
+def _is_compared() -> bool:
+    """Whether a shop was connected yesterday already: the first comparison is made in the night after that."""
+    return overview.is_connected_since(utcnow() - timedelta(days=1))
 
 
 def _orders(state: str, label: str, tone: str = "busy") -> list[Line]:

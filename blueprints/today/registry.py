@@ -19,7 +19,8 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``lines`` are read with each request; ``nothing`` is the sentence where there are none. ``place`` orders the entries: those of
-    Cartlink have 10, 20 and so on. It is shown to those who may open ``endpoint``."""
+    Cartlink have 10, 20 and so on. It is shown to those who may open ``endpoint``. ``begun`` says whether there is anything yet that
+    it can be about: until then, and while it has no line, it is left out."""
 
     name: str
     title: str
@@ -27,6 +28,12 @@ class Entry:
     nothing: str
     place: int
     endpoint: str
+    begun: Callable[[], bool] = lambda: True
+
+    def shown_lines(self) -> Sequence[Line] | None:
+        """What it shows; None where it is left out."""
+        found = self.lines()
+        return found if found or self.begun() else None
 
 
 _entries: dict[str, Entry] = {}

@@ -19,7 +19,8 @@ STEPS = {
 
 @bp.get("")
 def show_today() -> str:
-    found = [(entry, entry.lines()) for entry in registry.entries() if may(entry.endpoint)]
+    seen = [(entry, entry.shown_lines()) for entry in registry.entries() if may(entry.endpoint)]
+    found = [(entry, lines) for entry, lines in seen if lines is not None]
     person = current_person()
     steps = first_steps.open_steps() if person is not None and person.may("owner") else []
     return render_template("today/today.html", entries=found, steps=steps, buttons=STEPS)

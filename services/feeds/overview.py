@@ -64,6 +64,10 @@ class SupplierRow:
     feeds: tuple[FeedRow, ...] = field(default=())
 
 
+def has_feeds() -> bool:
+    return db.session.scalar(select(Feed.id).limit(1)) is not None
+
+
 def list_suppliers(state: str = "") -> list[SupplierRow]:
     """All of them, those with a problem first, then by name; with a ``state`` only feeds in it, and their suppliers."""
     suppliers = db.session.execute(

@@ -141,6 +141,12 @@ def count_needing_attention() -> int:
     return db.session.scalar(_statements("", "attention", "name")[0]) or 0
 
 
+def is_connected_since(moment: datetime) -> bool:
+    """Whether there is an integration that was added by then."""
+    query = select(Integration.id).where(Integration.removed_at.is_(None), Integration.created_at <= moment)
+    return db.session.scalar(query.limit(1)) is not None
+
+
 def count_disabled() -> int:
     """How many integrations somebody has switched off."""
     return db.session.scalar(_statements("", "disabled", "name")[0]) or 0

@@ -48,6 +48,11 @@ class Offered:
     confirmed: str
 
 
+def has_targets() -> bool:
+    """Whether any export is delivered."""
+    return db.session.scalar(select(ExportTarget.id).limit(1)) is not None
+
+
 def find_target(export_id: int) -> ExportTarget | None:
     return db.session.scalar(select(ExportTarget).where(ExportTarget.export_id == export_id))
 

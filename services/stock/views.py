@@ -100,6 +100,10 @@ def count_items(wanted: Wanted) -> int:
     return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
+def has_items() -> bool:
+    return db.session.scalar(select(StockItem.id).limit(1)) is not None
+
+
 def quick_search(text: str, most: int) -> list[tuple[int, str, str]]:
     """Stock items whose SKU or name begins with a text, in any spelling of the SKU: (id, SKU, name), at most so many."""
     key = sku_key(text)

@@ -16,7 +16,7 @@ from models.types import utcnow
 from services.accounts import users
 from services.integrations import lifecycle
 from tests.blueprints.pages import elements, words
-from tests.blueprints.rows import add_finished_run, add_integration
+from tests.blueprints.rows import add_finished_run, add_integration, change_integration
 from tests.support.planted import plant
 from tests.support.rows import make_item, make_listing, make_order
 from tests.support.signed_in import FreshClient, sign_in
@@ -120,8 +120,18 @@ def test_a_new_installation_is_guided_by_what_is_left_to_do(client: FreshClient)
     steps = [words(each.text) for each in elements(page, "h3")]
     assert steps == ["Connect a shop", "Set up email", "Invite someone", "Make a backup"]
     assert [words(each.text) for each in elements(page, "a") if "btn-primary" in (each.get("class") or "")] == ["Connect a shop"]
+    assert 'id="today-' not in page, "an entry says nothing before there is anything that it can be about"
     users.create_user("Ben", "viewer", "user:owner")
-    add_integration()
+    sign_in(client, "Ben", "viewer")
+    assert "No shop is connected yet." in words(client.get("/today").text)
+    sign_in(client, "owner", "owner")
+    integration_id = add_integration()
+    headings = [words(each.text) for each in elements(client.get("/today").text, "h2")]
+    assert "Ready to ship" in headings and not {"Daily reconciliation", "Low stock", "Suppliers", "Exports"} & set(headings)
+    change_integration(integration_id, created_at=utcnow() - timedelta(days=2))
+    make_item("CUP", 3)
+    page = words(client.get("/today").text)
+    assert "Yesterday has not been compared yet." in page and "Nothing is low or out of stock." in page
     assert [words(each.text) for each in elements(client.get("/today").text, "h3")] == ["Set up email", "Make a backup"]
     sign_in(client, "Ben", "viewer")
     assert not elements(client.get("/today").text, "h3")
