@@ -29,8 +29,10 @@ COUNTS = {
     "waiting": "waiting to be sent again", "other_value": "stored as another value", "gone": "deleted in the shop", "drift": "changed in the shop",
 }  # fmt: skip
 """Labels of counts whose name is not clear enough."""
-ONE = {"started": "new stock item", "released": "order released", "extra_reads": "extra read"}
+ONE = {"started": "new stock item", "released": "order released"}
 """Labels of counts of one."""
+NOT_SAID = ("extra_reads",)
+"""Counts of requests that an order needed besides: of no use to those who read what a run did. Its number of requests has them."""
 ROW_RESULTS = {
     "sent": ("Sent", "good"), "failed": ("Failed", "bad"), "refused": (listing_states.STATES["refused"], "bad"),
     "waiting": (listing_states.STATES["waiting"], "warn"), "other_value": (listing_states.STATES["other_value"], "bad"),
@@ -86,21 +88,22 @@ def init_app(app: Flask) -> None:
 
 def actor_words(actor: str) -> str:
     """``schedule`` -> the schedule, ``cli:ann`` -> ann (command line), ``user:ann`` -> ann, ``api:erp`` stays, ``run:7`` -> Cartlink,
-    after run 7, ``file:2`` -> Cartlink, after an import."""
+    ``file:2`` -> Cartlink, after an import."""
     kind, separator, name = actor.partition(":")
     if not separator:
         return "the schedule" if kind == "schedule" else kind
     return {
         "cli": f"{name} (command line)",
         "api": actor,
-        "run": f"Cartlink, after run {name}",
+        "run": "Cartlink",
         "file": "Cartlink, after an import",
     }.get(kind, name)
 
 
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
-    return ", ".join(f"{number(count)} {_count_label(name, count)}" for name, count in counts.items() if count)
+    said = ((name, count) for name, count in counts.items() if count and name not in NOT_SAID)
+    return ", ".join(f"{number(count)} {_count_label(name, count)}" for name, count in said)
 
 
 def _count_label(name: str, count: int) -> str:

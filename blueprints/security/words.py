@@ -27,7 +27,6 @@ from services.shops.kinds import get_kind, statuses_of
 
 PAIR = re.compile(r", (?=[a-z_]+ )")
 """Between the parts of a stored filter, such as ``sort newest, state ready``."""
-RUN = re.compile(r"([a-z]+) ([0-9]+)")
 FILTERS: dict[str, tuple[str, Mapping[str, str]]] = {
     "sort": ("", SORTS),
     "state": ("", LISTED),
@@ -72,9 +71,9 @@ def _minutes(seconds: Any) -> str:
 
 
 def _run(stored: str) -> str:
-    """``stock 25`` -> Stock update 25."""
-    found = RUN.fullmatch(stored)
-    return f"{RUN_KINDS.get(found[1], found[1])} {found[2]}" if found else stored
+    """``stock 25`` -> Stock update. The entry leads to it, and its number says nothing to people."""
+    kind = stored.partition(" ")[0]
+    return RUN_KINDS.get(kind, stored)
 
 
 def _incident(cause: str) -> str:

@@ -169,7 +169,7 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
             raise _nothing_left(run, changed)
         _wait_for_approval(integration_id)
         done: Where = "both" if here and there else "here" if here else "shop"
-        restored = {"stock_update": (None, run_id), "restored": (None, RESTORED_WHERE[done])}
+        restored = {"stock_update": (None, run.started_at or run.created_at), "restored": (None, RESTORED_WHERE[done])}
         record_change(UNDO_STARTED, About(integration_id, "", integration_id), restored, actor)
         started = lifecycle.create_run(integration_id, "undo", actor, about_run_id=run_id) if there else None
     return None if started is None else lifecycle.find_run(started)

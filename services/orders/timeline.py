@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import dropwhile
 from typing import Any
 
 from sqlalchemy import select
@@ -13,12 +14,15 @@ from sqlalchemy import select
 from extensions import db
 from models import HoldChange, Order, OrderChange, Shipment, WriteBack
 from services.order_basics import identity
+from services.order_basics.holds import unknown_line
 from services.order_basics.money import plain
 from services.orders import export_records
 from services.orders import redaction as customers
 from services.security import trail
 
 PEOPLE = ("user:", "api:", "cli:")
+SETTLES_WITHIN = timedelta(hours=1)
+"""After an order was downloaded: so long a run that finds the stock items of its SKUs only completes the download."""
 
 FIELD_NAMES = {"customer_notes": "customer's note", "admin_notes": "shop's note", "shipping_method": "delivery"}
 """Fields of an order that its page calls something else than their columns."""
@@ -150,14 +154,15 @@ def _said(value: Any) -> str:
 
 
 def _holds(order: Order) -> list[Event]:
-    """That it was imported, and what held it since."""
+    """That it was downloaded, and what held it since."""
     changes = db.session.scalars(select(HoldChange).where(HoldChange.order_id == order.id).order_by(HoldChange.id)).all()
-    at_first = changes[0].before if changes else order.held_reason if order.state == "on_hold" else ""
+    later = list(dropwhile(lambda change: _completes_download(order, change), changes))
+    at_first = later[0].before if later else order.held_reason if order.state == "on_hold" else ""
     events = [
-        Event(order.first_seen_at, "Imported and put on hold", _one_line(at_first), "warn") if at_first
-        else Event(order.first_seen_at, "Imported")
+        Event(order.first_seen_at, "Downloaded and put on hold", _one_line(at_first), "warn") if at_first
+        else Event(order.first_seen_at, "Downloaded")
     ]  # fmt: skip
-    for change in changes:
+    for change in later:
         by = f" by {_person(change.actor)}" if change.actor.startswith(PEOPLE) else ""
         if not change.after:
             events.append(Event(change.at, f"Released{by}", f"It was on hold: {_one_line(change.before)}", "good"))
@@ -166,6 +171,14 @@ def _holds(order: Order) -> list[Event]:
         else:
             events.append(Event(change.at, f"Put on hold{by}", _one_line(change.after), "warn"))
     return events
+
+
+def _completes_download(order: Order, change: HoldChange) -> bool:
+    """Whether a hold only means that the shop's listings were read after its orders, as at the first download: a run found the stock items of
+    its SKUs soon after, and nobody had to do anything."""
+    reasons = change.before.splitlines()
+    by_itself = change.actor.startswith("run:") and change.at - order.first_seen_at <= SETTLES_WITHIN
+    return by_itself and bool(reasons) and all(unknown_line(reason) is not None for reason in reasons)
 
 
 def _acts(order: Order, with_customers: bool) -> list[Event]:

@@ -18,6 +18,7 @@ def test_counts_are_said_in_the_singular_and_the_plural(app: Flask) -> None:
             count_words({"released": 1, "started": 2, "preview": 1, "new": 0})
             == "1 order released, 2 new stock items, 1 waiting for approval"
         )
+        assert (count_words({"extra_reads": 1}), count_words({"new": 2, "extra_reads": 3})) == ("", "2 new")
 
 
 def test_the_tabs_of_a_run_name_what_became_of_its_rows_as_the_rows_do(client: FreshClient) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import event, select, text
 
 from errors import Conflict, InvalidInput
 from extensions import writing
-from models import Integration, Order, OrderLine, Oversell
+from models import HoldChange, Integration, Order, OrderLine, Oversell
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.listings import manual_links
@@ -46,11 +48,38 @@ def test_adding_the_unknown_sku_once_releases_every_order_it_held(app, db, shop)
     assert (item.on_hand, item.reserved) == (2, 2)
     timeline = orders_views.order_page(1, with_customers=True).timeline
     lines = [(event.title, event.text) for event in timeline]
-    assert ("Imported and put on hold", "SKU CUP is not one of our stock items.") in lines
+    assert ("Downloaded and put on hold", "SKU CUP is not one of our stock items.") in lines
     assert ("Released", "It was on hold: SKU CUP is not one of our stock items.") in lines
     assert states() == ["ready"] * 3 and held.groups() == []
     with pytest.raises(Conflict):
         items.add_stock_item("CUP", 2, "test")
+
+
+def test_a_hold_that_reading_the_listings_ends_by_itself_is_not_in_the_timeline(app, db, shop):
+    """At the first download orders come before the listings that name their stock items. Nobody held them."""
+    ids = products(shop)
+    shop.store.place_order(lines=[(ids["CUP"], 1)])
+    gone = shop.store.add_product(sku="GONE", name="Gone", price=1, amount=1)
+    shop.store.place_order(lines=[(ids["CUP"], 1), (gone, 1)])
+    shop.store.delete_product(gone)
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    assert states() == ["on_hold"] * 2
+    assert [event.title for event in _timeline(1)] == ["Downloaded and put on hold", "Placed in the shop"]
+    do(integration_id, "listings")
+    do(integration_id, "stock")
+    assert states() == ["ready", "on_hold"]
+    assert [event.title for event in _timeline(1)] == ["Downloaded", "Placed in the shop"]
+    first = _timeline(2)[-2]
+    assert (first.title, first.text) == ("Downloaded and put on hold", "SKU GONE is not one of our stock items.")
+    with writing() as session:
+        for change in session.scalars(select(HoldChange)):
+            change.at += timedelta(days=1)
+    assert [event.title for event in _timeline(1)][0] == "Released"
+
+
+def _timeline(order_id):
+    return orders_views.order_page(order_id, with_customers=True).timeline
 
 
 def test_linking_the_unknown_sku_to_our_own_releases_its_orders(app, db, shop):
