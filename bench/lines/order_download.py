@@ -218,7 +218,7 @@ def _digest(key: bytes, plain: str) -> bytes:
 
 
 def _searched(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The search index: words of number and SKUs, and of customer and email address."""
+    """The search index: words of number and SKUs, and of customer, email address and whole tracking numbers."""
     skus: dict[int, dict[str, str]] = defaultdict(dict)
     for line in lines:
         skus[line["order_id"]][line["sku_key"]] = line["sku"]
@@ -228,6 +228,7 @@ def _searched(orders: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]])
         words += [word.lstrip("0") for word in words if word.isdigit() and word[0] == "0" and word.strip("0")]
         words += [word for sku in skus[order["id"]].values() for word in words_of(sku)]
         personal = words_of(order["customer"]) + words_of(order["email"])
+        personal += [f"№{''.join(words_of(number))}№" for number in order["tracking_numbers"]]
         found.append({"id": order["id"], "public": " ".join(words), "personal": " ".join(personal)})
     return found
 

@@ -17,7 +17,7 @@ from models import Order, OrderLine, Shop
 from services.orders import daily_sales, search
 from services.orders.daily_sales import Sold
 
-SEARCHED = {Order: ("number", "customer", "email"), OrderLine: ("sku",)}
+SEARCHED = {Order: ("number", "customer", "email", "tracking_numbers"), OrderLine: ("sku",)}
 COUNTED = {
     Order: ("shop_id", "placed_at", "currency", "decimals", "total"), OrderLine: ("sku", "quantity", "total", "order_id"),
 }  # fmt: skip
@@ -39,7 +39,14 @@ def added(rows: Iterable[tuple[int, dict[str, Any], Sequence[dict[str, Any]]]]) 
     zone = None
     for order_id, order, lines in rows:
         searched.append(
-            search.Searched(order_id, order["number"], order["customer"], order["email"], [line["sku"] for line in lines])
+            search.Searched(
+                order_id,
+                order["number"],
+                order["customer"],
+                order["email"],
+                [line["sku"] for line in lines],
+                order["tracking_numbers"],
+            )
         )
         if daily_sales.counts(order["state"], order["number"]):
             zone = zone or daily_sales.zone_of(order["shop_id"])

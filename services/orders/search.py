@@ -1,4 +1,4 @@
-"""The search over orders: by the beginnings of words of number, SKU, customer and email address.
+"""The search over orders: by the beginnings of words of number, SKU, customer and email address, and by whole tracking numbers.
 
 ``order_search`` has a row for each order: an FTS5 table on SQLite, a ``tsvector`` with a GIN index on PostgreSQL. Both get the words as
 services/common/words.py makes them, with no parser or stemmer of their own, so that they find the same. Words that only readers
@@ -63,13 +63,14 @@ _postgresql = table("order_search", column("order_id"), column("words", TSVECTOR
 
 
 class Searched(NamedTuple):
-    """What an order is searched by. ``skus`` are those of its lines."""
+    """What an order is searched by. ``skus`` are those of its lines, ``tracking`` the tracking numbers that its shop shows."""
 
     order_id: int
     number: str
     customer: str
     email: str
     skus: Sequence[str]
+    tracking: Sequence[str] = ()
 
     @property
     def public(self) -> list[str]:
@@ -82,7 +83,15 @@ class Searched(NamedTuple):
 
     @property
     def personal(self) -> list[str]:
-        return (words_of(self.customer) + words_of(self.email))[:MOST_WORDS]
+        parcels = [word for number in self.tracking if (word := parcel_word(number))]
+        return (words_of(self.customer) + words_of(self.email) + parcels)[:MOST_WORDS]
+
+
+def parcel_word(tracking_number: str) -> str:
+    """A whole tracking number as one word of the index, empty where it has no letter or digit. What people type never makes a word with the
+    marks around it, so no beginning of a number finds it."""
+    whole = "".join(words_of(tracking_number))
+    return f"№{whole}№" if whole else ""
 
 
 def write(orders: Iterable[Searched], *, new: bool = False) -> None:
@@ -124,14 +133,18 @@ def _stored(ids: Sequence[int]) -> list[Searched]:
     skus: dict[int, list[str]] = {}
     for order_id, sku in connection.execute(select(lines.order_id, lines.sku).where(lines.order_id.in_(ids)).order_by(lines.id)):
         skus.setdefault(order_id, []).append(sku)
-    found = connection.execute(select(orders.id, orders.number, orders.customer, orders.email).where(orders.id.in_(ids)))
-    return [Searched(row.id, row.number, row.customer, row.email, skus.get(row.id, ())) for row in found]
+    query = select(orders.id, orders.number, orders.customer, orders.email, orders.tracking_numbers).where(orders.id.in_(ids))
+    return [
+        Searched(row.id, row.number, row.customer, row.email, skus.get(row.id, ()), row.tracking_numbers)
+        for row in connection.execute(query)
+    ]
 
 
 def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> ColumnElement[bool]:
     """The condition on Order that a person's search stands for: each word they typed begins a word of the order, and what has no blank
     inside (``2024-001``, ``ann@shop.example``) stands together. The shop's own id finds its order too, and ``id:7`` nothing else.
-    Of more than ``most`` orders the newest here are found. A whole tracking number finds the orders that were shipped with it."""
+    Of more than ``most`` orders the newest here are found. A whole tracking number finds the orders that were shipped with it, here or in
+    the shop."""
     named = numbers.parse(search)
     if not named.numbers:
         return Order.external_id == named.external_id
@@ -140,7 +153,9 @@ def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> Co
     phrases = [words for part in search.split() if (words := words_of(part))]
     if not phrases:
         return Order.id.in_(by_id)
-    by_parcel = [select(Shipment.order_id).where(has_tracking(search))] if with_customers else []
+    by_parcel = [select(Shipment.order_id).where(has_tracking(search)), _matching([[parcel_word(search)]], True, most)]
+    if not with_customers:
+        by_parcel = []
     return Order.id.in_(union_all(_matching(phrases, with_customers, most), by_id, *by_parcel))
 
 

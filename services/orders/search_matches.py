@@ -11,7 +11,7 @@ from extensions import db
 from models import Order, OrderLine, Shipment
 from services.common.words import words_of
 from services.order_basics import numbers
-from services.orders.search import has_tracking
+from services.orders.search import has_tracking, parcel_word
 
 Match = tuple[str, str]
 """What the field is called, and its value."""
@@ -26,16 +26,20 @@ def matches(search: str, ids: Sequence[int], *, with_customers: bool) -> dict[in
     skus = _skus_of(ids)
     parcels = select(Shipment.order_id, Shipment.tracking_number).where(Shipment.order_id.in_(ids), has_tracking(search))
     tracked = {row[0]: [("Tracking number", row[1])] for row in db.session.execute(parcels)} if with_customers else {}
-    query = select(Order.id, Order.number, Order.external_id, Order.customer, Order.email).where(Order.id.in_(ids))
+    query = select(Order.id, Order.number, Order.external_id, Order.customer, Order.email, Order.tracking_numbers)
     found: dict[int, list[Match]] = {}
-    for order_id, number, external_id, customer, email in db.session.execute(query):
+    parcel = parcel_word(search)
+    for order_id, number, external_id, customer, email, in_shop in db.session.execute(query.where(Order.id.in_(ids))):
         personal = [("Customer", customer), ("Email", email)] if with_customers else []
         fields = [*personal, *(("SKU", sku) for sku in skus[order_id])]
         not_in_number = [words for words in phrases if not _has(_of_number(number), words)]
         matching = [match for words in not_in_number for match in _with(fields, words)]
         if not matching and number and external_id == wanted_id and (not_in_number or not phrases):
             matching = [("ID in the shop", external_id)]
-        found[order_id] = list(dict.fromkeys([*matching, *tracked.get(order_id, [])]))
+        there = (
+            [("Tracking number", each) for each in in_shop if parcel and parcel_word(each) == parcel] if with_customers else []
+        )
+        found[order_id] = list(dict.fromkeys([*matching, *tracked.get(order_id, []), *there]))
     return found
 
 

@@ -11,9 +11,10 @@ import pytest
 from alembic.operations import Operations
 from sqlalchemy import DateTime, inspect, select, text
 
-from extensions import db
-from models import RunItem
+from extensions import db, writing
+from models import Order, RunItem
 from services.operations import schema
+from services.orders import search
 from services.stock import skus
 from tests.blueprints.rows import add_run
 from tests.support import books
@@ -111,6 +112,20 @@ def test_stock_items_that_differ_in_spelling_only_are_kept_apart_and_everything_
     assert db.session.scalar(text("SELECT sku_key FROM order_line")) == "lamp"
     db.session.rollback()
     assert skus.alike() == [("LAMP", "Lamp")]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(("numbers", "due"), [(["RM1"], True), ([], False)])
+def test_orders_of_before_are_found_by_the_tracking_numbers_of_their_shop(app, numbers, due):
+    order_id = make_order(make_integration(), "1", [("CUP", 1)]).id
+    with writing() as session:
+        session.get_one(Order, order_id).tracking_numbers = numbers
+    db.session.remove()
+    db.engine.dispose()
+    flask_migrate.downgrade(revision="0781")
+    db.engine.dispose()
+    flask_migrate.upgrade(revision="head")
+    assert search.is_fill_due() == due
 
 
 @pytest.mark.both_databases

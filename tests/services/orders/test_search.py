@@ -168,3 +168,26 @@ def test_a_whole_tracking_number_finds_its_orders_and_says_so_to_those_who_may_s
     assert views.list_page(views.Wanted(search="rm100000001gb", customers=True)).rows[0].matched == [
         ("Tracking number", "RM100000001GB")
     ]
+
+
+def test_a_tracking_number_that_only_the_shop_has_finds_its_order_too(orders):
+    """Many are entered in the shop, by a person or a carrier's addon."""
+    ids = dict(db.session.execute(select(Order.number, Order.id)).all())
+    with writing() as session:
+        session.get_one(Order, ids["A1"]).tracking_numbers = ["JJD 0003-41", "4711"]
+        session.add(Shipment(order_id=ids["A1"], tracking_number="4711", actor="user:ann"))
+    assert found("JJD 0003-41") == found("jjd000341") == found("4711") == ["A1"]
+    assert found("JJD 0003") == found("jjd") == found("№4711№ x") == found("-") == []
+    assert found("4711", customers=False) == found("jjd000341", customers=False) == []
+    for typed, said in (("jjd0003-41", "JJD 0003-41"), ("4711", "4711")):
+        row = views.list_page(views.Wanted(search=typed, customers=True)).rows[0]
+        assert row.matched == [("Tracking number", said)]
+    with writing() as session:
+        session.get_one(Order, ids["A1"]).tracking_numbers = []
+    assert found("jjd000341") == []
+    with writing() as session:
+        row = session.get_one(Order, ids["A1"])
+        row.tracking_numbers, row.state = ["T-9"], "shipped"
+    assert found("t9") == ["A1"]
+    privacy.erase_order(ids["A1"])
+    assert found("t9") == []
