@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from cli.failures import Failed, database_sentence
-from models import captured
+from models import captured, text_parts
 
 migrate = current_app.extensions["migrate"]
 
@@ -60,9 +60,9 @@ def check_foreign_keys(connection: Connection) -> None:
 
 
 @contextmanager
-def without_captures(connection: Connection) -> Iterator[None]:
-    """The triggers of the event log name tables and columns, so they are away while migrations change these, and the present ones are put
-    in place at the newest revision. What migrations change is in no event."""
+def without_triggers(connection: Connection) -> Iterator[None]:
+    """Triggers name tables and columns, so they are away while migrations change these, and the present ones are put in place at the newest
+    revision: those of the event log, so that what migrations change is in no event, and SQLite's index of the parts of texts, which is made anew."""
     script, here = context.script, context.get_context()
     newest = set(script.get_heads())
     try:
@@ -71,12 +71,14 @@ def without_captures(connection: Connection) -> Iterator[None]:
         moves = False
     else:
         stays = {wanted} == newest == set(here.get_current_heads())
-        moves = not (stays and captured.in_place(connection))
+        moves = not (stays and captured.in_place(connection) and text_parts.in_place(connection))
     if moves:
         captured.remove(connection)
+        text_parts.remove(connection)
     yield
     if moves and set(here.get_current_heads()) == newest:
         captured.install(connection)
+        text_parts.install(connection)
 
 
 def run_migrations() -> None:
@@ -90,7 +92,7 @@ def run_migrations() -> None:
         # Alembic takes it for granted that SQLite cannot take back changes of tables. It can, with transactions that are begun
         # (extensions.py): what fails in the middle leaves everything as it was, on both databases.
         context.configure(connection=connection, target_metadata=migrate.db.metadata, transactional_ddl=True, **options)
-        with context.begin_transaction(), without_captures(connection):
+        with context.begin_transaction(), without_triggers(connection):
             context.run_migrations()
             check_foreign_keys(connection)
 

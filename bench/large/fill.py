@@ -16,6 +16,7 @@ from sqlalchemy.schema import DropIndex
 
 from bench.large import derived
 from extensions import db
+from models import text_parts
 from models.sku_key import folded
 from services.common.words import words_of
 
@@ -93,6 +94,8 @@ class Filler:
         self._tidy(tables)
         for trigger in triggers:
             self.connection.exec_driver_sql(trigger)
+        if self.sqlite:
+            text_parts.fill(self.connection)
 
     def run(self, statement: str, **values: Any) -> None:
         self.connection.execute(text(statement), values)

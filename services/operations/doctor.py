@@ -23,7 +23,7 @@ from channels import mailer
 from config import Config, current_config
 from errors import AppError, ConfigError, NotDelivered
 from extensions import db, reading
-from models import Integration, SyncRun, User, captured
+from models import Integration, SyncRun, User, captured, text_parts
 from models.types import utcnow
 from services.common import database_trouble
 from services.common.text import plural
@@ -174,6 +174,7 @@ def _look_at_tables() -> Iterator[Finding]:
     yield from _write_ahead_log()
     yield _clock()
     yield _captures()
+    yield _search_index()
     yield _keyring()
     yield _people()
     yield look_at_backup()
@@ -331,6 +332,15 @@ def _captures() -> Finding:
             "events", f"Triggers that capture changes for events are missing or changed: {named}.", "Run `flask db upgrade`."
         )
     return good("events", "The triggers that capture changes for events are in place.")
+
+
+def _search_index() -> Finding:
+    """On SQLite it can be lost as the triggers can. Stock items and listings are found wrongly then, or not at all."""
+    if not text_parts.in_place(db.session.connection()):
+        return bad(
+            "search", "The index that stock items and listings are searched by is missing or changed.", "Run `flask db upgrade`."
+        )
+    return good("search", "Stock items and listings can be searched.")
 
 
 def _spellings() -> Finding:

@@ -6,13 +6,13 @@ A key that several stock items share means none of them: they are named, and a p
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, union_all
 
 from extensions import db
-from models import StockItem
+from models import StockItem, text_parts
 from models.sku_key import folded, sku_key, tidy
 from models.types import among
 from services.common.batches import batches
@@ -32,7 +32,9 @@ SEARCHED = {
     "sqlite": "SELECT id FROM {table} INDEXED BY ix_{table}_searched WHERE instr(searched, :part) > 0 LIMIT :most",
     "postgresql": "SELECT id FROM {table} WHERE strpos(searched, :part) > 0 ORDER BY id LIMIT :most",
 }
-"""By database: the first ids of a table whose ``searched`` has a part."""
+"""By database: the first ids of a table whose ``searched`` has a part, which is looked for in every row."""
+INDEXED = "SELECT rowid FROM {table}_parts WHERE {table}_parts MATCH :part LIMIT :most"
+"""The same by SQLite's index of parts."""
 
 
 class FoundItems:
@@ -91,15 +93,23 @@ def found_by(row: Any, search: str) -> ColumnElement[bool]:
 
     Up to ``MOST_COUNTED`` rows are looked for first, in an index that is far narrower than the table. Where there are more, the condition itself
     stands: a list in any order meets enough of them soon."""
-    dialect = db.session.get_bind().dialect.name
-    place = func.instr if dialect == "sqlite" else func.strpos
-    part: ColumnElement[bool] = place(row.searched, folded(search)) > 0
-    looked_for = text(SEARCHED[dialect].format(table=row.__tablename__))
-    ids = db.session.scalars(looked_for, {"part": folded(search), "most": MOST_COUNTED + 1}).all()
+    ids = _with_part(row.__tablename__, folded(search))
     if len(ids) > MOST_COUNTED:
+        place = func.instr if db.session.get_bind().dialect.name == "sqlite" else func.strpos
+        part: ColumnElement[bool] = place(row.searched, folded(search)) > 0
         return part
     found: ColumnElement[bool] = row.id.in_(ids)
     return found
+
+
+def _with_part(table: str, part: str) -> Sequence[int]:
+    """The ids of up to one more than ``MOST_COUNTED`` rows."""
+    dialect = db.session.get_bind().dialect.name
+    if dialect == "sqlite" and len(part) >= text_parts.SHORTEST:
+        statement, asked = INDEXED, text_parts.query(part)
+    else:
+        statement, asked = SEARCHED[dialect], part
+    return db.session.scalars(text(statement.format(table=table)), {"part": asked, "most": MOST_COUNTED + 1}).all()
 
 
 def alike() -> list[tuple[str, ...]]:

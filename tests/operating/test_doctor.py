@@ -27,11 +27,12 @@ from local_run.queue import server_program
 from models import Flow, SyncRun, captured
 from models.types import utcnow
 from services.common import installation
+from services.listings import views as listing_views
 from services.operations import backup, doctor
 from services.security import vault
 from tests.support.checkout import free_port
 from tests.support.processes import wait_until
-from tests.support.rows import make_integration
+from tests.support.rows import make_integration, make_listing
 from tests.support.signed_in import user_called
 from tests.support.valkey import answers
 from tests.support.workers import processes_environment
@@ -288,6 +289,24 @@ class TestADamagedFile:
         assert started.exit_code() == 1
         assert "backup restore" in started.output()
         assert "Traceback" not in started.output()
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("lost", ["TRIGGER parts_listing_added", "TRIGGER parts_stock_item_changed", "TABLE listing_parts"])
+def test_an_index_of_parts_that_was_lost_is_named_and_made_again(app, lost):
+    make_listing(make_integration(), "CUP-BLUE", 1)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP {lost}")
+        if lost.endswith("added"):
+            connection.exec_driver_sql("UPDATE listing SET searched = 'tea-red\n'")
+    sentence = "The index that stock items and listings are searched by is missing or changed. Run `flask db upgrade`."
+    assert look(app, doctor.look_at_database)["search"] == ("bad", sentence)
+    database.session.remove()
+    database.engine.dispose()
+    flask_migrate.upgrade()
+    assert look(app, doctor.look_at_database)["search"][0] == "ok"
+    found = listing_views.list_page(listing_views.Wanted(search="a-red" if lost.endswith("added") else "p-blu"))
+    assert [row.sku for row in found.rows] == ["CUP-BLUE"]
 
 
 @pytest.mark.both_databases
