@@ -9,6 +9,7 @@ from datetime import date
 from flask import Flask, Response, g, request
 
 from errors import InvalidInput
+from services.common.paging import place_unread
 
 LONGEST = 40
 """Characters of a value that are repeated on the page."""
@@ -17,6 +18,7 @@ LONGEST = 40
 def init_app(app: Flask) -> None:
     app.after_request(answer)
     app.jinja_env.globals["unreadable"] = sentences
+    place_unread.connect(_ignore_place)
 
 
 def note(sentence: str) -> None:
@@ -27,6 +29,10 @@ def note(sentence: str) -> None:
 def ignore(value: str, complaint: str) -> None:
     """Show on this page that a value is ignored; ``complaint`` says what is wrong with it."""
     note(f"‘{value[:LONGEST]}’ {complaint} and is ignored.")
+
+
+def _ignore_place(place: str) -> None:
+    ignore(place, "is not a page of this list")
 
 
 def sentences() -> list[str]:

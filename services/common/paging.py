@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
+from blinker import Signal
 from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import ColumnElement, Date, Select, UnaryExpression, and_, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.sql import operators
@@ -24,6 +25,7 @@ Row = TypeVar("Row")
 MOST_COUNTED = 2_000
 """Rows that are counted: counting a hundred thousand would take longer than the page itself."""
 FORWARD, BACK = ">", "<"
+place_unread = Signal("A place is none of this list, so that its first page is shown. The sender is the place.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ def page_of(
     most: int | None = None,
 ) -> Page[Row]:  # fmt: skip
     """One page of a select without an order. ``order`` are columns, or ``column.desc()``, never NULL, the last of them unique; ``place`` is
-    ``next`` or ``previous`` of another page, and whatever else it is means the first page. ``load`` makes rows of what the query gives.
+    ``next`` or ``previous`` of another page, and empty for the first; whatever else it is means the first page too, and ``place_unread``
+    says so. ``load`` makes rows of what the query gives.
 
     ``most`` is given for a query that gives hardly more rows than that, as a search does: they are counted while they are put in order. Of all others
     up to ``MOST_COUNTED`` are counted apart."""
@@ -63,6 +66,8 @@ def page_of(
         way, values = decode(place, made_for, [column for column, _ in keys])
     except BadCursor:
         way, values = FORWARD, None
+        if place:
+            place_unread.send(place)
     back = way == BACK
     counts = most is not None and values is None
     read = query.add_columns(func.count().over()) if counts else query

@@ -18,7 +18,7 @@ from models.flow import SYNCS
 from models.sync_run import TROUBLES
 from models.types import Moment, hour_of, seconds_between, utcnow
 from services.common.batches import in_batches, stamp
-from services.common.paging import MOST_COUNTED, Page, by_id, page_of
+from services.common.paging import MOST_COUNTED, Page, by_id, page_of, place_unread
 
 PAGE_SIZE = 50
 MOST_SORTED = 2_001
@@ -138,6 +138,8 @@ def list_page(
         ids = query.with_only_columns(SyncRun.id) if sort == "oldest" else sortable
         page = page_of(ids, SORTS[sort], place, PAGE_SIZE, by_id(_load))
         return RunPage(page.rows, sorted_page=page)
+    if place:
+        place_unread.send(place)
     query = query.where(_leads(kind))
     if after is not None:
         found = db.session.execute(query.where(SyncRun.id > after).order_by(SyncRun.id).limit(PAGE_SIZE + 1)).all()
