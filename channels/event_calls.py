@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from channels.base import Limits
-from channels.guard import Guard, Resolver, is_known_private, system_resolver
+from channels.guard import LOOK_UP_SECONDS, Guard, Resolver, is_known_private, system_resolver
 from channels.session import ShopSession
 from errors import AddressRefused, ChannelError, InvalidInput
 
@@ -30,7 +30,6 @@ ANSWER = 1000
 LOOKED_AT = 4000
 LONGEST = 500
 """Characters of an address."""
-LOOK_UP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,16 @@ def check_url(url: str, allow_private: Sequence[str] = ()) -> str:
     return url
 
 
-def refuse_private(url: str, allow_private: Sequence[str] = (), resolver: Resolver = system_resolver) -> None:
-    """Look up where the name in a checked address leads. Raises InvalidInput if that is a private network. A name that leads nowhere yet may be
-    stored: each call checks again."""
+def refuse_private(url: str, allow_private: Sequence[str] = (), resolver: Resolver = system_resolver) -> bool:
+    """Look up where the name in a checked address leads, and answer whether it leads anywhere. Raises InvalidInput if that is a private network. A
+    name that leads nowhere yet may be stored: each call checks again."""
     try:
         Guard(allow_private, LOOK_UP_SECONDS, resolver).look_up(*_host_and_port(url), time.monotonic() + LOOK_UP_SECONDS)
     except AddressRefused as refused:
         raise _private(refused.message.rstrip(".")) from None
     except ChannelError:
-        return
+        return False
+    return True
 
 
 def _host_and_port(url: str) -> tuple[str, int]:

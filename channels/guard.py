@@ -30,6 +30,8 @@ from errors import AddressRefused, ShopBroken, ShopTimeout, ShopUnreachable
 Resolver = Callable[[str, int], Sequence[str]]
 """Takes a host and a port, gives its addresses as text; raises OSError if there is none."""
 
+LOOK_UP_SECONDS = 5.0
+"""How long a person waits at most for the look-up of a name they entered."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _UNICAST = ipaddress.ip_network("2000::/3")
 """All of IPv6 that the public internet uses; other addresses are local, multicast or not assigned."""
@@ -114,6 +116,15 @@ def is_at_home(host: str, port: int, allow_private: Sequence[str]) -> bool:
     literal = host.strip("[]")
     home = host == "localhost" or (re.fullmatch(r"[\d.]+|.*:.*", literal) is not None and not is_public(literal))
     return home and is_permitted(host, port, allow_private)
+
+
+def is_known(host: str, port: int, resolver: Resolver = system_resolver) -> bool:
+    """Whether an address of a host is found at the moment. It may be misspelt, not set up yet, or the name servers may be away."""
+    try:
+        Guard(("all",), LOOK_UP_SECONDS, resolver).look_up(host, port, time.monotonic() + LOOK_UP_SECONDS)
+    except (ShopUnreachable, ShopTimeout):
+        return False
+    return True
 
 
 class Allowance(threading.local):

@@ -110,7 +110,7 @@ def done(endpoint_id: int, sentence: str) -> Answer:
 
 
 def show_secret(made: endpoints.Secret) -> Answer:
-    page = form_page("events/secret.html", None, made=made)
+    page = form_page("events/secret.html", None, made=made, doubt=endpoints.doubt_of(made.endpoint_id))
     page.status_code = 200
     page.headers["Cache-Control"] = "no-store"
     return page

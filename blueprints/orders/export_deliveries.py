@@ -71,6 +71,9 @@ def edit_target(export_id: int) -> Answer:
         except InvalidInput as error:
             form.refuse(error)
         else:
+            doubt = export_targets.doubt_about(export_targets.get_target(export_id))
+            if doubt:
+                toast(doubt, "warning")
             return _done(export_id, "Saved.")
     return form_page("orders/export_target.html", form, export=export, target=target, has_mail=notifications.mail_is_set_up())
 

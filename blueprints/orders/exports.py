@@ -111,6 +111,8 @@ def _placed() -> Placed:
     since, until = _day("since"), _day("until")
     if since and until and until < since:
         raise InvalidInput("The last day is before the first day.", "Choose a later last day.", field="until")
+    if since and since > datetime.now(reader_zone()).date():
+        raise InvalidInput("The first day is in the future.", "Choose today or an earlier day.", field="since")
     return Placed(_start(since), _start(until + timedelta(days=1) if until else None))
 
 

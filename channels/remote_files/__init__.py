@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import IO
 
 from channels.base import Gate
-from channels.guard import Resolver, system_resolver
+from channels.guard import Resolver, is_known, system_resolver
 from channels.remote_files.failures import PlaceRefused, PlaceUnusable, RemoteFileError
 from channels.remote_files.places import (
     Fetched,
@@ -24,12 +24,14 @@ from channels.remote_files.places import (
     Seen,
     Unchanged,
     check,
+    refuse_upwards,
     server_of,
 )
 from errors import InvalidInput
 
 __all__ = [
-    "Fetched", "FileLimits", "HostKey", "Place", "Put", "RemoteFile", "RemoteFileError", "Seen", "Unchanged", "check", "fetch", "host_key", "latest", "put", "server_of",
+    "Fetched", "FileLimits", "HostKey", "Place", "Put", "RemoteFile", "RemoteFileError", "Seen", "Unchanged", "check", "fetch", "host_key", "is_known", "latest", "put",
+    "refuse_upwards", "server_of",
 ]  # fmt: skip
 
 

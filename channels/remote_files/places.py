@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
 from typing import IO, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from channels.guard import is_at_home, is_known_private
 from channels.remote_files import private_keys
@@ -200,6 +200,14 @@ def check(place: Place, allow_private: Sequence[str] = (), *, signed_in: bool = 
             place, user=place.user if place.auth in WITH_USER else "", parameter=place.parameter if place.auth in WITH_PARAMETER else ""
         )  # fmt: skip
     return place
+
+
+def refuse_upwards(place: Place) -> None:
+    """For a checked place that a person enters: its folders are written out. Where ``..`` leads depends on the server. One that is stored already
+    keeps working. Raises InvalidInput."""
+    name, path = ("path", place.path) if place.method == "sftp" else ("address", unquote(urlsplit(place.address).path))
+    if ".." in re.split(r"[/\\]", path):
+        raise InvalidInput("The path goes up with ‘..’.", "Write the folder out from the top, for example /out/orders.", name)
 
 
 def server_of(method: str, address: str) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from errors import Conflict, InvalidInput, NotFound
 from extensions import db, writing
 from models import EventDelivery, EventEndpoint
 from models.types import utcnow
+from services.common import host_names
 from services.common.channel_limits import channel_limits
 from services.events import log, pauses
 from services.events.types import TYPES
@@ -43,17 +44,18 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address that was checked: it can be called, and leads into no private network."""
+    """An address that was checked: it can be called, and leads into no private network. ``doubt`` says that its host was not found."""
 
     url: str = field(repr=False)
+    doubt: str = ""
 
 
 def check_address(url: str) -> Address:
     """Look up where an address leads. Call it outside ``writing()``. Raises InvalidInput."""
     allow_private = channel_limits().allow_private
     url = event_calls.check_url(url, allow_private)
-    event_calls.refuse_private(url, allow_private)
-    return Address(url)
+    found = event_calls.refuse_private(url, allow_private)
+    return Address(url, "" if found else host_names.not_found(urlsplit(url).hostname or ""))
 
 
 def list_endpoints() -> Sequence[EventEndpoint]:
@@ -69,7 +71,8 @@ def get_endpoint(endpoint_id: int) -> EventEndpoint:
 
 
 def create_endpoint(name: str, address: Address, types: Sequence[str], actor: str, secret: str = "") -> Secret:
-    """Add an endpoint. It gets the events from now on. A secret is made if none is given. Raises InvalidInput and Conflict."""
+    """Add an endpoint. It gets the events from now on. A secret is made if none is given. Its ``error`` is a doubt about its address until
+    something is delivered. Raises InvalidInput and Conflict."""
     name, types, url = _checked_name(name), _checked_types(types), address.url
     secret = _checked_secret(secret) or event_calls.new_secret()
     with writing() as session:
@@ -77,7 +80,7 @@ def create_endpoint(name: str, address: Address, types: Sequence[str], actor: st
             raise Conflict(f"There are {MOST} event endpoints already.", "Remove one that is no longer used.")
         row = EventEndpoint(
             name=name, place=place_of(url), url_encrypted=vault.encrypt(url), secret_encrypted=vault.encrypt(secret), types=types,
-            position=log.newest_position(), changed_by=actor,
+            position=log.newest_position(), changed_by=actor, error=address.doubt,
         )  # fmt: skip
         session.add(row)
         session.flush()
@@ -92,14 +95,13 @@ def change_endpoint(endpoint_id: int, actor: str, **values: Any) -> None:
     if "types" in values:
         values["types"] = _checked_types(values["types"])
     address: Address | None = values.pop("address", None)
-    url = None if address is None else address.url
     with writing():
         row = _locked(endpoint_id)
         changes = {field: (getattr(row, field), value) for field, value in values.items()}
-        if url is not None and vault.decrypt(row.url_encrypted) != url:
-            changes["url"] = (row.place, f"{place_of(url)} (changed)")
-            row.url_encrypted, row.place = vault.encrypt(url), place_of(url)
-            row.due_at, row.failures = utcnow(), 0
+        if address is not None and vault.decrypt(row.url_encrypted) != address.url:
+            changes["url"] = (row.place, f"{place_of(address.url)} (changed)")
+            row.url_encrypted, row.place = vault.encrypt(address.url), place_of(address.url)
+            row.due_at, row.failures, row.error = utcnow(), 0, address.doubt
         record_change(CHANGED_ENDPOINT, _about(row), changes, actor)
         for field, value in values.items():
             setattr(row, field, value)
@@ -136,7 +138,7 @@ def resume_endpoint(endpoint_id: int, actor: str, *, replay: bool = True) -> Non
         row = _locked(endpoint_id)
         if row.paused_at is None:
             raise Conflict("The event endpoint is not paused.")
-        row.paused_at, row.paused_for, row.failing_since, row.failures, row.warned = None, "", None, 0, 0
+        row.paused_at, row.paused_for, row.failing_since, row.failures, row.warned, row.error = None, "", None, 0, 0, ""
         row.due_at, row.changed_at, row.changed_by = utcnow(), utcnow(), actor
         waiting = update(EventDelivery).where(EventDelivery.endpoint_id == endpoint_id, EventDelivery.state == "waiting")
         if replay:
@@ -172,6 +174,12 @@ def state_of(row: EventEndpoint) -> str:
     if not row.enabled:
         return "disabled"
     return "failing" if row.failing_since is not None else "working"
+
+
+def doubt_of(endpoint_id: int) -> str:
+    """What is in doubt about its address, before anything was delivered; empty if nothing is."""
+    row = get_endpoint(endpoint_id)
+    return row.error if state_of(row) == "working" else ""
 
 
 def _locked(endpoint_id: int) -> EventEndpoint:

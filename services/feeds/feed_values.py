@@ -81,6 +81,7 @@ def _place(found: Mapping[str, Any], secret: str) -> dict[str, Any]:
     names = ("method", "address", "path", "auth", "user", "parameter")
     given = {name: str(found[name] or "") for name in names}
     place = remote_files.check(Place(**given, secret=secret), channel_limits().allow_private)
+    remote_files.refuse_upwards(place)
     return {name: getattr(place, name) for name in names}
 
 

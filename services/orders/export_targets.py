@@ -15,7 +15,7 @@ from errors import Conflict, InvalidInput
 from extensions import db, writing
 from models import ExportTarget, OrderExport
 from models.types import utcnow
-from services.common import timetable
+from services.common import host_names, timetable
 from services.common.channel_limits import channel_limits
 from services.notify import notifications
 from services.orders import export_records, exports
@@ -78,6 +78,8 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
         moved = row is not None and _server(before) != _server(after)
         kept = "" if row is None or moved or row.secret_encrypted is None else vault.decrypt(row.secret_encrypted)
         after |= _check_place(after, secret or kept)
+        if after["placed_since"] != before["placed_since"]:
+            _refuse_future(after["placed_since"])
         if row is not None and before == after and not secret:
             return
         if row is None:
@@ -129,6 +131,16 @@ def _checked(values: dict[str, Any], *, new_zone: bool) -> dict[str, Any]:
     return values | timetable.checked_columns(values, new_zone=new_zone)
 
 
+def _refuse_future(since: datetime | None) -> None:
+    """Raises InvalidInput."""
+    if since is not None and since > utcnow():
+        raise InvalidInput(
+            "That day is in the future: no order would be sent before it.",
+            "Choose today or an earlier day.",
+            field="placed_since",
+        )
+
+
 def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     """What is stored of the place. Raises InvalidInput for one that nothing can be sent to."""
     if values["method"] == "email":
@@ -140,7 +152,16 @@ def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
     path = (values["path"].strip() or ".") if values["method"] == "sftp" else ""
     given = Place(values["method"], values["address"], path, values["auth"], values["user"], values["parameter"], secret)
     place = remote_files.check(given, channel_limits().allow_private)
+    remote_files.refuse_upwards(place)
     return {"recipients": [], "address": place.address, "path": place.path, "user": place.user, "parameter": place.parameter}
+
+
+def doubt_about(row: ExportTarget) -> str:
+    """A sentence where the host of a delivery is not found; empty where it is. It looks the name up: call it outside ``writing()``."""
+    if row.method == "email":
+        return ""
+    host, port = Place(row.method, row.address).endpoint
+    return "" if remote_files.is_known(host, port) else host_names.not_found(host)
 
 
 def _mailbox(text: str) -> str:

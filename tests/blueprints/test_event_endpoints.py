@@ -41,6 +41,23 @@ def test_an_owner_adds_an_endpoint_tests_it_and_sees_every_attempt(app, client):
     assert client.get(f"{PLACE}/1").status_code == 404
 
 
+def test_an_address_whose_host_is_not_found_is_saved_and_said_at_once(app, client):
+    """It is not refused: the name servers may be away, and the receiver may be set up later."""
+    said = "The host hooks.exmaple.invalid was not found. Check how it is written."
+    new = client.post(f"{PLACE}/new", data={"name": "Warehouse", "url": "https://hooks.exmaple.invalid/x"})
+    assert new.status_code == 200 and "whsec_" in new.text and said in new.text
+    assert said in client.get(f"{PLACE}/1").text and said in client.get(PLACE).text
+    with http_receiver() as hook:
+        client.post(f"{PLACE}/1", data={"name": "Warehouse", "url": hook.url, "enabled": "yes"})
+        assert said not in client.get(f"{PLACE}/1").text
+        client.post(f"{PLACE}/1", data={"name": "Warehouse", "url": "https://hooks.exmaple.invalid/x", "enabled": "yes"})
+        assert said in client.get(f"{PLACE}/1").text
+        client.post(f"{PLACE}/1", data={"name": "Warehouse", "url": hook.url, "enabled": "yes"})
+        client.post(f"{PLACE}/1/test", data={"type": "test"})
+        deliveries.work(1, 5)
+    assert db.session.get_one(EventEndpoint, 1).error == ""
+
+
 def test_wrong_input_is_named_and_a_paused_one_is_resumed(app, client):
     refused = client.post(f"{PLACE}/new", data={"name": "Warehouse", "url": "ftp://example.com", "types": ["order.held"]})
     assert refused.status_code == 422 and "ftp://example.com" in refused.text and 'value="order.held" checked' in refused.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
@@ -91,6 +93,9 @@ WRONG = [
     ({"method": "https", "https_address": "https://partner.example/", "https_auth": "basic"}, "Enter the user name."),
     ({"method": "https", "https_address": "https://p.example/", "https_auth": "header", "https_parameter": "Host", "https_secret": "gone"}, "Enter the name of the header"),
     ({"method": "sftp", "sftp_address": "sftp.p.example", "sftp_auth": "key", "sftp_user": "ann", "sftp_secret": "ssh-ed25519 gone"}, "This is a public key."),
+    ({"placed_since": f"{utcnow().date() + timedelta(days=2)}"}, "That day is in the future: no order would be sent before it. Choose today"),
+    ({"method": "sftp", "sftp_address": "sftp.p.example", "sftp_path": "../etc", "sftp_user": "ann", "sftp_secret": "gone"}, "Write the folder out from the top"),
+    ({"method": "https", "https_address": "https://p.example/in/%2e%2e/etc/"}, "The path goes up with ‘..’."),
     ({"placed_since": "soon"}, "That is not a date. Enter it like"), ({"plan": "interval", "interval_seconds": "7"}, "That choice is not offered."),
 ]  # fmt: skip
 
@@ -104,6 +109,18 @@ def test_wrong_input_is_named_at_its_field_and_kept(client, export_id):
         for name in ("recipients", "times", "https_address", "sftp_address", "quiet_from"):
             assert changes.get(name, "") in answer.text.replace("\r", "")
     assert export_targets.find_target(export_id) is None
+
+
+def test_a_server_whose_name_is_not_found_is_saved_and_said_at_once(client, export_id):
+    form = client.get(f"{PAGE}/{export_id}/delivery").text
+    data = form_data(form, "recipients", method="https", https_address="https://sftp.partner.invalid/in/")
+    answer = client.post(f"{PAGE}/{export_id}/delivery", data=data)
+    said = toasts(client.get(answer.location).text)
+    assert said == [
+        "The host sftp.partner.invalid was not found. Check how it is written. If it is right, you need not do anything: Cartlink tries again.",
+        "Saved.",
+    ]
+    assert export_targets.get_target(export_id).address == "https://sftp.partner.invalid/in/"
 
 
 def test_a_secret_is_never_shown_and_stays_when_it_is_left_empty(client, export_id):

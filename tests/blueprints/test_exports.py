@@ -11,6 +11,7 @@ import pytest
 
 from extensions import db, writing
 from models import Order, Shipment, ShipmentLine
+from models.types import utcnow
 from services.orders import export_columns, exports, notes, tags
 from services.orders.views import Wanted
 from tests.blueprints.pages import element, elements, form_data, words
@@ -223,3 +224,11 @@ def test_days_the_wrong_way_round_are_refused_instead_of_an_empty_file(client, o
         assert answer.status_code == 422, "no file"
         assert "The last day is before the first day." in words(element(answer.text, "main").text)
         assert element(answer.text, "input", name="since")["value"] == "2026-12-01", "what was entered is kept"
+
+
+def test_a_first_day_in_the_future_is_refused_instead_of_an_empty_file(client, orders):
+    sent = {"by": "order", "column": ["number"], "since": str(utcnow().date() + timedelta(days=2))}
+    answer = client.post(f"{PAGE}/file.csv", data=sent)
+    assert answer.status_code == 422 and "The first day is in the future. Choose today" in words(
+        element(answer.text, "main").text
+    )

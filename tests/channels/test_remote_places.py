@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from channels.remote_files import HostKey, Place, check
+from channels.remote_files import HostKey, Place, check, refuse_upwards
 from errors import InvalidInput
 from tests.support.remote_sftp import key_pair
 
@@ -83,6 +83,22 @@ def test_what_does_not_fit_names_its_field_and_no_secret(place, field):
     with pytest.raises(InvalidInput) as caught:
         check(place)
     assert caught.value.field == field and "geheim" not in caught.value.sentence() and caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("path", ["../etc", "/out/../etc", "/out/..", "..\\etc\\x.csv"])
+def test_a_folder_that_goes_up_is_refused_where_a_person_enters_it(path):
+    place = check(replace(SFTP, path=path))
+    with pytest.raises(InvalidInput, match="goes up") as caught:
+        refuse_upwards(place)
+    assert caught.value.field == "path" and "Write the folder out" in caught.value.advice
+    refuse_upwards(check(replace(SFTP, path="/out/v1..2/stock..csv")))
+
+
+def test_an_address_that_goes_up_is_refused_too():
+    for address in ("https://feeds.example.com/out/../stock.csv", "https://feeds.example.com/%2E./stock.csv"):
+        with pytest.raises(InvalidInput, match="goes up"):
+            refuse_upwards(check(replace(WEB, address=address)))
+    refuse_upwards(check(replace(WEB, address="https://feeds.example.com/a..b?path=../x")))
 
 
 def test_the_operator_permits_private_addresses_and_http_there():

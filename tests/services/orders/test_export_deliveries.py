@@ -13,6 +13,7 @@ from channels import mailer
 from errors import Conflict
 from extensions import db, writing
 from models import ExportDeliveryOrder, ExportDeliveryPart, Incident, Order
+from models.types import utcnow
 from services.monitoring import failing_exports
 from services.operations import privacy
 from services.orders import export_deliveries, export_records, export_sending, export_targets, exports
@@ -22,7 +23,7 @@ from services.sync import clock_repair
 from tests.services.orders.delivered import attached, deliveries, numbers_in, order, set_state, target
 from tests.support.exports import deliver_to, make_export
 from tests.support.receivers import Mailbox, smtp_server
-from tests.support.rows import PLACED, make_integration
+from tests.support.rows import make_integration
 
 MAIL = {"smtp_host": "127.0.0.1", "smtp_from": "Cartlink <cartlink@shop.example>", "smtp_security": "NONE"}
 pytestmark = [pytest.mark.config(**MAIL, allow_private_endpoints=("all",))]
@@ -241,10 +242,10 @@ def test_all_orders_each_time_and_empty_files_if_chosen(clock, shop, mailbox, mo
 
 @one_database
 def test_older_orders_are_left_out_and_a_large_attachment_says_what_to_do(clock, shop, mailbox, monkeypatch):
-    order(shop, "1", placed_at=PLACED)
-    order(shop, "2", placed_at=PLACED + timedelta(days=2))
+    order(shop, "1", placed_at=utcnow() - timedelta(days=2))
+    order(shop, "2", placed_at=utcnow())
     export_id = make_export()
-    deliver_to(export_id, placed_since=PLACED + timedelta(days=1))
+    deliver_to(export_id, placed_since=utcnow() - timedelta(days=1))
     monkeypatch.setattr(export_sending, "MOST_MAIL", 10)
     work(export_id)
     assert "mail servers take little more" in target(export_id).error and "SFTP" in target(export_id).advice
