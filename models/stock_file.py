@@ -18,7 +18,8 @@ class StockFile(Model):
     rows wait for a person to accept them), wanted (a person accepted it), applied, refused (``problems`` say why) or dropped. ``columns``
     are those that a person has assigned, with their options; empty for our own headings, None until they are looked at. ``changed`` items are
     ``zeroed``, ``raised`` or ``lowered``. Of its ``wrong`` rows ``causes`` are pairs of a cause and how many rows have it, and ``layout`` is that of
-    the file of them (services/common/wrong_rows.py). ``undoes_id`` is the file that this one takes back.
+    the file of them (services/common/wrong_rows.py). ``undoes_id`` is the file that this one takes back. ``last_entry_id`` is the last line of the
+    stock ledger when it was applied: what has a higher id came later, whatever the clock says. None for files that older versions applied.
     Claimed by lease like a run; ``lost_workers`` in a row have died in the middle of it."""
 
     __tablename__ = "stock_file"
@@ -45,6 +46,7 @@ class StockFile(Model):
     causes: Mapped[list[tuple[str, int]]] = mapped_column(JSON, default=list, server_default="[]")
     layout: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     undoes_id: Mapped[int | None] = mapped_column()
+    last_entry_id: Mapped[int | None] = mapped_column()
     token: Mapped[str] = mapped_column(String(32), default="")
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     lost_workers: Mapped[int] = mapped_column(default=0, server_default="0")

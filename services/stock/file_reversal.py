@@ -20,9 +20,10 @@ def restored(on_hand: int, quantity: int, before: int | None) -> int:
 def left(file_id: int) -> Select[*tuple[Any, ...]]:
     """(id, SKU, on hand, quantity in the file, on hand before it) of the items that an applied file has changed and nobody has set since."""
     row, item = StockFileRow, StockItem
+    by_time = StockFile.last_entry_id.is_(None) & (StockEntry.at > StockFile.finished_at)
     set_since = exists().where(
         StockEntry.stock_item_id == item.id,
-        StockEntry.at > StockFile.finished_at,
+        or_(StockEntry.id > StockFile.last_entry_id, by_time),
         StockEntry.cause.in_((*ledger.EDITS, ledger.RESTORED)),
     )
     return (

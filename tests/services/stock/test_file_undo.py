@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from errors import Conflict
 from extensions import writing
 from models import StockEntry, StockFile, StockFileRow
+from models.types import utcnow
 from services.stock import file_results, file_undo, files, ledger
 from services.stock import items as stock_items
 from tests.services.stock.test_stock_files import items, on_hand, read
@@ -111,6 +114,30 @@ def test_it_is_said_why_a_file_cannot_be_undone(app, db):
     with writing() as session:
         session.execute(delete(StockFileRow))
     assert "a week has passed" in file_undo.why_not(files.get_file(undo_id))
+
+
+@pytest.mark.both_databases
+def test_what_was_set_since_is_known_whatever_the_clock_says(app, db):
+    items(3)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,60\nS-000002,70\n")
+    stock_items.set_stock("S-000001", 7, "user:ann")
+    with writing() as session:
+        # After the file was applied, the clock was set back by a day.
+        session.execute(update(StockFile).values(finished_at=utcnow() + timedelta(days=1)))
+    assert file_undo.left_to_undo(file.id) == 2
+    stock_items.set_stock("S-000002", 7, "user:ann")
+    with writing() as session:
+        session.execute(update(StockFile).values(finished_at=utcnow() - timedelta(days=1)))
+    assert file_undo.left_to_undo(file.id) == 1, "what the file itself has set is not set since"
+
+
+def test_a_file_that_an_older_version_applied_is_compared_by_time(app, db):
+    items(2)
+    file = applied("sku,quantity\nS-000000,50\nS-000001,60\n")
+    with writing() as session:
+        session.execute(update(StockFile).values(last_entry_id=None))
+    stock_items.set_stock("S-000001", 7, "user:ann")
+    assert file_undo.left_to_undo(file.id) == 1
 
 
 def test_an_undo_has_no_columns_to_change(app, db):
