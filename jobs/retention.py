@@ -29,6 +29,6 @@ def run() -> None:
     forgotten = retention.forget_old(lambda: signals.stopping() or time.monotonic() > until)
     log.info(forgotten.sentence())
     if forgotten.whole:
-        if corrected := kept_columns.correct():
+        if corrected := kept_columns.correct(signals.stopping):
             log.info("Columns for lists and searches: %d rows corrected", corrected)
         statistics.refresh()

@@ -21,6 +21,7 @@ from services.common.batches import sums_in_batches
 from services.common.paging import Page, numbered
 from services.order_basics.money import plain
 from services.reports.periods import Period
+from services.shops.finding import marked_name
 
 PERIODS = {"7": 7, "30": 30, "90": 90, "365": 365}
 
@@ -75,7 +76,7 @@ def _newest_integrations() -> dict[int, tuple[str, int]]:
         .order_by(Integration.removed_at.is_(None), Integration.id)
     )
     return {
-        shop_id: (f"{name} (removed)" if removed else name, integration_id)
+        shop_id: (marked_name(name, removed), integration_id)
         for shop_id, name, removed, integration_id in db.session.execute(query)
     }
 

@@ -44,6 +44,11 @@ def newest_of_shop(shop_id: int) -> Integration | None:
     return db.session.scalar(query.order_by(Integration.removed_at.is_not(None), Integration.id.desc()).limit(1))
 
 
+def marked_name(name: str, removed: object) -> str:
+    """The name of an integration, with a mark behind it if it was removed."""
+    return f"{name} (removed)" if removed else name
+
+
 def newest_id_of(row: Any) -> ScalarSelect[int | None]:
     """In SQL: the id of the newest integration of the shop of ``row``, an order or listing; it may be removed."""
     newest = select(func.max(Integration.id)).where(Integration.shop_id == row.shop_id)

@@ -18,7 +18,10 @@ def undoable(file: StockFile) -> tuple[int, str, StockFile | None]:
     if file.state != "applied":
         return 0, "", None
     left = left_to_undo(file.id)
-    return (left, "", None) if left else (0, why_not(file), applied_undo(file.id))
+    if left:
+        return left, "", None
+    undone_by = applied_undo(file.id)
+    return 0, _why_not(file, undone_by), undone_by
 
 
 def left_to_undo(file_id: int) -> int:
@@ -32,11 +35,11 @@ def applied_undo(file_id: int) -> StockFile | None:
     return db.session.scalar(query.order_by(StockFile.id.desc()).limit(1))
 
 
-def why_not(file: StockFile) -> str:
+def _why_not(file: StockFile, undone_by: StockFile | None) -> str:
     """Why an applied file of which nothing is left to undo cannot be undone, in a sentence."""
     if not file.changed:
         return "Nothing is left to undo: this changed no quantity."
-    if applied_undo(file.id) is not None:
+    if undone_by is not None:
         return "Nothing is left to undo: it was undone."
     if db.session.scalar(select(StockFileRow.id).where(StockFileRow.file_id == file.id).limit(1)) is None:
         return "It cannot be undone any more: a week has passed. Set quantities under Stock."
@@ -54,6 +57,6 @@ def undo_file(file_id: int, actor: str) -> int:
         if file.state != "applied":
             raise Conflict("That file was not applied, so there is nothing to undo.")
         if not rows:
-            raise Conflict(why_not(file))
+            raise Conflict(_why_not(file, applied_undo(file_id)))
     content = csv_files.rows_out(("sku", "quantity"), ((sku, file_reversal.restored(*numbers)) for _, sku, *numbers in rows))
     return files.upload("".join(content).encode(), f"Undo of {name or 'a stock file'}", actor, undoes=file_id)

@@ -21,7 +21,7 @@ from services.common.beginnings import begins, names_begin
 from services.common.deadlocks import retry_on_deadlock
 from services.common.paging import MOST_COUNTED, Page, by_id, page_of
 from services.security.audit import About, record_change
-from services.shops.finding import newest_id_of
+from services.shops.finding import marked_name, newest_id_of
 from services.stock import items as stock_items
 from services.stock import ledger, listing_states, low_stock, skus
 from services.stock.quantities import AVAILABLE, AVAILABLE_OF_FEW
@@ -336,7 +336,7 @@ def list_holders(item_id: int, limit: int = 100) -> list[tuple[int, str, str, in
         .limit(limit)
     )
     return [
-        (order_id, number, f"{name} (removed)" if removed_at else name or "", wants, reserved)
+        (order_id, number, marked_name(name or "", removed_at), wants, reserved)
         for order_id, number, name, removed_at, wants, reserved in db.session.execute(query)
     ]
 

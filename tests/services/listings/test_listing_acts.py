@@ -232,3 +232,14 @@ def test_what_an_older_version_gave_another_name_is_found_by_it_after_the_night(
     assert kept_columns.correct() == 4 and kept_columns.correct() == 0
     assert list(books.kept_of_listings()) == []
     assert len(views.list_page(views.Wanted(search="red")).rows) == 4
+
+
+def test_the_correction_of_the_night_ends_where_the_worker_has_to_stop(db, monkeypatch):
+    shop = make_integration()
+    rows = [make_listing(shop, f"CUP-{number}", 1, name="Blue cup") for number in range(5)]
+    monkeypatch.setattr(kept_columns, "BATCH", 2)
+    with writing() as session:
+        session.execute(update(Listing).where(Listing.id.in_([row.id for row in rows])).values(name="Red cup"))
+    answers = iter([False, False, True, True])
+    assert kept_columns.correct(lambda: next(answers)) == 2
+    assert kept_columns.correct() == 3
