@@ -1,7 +1,7 @@
 """a stock file that was applied says which line of the stock ledger was the last one then
 
 Revision ID: 0795
-Revises: 0781
+Revises: 0790
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0795"
-down_revision = "0781"
+down_revision = "0790"
 branch_labels = None
 depends_on = None
 

@@ -2,7 +2,7 @@
 
 After an upgrade an older version goes on writing until it is restarted, and does not know them. What it wrote is corrected each night. All rows are
 read in one go, whatever the time slice: of a million that takes half a minute, and a slice that always ended early would never reach the last ones.
-It ends only where the worker has to stop, and the next night begins anew."""
+It ends only where the worker has to stop, and the next night begins again."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import aliased
 
 from channels.base import Channel
 from channels.results import StockChange
@@ -79,7 +80,7 @@ def preview(run_id: int) -> Preview:
         here = undo_here.effect(run)
         rows, changed = _left_in_shop(run_id)
         if not rows and not here.items:
-            raise _nothing_left(run, changed)
+            raise _nothing_left(run, bool(changed))
         return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]), changed)
 
 
@@ -93,8 +94,14 @@ def refusal(run_id: int) -> str:
         under_way = select(SyncRun.id).where(SyncRun.about_run_id == run_id, SyncRun.kind == "undo", SyncRun.state != "finished")
         if db.session.scalar(under_way.limit(1)) is not None:
             return "It is being undone."
-        rows, changed = _left_in_shop(run_id)
-        return "" if rows or undo_here.effect(run).items else _nothing_left(run, changed).sentence()
+        there = _changed_there(run_id)
+        if _any(there.where(AS_SENT)) or undo_here.changes_anything(run):
+            return ""
+        return _nothing_left(run, _any(there)).sentence()
+
+
+def _any(query: Select[*tuple[Any, ...]]) -> bool:
+    return bool(db.session.scalar(select(query.order_by(None).exists())))
 
 
 def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
@@ -109,12 +116,12 @@ def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
-    """Why nothing of a stock update is left to undo; ``changed`` are its listings that have another quantity in the shop by now."""
+def _nothing_left(run: SyncRun, changed: bool) -> Conflict:
+    """Why nothing of a stock update is left to undo; ``changed`` says whether listings of it have another quantity in the shop by now."""
     undone = (
         select(SyncRun.id).join(RunItem).where(SyncRun.about_run_id == run.id, SyncRun.kind == "undo", RunItem.result == "sent")
     )
-    if undo_here.was_restored(run) or db.session.scalar(undone.limit(1)) is not None:
+    if db.session.scalar(undone.limit(1)) is not None or undo_here.was_restored(run):
         why = "It was undone."
     elif changed:
         why = "The shop has other quantities by now. Undo the later update first, or set quantities under Stock."
@@ -125,22 +132,14 @@ def _nothing_left(run: SyncRun, changed: Sequence[Changed]) -> Conflict:
 
 def _left_in_shop(run_id: int) -> tuple[list[Row], list[Changed]]:
     """The rows that can be restored in the shop, and those that it has changed since, as far as is known: by sales, later updates or by hand."""
-    rows = _rows(run_id)
-    shown: dict[int, int | None] = {}
-    for batch in batches([row.listing_id for row in rows]):
-        for listing_id, expected, gone_at in db.session.execute(
-            select(Listing.id, Listing.expected, Listing.gone_at).where(Listing.id.in_(batch))
-        ):
-            if gone_at is not None or expected is not None:
-                shown[listing_id] = None if gone_at is not None else expected
     left: list[Row] = []
     stays: list[Changed] = []
-    for row in rows:
-        now = shown.get(row.listing_id, row.sent)
-        if now == row.sent:
-            left.append(row)
+    for *row, now, as_sent in db.session.execute(_changed_there(run_id).add_columns(NOW, AS_SENT)):
+        listing_id, external_id, sku, _, sent = row
+        if as_sent:
+            left.append(Row(*row))
         else:
-            stays.append(Changed(row.listing_id, row.external_id, row.sku, row.sent, now))
+            stays.append(Changed(listing_id, external_id, sku, sent, now))
     return left, stays
 
 
@@ -157,8 +156,8 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
             raise Conflict("A stock update is under way.", "Wait until it has ended, then undo.")
         rows, changed = _left_in_shop(run_id)
         there = bool(rows)
-        if not there and not undo_here.effect(run).items:
-            raise _nothing_left(run, changed)
+        if not there and not undo_here.changes_anything(run):
+            raise _nothing_left(run, bool(changed))
         if where != "shop":
             undo_here.refuse_again(run)
         here = where != "shop" and undo_here.restore(run, actor)
@@ -166,7 +165,7 @@ def start_undo(run_id: int, actor: str, where: Where = "both") -> SyncRun | None
             raise Conflict("Nothing is left to restore here of what was edited or imported.", "Undo it in the shop.")
         there = there and where != "here"
         if not here and not there:
-            raise _nothing_left(run, changed)
+            raise _nothing_left(run, bool(changed))
         _wait_for_approval(integration_id)
         done: Where = "both" if here and there else "here" if here else "shop"
         restored = {"stock_update": (None, run.started_at or run.created_at), "restored": (None, RESTORED_WHERE[done])}
@@ -199,7 +198,7 @@ def restore(lease: Lease, channel: Channel) -> str:
     if about is None:
         raise AppError("This run does not say what it is to undo.", "Start it from the stock run's page.")
     with reading():
-        rows = _rows(about)
+        rows = [Row(*row) for row in db.session.execute(_changed_there(about))]
     lease.total = len(rows)
     with lease.page():
         _wait_for_approval(lease.integration_id)
@@ -212,21 +211,36 @@ def restore(lease: Lease, channel: Channel) -> str:
     return "partial" if left else "done"
 
 
-def _rows(about: int) -> list[Row]:
-    """What an update has changed in the shop and no undo of it has restored."""
+FIRST, LAST = aliased(RunItem), aliased(RunItem)
+"""How a listing was sent in an update: one that was being sold meanwhile is sent again."""
+NOW = case((Listing.gone_at.is_(None), Listing.expected))
+AS_SENT = Listing.gone_at.is_(None) & (func.coalesce(Listing.expected, LAST.stored) == LAST.stored)
+"""Whether the shop shows what was sent, as far as is known."""
+
+
+def _changed_there(about: int) -> Select[*tuple[Any, ...]]:
+    """The columns of ``Row``, of what an update has changed in the shop and no undo of it has restored."""
     undone = select(RunItem.listing_id).join(SyncRun).where(
         SyncRun.about_run_id == about, SyncRun.kind == "undo", RunItem.result == "sent", RunItem.listing_id.is_not(None)
     )  # fmt: skip
-    query = select(RunItem.listing_id, RunItem.external_id, RunItem.sku, RunItem.now, RunItem.stored).where(
-        RunItem.run_id == about, RunItem.result == "sent", RunItem.listing_id.is_not(None), RunItem.listing_id.not_in(undone)
+    sent = (
+        select(func.min(RunItem.id).label("first"), func.max(RunItem.id).label("last"))
+        .where(
+            RunItem.run_id == about, RunItem.result == "sent", RunItem.now.is_not(None), RunItem.stored.is_not(None),
+            RunItem.listing_id.is_not(None), RunItem.listing_id.not_in(undone),
+        )
+        .group_by(RunItem.listing_id)
+        .subquery()
+    )  # fmt: skip
+    return (
+        select(LAST.listing_id, LAST.external_id, LAST.sku, FIRST.now, LAST.stored)
+        .select_from(sent)
+        .join(FIRST, FIRST.id == sent.c.first)
+        .join(LAST, LAST.id == sent.c.last)
+        .join(Listing, Listing.id == LAST.listing_id)
+        .where(FIRST.now != LAST.stored)
+        .order_by(FIRST.id)
     )
-    found: dict[int, Row] = {}
-    for listing_id, external_id, sku, now, stored in db.session.execute(query.order_by(RunItem.id)):
-        if listing_id is None or now is None or stored is None:
-            continue
-        before = found[listing_id].before if listing_id in found else now
-        found[listing_id] = Row(listing_id, external_id, sku, before, stored)
-    return [row for row in found.values() if row.before != row.sent]
 
 
 def _restore_chunk(lease: Lease, channel: Channel, chunk: Sequence[Row]) -> int:

@@ -4,12 +4,12 @@ and nothing of an item that was set again since."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
 from errors import Conflict
 from extensions import db
@@ -77,17 +77,31 @@ class _Period:
 def effect(run: SyncRun) -> Effect:
     """What the undo of a run would do here, by SKU. Call it inside ``reading()`` or ``writing()``."""
     found = Effect()
+    for some in _effects(run):
+        found.items.extend(some.items)
+        found.left.extend(some.left)
+    return Effect(sorted(found.items, key=lambda each: each.sku), sorted(found.left, key=lambda each: each.sku))
+
+
+def changes_anything(run: SyncRun) -> bool:
+    """Whether the undo of a run would change a stock item here. Call it inside ``reading()`` or ``writing()``."""
+    return any(some.items for some in _effects(run))
+
+
+def _effects(run: SyncRun) -> Iterator[Effect]:
+    """What the undo of a run would do here, some items at a time."""
     period = _period(run)
-    ids = sorted(_items_of(run.id))
     periods = {run.id: period}
+    ids = sorted(_edited(run.id, period.begin))
     for batch in batches(ids):
+        found = Effect()
         changes, counted = _edits(batch, period, periods)
         for item in stock_items.by_ids(changes):
             if item.fed or item.id in counted:
                 found.left.append(Left(item.id, item.sku, FED if item.fed else SET_AGAIN))
             else:
                 found.items.append(Item(item.id, item.sku, item.on_hand, max(0, item.on_hand - changes[item.id])))
-    return Effect(sorted(found.items, key=lambda each: each.sku), sorted(found.left, key=lambda each: each.sku))
+        yield found
 
 
 def restore(run: SyncRun, actor: str) -> bool:
@@ -106,15 +120,8 @@ def refuse_again(run: SyncRun) -> None:
 
 def was_restored(run: SyncRun) -> bool:
     """Whether an earlier undo of the run has restored numbers here."""
-    for batch in batches(sorted(_items_of(run.id))):
-        done = select(StockEntry.id).where(
-            StockEntry.stock_item_id.in_(batch),
-            StockEntry.cause == ledger.RESTORED,
-            StockEntry.note == f"{NOTE}{run.id}",
-        )
-        if db.session.scalar(done.limit(1)) is not None:
-            return True
-    return False
+    restored = StockEntry.cause == ledger.RESTORED, StockEntry.note == f"{NOTE}{run.id}"
+    return db.session.scalar(_entries_of(run.id).where(*restored).limit(1)) is not None
 
 
 def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> tuple[dict[int, int], set[int]]:
@@ -179,6 +186,19 @@ def _worked_out(run_id: int) -> dict[int, datetime]:
         .group_by(Link.stock_item_id)
     )
     return {item_id: at for item_id, at in db.session.execute(query) if at is not None}
+
+
+def _edited(run_id: int, begin: datetime) -> set[int]:
+    """The stock items behind the listings that a stock update sent, of those that were edited since a moment."""
+    edits = StockEntry.cause.in_(ledger.EDITS), StockEntry.at > begin
+    return set(db.session.scalars(_entries_of(run_id).where(*edits).distinct()))
+
+
+def _entries_of(run_id: int) -> Select[int]:
+    """The stock item of each line of the ledger of those that a stock update sent."""
+    sent = (RunItem.run_id == run_id, RunItem.result == "sent", RunItem.listing_id.is_not(None))
+    items = select(Link.stock_item_id).join(RunItem, RunItem.listing_id == Link.listing_id).where(*sent)
+    return select(StockEntry.stock_item_id).where(StockEntry.stock_item_id.in_(items))
 
 
 def _items_of(run_id: int) -> set[int]:

@@ -10,7 +10,8 @@ import pytest
 
 from errors import AlreadyRunning, Conflict
 from extensions import db, writing
-from models import FlowKind, SyncRun
+from models import FlowKind, Listing, RunItem, SyncRun
+from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import push_results, stock_push, undo
@@ -18,6 +19,7 @@ from services.listings.undo_here import FED, SET_AGAIN
 from services.shops.flows import get_flow
 from services.stock import adjustments, items
 from services.sync import execution, schedule
+from tests.support.rows import make_integration, make_listing
 from tests.support.shops import connect, do
 
 
@@ -221,3 +223,40 @@ def test_an_update_of_a_removed_shop_is_not_undone(app, db, shop):
     with pytest.raises(Conflict, match="Shop was removed"):
         undo.start_undo(pushed.id, "user:ann", "here")
     assert cups() == 33
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("sent", "shows", "left"),
+    [
+        ([(3, 5)], 5, [(3, 5)]),
+        ([(3, 5)], None, [(3, 5)]),
+        ([(3, 5)], 4, "The shop has other quantities by now"),
+        ([(3, 5), (4, 6)], 6, [(3, 6)]),
+        ([(3, 5), (4, 6)], 5, "The shop has other quantities by now"),
+        ([(3, 5), (5, 3)], 3, "Its stock was set again since"),
+        ([(3, None), (4, 6)], 6, [(4, 6)]),
+    ],
+)
+def test_the_page_of_a_run_and_its_undo_agree_on_what_is_left(app, db, sent, shows, left):
+    """Also of a listing that was sent twice in one update, because it was being sold."""
+    shop = make_integration()
+    listing = make_listing(shop, "CUP", 3)
+    with writing() as session:
+        session.get_one(Listing, listing.id).expected = shows
+        run = SyncRun(
+            integration_id=shop.id, kind="stock", state="finished", outcome="done", actor="schedule", finished_at=utcnow()
+        )
+        session.add(run)
+        session.flush()
+        for now, stored in sent:
+            session.add(RunItem(run_id=run.id, listing_id=listing.id, sku="CUP", now=now, stored=stored, result="sent"))
+            session.flush()
+    why = undo.refusal(run.id)
+    if isinstance(left, str):
+        assert left in why
+        with pytest.raises(Conflict) as refused:
+            undo.preview(run.id)
+        assert refused.value.sentence() == why
+    else:
+        assert why == "" and [(row.before, row.sent) for row in undo.preview(run.id).rows] == left
