@@ -18,6 +18,7 @@ EVENTS = {
 """What became of an incident -> word and tone."""
 RESOLUTIONS = {
     "evidence": "It ended on its own: what failed works again.", "switched_off": "It was closed because the flow was switched off.",
+    "lapsed": "It is not needed any more: the quantities have changed.",
     "removed": "It was closed because the integration was removed.", "resumed": "A person has resumed it.",
     "endpoint_removed": "It was closed because the event endpoint was removed.",
     "export_removed": "It was closed because the export, or its delivery, was removed.",

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from config import current_config
 from errors import NotFound
 from extensions import db, reading, writing
-from models import FlowKind, Incident, IncidentEvent, Integration, Order
+from models import FlowKind, Incident, IncidentEvent, Integration, Order, SyncRun
 from models.types import utcnow
 from services.common import installation
 from services.common.batches import delete_in_batches
@@ -41,7 +41,9 @@ WARN_AHEAD = timedelta(days=1)
 FIRST_PROBE = timedelta(hours=1)
 
 DECIDED = ("stock_waits",)
-"""What a person has decided is over, also if the same was to decide an hour ago."""
+"""What a person decides. What was decided is over, also if the same was to decide an hour ago. What needs no decision any more has lapsed: nobody
+gets a message of that, nor where it is to decide again within ``REMIND_EVERY`` of the last message."""
+LAPSED = "lapsed"
 SILENT = ("silence", "orders_missing")
 """What services/monitoring/inactivity.py finds; an order that comes is the evidence that it is over."""
 ABOVE_ALL = ("key_rejected", "outage")
@@ -177,7 +179,7 @@ def _align(integration: Integration, now: datetime) -> None:
     over: set[str] = set()
     for cause, incident in list(kept.items()):
         if _is_over(integration, incident, found.get(cause), now):
-            _end(incident, now, _why_over(integration, cause))
+            _end(incident, now, _why_over(integration, incident))
             del kept[cause]
             over.add(cause)
             if cause == "outage":
@@ -220,10 +222,20 @@ def _have_come(incident: Incident) -> bool:
     return db.session.scalar(newer.where(Order.placed_at > datetime.fromisoformat(incident.facts["last"])).limit(1)) is not None
 
 
-def _why_over(integration: Integration, cause: str) -> str:
+def _why_over(integration: Integration, incident: Incident) -> str:
     if integration.removed_at is not None:
         return "removed"
-    return "evidence" if is_on(integration, cause) else "switched_off"
+    if not is_on(integration, incident.cause):
+        return "switched_off"
+    return LAPSED if incident.cause in DECIDED and not _was_decided(incident) else "evidence"
+
+
+def _was_decided(incident: Incident) -> bool:
+    """Whether a person has approved the stock update that waited, or one that took its place."""
+    later = select(SyncRun.counts).where(
+        SyncRun.integration_id == incident.integration_id, SyncRun.kind == FlowKind.STOCK, SyncRun.id >= incident.facts["run"]
+    )
+    return any("approved" in counts for counts in db.session.scalars(later))
 
 
 def _go_on(integration: Integration, incident: Incident, each: Found | None, now: datetime) -> None:
@@ -275,6 +287,11 @@ def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> 
         Incident.integration_id == integration.id, Incident.cause == cause, Incident.resolved_at > now - STEADY,
         Incident.resolution == "evidence",
     )  # fmt: skip
+    if cause in DECIDED:
+        lapsed = _lapsed(integration, cause, now)
+        if lapsed is not None:
+            _take_up(lapsed, each, now)
+            return lapsed
     incident = None if cause in DECIDED else db.session.scalar(recent.order_by(Incident.id.desc()).limit(1))
     if incident is not None:
         incident.resolved_at, incident.resolution = None, ""
@@ -292,10 +309,35 @@ def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> 
     return incident
 
 
+def _lapsed(integration: Integration, cause: str, now: datetime) -> Incident | None:
+    """The last incident of a cause, where it has lapsed and people had a message of it not long ago."""
+    query = select(Incident).where(Incident.integration_id == integration.id, Incident.cause == cause)
+    last = db.session.scalar(query.order_by(Incident.id.desc()).limit(1))
+    return last if last is not None and last.resolution == LAPSED and _last_message(last) > now - REMIND_EVERY else None
+
+
+def _take_up(incident: Incident, each: Found, now: datetime) -> None:
+    """Open an incident again that people know of. The next message is its daily reminder."""
+    incident.resolved_at, incident.resolution, incident.facts = None, "", each.facts
+    incident.reopened += 1
+    incident.remind_at = _last_message(incident) + REMIND_EVERY
+    notifications.note_event(incident, "reopened", now)
+
+
+def _last_message(incident: Incident) -> datetime:
+    """When people had a message that there is something to decide."""
+    query = select(IncidentEvent.at).where(
+        IncidentEvent.incident_id == incident.id, IncidentEvent.kind.in_(("opened", "reminded"))
+    )
+    return db.session.scalar(query.order_by(IncidentEvent.id.desc()).limit(1)) or incident.opened_at
+
+
 def _end(incident: Incident, now: datetime, resolution: str) -> None:
     incident.resolved_at, incident.resolution, incident.remind_at = now, resolution, None
     if resolution == "evidence":
         _tell(incident, "resolved", now)
+    elif resolution == LAPSED:
+        notifications.note_event(incident, "resolved", now)
     else:
         # A person has switched it off or removed it and needs no mail about that.
         notifications.note_event(incident, "resolved", now)

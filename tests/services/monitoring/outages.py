@@ -5,7 +5,8 @@ from __future__ import annotations
 from errors import ShopUnreachable
 from extensions import db
 from models import Incident, IncidentEvent, Integration
-from services.monitoring import incidents
+from services.integrations import problems
+from services.monitoring import incident_list, incidents
 from services.sync import outcomes
 from tests.support.set_clock import SetClock
 
@@ -43,3 +44,10 @@ def outage(integration_id: int, clock: SetClock) -> None:
     fail(integration_id)
     clock.go(minutes=46)
     incidents.review()
+
+
+def said_on_the_page(one: int) -> list[tuple[str, str]]:
+    """The problems of an integration: the title of each, and its act."""
+    found = problems.problems_of(db.session.get_one(Integration, one), incident_list.of_integration(one), [], None)
+    db.session.rollback()
+    return [(each.title, each.act) for each in found]

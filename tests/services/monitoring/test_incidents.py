@@ -10,12 +10,12 @@ from errors import KeyRejected, ReadOnlyKey, ShopBroken
 from extensions import db, writing
 from models import Incident, Integration, Notification, SyncRun, WriteBack
 from models.types import utcnow
-from services.integrations import lifecycle, problems
+from services.integrations import lifecycle
 from services.monitoring import incident_list, incidents, probes
 from services.monitoring import probes as monitoring_probes
 from services.runs import lifecycle as runs_lifecycle
 from services.shops import health
-from tests.services.monitoring.outages import all_incidents, events, fail, outage, read, work
+from tests.services.monitoring.outages import all_incidents, events, fail, outage, read, said_on_the_page, work
 from tests.support.rows import make_integration, make_order
 from tests.support.shops import connect
 from tests.support.signed_in import user_called
@@ -163,33 +163,6 @@ def test_what_comes_back_is_the_same_incident_and_stays_until_it_is_steady(app, 
     clock.go(minutes=61)
     incidents.review()
     assert all_incidents(one) == [("outage", False)]
-
-
-def said_on_the_page(one: int) -> list[tuple[str, str]]:
-    """The problems of an integration: the title of each, and its act."""
-    found = problems.problems_of(db.session.get_one(Integration, one), incident_list.of_integration(one), [], None)
-    db.session.rollback()
-    return [(each.title, each.act) for each in found]
-
-
-def test_what_a_person_has_decided_is_over_at_once_also_the_second_time(app, clock):
-    one = make_integration().id
-    for _ in range(2):
-        with writing() as session:
-            run = SyncRun(integration_id=one, kind="stock", actor="schedule", counts={}, warnings=[], state="finished")
-            session.add(run)
-            session.flush()
-            session.get_one(Integration, one).waiting_run_id = run.id
-        incidents.review()
-        assert said_on_the_page(one) == [("A stock update needs your approval", "preview")]
-        with writing() as session:
-            session.get_one(Integration, one).waiting_run_id = None
-        incidents.review()
-        assert said_on_the_page(one) == []
-        clock.go(minutes=5)
-    assert all_incidents(one) == [("stock_waits", False)] * 2
-    first, second = db.session.query(Incident).order_by(Incident.id)
-    assert second.since - first.since == timedelta(minutes=5), "it has not waited since the one before it was approved"
 
 
 def test_a_shipment_update_that_the_shop_does_not_take_is_an_incident_although_all_else_works(app, clock, shop):
