@@ -103,6 +103,7 @@ ROLES = {
     "drift.settle": MANAGER,
     "drift.show_drift": VIEWER,
     "held.accept": MANAGER,
+    "shipping.count_shipped": MANAGER,
     "held.add_stock_item": MANAGER,
     "held.evaluate": MANAGER,
     "held.link_sku": MANAGER,

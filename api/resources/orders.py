@@ -177,10 +177,19 @@ def mark_order_seen(call: Call, order_id: int) -> Reply:
     return Reply(after_act(order_id), after=start_runs)
 
 
+class ShippedPieces(Body):
+    """How many pieces of an order line were shipped."""
+
+    line_id: Id
+    quantity: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
 class Acceptance(Body):
-    """``code`` is one of the order's ``held_codes`` that a person may accept."""
+    """``code`` is one of the order's ``held_codes`` that a person may accept. With the code ``lines``, ``shipped`` says how many pieces of each
+    line were shipped; without it the shipments are counted on its lines as is most likely."""
 
     code: Code
+    shipped: Annotated[list[ShippedPieces], Meta(min_length=1, max_length=1000)] | None = None
 
 
 @operation(
@@ -190,7 +199,9 @@ class Acceptance(Body):
 def accept_order(call: Call, order_id: int) -> Reply:
     after_act(order_id)
     check_if_sent(order_id)
-    held.accept(call.body.code, [order_id], call.actor)
+    shipped = call.body.shipped
+    pieces = None if shipped is None else {row_id(each.line_id): each.quantity for each in shipped}
+    held.accept(call.body.code, [order_id], call.actor, pieces)
     return Reply(after_act(order_id), after=start_runs)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
@@ -55,6 +55,13 @@ class Shipment(Struct, kw_only=True):
     to_do_in_shop: list[str] | UnsetType = UNSET
 
 
+class NewlyShipped(Shipment, kw_only=True):
+    """``not_in_stock`` are the pieces that were shipped although they were not in stock: if they did not leave, undo the shipment and set
+    ``in_stock_only``."""
+
+    not_in_stock: list[ShippedLine]
+
+
 class LineToShip(Body):
     """How many pieces of an order line are in the parcel."""
 
@@ -90,13 +97,16 @@ class ShipmentBatch(Body):
 
 
 class ShipmentRowAnswer(RowAnswer, kw_only=True):
+    """``not_in_stock`` is as in the answer to one shipment."""
+
     shipment_id: str | None = None
     order_id: str
+    not_in_stock: list[ShippedLine] = []
 
 
 @operation(
     "POST", "/orders/<int:order_id>/shipments", "Ship an order, some of its lines, or a further parcel", scope="shipments:write",
-    role="manager", body=NewShipment, answers={201: Shipment}, versioned=True,
+    role="manager", body=NewShipment, answers={201: NewlyShipped}, versioned=True,
 )  # fmt: skip
 def create_shipment(call: Call, order_id: int) -> Reply:
     _check(call.body, "")
@@ -104,8 +114,9 @@ def create_shipment(call: Call, order_id: int) -> Reply:
     with _named_fields():
         shipped = _ship(order_id, call.body, call.actor)
     # Without the tracking number: the answer is kept for the idempotency key.
-    shown = next(each for each in shipments_of([order_id], False)[order_id] if each.id == str(shipped))
-    return Reply(shown, 201, {"Location": f"/api/v1/orders/{order_id}"}, after=_start)
+    shown = next(each for each in shipments_of([order_id], False)[order_id] if each.id == str(shipped.shipment_id))
+    made = NewlyShipped(**structs.asdict(shown), not_in_stock=_missing(shipped))
+    return Reply(made, 201, {"Location": f"/api/v1/orders/{order_id}"}, after=_start)
 
 
 @operation(
@@ -119,13 +130,15 @@ def create_shipments(call: Call) -> Reply:
     # All stock items are locked before the first order, in the order of their ids.
     allocations.load_items_of(Order.id.in_({row_id(row.order_id) for row in batch.rows}))
 
-    def ship(row: ShipmentRow) -> str:
-        return str(_ship(row_id(row.order_id), row, call.actor))
+    def ship(row: ShipmentRow) -> shipments.Shipped:
+        return _ship(row_id(row.order_id), row, call.actor)
 
     results = [
         ShipmentRowAnswer(index=index, status="failed", code=done.code, detail=done.sentence, order_id=row.order_id)
         if isinstance(done, RowRefused)
-        else ShipmentRowAnswer(index=index, status="shipped", order_id=row.order_id, shipment_id=done)
+        else ShipmentRowAnswer(
+            index=index, status="shipped", order_id=row.order_id, shipment_id=str(done.shipment_id), not_in_stock=_missing(done)
+        )
         for index, (row, done) in enumerate(zip(batch.rows, do_rows(batch.rows, ship), strict=True))
     ]
     return Reply(summed_up(results, atomic=batch.atomic), after=_start)
@@ -172,20 +185,24 @@ def _changed(order_id: int, shipment_id: int) -> Reply:
     return Reply(shown, after=_start)
 
 
-def _ship(order_id: int, wanted: NewShipment, actor: str) -> int:
-    """The id of the new shipment. Raises NotFound, InvalidInput or Conflict."""
+def _missing(shipped: shipments.Shipped) -> list[ShippedLine]:
+    return [ShippedLine(str(each.line_id), each.sku, each.name, each.pieces) for each in shipped.missing]
+
+
+def _ship(order_id: int, wanted: NewShipment, actor: str) -> shipments.Shipped:
+    """Raises NotFound, InvalidInput or Conflict."""
     together = shipments.Together(timedelta(seconds=wanted.undo_seconds))
     if wanted.further_parcel:
         return shipments.add_parcel(
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, together=together
-        ).shipment_id
+        )
     quantities: shipments.Quantities = chosen_lines.in_stock if wanted.in_stock_only else None
     if wanted.lines is not None:
         quantities = {row_id(line.line_id): line.quantity for line in wanted.lines}
     try:
         return shipments.ship(
             order_id, actor, carrier=wanted.carrier, tracking_number=wanted.tracking_number, quantities=quantities, together=together,
-        ).shipment_id  # fmt: skip
+        )  # fmt: skip
     except shipments.ShippedAlready as wrong:
         raise Conflict(wrong.message, "To send a further parcel, set further_parcel and give its tracking number.") from None
 

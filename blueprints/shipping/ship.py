@@ -15,7 +15,8 @@ from blueprints.shipping.carriers import links
 from errors import AppError, InvalidInput
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
-from services.orders import list_ids, views
+from services.order_basics import line_matching
+from services.orders import held, list_ids, views
 from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
@@ -52,6 +53,19 @@ def add_parcel(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
         return render_template("orders/order.html", page=page, wrong=wrong, adding=given), wrong.status
     start_due_runs()
     toast("The parcel is added. Its tracking number is sent to the shop.")
+    return go_to(list_within().of_order(order_id))
+
+
+@bp.post("/<int:order_id>/shipped-lines")
+def count_shipped(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+    """How many pieces of each line were shipped, where that was not clear."""
+    try:
+        held.accept(line_matching.CODE, [order_id], current_actor(), _pieces("shipped-"))
+    except AppError as wrong:
+        page = views.order_page(order_id, with_customers=may_see_customers())
+        return render_template("orders/order.html", page=page, wrong=wrong, counted=request.form), wrong.status
+    start_due_runs()
+    toast("Saved. What is left can be shipped." if not held.still_held([order_id]) else "Saved. The order is still on hold.")
     return go_to(list_within().of_order(order_id))
 
 
@@ -98,11 +112,11 @@ def known_carriers(used: list[str]) -> list[str]:
     return sheet.carriers(used, links().names)
 
 
-def _pieces() -> dict[int, int]:
+def _pieces(prefix: str = "line-") -> dict[int, int]:
     """Units by line id. Raises InvalidInput."""
     pieces: dict[int, int] = {}
     for name, text in request.form.items():
-        line_id = whole_numbers.parse(name.removeprefix("line-")) if name.startswith("line-") else None
+        line_id = whole_numbers.parse(name.removeprefix(prefix)) if name.startswith(prefix) else None
         if line_id is not None:
             pieces[line_id] = whole_numbers.read(text.strip() or "0", name, "number of pieces")
     return pieces

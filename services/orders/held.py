@@ -16,14 +16,16 @@ from models.order import GONE_CODE
 from models.sku_key import sku_key
 from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
-from services.order_basics import holds
+from services.order_basics import holds, line_matching
 from services.order_basics.audited import ACCEPTED, about_order
 from services.orders import list_facts
 from services.security.audit import record_change
+from services.shipping import shipped_lines
+from services.stock import allocations
 
 ACCEPTABLE = ("sums", "currency", "address", "no_lines", "short", "identity", "lines")
 """Causes that a person may accept as they are. An unknown SKU has to be fixed, and what could not be read has to be read."""
-DECIDED_ON_ORDER = ("identity", GONE_CODE)
+DECIDED_ON_ORDER = ("identity", GONE_CODE, line_matching.CODE)
 """Causes that a person decides on the order's own page: the page of held orders only leads there."""
 
 WORDS = {
@@ -47,7 +49,7 @@ WHAT_TO_DO = {
     "short": "Add stock, or accept the order as it is and ship what there is.",
     "identity": "Open the order and say whether it is another one.",
     GONE_CODE: "Open the order and mark it as seen. Its stock is free then.",
-    "lines": "Compare with the shop which lines were shipped, then accept the order as it is.",
+    "lines": "Open the order and say how many pieces of each line were shipped.",
     "unreadable": "Look at the order in the shop. When it is right there, read it again.",
     holds.DOUBTFUL_SKU: "Choose the stock item that each SKU means. Its listings then take their quantity from that item.",
 }
@@ -163,11 +165,15 @@ def add_details(found: Sequence[Group]) -> None:
 
 
 @retry_on_deadlock
-def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
-    """Accept what holds these orders as it is; returns how many were released. Raises InvalidInput for a cause that has
-    to be fixed."""
+def accept(code: str, order_ids: Sequence[int], actor: str, pieces: shipped_lines.Pieces | None = None) -> int:
+    """Accept what holds these orders as it is; returns how many were released. Where it is not clear which lines of an order were shipped,
+    ``pieces`` says it, and otherwise it is assumed. Raises InvalidInput for a cause that has to be fixed."""
     if code not in ACCEPTABLE:
         raise InvalidInput("That cannot be accepted as it is.", "Fix the cause.")
+    if code == line_matching.CODE:
+        return sum(_settle_lines(order_id, actor, pieces) for order_id in order_ids)
+    if pieces is not None:
+        raise InvalidInput("Pieces are only given where it is not clear which lines were shipped.", "Leave them out.")
     with writing() as session:
         held = session.scalars(
             select(Order).where(Order.id.in_(order_ids), Order.state == "on_hold").with_for_update()
@@ -179,6 +185,20 @@ def accept(code: str, order_ids: Sequence[int], actor: str) -> int:
                 order.reread_due |= code == "identity"
         session.flush()
         return holds.evaluate_stored(order.id for order in held)
+
+
+def _settle_lines(order_id: int, actor: str, pieces: shipped_lines.Pieces | None) -> bool:
+    """Whether the order was released by that."""
+    with writing() as session:
+        items = allocations.load_items_of(Order.id == order_id)
+        query = select(Order).where(Order.id == order_id, Order.state == "on_hold").with_for_update()
+        order = session.scalar(query.execution_options(populate_existing=True))
+        if order is None or not shipped_lines.is_unclear(order):
+            return False
+        if not allocations.items_of(order.lines) <= items.keys():
+            raise Conflict(f"Order {order.number} is changing just now.", "Try again.")
+        shipped_lines.settle(order, items, actor, pieces)
+        return order.state != "on_hold"
 
 
 def accept_group(code: str, key: str, seen: str, actor: str) -> tuple[list[int], int | None]:

@@ -26,8 +26,9 @@ from services.orders import held, list_facts, queries, rereading, search, search
 from services.orders import redaction as customers
 from services.orders.search import MOST_FOUND
 from services.orders.timeline import Event, timeline
-from services.shipping import batches, by_hand, called_off, shipments, undo, write_backs
+from services.shipping import batches, by_hand, called_off, shipments, shipped_lines, undo, write_backs
 from services.shipping.batches import Batch
+from services.shipping.shipped_lines import Goods
 from services.shops import finding, kinds
 
 PAGE_SIZE = 50
@@ -203,7 +204,8 @@ class OrderPage:
     whether a further parcel may be sent. ``to_do`` are sentences about what a person has to do in the shop, and ``may_undo`` is the id of
     the shipment that can be undone, with ``just_shipped`` while it is about to be sent.
     ``blocked`` is the write-back that was stopped because the shop has called the order off, ``may_send_again`` whether the
-    shop has changed that back; ``cannot_read`` whether nothing is read from the shop at the moment; ``by_hand`` are tracking numbers that a person has to enter in the shop.
+    shop has changed that back; ``cannot_read`` whether nothing is read from the shop at the moment; ``unclear`` are items of which it is not
+    clear which lines were shipped; ``by_hand`` are tracking numbers that a person has to enter in the shop.
     Where ``customers`` is False, all that is about a person has been taken out of the other values."""
 
     customers: bool
@@ -230,6 +232,12 @@ class OrderPage:
     may_undo: int | None
     just_shipped: Batch | None
     cannot_read: bool
+    unclear: list[Goods]
+
+    @property
+    def suggested(self) -> dict[int, int]:
+        """How many pieces of each of these lines may have been shipped, by line id."""
+        return {line_id: units for goods in self.unclear for line_id, units in goods.suggested.items()}
 
     @property
     def held_with_others(self) -> bool:
@@ -268,7 +276,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
         blocked, may_send_again, waiting if with_customers else [""] * bool(waiting), [by_hand.sentence(task) for task in tasks],
         integration.removed_at is None and shipments.takes_parcel(order, blocked),
         may_undo, just_shipped if just_shipped is not None and just_shipped.counts["waiting"] else None,
-        order.reread_due and rereading.cannot_read(integration),
+        order.reread_due and rereading.cannot_read(integration), shipped_lines.goods_of(order),
     )  # fmt: skip
 
 

@@ -32,15 +32,30 @@ Quantities = Mapping[int, int] | Callable[[Order], Mapping[int, int]] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Pieces of a line that were shipped although they were not in stock."""
+
+    line_id: int
+    sku: str
+    name: str
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shipped:
-    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``not_in_stock`` names the
-    pieces that were not in stock, empty for none."""
+    """``event`` is what the next write-back sends to the shop: ``shipped``, ``part_shipped``, or nothing yet. ``missing`` are the pieces that
+    were not in stock."""
 
     shipment_id: int
     order_id: int
     state: str
     event: str
-    not_in_stock: str = ""
+    missing: tuple[Missing, ...] = ()
+
+    @property
+    def not_in_stock(self) -> str:
+        """``2 × CUP, 1 × PLATE``; empty for none."""
+        return ", ".join(f"{each.pieces} × {each.sku or each.name}" for each in self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +98,12 @@ def ship(
         items = allocations.load_items_of(Order.id == order_id)
         order = _locked(order_id)
         pieces = _may_ship(order, items, quantities)
-        not_in_stock = ", ".join(
-            f"{units - line.in_hand} × {line.sku or line.name}" for line, units in pieces if line.allocations and units > line.in_hand
+        missing = tuple(
+            Missing(line.id, line.sku, line.name, units - line.in_hand) for line, units in pieces if line.allocations and units > line.in_hand
         )  # fmt: skip
         shipment = _new_shipment(order, actor, carrier, tracking_number, together)
         _ship(order, items, shipment, pieces)
-        return replace(_planned(order, shipment, together), not_in_stock=not_in_stock)
+        return replace(_planned(order, shipment, together), missing=missing)
 
 
 def refuse_unseen(order_id: int, shipped: int) -> None:

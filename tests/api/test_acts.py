@@ -16,6 +16,7 @@ from services.shipping import shipments
 from services.stock import items as stock_items
 from services.sync import execution
 from tests.api.conftest import Program, problem, program
+from tests.blueprints.rows import unclear_order
 from tests.support.rows import make_integration, make_item, make_order
 from tests.support.shops import do, products, settled
 
@@ -152,11 +153,11 @@ class TestShipping:
         both = {"in_stock_only": True, "lines": [{"line_id": line, "quantity": 1}]}
         problem(erp.post(f"{path}/shipments", both), 422, "invalid_input")
         made = erp.post(f"{path}/shipments", {"in_stock_only": True}).json
-        assert [each["quantity"] for each in made["lines"]] == [2]
+        assert [each["quantity"] for each in made["lines"]] == [2] and made["not_in_stock"] == []
         problem(erp.post(f"{path}/shipments", {"in_stock_only": True}), 409, "conflict")
-        assert [each["quantity"] for each in erp.post(f"{path}/shipments", {}).json["lines"]] == [3], (
-            "without it, all that is left"
-        )
+        rest = erp.post(f"{path}/shipments", {}).json
+        assert [each["quantity"] for each in rest["lines"]] == [3], "without it, all that is left"
+        assert rest["not_in_stock"] == [{"line_id": line, "sku": "A", "name": rest["lines"][0]["name"], "quantity": 3}]
 
     def test_what_somebody_else_ships_in_that_moment_is_not_in_stock_any_more(self, app, erp, monkeypatch):
         order = make_order(make_integration(), "1", [(make_item("A", 2, reserved=2), 5)])
@@ -250,10 +251,28 @@ class TestOrders:
         problem(erp.post(f"/orders/{order.id}/accept", {"code": "unknown_sku"}), 422, "invalid_input")
         answer = erp.post(f"/orders/{order.id}/accept", {"code": "sums"})
         assert (answer.status_code, db.session.scalar(select(Order.accepted_codes))) == (200, ["sums"])
+        shipped = [{"line_id": str(order.lines[0].id), "quantity": 0}]
+        problem(erp.post(f"/orders/{order.id}/accept", {"code": "sums", "shipped": shipped}), 422, "invalid_input")
         answer = erp.post(f"/orders/{order.id}/read-again")
         assert (answer.status_code, answer.headers["Location"]) == (202, f"/api/v1/orders/{order.id}")
         db.session.rollback()
         assert db.session.scalar(select(Order.reread_due)) is True
+
+    @pytest.mark.parametrize(("said", "shipped"), [((1, 0), [1, 0]), (None, [0, 1])])
+    def test_a_program_says_which_lines_were_shipped_or_the_most_likely_is_assumed(self, app, erp, said, shipped):
+        order = unclear_order()
+        lines = [str(line.id) for line in order.lines]
+        body = {"code": "lines"}
+        if said is not None:
+            body["shipped"] = [{"line_id": line, "quantity": units} for line, units in zip(lines, said, strict=True)]
+            problem(
+                erp.post(f"/orders/{order.id}/accept", {**body, "shipped": [{"line_id": lines[0], "quantity": 2}]}),
+                422,
+                "invalid_input",
+            )
+        answer = erp.post(f"/orders/{order.id}/accept", body)
+        assert (answer.status_code, answer.json["state"]) == (200, "part_shipped")
+        assert [line["shipped"] for line in answer.json["lines"]] == shipped
 
 
 @pytest.mark.one_database

@@ -14,7 +14,7 @@ OFFICE = "how this installation looks on paper and in files"
 
 BY_OPERATION: dict[str, tuple[str, ...]] = {
     "batches.undo_batch": ("undo_shipment",), "sheet.ship_sheet": ("create_shipments",), "shipping.ship_order": ("create_shipment",),
-    "shipping.add_parcel": ("create_shipment",),
+    "shipping.add_parcel": ("create_shipment",), "shipping.count_shipped": ("accept_order",),
     "shipment.edit_tracking": ("change_tracking",), "shipment.undo_shipment": ("undo_shipment",), "shipment.void_shipment": ("void_shipment",),
     "drift.settle": ("settle_drift",), "losses.approve": ("approve_missing_listings",),
     "incidents.approve_deletions": ("approve_deleted_orders",), "incidents.mark_set_back_seen": ("mark_set_back_seen",),

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from extensions import db, writing
-from models import Incident, IncidentEvent, Integration, Listing, Notification, Order, Shop, SyncRun
+from models import Incident, IncidentEvent, Integration, Listing, Notification, Order, Shipment, ShipmentLine, Shop, SyncRun
 from models.types import utcnow
+from services.order_basics import holds, line_matching
 from services.shops import flows
-from tests.support.rows import change_flows, of_integration_and_flows
+from tests.support.rows import change_flows, make_integration, make_item, make_order, of_integration_and_flows
 
 
 def add_integration(name: str = "Garden shop", **given: Any) -> int:
@@ -102,3 +103,19 @@ def change_integration(integration_id: int, **given: Any) -> None:
 def read_integration(integration_id: int) -> Integration:
     db.session.rollback()
     return db.session.get_one(Integration, integration_id)
+
+
+def unclear_order() -> Order:
+    """Two lines of one cup each; one cup was shipped, and the shop has changed the lines since."""
+    cup = make_item("CUP", 10, reserved=2)
+    order = make_order(make_integration(), "1", [(cup, 1), (cup, 1)])
+    with writing() as session:
+        shipment = Shipment(order_id=order.id, actor="user:ann", carrier="DHL", tracking_number="T1")
+        session.add(shipment)
+        session.flush()
+        session.add(ShipmentLine(shipment_id=shipment.id, sku="CUP", name="Cup", quantity=1, taken={}))
+        row = session.get_one(Order, order.id)
+        row.doubts = [line_matching.doubt(["CUP"])]
+        session.flush()
+        holds.evaluate_stored([row.id])
+    return db.session.get_one(Order, order.id)

@@ -37,6 +37,7 @@ PRESET = (
 )
 PASSWORD = "a long enough password"
 ELSEWHERE = {
+    "shipping.count_shipped": "tests/blueprints/test_unclear_lines.py",
     "accounts.first_run": "tests/blueprints/test_sign_in.py", "accounts.sign_in": "tests/blueprints/test_sign_in.py",
     "accounts.set_password": "tests/blueprints/test_sign_in.py", "account.change_two_step": "tests/blueprints/test_sign_in.py",
     "removal.release_stock": "tests/blueprints/test_removal.py",

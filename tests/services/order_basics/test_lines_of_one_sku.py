@@ -7,12 +7,14 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from errors import Conflict, InvalidInput
 from models import Order
 from practice_shop import PracticeShop, Store
 from services.order_basics import line_matching
 from services.order_basics.line_matching import Line
 from services.orders import chosen_lines, held
-from services.shipping import shipments
+from services.shipping import shipments, shipped_lines
+from services.stock import items
 from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
 
@@ -84,9 +86,47 @@ def test_a_line_that_is_split_after_it_was_shipped_holds_the_order(connected, db
     shop.store.edit_order(order_id, [blue(item=ids[0]), blue(item=0), blue(engraving="2", item=ids[1])])
     do(connected, "orders")
     assert order(db).held_codes == ["lines"]
-    held.accept("lines", [order(db).id], "test")
+    assert [(goods.name, goods.ordered, goods.shipped) for goods in shipped_lines.goods_of(order(db))] == [("BLUE", 3, 2)]
+    assert held.accept("lines", [order(db).id], "test") == 1
+    assert (order(db).state, shipped(db)) == ("part_shipped", [(1, 1), (1, 1), (1, 0)])
     do(connected, "orders")
-    assert order(db).state == "part_shipped"
+    assert (order(db).state, shipped(db)) == ("part_shipped", [(1, 1), (1, 1), (1, 0)])
+
+
+def test_a_person_says_which_lines_were_shipped_and_no_more_than_was_ordered_is(connected, db, shop):
+    order_id = start(connected, db, shop, blue(), blue(engraving="2"))
+    ids = [item.id for item in shop.store.order(order_id).items]
+    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1])])
+    do(connected, "orders")
+    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1]), blue(item=0)])
+    do(connected, "orders")
+    assert shipped_lines.goods_of(order(db))[0].suggested == dict(zip([line.id for line in order(db).lines], [0, 1], strict=True))
+    first, second = (line.id for line in order(db).lines)
+    for wrong in ({first: 2}, {first: -1}, {first: 1, 99: 1}):
+        with pytest.raises(InvalidInput):
+            held.accept("lines", [order(db).id], "test", wrong)
+    assert shipped(db) == [(1, 0), (1, 0)]
+    held.accept("lines", [order(db).id], "test", {first: 1, second: 0})
+    assert (order(db).state, shipped(db), shipped_lines.goods_of(order(db))) == ("part_shipped", [(1, 1), (1, 0)], [])
+    item = items.find_stock_item("BLUE")
+    assert (item.on_hand, item.reserved) == (49, 1)
+    done = shipments.ship(order(db).id, "test")
+    assert (done.state, done.event) == ("shipped", "shipped")
+    with pytest.raises(Conflict):
+        shipments.ship(order(db).id, "test")
+    assert items.find_stock_item("BLUE").on_hand == 48
+
+
+def test_an_order_of_which_all_pieces_turn_out_to_be_shipped_is_sent_as_shipped(connected, db, shop):
+    order_id = start(connected, db, shop, blue(2), blue(engraving="2"))
+    ids = [item.id for item in shop.store.order(order_id).items]
+    shop.store.edit_order(order_id, [blue(item=ids[0]), blue(item=0)])
+    do(connected, "orders")
+    assert order(db).held_codes == ["lines"]
+    held.accept("lines", [order(db).id], "test")
+    assert (order(db).state, shipped(db), items.find_stock_item("BLUE").reserved) == ("shipped", [(1, 1), (1, 1)], 0)
+    do(connected, "shipments")
+    assert shop.store.order(order_id).shipping_id == shop.store.status_by_code("shipping", "S").id
 
 
 def test_lines_that_are_merged_after_one_was_shipped_hold_the_order(connected, db, shop):
@@ -161,4 +201,4 @@ def test_a_shipped_line_that_comes_back_with_a_later_edit_holds_the_order(connec
     assert (order(db).state, order(db).held_codes) == ("on_hold", ["lines"])
     held.accept("lines", [order(db).id], "test")
     do(connected, "orders")
-    assert (order(db).state, shipped(db)) == ("ready", [(1, 0), (1, 0)])
+    assert (order(db).state, shipped(db)) == ("part_shipped", [(1, 0), (1, 1)])
