@@ -61,13 +61,14 @@ MOST_REASONS = 5
 
 @dataclass
 class Group:
-    """``order_ids`` are all orders of the cause, the oldest first. ``add_details`` adds what only a page shows: the line's ``name``, whether a
-    shop has it ``listed``, and in ``shown`` (id, number, integration name) of the first few orders."""
+    """``order_ids`` are all orders of the cause, the oldest first. ``add_details`` adds what only a page shows: the line's ``name``, how many
+    ``pieces`` its orders take, whether a shop has it ``listed``, and in ``shown`` (id, number, integration name) of the first few orders."""
 
     code: str
     title: str
     sku: str = ""
     name: str = ""
+    pieces: int = 0
     listed: bool = False
     order_ids: list[int] = field(default_factory=list)
     shown: list[tuple[int, str, str]] = field(default_factory=list)
@@ -160,8 +161,21 @@ def add_details(found: Sequence[Group]) -> None:
     named = {(order_id, key): name for order_id, key, name in db.session.execute(lines.order_by(OrderLine.position.desc()))}
     for group in found:
         group.shown = [shown[each] for each in group.order_ids[:SHOWN] if each in shown]
+    taken = _pieces(list(with_sku))
     for key, group in with_sku.items():
         group.listed, group.name = key in listed, named.get((group.order_ids[0], key), "")
+        group.pieces = taken.get(key, 0)
+
+
+def _pieces(sku_keys: Sequence[str]) -> dict[str, int]:
+    """How many pieces held orders take of each SKU and have not been shipped."""
+    held = select(Order.id).where(Order.held, list_facts.is_present())
+    query = (
+        select(OrderLine.sku_key, func.sum(OrderLine.quantity - OrderLine.shipped))
+        .where(OrderLine.sku_key.in_(sku_keys), OrderLine.order_id.in_(held))
+        .group_by(OrderLine.sku_key)
+    )
+    return {key: int(pieces) for key, pieces in db.session.execute(query)}
 
 
 @retry_on_deadlock

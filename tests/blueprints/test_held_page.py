@@ -117,3 +117,25 @@ def test_a_line_without_a_sku_leads_to_the_listing_to_link(client: FreshClient) 
     page = client.get("/orders/held").text
     assert "Link its listing to a stock item: its orders are released then." in words(page)
     assert element(page, "a", href="/listings?q=Set+of+3")["class"] == "btn btn-primary"
+
+
+def test_a_person_counts_the_stock_of_an_unknown_sku_because_0_would_take_it_off_sale(client: FreshClient) -> None:
+    """With 0 filled in, a click on the button released the orders with nothing on the shelf, and set what the shop offers to 0."""
+    shop = db.session.get_one(Integration, add_integration())
+    reason = {
+        "state": "on_hold",
+        "held_codes": ["unknown_sku"],
+        "held_reason": holds.unknown_sku("FORK", ""),
+        "reason_codes": ["unknown_sku"],
+    }
+    for number, quantity in (("1", 2), ("2", 5)):
+        make_order(shop, number, [("FORK", quantity)], **reason)
+    make_order(shop, "3", [("FORK", 9)], state="shipped")
+    page = client.get("/orders/held").text
+    field = element(page, "input", name="on_hand")
+    assert field.get("value") is None and field.get("required") is not None
+    assert "Count everything on the shelf, with the 7 pieces that these orders take." in words(element(page, "body").text)
+    refused = client.post("/orders/held/stock-item", data={**form_data(page, "sku"), "on_hand": ""})
+    assert refused.status_code == 422 and "Enter a quantity." in refused.text
+    assert db.session.query(StockItem).count() == 0
+    assert element(client.get("/stock/new").text, "input", name="on_hand")["value"] == ""
