@@ -20,7 +20,8 @@ from sqlalchemy import func, select, text
 from bench.large.place import SMALL, Kept
 from bench.pairs import in_child
 from extensions import db
-from models import Order, StockEntry, SyncRun
+from models import Order, SalesOfDay, StockEntry, SyncRun
+from models.types import utcnow
 from services.accounts import list_views, tokens
 from services.reports import rankings
 from tests.support.signed_in import sign_in
@@ -55,9 +56,12 @@ PAGES = {
     "saved view: on hold": "/orders?shop=1&state=on_hold&sort=oldest", "saved view: search": "/orders?q=anna&state=ready&sort=number",
     "saved view: stock": "/stock?low=50&q=bowl&sort=reserved", "saved view: listings": "/listings?shop=1&state=linked&q=SKU&sort=name",
     "saved view: runs": "/activity?integration=shop+7&outcome=failed&sort=longest", "API: write-backs": "/api/v1/write-backs",
-    "API: sales": "/api/v1/reports/sales?days=90", "metrics": "/metrics",
+    "API: sales": "/api/v1/reports/sales?days={days}", "metrics": "/metrics",
     "SKUs, 30 days, counted now": "/reports/skus?count=now", "SKUs, a year, counted now": "/reports/skus?days=365&count=now",
 }  # fmt: skip
+ROWS = 900
+"""Rows of a report that is not paged: the same in both installations, over as many days as have them. Twenty shops with an order each day have twenty
+times as many in the same days as those with one a month."""
 NO_BUDGET = ("SKUs, 30 days, counted now", "SKUs, a year, counted now")
 """For information: what these pages cost where no ranking is kept, and where a person has them counted again."""
 
@@ -105,6 +109,7 @@ def _ask_all(app: Flask, names: Sequence[str], times: int) -> dict[str, tuple[fl
             "item": db.session.scalar(
                 select(StockEntry.stock_item_id).group_by(StockEntry.stock_item_id).order_by(func.count().desc()).limit(1)
             ),
+            "days": _days_with(ROWS),
         }  # fmt: skip
         for name, filters in VIEWS.items():
             for number in range(list_views.MOST_VIEWS):
@@ -129,6 +134,16 @@ def _ask_all(app: Flask, names: Sequence[str], times: int) -> dict[str, tuple[fl
                 break
         found[name] = (median(taken[1:] or taken), status)
     return found
+
+
+def _days_with(rows: int) -> int:
+    """Of how many days, today included, the report by day has so many rows, or a few more."""
+    first = db.session.scalar(
+        select(SalesOfDay.day).where(SalesOfDay.orders > 0).order_by(SalesOfDay.day.desc()).offset(rows - 1).limit(1)
+    )
+    if first is None:
+        raise RuntimeError(f"There are fewer than {rows} days with sales.")
+    return (utcnow().date() - first).days + 1
 
 
 def _clock(app: Flask) -> Callable[[], float]:
