@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -17,6 +18,18 @@ from services.shipping.same_numbers import Same, same_numbers
 from services.shipping.sheet import Row, Sheet
 
 bp = Blueprint("sheet", __name__, url_prefix="/orders/ship")
+LEAVE_OUT = "leave-out-"
+"""With an order's id, what the button sends that takes it off the sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warnings:
+    """What a person has to see before the sheet is shipped: one number for several orders, orders without a number beside others that have
+    one, and orders of which something is not in stock."""
+
+    same: Sequence[Same]
+    bare: Sequence[Row]
+    short: Sequence[Row]
 
 
 @bp.get("")
@@ -33,18 +46,29 @@ def show_sheet() -> str | Response | AnyResponse:
 def ship_sheet() -> str | tuple[str, int] | Response | AnyResponse:
     found = _sheet(request.form.getlist("order"), _typed())
     back = back_to(url_for("orders.list_orders"))
-    column = request.form.get("column", "")
-    if request.form.get("act") == "fill" or column.strip():
-        filled, left_over = sheet.fill_column(found.rows, column)
-        return _page(_sheet(request.form.getlist("order"), filled), back, left_over=left_over)
+    changed = _changed(found, back)
+    if changed is not None:
+        return changed
     wrong = [(row.order_id, name, text, row.number) for row in found.rows for name, text in row.wrong.items()]
     same = same_numbers((row.tracking, row.order_id, f"order {row.number}") for row in found.rows)
-    bare = _without_number(found)
+    warnings = Warnings(same, _without_number(found), [row for row in found.rows if row.short])
     if wrong or not found.rows:
         return _page(found, back, wrong), 422
-    if _unseen(same, bare):
-        return _page(found, back, (), same, bare), 422
+    if _unseen(warnings):
+        return _page(found, back, (), warnings), 422
     return go_to(_ship(found, back))
+
+
+def _changed(found: Sheet, back: str) -> str | Response | AnyResponse | None:
+    """The sheet without an order that is left out, or with a column of numbers filled in. None where it is to be shipped as it is."""
+    column, act = request.form.get("column", ""), request.form.get("act", "")
+    if act.startswith(LEAVE_OUT):
+        left = [each for each in request.form.getlist("order") if each != act.removeprefix(LEAVE_OUT)]
+        return _page(_sheet(left, _typed()), back) if left else go_to(back)
+    if act == "fill" or column.strip():
+        filled, left_over = sheet.fill_column(found.rows, column)
+        return _page(_sheet(request.form.getlist("order"), filled), back, left_over=left_over)
+    return None
 
 
 def _without_number(found: Sheet) -> list[Row]:
@@ -53,10 +77,14 @@ def _without_number(found: Sheet) -> list[Row]:
     return bare if len(bare) < len(found.rows) else []
 
 
-def _unseen(same: Sequence[Same], bare: Sequence[Row]) -> bool:
+def _unseen(warnings: Warnings) -> bool:
     """Whether there is something to warn of that the sheet was not sent with already: what a person has seen is meant."""
-    seen, known = request.form.getlist("same"), request.form.getlist("bare")
-    return any(each.sentence() not in seen for each in same) or any(str(row.order_id) not in known for row in bare)
+    form = request.form
+    return (
+        any(each.sentence() not in form.getlist("same") for each in warnings.same)
+        or any(str(row.order_id) not in form.getlist("bare") for row in warnings.bare)
+        or any(row.stamp not in form.getlist("short") for row in warnings.short)
+    )
 
 
 def _ship(found: Sheet, back: str) -> str:
@@ -74,9 +102,11 @@ def _ship(found: Sheet, back: str) -> str:
 
 
 def _page(
-    found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), same: Sequence[Same] = (), bare: Sequence[Row] = (), left_over: Sequence[str] = (),
+    found: Sheet, back: str, wrong: Sequence[tuple[int, str, str, str]] = (), warnings: Warnings | None = None, left_over: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    return render_template("shipping/sheet.html", sheet=found, back=back, wrong=wrong, same=same, bare=bare, left_over=left_over)
+    return render_template(
+        "shipping/sheet.html", sheet=found, back=back, wrong=wrong, warnings=warnings, left_over=left_over, leave_out=LEAVE_OUT
+    )
 
 
 def _sheet(ids: list[str], typed: dict[int, tuple[str, str]] | None) -> Sheet:

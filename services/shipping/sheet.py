@@ -39,6 +39,11 @@ class Row:
     wrong: Mapping[str, str]
     short: bool
 
+    @property
+    def stamp(self) -> str:
+        """Stands for what of the order is not in stock."""
+        return f"{self.order_id} {self.note}"
+
 
 @dataclass(frozen=True, slots=True)
 class ShopNote:

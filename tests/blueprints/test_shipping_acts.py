@@ -181,6 +181,27 @@ def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
     assert "Orders are shipped whole here, even if something is not in stock. To ship a part of an order, open it." in said
 
 
+def test_what_is_not_in_stock_is_shipped_only_when_it_is_meant_and_can_be_left_out(client, shop, desk):
+    """Its customer got the shop's mail that it is on its way, with nothing in the parcel."""
+    items.set_stock("CUP", 1, "user:ann")
+    shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
+    do(desk, "orders")
+    short, whole = next(each for each in orders() if each.note), next(each for each in orders() if not each.note)
+    sheet = client.get(f"/orders/ship?order={short.id}&order={whole.id}").text
+    numbers = {f"tracking-{short.id}": "T1", f"tracking-{whole.id}": "T2"}
+    answer = client.post("/orders/ship", data=form_data(sheet, f"tracking-{short.id}", act="ship", **numbers))
+    assert answer.status_code == 422 and db.session.scalar(select(Shipment)) is None
+    said = words(element(answer.text, "div", role="alert").text)
+    assert "Nothing was shipped yet" in said and f"1 order with something that is not in stock {short.number}" in said
+    leaving = next(each for each in elements(answer.text, "button") if words(each.text) == f"Leave out order {short.number}")
+    left = client.post("/orders/ship", data=form_data(answer.text, f"tracking-{short.id}", act=leaving["value"])).text
+    assert words(element(left, "h1").text) == "Ship 1 order"
+    assert element(left, "input", id=f"tracking-{whole.id}")["value"] == "T2", "what was typed stays"
+    # Seen, and meant.
+    assert client.post("/orders/ship", data=form_data(answer.text, f"tracking-{short.id}", act="ship")).status_code == 303
+    assert len(db.session.scalars(select(Shipment)).all()) == 2
+
+
 def test_the_page_of_an_order_suggests_what_is_reserved_and_ships_what_a_person_enters(client, shop, desk):
     items.set_stock("CUP", 4, "user:ann")
     shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
