@@ -12,6 +12,7 @@ from extensions import db
 from models import FlowKind, Integration, Listing, RunItem
 from services.common.batches import in_batches
 from services.common.paging import Page, numbered
+from services.shops import health
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +50,16 @@ def waiting_run(integration_id: int) -> int | None:
 
 def held_back(integration: Integration) -> str:
     """Why approved quantities are not sent at once; empty where nothing is in the way."""
-    if not integration.enabled:
-        return f"{integration.name} is disabled: approved quantities are sent once it is enabled."
-    if not integration.flows[FlowKind.STOCK].enabled:
-        return f"Stock updates of {integration.name} are switched off: approved quantities are sent once they are switched on."
-    if integration.health == "needs_reauthorising" or integration.writes_refused:
-        return f"{integration.name} needs a working API key: approved quantities are sent once it has one."
-    if not integration.active:
-        return f"{integration.name} is paused: approved quantities are sent once its shop answers again."
-    return ""
+    name, stop = integration.name, health.stopped_by(integration, FlowKind.STOCK)
+    no_key = f"{name} needs a working API key: approved quantities are sent once it has one."
+    return {
+        "disabled": f"{name} is disabled: approved quantities are sent once it is enabled.",
+        "off": f"Stock updates of {name} are switched off: approved quantities are sent once they are switched on.",
+        "key": no_key,
+        "read_only": no_key,
+        "paused": f"{name} is paused: approved quantities are sent once its shop answers again.",
+        "": "",
+    }[stop]
 
 
 def why_asked(integration: Integration) -> str:

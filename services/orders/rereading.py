@@ -25,7 +25,7 @@ from services.orders import deletions, evaluation, store, unreadable
 from services.runs.lease import Lease
 from services.security import audit
 from services.security.audit import About, record_changes
-from services.shops import flows
+from services.shops import flows, health
 
 RECHECK_STARTED = audit.kind("integration.recheck_started", "Another check of its orders started")
 MOST_ROWS = 200
@@ -65,8 +65,7 @@ def ask_again(order_ids: Sequence[int]) -> Asked:
 def cannot_read(integration: Integration) -> bool:
     """Whether nothing is read from a shop at the moment: it is disabled or paused, its key is not accepted, its orders are switched off, or it
     did not answer last time."""
-    flow = integration.flows[FlowKind.ORDERS]
-    return not integration.active or not flow.enabled or flow.failing
+    return health.stopped_by(integration, FlowKind.ORDERS) != "" or integration.flows[FlowKind.ORDERS].failing
 
 
 def read_again(lease: Lease, channel: Channel) -> None:

@@ -7,6 +7,15 @@ from models import FlowKind, Integration, Order
 from services.shipping import by_hand, write_backs
 from services.shops import health
 
+FIRST = {
+    "disabled": "the integration is enabled",
+    "off": "write-back is switched on in the integration's settings",
+    "key": "you reauthorise the integration: the shop rejects its API key",
+    "read_only": "you reauthorise the integration with an API key that may write: the present one may only read",
+    "paused": "the shop answers again: the integration is paused",
+}
+"""What stops write-backs (``health.stopped_by``) -> what has to happen first."""
+
 
 def of_write_back(shop_id: int, event: str, tracking_number: str = "") -> str:
     """One or two sentences about an order that was shipped or cancelled here. ``event`` is the one of the planned write-back,
@@ -58,18 +67,13 @@ def obstacle_in(integration: Integration | None, event: str) -> str:
 
 def obstacle(integration: Integration, event: str) -> str:
     """What has to happen first, as the end of a sentence; empty where nothing is in the way."""
-    if not integration.enabled:
-        return "the integration is enabled"
-    if not integration.flows[FlowKind.SHIPMENTS].enabled:
-        return "write-back is switched on in the integration's settings"
-    if integration.health == "needs_reauthorising":
-        return "you reauthorise the integration: the shop rejects its API key"
-    if integration.writes_refused:
-        return "you reauthorise the integration with an API key that may write: the present one may only read"
+    stop = health.stopped_by(integration, FlowKind.SHIPMENTS)
+    if stop != "paused" and stop:
+        return FIRST[stop]
     if not getattr(integration, write_backs.SETTING[event]):
         return "a status for such orders is chosen in the integration's settings"
-    if integration.paused_at is not None:
-        return "the shop answers again: the integration is paused"
+    if stop:
+        return FIRST[stop]
     if integration.flows[FlowKind.CONNECTION].failing:
         return "the shop answers again"
     if integration.put_by_post == "proven" or health.is_put_blocked(integration):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Literal
 
 from errors import ChannelError
 from models import Flow, FlowKind, Integration
-from models.flow import SYNCS
+from models.flow import SYNCS, WRITING
 from models.types import utcnow
 
 GROUPS = {
@@ -30,6 +31,16 @@ READ_ONLY = (
     "The API key may only read, so nothing is sent to the shop. Reauthorise with the read/write key. If it is that key already, ask "
     "the shop's host whether it blocks PUT."
 )
+
+Stop = Literal["disabled", "off", "key", "read_only", "paused", ""]
+STOPPED = {
+    "disabled": ("off", "The integration is disabled."),
+    "off": ("off", "Switched off."),
+    "key": ("stopped", "Stopped until there is a working key."),
+    "read_only": ("stopped", "The API key may only read."),
+    "paused": ("stopped", "Paused until the shop answers again."),
+}
+"""What ``stopped_by`` answers -> state and sentence of a group."""
 
 
 @cache
@@ -119,6 +130,20 @@ def restart_failures(integration: Integration) -> None:
             flow.failing_since, flow.failures, flow.probed_at = now, 0, None
 
 
+def stopped_by(integration: Integration, kind: FlowKind) -> Stop:
+    """Why the schedule starts no run of a flow now: the first that applies, a person's own switches before what stops everything. The same as
+    services/sync/schedule.py: may_run, for one integration that is loaded."""
+    if not integration.enabled:
+        return "disabled"
+    if not integration.flows[kind].enabled:
+        return "off"
+    if integration.health == "needs_reauthorising":
+        return "key"
+    if kind in WRITING and integration.writes_refused:
+        return "read_only"
+    return "paused" if integration.paused_at is not None else ""
+
+
 def groups(integration: Integration) -> list[Group]:
     """Connection, orders, stock and write-back, as they are now."""
     return [_group(integration, name, [integration.flows[kind] for kind in kinds]) for name, kinds in GROUPS.items()]
@@ -168,19 +193,14 @@ def _group(integration: Integration, name: str, flows: list[Flow]) -> Group:
 
 
 def _state(integration: Integration, name: str, worst: Flow | None, good_at: datetime | None) -> tuple[str, str]:
-    """The first that applies: a person's own switches, then what stops everything, then this group itself."""
-    if not integration.enabled:
-        return "off", "The integration is disabled."
-    if not integration.flows[GROUPS[name][0]].enabled:
-        return "off", "Switched off."
-    if integration.health == "needs_reauthorising":
-        return "stopped", "The shop rejects the API key." if name == "connection" else "Stopped until there is a working key."
-    if name in ("stock", "write_back") and integration.writes_refused:
-        return "stopped", "The API key may only read."
-    if integration.paused_at is not None:
-        if name == "connection":
-            return "failing", f"Paused. {worst.error if worst else 'Cartlink checks from time to time whether the shop is back.'}"
-        return "stopped", "Paused until the shop answers again."
+    """What stops the group, or else how it is itself."""
+    stop = stopped_by(integration, GROUPS[name][0])
+    if name == "connection" and stop == "key":
+        return "stopped", "The shop rejects the API key."
+    if name == "connection" and stop == "paused":
+        return "failing", f"Paused. {worst.error if worst else 'Cartlink checks from time to time whether the shop is back.'}"
+    if stop:
+        return STOPPED[stop]
     if name == "stock" and integration.waiting_run_id is not None:
         return "waiting", "A stock update needs your approval."
     if worst is not None:

@@ -9,14 +9,16 @@ from sqlalchemy import select
 
 from errors import KeyRejected, MethodBlocked, ReadOnlyKey, RowRefused, ShopBroken, ShopTimeout
 from extensions import db, writing
-from models import Integration
+from models import Flow, Integration
+from models.flow import SYNCS, WRITING
+from models.types import utcnow
 from practice_shop import PracticeShop
 from practice_shop.proxy import Rule
 from services.integrations import overview
 from services.security import vault
 from services.shipping import outlook
 from services.shops import connection, health
-from services.sync import outcomes
+from services.sync import outcomes, schedule
 from tests.support.rows import make_integration
 from tests.support.shops import add, connect, do
 
@@ -38,6 +40,26 @@ def assert_worst(true: tuple[bool, ...]) -> None:
         failing=now["failing"], syncing=now["syncing"], checked=not now["never_checked"],
     )  # fmt: skip
     assert word == next((word for word, is_true in zip(WORDS, true, strict=True) if is_true), "connected")
+
+
+@pytest.mark.both_databases
+def test_pages_say_that_a_flow_is_stopped_exactly_where_the_schedule_starts_no_run_of_it(app, db):
+    stops = ("disabled", "off", "key", "read_only", "paused")
+    for true in product((False, True), repeat=len(stops)):
+        now = dict(zip(stops, true, strict=True))
+        integration = make_integration(f"Shop {true}", enabled=not now["disabled"], writes_refused=now["read_only"])
+        with writing() as session:
+            integration = session.get_one(Integration, integration.id)
+            integration.health = "needs_reauthorising" if now["key"] else "connected"
+            integration.paused_at = utcnow() if now["paused"] else None
+            for flow in integration.flows.values():
+                flow.enabled = not now["off"]
+        run = select(Flow.kind).join(Integration).where(Flow.integration_id == integration.id, schedule.may_run())
+        started = set(db.session.scalars(run))
+        for kind in SYNCS:
+            stop = health.stopped_by(integration, kind)
+            assert (stop == "") == (kind in started)
+            assert stop == next((each for each in stops if now[each] and (each != "read_only" or kind in WRITING)), "")
 
 
 def shown(integration_id: int) -> tuple[str, str]:
