@@ -108,6 +108,7 @@ ROLES = {
     "held.evaluate": MANAGER,
     "held.link_sku": MANAGER,
     "held.read_again": MANAGER,
+    "held.read_listings": MANAGER,
     "held.show_held": VIEWER,
     "listings.act_on_selected": MANAGER,
     "listings.download_listings": VIEWER,

@@ -14,9 +14,11 @@ from blueprints.labels import plural
 from blueprints.numbers import argument
 from blueprints.orders.again import reading_again
 from blueprints.orders.within import keep_order
-from errors import AppError, QueueAway
+from errors import AlreadyRunning, AppError, QueueAway
+from jobs import start_run
 from jobs.evaluations import enqueue_evaluation
 from jobs.schedule import start_due_runs
+from models import FlowKind
 from services.common import whole_numbers
 from services.common.paging import slice_of
 from services.listings import manual_links
@@ -24,6 +26,7 @@ from services.order_basics import holds
 from services.order_basics.audited import about_orders
 from services.orders import doubtful_skus, held, rereading
 from services.security.audit import About
+from services.shops import health
 from services.stock import items
 
 bp = Blueprint("held", __name__, url_prefix="/orders/held")
@@ -109,6 +112,26 @@ def read_again() -> Response | AnyResponse:
     asked = rereading.ask_again(_group())
     start_due_runs()
     toast(*reading_again(asked))
+    return go_to(url_for(".show_held"))
+
+
+@bp.post("/read-listings")
+def read_listings() -> Response | AnyResponse:
+    """Where a product is new in the shop: its listing need not wait for the reading of the day."""
+    asked, later = [], []
+    for integration in held.shops_of(_group()):
+        if health.stopped_by(integration, FlowKind.LISTINGS):
+            later.append(integration.name)
+            continue
+        with suppress(AlreadyRunning, QueueAway):
+            start_run(integration.id, FlowKind.LISTINGS, current_actor())
+        asked.append(integration.name)
+    if asked:
+        toast(f"The listings of {', '.join(asked)} are being read. Come back in a few minutes.", "info")
+    if later:
+        toast(f"Nothing can be read from {', '.join(later)} at the moment; its page says why.", "warning")
+    if not asked and not later:
+        return _released(None)
     return go_to(url_for(".show_held"))
 
 

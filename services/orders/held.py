@@ -55,6 +55,7 @@ WHAT_TO_DO = {
 }
 """What a person can do, by cause."""
 WITHOUT_SKU = "Link its listing to a stock item: its orders are released then."
+NOT_LISTED = "No listing has this SKU. If its product is new in the shop, read the listings now: it is done once a day otherwise."
 SHOWN = 8
 MOST_REASONS = 5
 
@@ -76,7 +77,14 @@ class Group:
 
     @property
     def advice(self) -> str:
+        if self.not_listed:
+            return NOT_LISTED
         return WITHOUT_SKU if self.without_sku else WHAT_TO_DO.get(self.code, "")
+
+    @property
+    def not_listed(self) -> bool:
+        """Whether no shop was seen to have its SKU."""
+        return self.code == holds.UNKNOWN_SKU and bool(self.sku) and not self.listed
 
     @property
     def without_sku(self) -> bool:
@@ -155,7 +163,8 @@ def add_details(found: Sequence[Group]) -> None:
     )
     shown = {row.id: (row.id, row.number or row.external_id, row.name) for row in db.session.execute(query)}
     with_sku = {sku_key(group.sku): group for group in found if group.sku}
-    listed = set(db.session.scalars(select(Listing.sku_key).where(Listing.sku_key.in_(with_sku))))
+    there = Listing.sku_key.in_(with_sku), Listing.gone_at.is_(None)
+    listed = set(db.session.scalars(select(Listing.sku_key).where(*there)))
     first = [group.order_ids[0] for group in with_sku.values()]
     lines = select(OrderLine.order_id, OrderLine.sku_key, OrderLine.name).where(OrderLine.order_id.in_(first))
     named = {(order_id, key): name for order_id, key, name in db.session.execute(lines.order_by(OrderLine.position.desc()))}
@@ -234,6 +243,15 @@ def still_held(order_ids: Sequence[int]) -> int:
             query = select(func.count()).select_from(Order).where(Order.id.in_(batch), Order.state == "on_hold")
             number += session.scalar(query) or 0
     return number
+
+
+def shops_of(order_ids: Sequence[int]) -> list[Integration]:
+    """The integrations that the shops of these orders are connected by, by name."""
+    found: set[int] = set()
+    for batch in batches(order_ids):
+        found.update(db.session.scalars(select(Order.shop_id).where(Order.id.in_(batch)).distinct()))
+    connected = select(Integration).where(Integration.shop_id.in_(found), Integration.removed_at.is_(None))
+    return list(db.session.scalars(connected.order_by(Integration.name_key)))
 
 
 def ids_of(code: str, key: str) -> list[int]:

@@ -24,7 +24,7 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "order.cancel": ("cancel_order",), "order.evaluate": ("evaluate_order",), "order.mark_entered": ("mark_order_entered",),
     "order.mark_seen": ("mark_order_seen",), "order.read_again": ("read_order_again",), "order.send_again": ("send_order_again",),
     "orders.act_on_selected": ("cancel_order", "evaluate_order", "mark_order_seen", "read_order_again"),
-    "held.accept": ("accept_order",), "held.evaluate": ("evaluate_order",), "held.read_again": ("read_order_again",),
+    "held.accept": ("accept_order",), "held.evaluate": ("evaluate_order",), "held.read_again": ("read_order_again",), "held.read_listings": ("start_run",),
     "held.add_stock_item": ("create_stock_item",), "held.link_sku": ("create_links",),
     "listings.act_on_selected": ("change_listing", "create_links"), "listings.link_listing": ("create_links", "remove_link"),
     "listings.link_matched": ("create_links",),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Integration, Order, StockItem
+from models import Integration, Listing, Order, StockItem, SyncRun
+from models.types import utcnow
 from services.order_basics import holds
 from services.security import trail
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_integration
-from tests.support.rows import make_item, make_listing, make_order
+from tests.support.rows import make_integration, make_item, make_listing, make_order
 from tests.support.signed_in import FreshClient
 
 
@@ -139,3 +140,49 @@ def test_a_person_counts_the_stock_of_an_unknown_sku_because_0_would_take_it_off
     assert refused.status_code == 422 and "Enter a quantity." in refused.text
     assert db.session.query(StockItem).count() == 0
     assert element(client.get("/stock/new").text, "input", name="on_hand")["value"] == ""
+
+
+UNKNOWN = {"state": "on_hold", "held_codes": ["unknown_sku"], "reason_codes": ["unknown_sku"]}
+
+
+def held_by_sku(shop: Integration, number: str, sku: str, quantity: int = 1) -> int:
+    return make_order(shop, number, [(sku, quantity)], held_reason=holds.unknown_sku(sku, ""), **UNKNOWN).id
+
+
+def runs() -> list[tuple[str, str]]:
+    db.session.rollback()
+    return [(run.integration.name, run.kind) for run in db.session.scalars(select(SyncRun).order_by(SyncRun.id))]
+
+
+def test_the_listings_of_the_shops_that_sold_an_unknown_sku_are_read_now(client: FreshClient) -> None:
+    first, second, third = (make_integration(name) for name in ("Garden", "Kitchen", "Cellar"))
+    held_by_sku(first, "1", "NEW")
+    held_by_sku(second, "2", "new")
+    held_by_sku(third, "3", "OTHER")
+    page = client.get("/orders/held").text
+    assert "No listing has this SKU. If its product is new in the shop, read the listings now" in words(page)
+    for expected in ([("Garden", "listings"), ("Kitchen", "listings")],) * 2:
+        done = client.post("/orders/held/read-listings", data={"code": "unknown_sku", "key": "NEW"})
+        assert toasts(client.get(done.location).text) == [
+            "The listings of Garden, Kitchen are being read. Come back in a few minutes."
+        ]
+        assert runs() == expected
+    with writing() as session:
+        session.get_one(Integration, third.id).enabled = False
+    done = client.post("/orders/held/read-listings", data={"code": "unknown_sku", "key": "OTHER"})
+    assert toasts(client.get(done.location).text) == ["Nothing can be read from Cellar at the moment; its page says why."]
+    done = client.post("/orders/held/read-listings", data={"code": "unknown_sku", "key": "GONE"})
+    assert toasts(client.get(done.location).text) == ["No order is held by this any more."]
+    assert len(runs()) == 2
+
+
+def test_a_sku_that_a_shop_lists_needs_no_reading_of_listings(client: FreshClient) -> None:
+    shop = make_integration("Garden")
+    held_by_sku(shop, "1", "CUP")
+    listing = make_listing(shop, "CUP", 3)
+    page = client.get("/orders/held").text
+    assert "Match CUP" in page and "Read listings now" not in page
+    with writing() as session:
+        session.get_one(Listing, listing.id).gone_at = utcnow()
+    page = client.get("/orders/held").text
+    assert "Match CUP" not in page and "Read listings now" in page
