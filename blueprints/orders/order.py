@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor, may_see_customers
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.labels import plural
+from blueprints.orders import doubts
 from blueprints.orders.again import reading_again
 from blueprints.orders.printing import PARTS, render_document
 from blueprints.orders.within import keep_list, list_within
@@ -41,6 +42,11 @@ def order_in_shop(page: OrderPage) -> str:
     """Where the shop shows this order to its administrators; empty where that is not known or the shop has it no longer."""
     gone = page.order.superseded_at is not None or page.order.gone_at is not None
     return "" if gone else kinds.order_page(page.integration, page.order.number)
+
+
+@bp.app_template_global()
+def beside_the_shop(page: OrderPage) -> list[doubts.Row]:
+    return doubts.beside_the_shop(page)
 
 
 @bp.get("/raw")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -42,6 +42,25 @@ class History:
     orders: int
     removed_at: datetime | None
     connected_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Number and time of placing (in seconds) of a stored order, and of what an end point has under its id."""
+
+    stored: tuple[str, int]
+    shown: tuple[str, int]
+
+    @property
+    def same(self) -> bool:
+        return self.stored == self.shown
+
+    def in_words(self) -> str:
+        here, there = (
+            f"order {number} of {datetime.fromtimestamp(placed, UTC):%d %b %Y, %H:%M} UTC"
+            for number, placed in (self.stored, self.shown)
+        )
+        return f"Stored is {here}; that shop shows {there} in its place."
 
 
 def find_history(kind: str, endpoint: str, channel: Channel, orders: Sequence[ShopOrder]) -> History | None:
@@ -99,7 +118,7 @@ def _has_them_unread(integration_id: int, orders: Sequence[ShopOrder]) -> bool:
     try:
         asked = [*orders[:NEWEST], *orders[NEWEST:][-OLDEST:]]
         known = {order.external_id: (order.number, _second(order.placed_at)) for order in asked}
-        return any(_are_there(known, channel))
+        return any(seen.same for seen in _are_there(known, channel))
     except ChannelError:
         return False
     finally:
@@ -121,21 +140,21 @@ def _connected_as(shop_ids: Sequence[int]) -> str:
 
 def is_same_shop(shop_id: int, endpoint: str, channel: Channel) -> bool:
     """Whether an end point has the orders that are stored of a shop; by the address where none is stored yet."""
-    return _is_at(shop_id, endpoint) if is_empty(shop_id) else _has_stored_orders(shop_id, channel) is True
+    return _is_at(shop_id, endpoint) if is_empty(shop_id) else _has_stored_orders(shop_id, channel)[0] is True
 
 
 def refuse_other_shop(shop_id: int, endpoint: str, channel: Channel) -> None:
     """Check that an end point is that of a connected shop, which gets a new key or a new address. Where its orders are deleted in the shop
     by now, the old address is enough. A shop of which no order is stored is known by its address or its products; where none of those is
     stored either, it may be any. Raises InvalidInput, or ChannelError where the end point does not answer."""
-    found, what = _has_stored_orders(shop_id, channel), "orders that were downloaded"
+    (found, evidence), what = _has_stored_orders(shop_id, channel), "orders that were downloaded"
     if found is None and not _is_at(shop_id, endpoint):
         empty = is_empty(shop_id)
         found = _has_stored_listings(shop_id, channel) if empty else False
         what = "products that were read" if empty else what
     if found is False:
         raise InvalidInput(
-            f"Another shop answers at {endpoint}: it does not have the {what} from this one.",
+            f"Another shop answers at {endpoint}: it does not have the {what} from this one. {evidence}".rstrip(),
             "Add it as a new sales channel instead.", field="endpoint",
         )  # fmt: skip
 
@@ -161,7 +180,7 @@ def _shares_stored_orders(shop_id: int, channel: Channel) -> bool | None:
     with reading():
         stored = {**_stored(shop_id, Order.placed_at.desc(), NEWEST), **_stored(shop_id, Order.placed_at.asc(), OLDEST)}
     try:
-        same = list(_are_there(stored, channel))
+        same = [seen.same for seen in _are_there(stored, channel)]
     except ChannelError as trouble:
         if trouble.concerns == "shop":
             raise
@@ -175,8 +194,8 @@ def _stored(shop_id: int, order: ColumnElement[Any], most: int) -> dict[str, tup
     return {external_id: (number, _second(placed_at)) for external_id, number, placed_at in db.session.execute(query)}
 
 
-def _are_there(stored: Mapping[str, tuple[str, int]], channel: Channel) -> Iterator[bool]:
-    """For each of these orders whose id an end point has, whether it is the same there. Those that it does not have, because they were deleted
+def _are_there(stored: Mapping[str, tuple[str, int]], channel: Channel) -> Iterator[Seen]:
+    """Each of these orders whose id an end point has, as it is there. Those that it does not have, because they were deleted
     or never there, and those that it cannot print are no evidence. Raises ChannelError for what concerns more than one order, or where it
     answers to none of them."""
     broken, answered = None, False
@@ -191,21 +210,21 @@ def _are_there(stored: Mapping[str, tuple[str, int]], channel: Channel) -> Itera
             continue
         answered = True
         if order is not None:
-            yield (order.number, _second(order.placed_at)) == known
+            yield Seen(known, (order.number, _second(order.placed_at)))
     if broken is not None and not answered:
         raise broken
 
 
-def _has_stored_orders(shop_id: int, channel: Channel) -> bool | None:
-    """Whether an end point has the newest stored orders of a shop; None where it shows none of them: they may have been deleted there."""
+def _has_stored_orders(shop_id: int, channel: Channel) -> tuple[bool | None, str]:
+    """Whether an end point has the newest stored orders of a shop, and what differs; None where it shows none of them: they may have been deleted there."""
     with reading():
         stored = _stored(shop_id, Order.placed_at.desc(), ASKED_FOR)
     confirmed = None
-    for same in _are_there(stored, channel):
-        if not same:
-            return False
+    for seen in _are_there(stored, channel):
+        if not seen.same:
+            return False, seen.in_words()
         confirmed = True
-    return confirmed
+    return confirmed, ""
 
 
 def _has_stored_listings(shop_id: int, channel: Channel) -> bool | None:

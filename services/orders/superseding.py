@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 
+from channels.base import NO_TIME, Outline
 from channels.base import Order as ShopOrder
 from errors import Conflict, NotFound
 from extensions import db, writing
@@ -21,6 +23,7 @@ from services.order_basics import holds, identity
 from services.order_basics.audited import REPLACED, about_order
 from services.order_basics.columns import Storing
 from services.order_basics.identity import REUSED, UNCLEAR
+from services.order_basics.money import plain
 from services.runs.lease import Lease
 from services.security import audit
 from services.security.audit import About, record_change
@@ -30,6 +33,8 @@ SET_BACK_SEEN = audit.kind("integration.set_back_seen", "Marked as seen that the
 CODE = "identity"
 """The cause that holds an order whose identity is not clear."""
 
+MOST_ITEMS = 10
+"""Lines of the other order that are kept for the person who decides."""
 LOOK_BACK = timedelta(days=3)
 """How far the watermark goes back then."""
 
@@ -103,7 +108,7 @@ def _close(shop_id: int, ids: Sequence[int]) -> None:
 def _end_doubts(ids: Sequence[int]) -> None:
     """What was in doubt about closed orders is decided now, so it holds them no longer."""
     doubted = [
-        row for row in db.session.scalars(select(Order).where(Order.id.in_(ids))) if any(code == CODE for code, _ in row.doubts)
+        row for row in db.session.scalars(select(Order).where(Order.id.in_(ids))) if any(code == CODE for code, *_ in row.doubts)
     ]
     for row in doubted:
         row.doubts = [doubt for doubt in row.doubts if doubt[0] != CODE]
@@ -114,23 +119,57 @@ def _end_doubts(ids: Sequence[int]) -> None:
 
 def hold(storing: Storing, orders: Sequence[ShopOrder]) -> None:
     """Hold the stored orders with these ids; what the shop shows is not applied until a person has decided."""
-    hold_ids(storing, [order.external_id for order in orders])
+    shown = {order.external_id: order for order in orders}
+    for row in _stored(storing, list(shown)):
+        _doubt(storing, row, _shown(row, shown[row.external_id], storing.identity_key))
 
 
-def hold_ids(storing: Storing, named: Sequence[str]) -> None:
-    """The same by the shop's ids: for an order that the shop cannot print."""
+def hold_outlined(storing: Storing, external_id: str, outline: Outline) -> None:
+    """The same for an order that the shop cannot print."""
+    for row in _stored(storing, [external_id]):
+        _doubt(storing, row, {"number": outline.number, "placed_at": _stamp(outline.placed_at)})
+
+
+def _stored(storing: Storing, named: Sequence[str]) -> Sequence[Order]:
     if not named:
-        return
-    rows = db.session.scalars(
+        return []
+    return db.session.scalars(
         select(Order)
         .where(Order.shop_id == storing.shop_id, Order.external_id.in_(named), Order.superseded_at.is_(None))
         .with_for_update()
     ).all()
-    for row in rows:
-        row.seen_at = utcnow()
-        if not any(code == CODE for code, _ in row.doubts):
-            row.doubts = [*row.doubts, [CODE, DOUBT]]
-            holds.apply(row, holds.evaluate(row, row.lines, storing.holds))
+
+
+def _doubt(storing: Storing, row: Order, shown: dict[str, Any]) -> None:
+    row.seen_at = utcnow()
+    doubts = [*(each for each in row.doubts if each[0] != CODE), [CODE, DOUBT, shown]]
+    if doubts != row.doubts:
+        row.doubts = doubts
+        holds.apply(row, holds.evaluate(row, row.lines, storing.holds))
+
+
+def _shown(row: Order, order: ShopOrder, key: bytes) -> dict[str, Any]:
+    """What the shop has now under the id of a stored order, without personal data: of the customer only whether it is the same."""
+    found = identity.of_shop(order, key)
+    return {
+        "number": order.number, "placed_at": None if NO_TIME in order.problems else _stamp(order.placed_at),
+        "total": plain(order.total, order.decimals), "currency": order.currency,
+        "items": [[line.sku, line.quantity] for line in order.lines[:MOST_ITEMS]], "more_items": max(0, len(order.lines) - MOST_ITEMS),
+        "same_email": _same(identity.of_row(row, key).email, found.email), "same_customer": _same(row.customer, order.customer),
+    }  # fmt: skip
+
+
+def shown_of(order: Order) -> dict[str, Any]:
+    """What the shop has now under the id of an order that is in doubt; empty where that is not known."""
+    return next((doubt[2] for doubt in order.doubts if doubt[0] == CODE and len(doubt) > 2), {})
+
+
+def _same(one: object, other: object) -> bool | None:
+    return None if not one or not other else one == other
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def read_all_again(lease: Lease) -> None:
@@ -162,7 +201,7 @@ def replace_order(order_id: int, actor: str) -> None:
         order = session.get(Order, order_id, with_for_update=True)
         if order is None:
             raise NotFound("There is no such order.")
-        if order.superseded_at is not None or not any(code == CODE for code, _ in order.doubts):
+        if order.superseded_at is not None or not any(code == CODE for code, *_ in order.doubts):
             raise Conflict(f"Order {order.number} is not in doubt.", "Load the page again.")
         order.doubts = [doubt for doubt in order.doubts if doubt[0] != CODE]
         record_change(REPLACED, about_order(order), actor=actor)

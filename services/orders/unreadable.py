@@ -173,7 +173,7 @@ def _store_outline(storing: Storing, channel: Channel, external_id: str, outline
         return
     if row.number and identity.compare_outline(row, outline) != identity.SAME and superseding.CODE not in row.accepted_codes:
         # Its statuses are another order's, as after a restore from a backup. Once it can be printed, the two are compared.
-        superseding.hold_ids(storing, [external_id])
+        superseding.hold_outlined(storing, external_id, outline)
         return
     raw = msgspec.json.decode(row.raw) if row.raw else {}
     order = channel.outlined(raw, outline)

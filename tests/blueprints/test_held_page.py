@@ -12,7 +12,7 @@ from services.security import trail
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_integration
 from tests.support.rows import make_integration, make_item, make_listing, make_order
-from tests.support.signed_in import FreshClient
+from tests.support.signed_in import FreshClient, sign_in
 
 
 def test_one_of_several_groups_has_the_primary_action(client: FreshClient) -> None:
@@ -86,6 +86,36 @@ def test_what_is_decided_on_the_orders_own_page_does_not_lead_away_from_it(clien
     ).id
     page = client.get(f"/orders/{order_id}").text
     assert "It is the same order" in page and "Fix this problem" not in page
+
+
+def test_an_order_in_doubt_is_shown_beside_what_the_shop_has_now(client: FreshClient) -> None:
+    shop = db.session.get_one(Integration, add_integration())
+    shown = {"number": "N-9", "placed_at": "2026-11-01T12:00:00+00:00", "total": "99.00", "currency": "USD", "items": [["CUP-124", 2]],
+             "more_items": 0, "same_email": False, "same_customer": None}  # fmt: skip
+    order_id = make_order(
+        shop, "9", [("PLATE-7", 1)], state="on_hold", held_codes=["identity"], held_reason="May be another.", reason_codes=["identity"],
+        doubts=[["identity", "May be another.", shown]], email="ann@buyer.example",
+    ).id  # fmt: skip
+
+    def rows() -> dict[str, str]:
+        page = client.get(f"/orders/{order_id}").text
+        found = [words(row.text) for row in reversed(elements(page, "tr"))]
+        return {
+            label: row
+            for row in found
+            for label in ("Order number", "Placed", "Total", "Items", "Email")
+            if row.startswith(label)
+        }
+
+    seen = rows()
+    assert seen["Order number"] == "Order number 9 N-9 Differs" and seen["Items"] == "Items 1 × PLATE-7 2 × CUP-124 Differs"
+    assert "$99.00 Differs" in seen["Total"] and "Differs" not in seen["Placed"]
+    assert seen["Email"] == "Email address ann@buyer.example another one Differs"
+    sign_in(client, "Vic", "viewer")
+    assert seen["Order number"] == rows()["Order number"] and "ann@buyer.example" not in rows()["Email"]
+    with writing() as session:
+        session.execute(update(Order).values(doubts=[["identity", "May be another."]]))
+    assert "The two orders" not in client.get(f"/orders/{order_id}").text
 
 
 def test_a_sku_that_could_mean_several_stock_items_is_settled_where_it_is_said(client: FreshClient) -> None:
