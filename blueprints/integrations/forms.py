@@ -25,7 +25,14 @@ from services.integrations import settings
 from services.integrations.lifecycle import EARLIEST, TOO_EARLY
 
 SINCE = {"days": "Placed in the last 30 days", "now": "From now on", "date": "Placed since a date"}
-SHOW = {"": "All states", "enabled": "Enabled", "disabled": "Disabled", "attention": "Needs attention"}
+SHOW = {
+    "": "All states",
+    "enabled": "Enabled",
+    "disabled": "Disabled",
+    "attention": "Needs attention",
+    "trouble": "Not working",
+    "refused": "Refused quantities",
+}
 SORT = {"name": "Name", "health": "Worst health first", "oldest": "Longest without orders first"}
 DAYS = 30
 CUSTOM = "custom"

@@ -16,8 +16,8 @@ from services.stock import views as stock
 from services.stock.views import Wanted
 
 APPROVALS = {
-    "stock": ("Stock update of {}", "stock_preview.show_preview"),
-    "loss": ("Listings missing in {}", "losses.show_loss"),
+    "stock": ("listings in the stock update of {}", "stock_preview.show_preview"),
+    "loss": ("listings missing in {}", "losses.show_loss"),
 }
 
 
@@ -31,7 +31,7 @@ def register() -> None:
     nothing_by_hand = "Nothing has to be entered in a shop by hand."
     add(Entry("by_hand", "To do by hand in the shop", _by_hand, nothing_by_hand, 40, orders, has_shop))
     add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock", stock.has_items))
-    add(Entry("shops", "Shops", _shops, "No shop needs attention.", 60, "integrations.list_integrations", has_shop))
+    add(Entry("shops", "Shops", _shops, "No shop has a problem.", 60, "integrations.list_integrations", has_shop))
     exports = "export_deliveries.show_deliveries"
     add(Entry("exports", "Exports", _exports, "No export needs attention.", 65, exports, export_targets.has_targets))
     days, not_yet = "reports.show_reconciliation", "Yesterday has not been compared yet."
@@ -86,13 +86,17 @@ def _low_stock() -> list[Line]:
 
 
 def _shops() -> list[Line]:
-    number = overview.count_needing_attention()
-    address = url_for("integrations.list_integrations", status="attention")
+    name = overview.only_name("trouble")
     lines = [
-        Line(number, "needs attention" if number == 1 else "need attention", address, "bad"),
-        Line(overview.count_disabled(), "disabled", url_for("integrations.list_integrations", status="disabled"), "idle"),
+        _integrations("trouble", f"not working: {name}" if name else "not working", "bad"),
+        _integrations("refused", "with quantities that the shop refused", "warn"),
+        _integrations("disabled", "disabled", "idle"),
     ]
     return [line for line in lines if line.count]
+
+
+def _integrations(status: str, label: str, tone: str) -> Line:
+    return Line(overview.count(status), label, url_for("integrations.list_integrations", status=status), tone)
 
 
 def _exports() -> list[Line]:

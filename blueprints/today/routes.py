@@ -21,6 +21,8 @@ STEPS = {
 def show_today() -> str:
     seen = [(entry, entry.shown_lines()) for entry in registry.entries() if may(entry.endpoint)]
     found = [(entry, lines) for entry, lines in seen if lines is not None]
+    # What is wrong stands before what is to do.
+    found.sort(key=lambda each: all(line.tone != "bad" for line in each[1]))
     person = current_person()
     steps = first_steps.open_steps() if person is not None and person.may("owner") else []
     return render_template("today/today.html", entries=found, steps=steps, buttons=STEPS)

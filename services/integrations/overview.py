@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -105,6 +105,21 @@ FAILING = (
     .exists()
 )
 
+_refused = (
+    select(Listing.id)
+    .where(Listing.shop_id == _integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
+    .correlate(Integration.__table__)
+    .exists()
+)
+_trouble = or_(
+    _integration.health.in_(("needs_reauthorising", "retrying")) & _integration.enabled, _integration.writes_refused, FAILING
+)
+STATUSES: Mapping[str, ColumnElement[bool]] = {
+    "enabled": _integration.enabled.is_(True), "disabled": _integration.enabled.is_(False), "trouble": _trouble, "refused": _refused,
+    "attention": or_(_trouble, _refused, _integration.waiting_run_id.is_not(None), held_orders(_integration.shop_id) > 0),
+}  # fmt: skip
+"""What the list can be narrowed to. ``trouble``: something of it fails, or its key is not accepted. ``refused``: its shop refused quantities."""
+
 SORTS = {
     "name": (_integration.name_key,),
     "health": (
@@ -125,7 +140,7 @@ SORTS = {
 
 def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str = "name") -> IntegrationPage:
     """Fifty integrations; a page that is not there is the nearest one that is. ``search`` is a part of the name or the end
-    point, ``status`` is enabled, disabled or attention, ``sort`` one of SORTS."""
+    point, ``status`` one of STATUSES, ``sort`` one of SORTS."""
     count, query = _statements(search.casefold(), status, sort)
     number = max(number, 1)
     found = db.session.execute(query, {"skip": (number - 1) * PAGE_SIZE}).all()
@@ -136,20 +151,21 @@ def list_page(number: int = 1, *, search: str = "", status: str = "", sort: str 
     return IntegrationPage(_complete(found), total, number, pages, goes_on=number < pages)
 
 
-def count_needing_attention() -> int:
-    """How many integrations the list shows as needing attention."""
-    return db.session.scalar(_statements("", "attention", "name")[0]) or 0
+def count(status: str) -> int:
+    """How many integrations the list shows with a status."""
+    return db.session.scalar(_statements("", status, "name")[0]) or 0
+
+
+def only_name(status: str) -> str:
+    """The name of the integration with a status where it is the only one, else empty."""
+    names = db.session.scalars(select(_integration.name).where(PRESENT, *_matching("", status)).limit(2)).all()
+    return names[0] if len(names) == 1 else ""
 
 
 def is_connected_since(moment: datetime) -> bool:
     """Whether there is an integration that was added by then."""
     query = select(Integration.id).where(Integration.removed_at.is_(None), Integration.created_at <= moment)
     return db.session.scalar(query.limit(1)) is not None
-
-
-def count_disabled() -> int:
-    """How many integrations somebody has switched off."""
-    return db.session.scalar(_statements("", "disabled", "name")[0]) or 0
 
 
 @lru_cache(maxsize=64)
@@ -168,21 +184,8 @@ def _matching(word: str, status: str) -> list[ColumnElement[bool]]:
         where.append(
             or_(Integration.name_key.contains(word, autoescape=True), Integration.endpoint.contains(word, autoescape=True))
         )
-    if status in ("enabled", "disabled"):
-        where.append(Integration.enabled.is_(status == "enabled"))
-    if status == "attention":
-        failed = select(Listing.id).where(Listing.shop_id == Integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
-        trouble = Integration.health.in_(("needs_reauthorising", "retrying"))
-        where.append(
-            or_(
-                trouble & Integration.enabled,
-                Integration.waiting_run_id.is_not(None),
-                Integration.writes_refused,
-                FAILING,
-                held_orders(_integration.shop_id) > 0,
-                failed.exists(),
-            )
-        )
+    if status in STATUSES:
+        where.append(STATUSES[status])
     return where
 
 

@@ -15,7 +15,7 @@ from models import DailyReconciliation, Integration, Order, RunItem, Shop
 from models.types import utcnow
 from services.accounts import users
 from services.integrations import lifecycle
-from tests.blueprints.pages import elements, words
+from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_finished_run, add_integration, change_integration
 from tests.support.planted import plant
 from tests.support.rows import make_item, make_listing, make_order
@@ -72,8 +72,8 @@ def test_each_number_leads_to_exactly_its_rows(client: FreshClient, lived_in: in
         assert number == str(rows_of(client, address)), (label, address)
     assert {label: number for label, (number, _) in found.items()} == {
         "ready to ship": "1", "shipped in part": "1", "The SKU is not one of our stock items": "3", "The sums disagree": "2",
-        "Stock update of Garden shop": "3", "Listings missing in Garden shop": "1", "cancelled in the shop, not seen yet": "1",
-        "tracking to enter, or something else to do": "1", "out of stock": "1", "needs attention": "1",
+        "listings in the stock update of Garden shop": "3", "listings missing in Garden shop": "1", "cancelled in the shop, not seen yet": "1",
+        "tracking to enter, or something else to do": "1", "out of stock": "1",
         "with differences between shop and Cartlink": "1", "waiting for your approval": "1", "unknown codes": "1",
     }  # fmt: skip
 
@@ -98,6 +98,31 @@ def test_numbers_lead_to_their_rows_for_everybody_and_where_a_shop_is_off_or_rem
     assert labels() == {"out of stock", "waiting for your approval", "unknown codes"}, "nothing of a removed shop is work"
 
 
+def test_a_shop_that_does_not_work_is_named_first_and_what_it_waits_for_is_counted_once(
+    client: FreshClient, lived_in: int
+) -> None:
+    """'2 need attention' stood there while a shop had held orders, and just the same when its orders no longer arrived."""
+    page = client.get("/today").text
+    assert "No shop has a problem." in words(element(page, "section", aria_labelledby="today-shops").text)
+    add_integration(name="Toy shop", health="needs_reauthorising")
+    page = client.get("/today").text
+    headings = [words(each.text) for each in elements(page, "h2")]
+    assert headings.index("Shops") < headings.index("Ready to ship")
+    assert lines(page)["not working: Toy shop"] == ("1", "/settings/sales-channels?status=trouble")
+    assert rows_of(client, "/settings/sales-channels?status=trouble") == 1
+    make_listing(db.session.get_one(Integration, lived_in), "NO", 3, push_state="refused", push_error="It is refused.")
+    found = lines(client.get("/today").text)
+    assert found["with quantities that the shop refused"] == ("1", "/settings/sales-channels?status=refused")
+    assert rows_of(client, "/settings/sales-channels?status=refused") == 1
+
+
+def test_what_is_left_to_set_up_does_not_stand_before_the_work(client: FreshClient) -> None:
+    assert words(elements(client.get("/today").text, "h2")[0].text) == "Start here"
+    add_integration()
+    headings = [words(each.text) for each in elements(client.get("/today").text, "h2")]
+    assert headings.index("Still to set up") > headings.index("Ready to ship")
+
+
 def test_a_feature_adds_its_entry_and_may_replace_one(
     client: FreshClient, lived_in: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +134,7 @@ def test_a_feature_adds_its_entry_and_may_replace_one(
     registry.add(Entry("secret", "Secret", lambda: [Line(1, "for owners", "/users")], "None.", 99, "users.list_users"))
     page = client.get("/today").text
     headings = [words(each.text) for each in elements(page, "h2")]
-    assert headings.index("Returns") == headings.index("Ready to ship") + 1
+    assert headings.index("Returns") + 1 == headings.index("On hold")
     assert lines(page)["below their threshold"] == ("9", "/stock") and "out of stock" not in lines(page)
     sign_in(client, "Vic", "viewer")
     assert "Secret" not in client.get("/today").text
