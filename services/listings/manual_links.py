@@ -171,7 +171,7 @@ def _take(listing: Listing, actor: str) -> bool:
     if item.on_hand == wanted:
         return False
     reason = ledger.Reason(actor, "set", note=f"the shop's quantity, seen {utcnow():%Y-%m-%d %H:%M} UTC")
-    record_change(items.CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, wanted)}, actor)
+    record_change(items.ON_HAND_CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, wanted)}, actor)
     ledger.enter(item, reason, on_hand=wanted - item.on_hand)
     allocations.pass_on([item], actor=actor)
     ledger.request_push([item.id])

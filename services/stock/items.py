@@ -22,7 +22,9 @@ from services.stock.ledger import Reason
 from services.stock.waiting_lines import allocate_waiting
 
 ADDED = audit.kind("stock_item.added", "Stock item added")
-CHANGED = audit.kind("stock_item.changed", "Stock changed")
+CHANGED = audit.kind("stock_item.changed", "Stock item changed")
+ON_HAND_CHANGED = audit.kind("stock_item.on_hand_changed", "Stock changed", elsewhere=True)
+"""The stock history shows it, with what files, feeds and orders change."""
 IMPORTED = "import"
 """The cause in the ledger of what an imported file sets. The trail has the file."""
 FEED = "feed"
@@ -140,7 +142,7 @@ def put_on_hand(wanted: Sequence[tuple[StockItem, int]], reason: Reason) -> list
     more = {item.id: item for item, quantity in changed if quantity > item.on_hand}
     for item, quantity in changed:
         if reason.cause not in RECORDED_ELSEWHERE:
-            record_change(CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, quantity)}, reason.actor)
+            record_change(ON_HAND_CHANGED, About(item.id, item.sku), {"on_hand": (item.on_hand, quantity)}, reason.actor)
         ledger.enter(item, reason, on_hand=quantity - item.on_hand)
     for item_id in allocations.lacking_items(more):
         orders += allocations.fill(more[item_id], actor=reason.actor)

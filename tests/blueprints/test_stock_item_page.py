@@ -121,3 +121,16 @@ def test_units_that_came_back_and_are_reserved_again_came_back_once(client, item
     page = words(client.get(f"/stock/{item}").text)
     assert page.count(f"Shipment {cause}: 2 units back") == 1
     assert page.count(f"Shipment {cause}: 2 units reserved again") == 1
+
+
+def test_what_changed_on_hand_stands_in_one_place_and_other_changes_in_another(client, item):
+    """What a person had set stood in both, what a file had set only in the stock history."""
+    client.post(f"/stock/{item}", data={"on_hand": "12", "buffer": "2", "was": "10"})
+    client.post(f"/stock/{item}/threshold", data={"threshold": "3"})
+    page = client.get(f"/stock/{item}").text
+    assert "Set from 10 to 12" in words(page)
+    others = words(element(page, "section", id="history").text)
+    assert others.startswith("Other changes") and "Buffer: 1 → 2" in others and "Low-stock threshold changed" in others
+    assert "Stock changed" not in others and "Who added it" in others
+    trail = words(element(client.get(f"/activity/changes?of=stock_item&id={item}").text, "main").text)
+    assert "On hand: 10 → 12" in trail and "Buffer: 1 → 2" in trail
