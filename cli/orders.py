@@ -15,8 +15,8 @@ from errors import InvalidInput
 from models import Order
 from services.common.batches import stamp
 from services.integrations import lifecycle
-from services.orders import chosen_lines, notes, queries, rereading, seen, superseding, tags
-from services.shipping import by_hand, outlook, shipments, trying_again, undo, voiding
+from services.orders import notes, queries, rereading, seen, superseding, tags
+from services.shipping import by_hand, chosen_lines, outlook, shipments, trying_again, undo, voiding
 from services.shops import finding
 
 COLUMNS = (

@@ -24,8 +24,7 @@ from extensions import db
 from jobs.schedule import start_due_runs
 from models import Order
 from models import Shipment as Row
-from services.orders import chosen_lines
-from services.shipping import by_hand, shipments, undo, voiding
+from services.shipping import by_hand, chosen_lines, shipments, undo, voiding
 from services.stock import allocations
 
 

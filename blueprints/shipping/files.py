@@ -18,7 +18,7 @@ from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
 from jobs.shipment_files import enqueue_shipments
 from models import ShipmentFile
-from services.shipping import assignment, batches, carriers, customer_mails, file_check, files
+from services.shipping import assignment, batches, carriers, customer_mails, file_check, file_parts, files
 from services.shipping.same_numbers import same_numbers
 
 bp = Blueprint("shipment_files", __name__, url_prefix="/orders/tracking-numbers")
@@ -86,6 +86,7 @@ def _shown(file: ShipmentFile) -> dict[str, Any]:
     return {
         "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "causes": file_check.causes(file.rows), "live": files.is_at_work(file),
         "shipped": None if file.applied_at is None else _shipped(file), "notes": [] if file.wanted_at else files.notes_of(good),
+        "short": [row for row in good if row.get("part")], "parcels": sum(file_parts.adds_parcel(row) for row in good), "does": file_parts.sentence,
         "same": [] if file.wanted_at else same_numbers(places), "untracked": [row for row in good if not file.wanted_at and not row["tracking"]],
     }  # fmt: skip
 
@@ -113,7 +114,7 @@ def download_problems(file_id: int) -> Response:
 
 @bp.post("/<int:file_id>")
 def accept(file_id: int) -> Response | AnyResponse:
-    files.accept(file_id)
+    files.accept(file_id, whole=request.form.get("pieces") == "whole")
     customer_mails.note_warning_shown([row["order_id"] for row in files.get_file(file_id).rows if not row["problem"]])
     with suppress(QueueAway):
         enqueue_shipments(file_id)

@@ -13,14 +13,14 @@ from sqlalchemy.orm import selectinload
 
 from errors import InvalidInput
 from extensions import db, reading
-from models import Integration, Order, Shipment, WriteBack
+from models import Integration, Order, OrderLine, Shipment, WriteBack
 from models.types import among
 from services.common import csv_files, damaged_cells, whole_numbers
 from services.common.batches import batches
 from services.common.text import one_line
 from services.common.wrong_rows import Room
 from services.order_basics import numbers as order_numbers
-from services.shipping import called_off, shipments
+from services.shipping import called_off, file_parts, shipments
 from services.shipping.file_columns import is_neutral
 
 READABLE = (
@@ -87,7 +87,7 @@ def _find(column: Any, texts: set[str], present: Found) -> None:
         select(Order, Integration.name)
         .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
         .where(among(column, "texts"), Order.superseded_at.is_(None))
-        .options(selectinload(Order.lines))
+        .options(selectinload(Order.lines).selectinload(OrderLine.allocations))
     )
     for order, name in db.session.execute(query, {"texts": sorted(texts)}):
         for key in (("number", order.number.casefold()), ("id", order.external_id)):
@@ -166,7 +166,8 @@ def _problem(row: dict[str, Any], found: Found, taken: dict[int, list[dict[str, 
     if row["tracking"] and present and shipments.takes_parcel(order, blocked):
         row["parcel"] = True
         return ""
-    return shipments.refusal(order, blocked)
+    reason = shipments.refusal(order, blocked)
+    return reason or file_parts.note_part(row, order)
 
 
 def _zeros_lost(named: order_numbers.Named, found: Found) -> str:

@@ -12,10 +12,11 @@ LONGEST = 900.0
 """Seconds after which the rest is left to the workers."""
 
 
-def ship_now(file_id: int) -> list[dict[str, Any]]:
-    """Ship the good rows of a file; returns those that can no longer be shipped, with number and reason. A worker that comes across the file may
+def ship_now(file_id: int, *, whole: bool = False) -> list[dict[str, Any]]:
+    """Ship the good rows of a file; returns those that can no longer be shipped, with number and reason. ``whole`` is as in
+    ``files.accept``. A worker that comes across the file may
     do the work instead. Raises NotFound, or Conflict for a file that was accepted before, or if a worker does not get to its end."""
-    files.accept(file_id)
+    files.accept(file_id, whole=whole)
     over = monotonic() + LONGEST
     while True:
         files.work(file_id)

@@ -24,7 +24,7 @@ from services.presets import presets
 from services.presets.columns import MOST_COLUMNS
 from services.security import audit
 from services.security.audit import About, record_change
-from services.shipping import assignment, file_check, file_rows, shipments, undo
+from services.shipping import assignment, file_check, file_parts, file_rows, shipments, undo
 from services.shipping import sheet as review
 
 log = logging.getLogger(__name__)
@@ -156,9 +156,9 @@ def of_batch(name: str) -> int | None:
     return whole_numbers.parse(number) if kind == "file" else None
 
 
-def accept(file_id: int) -> None:
-    """Accept a file: a worker ships its good rows. Raises Conflict for one that was accepted already,
-    NotFound for one that is gone."""
+def accept(file_id: int, *, whole: bool = False) -> None:
+    """Accept a file: a worker ships its good rows, with ``whole`` also what is not in stock of their orders. Raises Conflict for one that was
+    accepted already, NotFound for one that is gone."""
     waits = (ShipmentFile.wanted_at.is_(None), ShipmentFile.applied_at.is_(None), ShipmentFile.asks.is_(False))
     with writing() as session:
         accepted = session.execute(
@@ -171,7 +171,10 @@ def accept(file_id: int) -> None:
             if session.get(ShipmentFile, file_id) is None:
                 raise no_such_file()
             raise Conflict("That file has been shipped already.", "Its orders show their shipments.")
-        record_change(ACCEPTED, _about(file_id))
+        if whole:
+            file = session.get_one(ShipmentFile, file_id, populate_existing=True)
+            file.rows = file_parts.shipped_whole(file.rows)
+        record_change(ACCEPTED, _about(file_id), {"shipped_whole": (None, True)} if whole else None)
 
 
 def want_undo(file_id: int, actor: str) -> None:
@@ -272,7 +275,7 @@ def _ship(file_id: int, claim: Claim) -> None:
             if lost is not None:
                 # It is the first row that has cost the workers: each that is done begins a new count.
                 raise lost
-            act = partial(shipments.add_parcel, after=first.get(row["order_id"], "")) if row.get("parcel") else shipments.ship
+            act = file_parts.act_of(row, first.get(row["order_id"], ""))
             together = shipments.Together(undo.WAIT, file.batch, hold)
             act(row["order_id"], actor, carrier=row["carrier"], tracking_number=row["tracking"], together=together)
         except LeaseLost:

@@ -12,8 +12,8 @@ from models import Order
 from practice_shop import PracticeShop, Store
 from services.order_basics import line_matching
 from services.order_basics.line_matching import Line
-from services.orders import chosen_lines, held
-from services.shipping import shipments, shipped_lines
+from services.orders import held
+from services.shipping import chosen_lines, shipments, shipped_lines
 from services.stock import items
 from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
