@@ -25,7 +25,7 @@ def note_part(row: dict[str, Any], order: Order) -> str:
     there = [(line, line.in_hand) for line in left if line.in_hand > 0]
     before = any(line.shipped for line in order.lines)
     if missing and before and not there and not row["tracking"]:
-        return f"Nothing that is left of order {order.number or order.external_id} is in stock. Open the order to ship it all the same."
+        return f"Nothing that is left of order {order.number or order.external_id} is in stock. Open the order to ship it anyway."
     if before or (missing and there):
         row["ships"] = _content(there or [(line, line.left) for line in left])
     if missing:

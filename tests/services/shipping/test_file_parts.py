@@ -77,7 +77,7 @@ def test_orders_are_shipped_whole_where_a_person_says_so(orders, client):
 
 def test_a_row_without_a_number_ships_nothing_that_is_not_there(orders):
     file = files.read_file(b"number,carrier,tracking\n104,DHL,\n", "x.csv", "test")
-    said = "Nothing that is left of order 104 is in stock. Open the order to ship it all the same."
+    said = "Nothing that is left of order 104 is in stock. Open the order to ship it anyway."
     assert [row["problem"] for row in file.rows] == [said]
 
 
