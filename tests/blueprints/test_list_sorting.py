@@ -47,6 +47,18 @@ def test_stock_is_sorted_and_filtered(client, query, first):
     assert cells[0] == first
 
 
+def test_a_list_by_total_says_that_it_compares_numbers_of_different_currencies(client):
+    shop = make_integration()
+    make_order(shop, "1", [])
+    note = "Sorted by the numbers alone: amounts in different currencies are not converted."
+    assert note not in client.get("/orders?sort=total").text
+    other = make_order(shop, "2", []).id
+    with writing() as session:
+        session.get_one(Order, other).currency = "JPY"
+    assert all(note in client.get(f"/orders?sort={sort}").text for sort in ("total", "smallest"))
+    assert note not in client.get("/orders").text
+
+
 @pytest.mark.parametrize(
     ("sort", "order"),
     [("", "CBA"), ("oldest", "ABC"), ("sku", "ABC"), ("expected", "ACB"), ("found", "BCA"), ("x'; --", "CBA")],
