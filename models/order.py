@@ -147,6 +147,10 @@ class Order(Model):
     def mark(self) -> str:
         return mark_of(self.superseded_at, self.gone_at)
 
+    @property
+    def amounts_known(self) -> bool:
+        return are_amounts_known(self.total, self.currency)
+
     @hybrid_property
     def held(self) -> bool:
         return self.state == "on_hold"
@@ -187,6 +191,11 @@ class _HeldOrders(FunctionElement[int]):
     name = "held_orders"
     inherit_cache = True
     type = Integer()
+
+
+def are_amounts_known(total: Decimal, currency: str) -> bool:
+    """Whether the shop could print the order. Of one that it could not, statuses are known and no amount: 0 would be read as one."""
+    return bool(total or currency)
 
 
 def held_orders(shop_id: Any) -> ColumnElement[int]:

@@ -43,7 +43,7 @@ class Column:
 
 
 def _money(name: str) -> Callable[[Facts], str]:
-    return lambda facts: plain(getattr(facts.order, name), facts.order.decimals)
+    return lambda facts: plain(getattr(facts.order, name), facts.order.decimals) if facts.order.amounts_known else ""
 
 
 def _order(name: str) -> Callable[[Facts], Any]:

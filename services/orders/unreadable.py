@@ -81,7 +81,7 @@ def sentence(ids: Iterable[str]) -> str:
         more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
         parts.append(
             f"The shop fails whenever it is asked for these orders, by its own ids: {', '.join(named[:MOST_NAMED])}{more}. "
-            "They are on hold and are asked for again by themselves."
+            "They are asked for again by themselves. Those that are neither shipped nor cancelled are on hold."
         )
     if nameless:
         parts.append(

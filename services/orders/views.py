@@ -15,7 +15,7 @@ from sqlalchemy.orm import selectinload
 from errors import NotFound
 from extensions import db
 from models import Allocation, Integration, Order, OrderLine, Oversell, Shipment, StockItem, WriteBack
-from models.order import mark_of
+from models.order import are_amounts_known, mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
@@ -193,7 +193,15 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
         more = [f"{count - len(named)} more"] if count > len(named) else []
         rest = [*rest, external_id, integration_id, ", ".join([*named, *more])]
         found[order_id] = Row(
-            order_id, number or external_id, name, placed_of(row), shown, plain(total, decimals), currency, int(ordered), *rest
+            order_id,
+            number or external_id,
+            name,
+            placed_of(row),
+            shown,
+            plain(total, decimals) if are_amounts_known(total, currency) else "",
+            currency,
+            int(ordered),
+            *rest,
         )
     return found
 
