@@ -13,6 +13,7 @@ from sqlalchemy import select
 from extensions import db
 from models import Integration, Order, OrderLine
 from services.order_basics.identity import placed_of
+from services.order_basics.labels import Named, labels
 from services.orders import list_ids, queries
 from services.orders.views import WITH_ALLOCATIONS, Wanted
 
@@ -35,10 +36,12 @@ class SlipLine:
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One order. Where the reader may not see customers, ``address`` is None, and notes and chosen options are left out."""
+    """One order. ``label`` distinguishes it from others of its number. Where the reader may not see customers, ``address`` is None, and notes
+    and chosen options are left out."""
 
     order_id: int
     number: str
+    label: str
     shop: str
     placed_at: datetime | None
     state: str
@@ -107,9 +110,10 @@ def _document(ids: Sequence[int], with_customers: bool) -> Document:
     found = {order.id: order for order in db.session.scalars(query)}
     orders = [found[order_id] for order_id in ids if order_id in found]
     names = _shop_names({order.shop_id for order in orders})
-    slips = [_slip(order, names.get(order.shop_id, ""), with_customers) for order in orders]
-    twice = {number for number, times in Counter(slip.number for slip in slips).items() if times > 1}
-    called = {slip.order_id: f"{slip.number} ({slip.shop})" if slip.number in twice else slip.number for slip in slips}
+    called = labels(
+        Named(order.id, order.number or order.external_id, names.get(order.shop_id, ""), order.external_id, placed_of(order)) for order in orders
+    )  # fmt: skip
+    slips = [_slip(order, names.get(order.shop_id, ""), called[order.id], with_customers) for order in orders]
     return Document(slips, _picks(orders, called, with_customers), with_customers)
 
 
@@ -119,9 +123,9 @@ def _shop_names(shop_ids: set[int]) -> dict[int, str]:
     return dict(db.session.execute(query).all())
 
 
-def _slip(order: Order, shop: str, with_customers: bool) -> Slip:
+def _slip(order: Order, shop: str, label: str, with_customers: bool) -> Slip:
     return Slip(
-        order.id, order.number or order.external_id, shop, placed_of(order), order.state,
+        order.id, order.number or order.external_id, label, shop, placed_of(order), order.state,
         (order.shipping_address or order.billing_address) if with_customers else None, order.shipping_method,
         order.customer_notes if with_customers else "", order.admin_notes if with_customers else "",
         [_slip_line(line, pieces, later, with_customers) for line, pieces, later in _to_pack(order)],
@@ -149,7 +153,7 @@ def _slip_line(line: OrderLine, pieces: int, later: int, with_options: bool) -> 
 
 def _picks(orders: Sequence[Order], called: Mapping[int, str], with_options: bool) -> list[Pick]:
     """By stock item, or by the SKU of the line where it takes from none; kits as what they consist of. ``called`` is what the list calls each
-    order: two shops may have the same number."""
+    order."""
     picks: dict[tuple[str, Any], Pick] = {}
     for order in orders:
         number = called[order.id]

@@ -13,6 +13,8 @@ from errors import InvalidInput
 from extensions import db
 from models import Integration, Order, OrderLine, Shipment
 from services.common.batches import batches
+from services.order_basics.identity import placed_of
+from services.order_basics.labels import Named, labels
 from services.shipping import called_off, outlook, shipments
 from services.shipping.carriers import key_of, read_links
 from services.shops import kinds
@@ -25,8 +27,8 @@ RECENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An order of the sheet. ``content`` names its lines, ``note`` what of it is not in stock, and ``wrong`` what is wrong with what was typed,
-    by field. ``short`` says that some of it is not in stock."""
+    """An order of the sheet. ``number`` distinguishes it from the others there, ``content`` names its lines, ``note`` what of it is not in
+    stock, and ``wrong`` what is wrong with what was typed, by field. ``short`` says that some of it is not in stock."""
 
     order_id: int
     number: str
@@ -83,6 +85,10 @@ def sheet_of(
             query.where(Order.id.in_(wanted)).options(selectinload(Order.lines).selectinload(OrderLine.allocations))
         )
     }
+    called = labels(
+        Named(order.id, order.number or order.external_id, integration.name, order.external_id, placed_of(order))
+        for order, integration in found.values()
+    )
     rows, refused = [], []
     used, blocked = used_carriers(actor), called_off.blocked_among(found)
     last = next(iter(used), "")
@@ -94,7 +100,7 @@ def sheet_of(
         carrier, tracking = (last, "") if typed is None else typed.get(order_id, ("", ""))
         shown = (order.customer or order.email) if with_customers else ""
         rows.append(
-            Row(order_id, order.number or order.external_id, integration.name, shown, _content(order), order.note, carrier, tracking,
+            Row(order_id, called[order_id], integration.name, shown, _content(order), order.note, carrier, tracking,
                 wrong_of(carrier, tracking) if typed is not None else {}, any(line.left > line.in_hand for line in order.lines))
         )  # fmt: skip
     return Sheet(rows, refused, notes_of([row.order_id for row in rows]), carriers(used, read_links().names))

@@ -142,6 +142,19 @@ def test_orders_of_two_shops_with_one_number_are_distinguished_on_the_pick_list(
     assert picks(page)["CUP"] == "CUP 6 1001 (Outlet): 2 pieces (Colour: Red), 1001 (Market): 4 pieces"
 
 
+def test_orders_of_one_shop_with_one_number_are_distinguished_on_paper_and_on_the_sheet(client, desk):
+    """A shop that was set back, or whose numbers are made by hand, has a number twice."""
+    with writing() as session:
+        second = session.get_one(Order, desk["9902"])
+        second.number, second.external_id = "1001", "77"
+    both = f"order={desk['1001']}&order={desk['9902']}"
+    page = client.get(f"/orders/print?{both}").text
+    assert picks(page)["CUP"].startswith("CUP 5 1001 (ID 1001): 2 pieces") and "1001 (ID 77): 3 pieces" in picks(page)["CUP"]
+    assert ["1001 (ID 1001)" in slips(page)[0], "1001 (ID 77)" in slips(page)[1]] == [True, True]
+    sheet = words(client.get(f"/orders/ship?{both}").text)
+    assert "Tracking number of order 1001 (ID 1001)" in re.sub(r"<[^>]*>", "", sheet) and "1001 (ID 77)" in sheet
+
+
 def test_all_ready_orders_are_printed_oldest_first_with_the_filters_of_the_list(client, desk, monkeypatch):
     page = client.get("/orders").text
     link = next(each for each in elements(page, "a") if each.text == "Print ready orders")
