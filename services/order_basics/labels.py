@@ -19,7 +19,7 @@ class Named(NamedTuple):
 
 
 def labels(orders: Iterable[Named]) -> Mapping[int, str]:
-    """A label for each order by its id: its number, and in brackets what else it takes to tell it from the others."""
+    """A label for each order by its id: its number, and in brackets what else distinguishes it from the others."""
     same: defaultdict[str, list[Named]] = defaultdict(list)
     for order in orders:
         same[order.number].append(order)
@@ -49,4 +49,4 @@ def _placed(order: Named) -> str:
 PARTS: tuple[tuple[str, Callable[[Named], str]], ...] = (
     ("", lambda order: order.shop), ("ID ", lambda order: order.external_id), ("placed ", _placed),
 )  # fmt: skip
-"""What orders of one number are told apart by, one after the other, as far as it takes."""
+"""By what orders of one number are distinguished, one after the other, as far as it takes."""

@@ -9,7 +9,7 @@ from services.order_basics.labels import Named, labels
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 
 
-def test_orders_of_one_number_are_told_apart_by_as_little_as_it_takes():
+def test_orders_of_one_number_are_distinguished_by_as_little_as_it_takes():
     orders = [
         Named(1, "6", "Outlet", "60", AT), Named(2, "7", "Outlet", "61", AT), Named(3, "7", "Market", "61", AT),
         Named(4, "8", "Outlet", "62", AT), Named(5, "8", "Outlet", "63", None), Named(6, "8", "Market", "62", AT),
