@@ -12,15 +12,15 @@ from tests.blueprints.rows import add_integration
 from tests.support.rows import make_item, make_order
 
 WAIT = 60_000
+NAME = "(at => at.innerText || at.getAttribute('aria-label') || at.labels?.[0]?.innerText || '')(document.activeElement)"
+"""What the element with the focus is called."""
 
 
 def tab_to(page: Page, label: str, most: int = 60) -> None:
     """Press Tab until the element with the focus is called so."""
     for _ in range(most):
         page.keyboard.press("Tab")
-        if label in (
-            page.evaluate("document.activeElement.innerText || document.activeElement.getAttribute('aria-label') || ''")
-        ):
+        if label in page.evaluate(NAME):
             return
     raise AssertionError(f"{label} was not reached with {most} Tabs")
 
@@ -45,7 +45,8 @@ def test_the_day_begins_with_today_and_the_trail_tells_what_was_done(page: Page)
     expect(page.get_by_role("row").filter(has_text="1002")).to_have_count(1)
     expect(page.get_by_role("row").filter(has_text="1001")).to_have_count(0)
     page.goto("/orders/held")
-    tab_to(page, "Add stock item")
+    tab_to(page, "On hand now")
+    page.keyboard.type("1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 order released.")).to_be_visible()
     page.goto("/today")
