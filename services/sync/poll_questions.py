@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
-from flask import Flask, current_app
-from sqlalchemy import bindparam, select
+from sqlalchemy import Engine, bindparam, select
 
 from channels.base import UNSETTLED, Channel
 from channels.newest import Newest, NewestPage
@@ -87,18 +86,18 @@ def prepare(flow: Flow, integration: Integration, until: datetime, memory: bytes
         flow.id, integration.id, integration.shop_id, integration.orders_since, flow.newest, flow.interval_seconds or 0,
         flow.slow, flow.changed_at, until, integration.key_encrypted, memory=memory, page=page,
     )  # fmt: skip
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     try:
-        return replace(claimed, channel=connection.open_channel(integration, _Gate(app, integration.id)))
+        return replace(claimed, channel=connection.open_channel(integration, _Gate(db.engine, integration.id)))
     except AppError as trouble:
         return replace(claimed, trouble=trouble)
 
 
 @dataclass(slots=True)
 class _Gate:
-    """Checks the switch of an integration before each request, in the thread that sends it, and again where connecting took long."""
+    """Checks the switch of an integration before each request, in the thread that sends it, and again where connecting took long. That thread
+    has no application context: making one would cost a fifth of the check."""
 
-    app: Flask
+    engine: Engine
     integration_id: int
     checked_at: float = float("-inf")
 
@@ -106,7 +105,7 @@ class _Gate:
         """Raises SwitchedOff."""
         if time.monotonic() - self.checked_at < CHECKED_FOR:
             return
-        with self.app.app_context(), db.engine.connect() as session:
+        with self.engine.connect() as session:
             if session.scalar(SWITCHED_ON, {"integration_id": self.integration_id}) is None:
                 raise SwitchedOff("The integration was switched off.")
         self.checked_at = time.monotonic()
