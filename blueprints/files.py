@@ -9,8 +9,9 @@ from typing import Any
 from flask import Response, request, stream_with_context
 
 from blueprints import in_progress
+from blueprints.htmx import toast
 from errors import InvalidInput, NotFound
-from services.common import csv_files, whole_numbers, wrong_rows
+from services.common import csv_files, letters, whole_numbers, wrong_rows
 
 
 def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
@@ -59,6 +60,15 @@ def uploaded(field: str, most_bytes: int) -> tuple[bytes, str]:
             f"{file.filename} is larger than {most_bytes // (1024 * 1024)} MB.", "Split it into several files.", field=field
         )
     return content, file.filename
+
+
+def uploaded_text(field: str, most_bytes: int) -> tuple[bytes, str]:
+    """The same of a table, its text in UTF-8. How the letters were read is said on the next page, where that was not clear."""
+    content, name = uploaded(field, most_bytes)
+    text = letters.as_utf8(content, request.form.get("letters", ""))
+    if text.sentence:
+        toast(text.sentence, "info")
+    return text.content, name
 
 
 def chosen_sheet() -> str:

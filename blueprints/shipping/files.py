@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.column_choice import ROWS, Choice, column_page, is_preview, posted_columns
 from blueprints.downloads import download
-from blueprints.files import chosen_sheet, uploaded, wrong_rows_file
+from blueprints.files import chosen_sheet, uploaded_text, wrong_rows_file
 from blueprints.htmx import fragment, go_to, wants_fragment
 from blueprints.shipping.batches import about_batch
 from errors import InvalidInput, QueueAway
@@ -33,7 +33,7 @@ def show_upload() -> str:
 @bp.post("")
 def upload() -> str | tuple[str, int] | Response | AnyResponse:
     try:
-        content, name = uploaded("file", files.MOST_BYTES)
+        content, name = uploaded_text("file", files.MOST_BYTES)
         file = files.read_file(content, name, current_actor(), sheet=chosen_sheet(), ask=True)
     except InvalidInput as wrong:
         return render_template("shipping/upload.html", wrong=wrong), 422

@@ -12,13 +12,13 @@ from werkzeug.wrappers import Response as AnyResponse
 from blueprints.actors import current_actor
 from blueprints.column_choice import ROWS, Choice, column_page, is_preview
 from blueprints.downloads import download
-from blueprints.files import chosen_sheet, csv_file, uploaded, wrong_rows_file
+from blueprints.files import chosen_sheet, csv_file, uploaded_text, wrong_rows_file
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.stock.quantity_columns import posted_choice, shown_choice
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from models import StockFile
-from services.common import wrong_rows
+from services.common import letters, wrong_rows
 from services.stock import file_columns, file_results, file_rows, file_undo, files
 
 FORM_BYTES = 64 * 1024
@@ -36,6 +36,11 @@ def allow_large_files(endpoint: str | None, values: dict[str, object] | None) ->
         request.max_content_length = files.MOST_BYTES + FORM_BYTES
 
 
+@bp.app_template_global()
+def offered_letters() -> dict[str, str]:
+    return letters.NAMES
+
+
 @bp.get("")
 def show_upload() -> str:
     return render_template("stock/upload.html", wrong=None, files=files.list_files())
@@ -44,7 +49,7 @@ def show_upload() -> str:
 @bp.post("")
 def upload() -> tuple[str, int] | Response | AnyResponse:
     try:
-        content, name = uploaded("file", files.MOST_BYTES)
+        content, name = uploaded_text("file", files.MOST_BYTES)
         file_id = files.upload(content, name, current_actor(), sheet=chosen_sheet(), ask=True)
     except InvalidInput as wrong:
         return render_template("stock/upload.html", wrong=wrong, files=files.list_files()), 422

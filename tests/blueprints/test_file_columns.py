@@ -205,3 +205,36 @@ def test_an_order_without_a_tracking_number_is_pointed_out_before_it_is_shipped(
         send(client, "/orders/tracking-numbers", b"number,carrier,tracking\n1001,UPS,T1\n1002,UPS,\n").location
     ).text
     assert "Order 1002 (line 3) has no tracking number. It is shipped without one." in page
+
+
+CYRILLIC = "Артикул;Описание;Остаток\nЧАШКА;Кружка большая;7\n"
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("url", ["/stock/files", "/orders/tracking-numbers"])
+def test_a_cyrillic_file_shows_its_letters_and_says_how_they_were_read(app, client, url):
+    page = client.get(send(client, url, CYRILLIC.encode("windows-1251")).location).text
+    assert (
+        "Артикул" in page
+        and "were read as Cyrillic (Windows-1251). If they look wrong, upload it again and choose others under ‘Letters’." in page
+    )
+    form = {"file": (io.BytesIO("Артикул;Остаток\nЧАШКА;7\n".encode("koi8-r")), "list.csv"), "letters": "koi8-r"}
+    page = client.get(client.post(url, data=form, content_type="multipart/form-data").location).text
+    assert "Остаток" in page and "Cyrillic (KOI8-R)" in page
+    form = {"file": (io.BytesIO(b"sku;n\n\xd2\xff\xaa;1\n"), "list.csv"), "letters": "windows-1253"}
+    refused = client.post(url, data=form, content_type="multipart/form-data")
+    assert refused.status_code == 422 and "The letters of the file are not Greek" in refused.text
+    assert '<option value="windows-1253" selected>' in refused.text
+
+
+@pytest.mark.one_database
+def test_letters_that_were_read_wrongly_match_no_stock_item_and_change_nothing(app, client):
+    make_item("ЧАШКА", 1)
+    content = "sku;quantity\nЧАШКА;7\n".encode("windows-1251")
+    for letters, result in (("windows-1252", 1), ("", 7)):
+        form = {"file": (io.BytesIO(content), "list.csv"), "letters": letters}
+        file_id = int(client.post("/stock/files", data=form, content_type="multipart/form-data").location.rsplit("/", 1)[1])
+        files.work(file_id)
+        client.post(f"/stock/files/{file_id}/accept")
+        files.work(file_id)
+        assert on_hand() == {"ЧАШКА": result}
