@@ -156,6 +156,11 @@ class ListFilter(Form):
         """The filters that are set, as arguments of the page's URL."""
         return {name: value for name, value in self.data.items() if value and value != self.DEFAULTS.get(name)}
 
+    def narrowed_beside(self, *tabs: str) -> bool:
+        """Whether something narrows the list beside these fields, which its tabs choose. The numbers of the tabs would then count rows that
+        the list does not show."""
+        return not self.chosen().keys() <= {"sort", *tabs}
+
     def in_words(self) -> list[str]:
         """The filters that are set, as a person reads them; without the order of the list."""
         words = []

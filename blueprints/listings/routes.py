@@ -28,7 +28,7 @@ def list_listings() -> str:
     wanted = ListingFilter(request.args)
     chosen = wanted.chosen()
     return render_template(
-        "listings/list.html", page=views.list_page(wanted.wanted(), request.args.get("page", "")), counts=views.counts(),
+        "listings/list.html", page=views.list_page(wanted.wanted(), request.args.get("page", "")), counts={} if wanted.narrowed_beside("state") else views.counts(),
         table=table_of("listings", "listings.list_listings", wanted), filters=chosen,
         link=lambda number: url_for(".list_listings", page=number, **chosen), back=request.full_path.rstrip("?"),
     )  # fmt: skip

@@ -32,7 +32,8 @@ def list_orders() -> str:
     back = url_for(".list_orders", **place)
     return render_template(
         "orders/list.html", page=page, table=table_of("orders", "orders.list_orders", wanted), filters=chosen,
-        counts=list_facts.counts(), link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=shipped_just_now(back), place=urlencode(place) or None,
+        counts=list_facts.counts(), counted=not wanted.narrowed_beside("state"),
+        link=lambda number: url_for(".list_orders", page=number, **chosen), back=back, shipped=shipped_just_now(back), place=urlencode(place) or None,
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def list_runs() -> str | Response:
     }
     if wants_fragment("runs"):
         return fragment("runs/_runs.html", announce=_announcement(page.runs), **shown)
-    return render_template("runs/list.html", counts=activity.counts(), **shown)
+    return render_template("runs/list.html", counts={} if wanted.narrowed_beside("outcome") else activity.counts(), **shown)
 
 
 def _announcement(runs: Sequence[activity.RunRow]) -> str:

@@ -33,7 +33,7 @@ def list_stock() -> str:
     chosen = form.chosen()
     return render_template(
         "stock/list.html", page=page, table=table_of("stock", "stock.list_stock", form), filters=chosen,
-        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(), counts=_counts(),
+        back=request.full_path.rstrip("?"), approvals=views.waiting_for_approval(), counts={} if form.narrowed_beside("state", "low") else _counts(),
         link=lambda number: url_for(".list_stock", page=number, **chosen),
     )  # fmt: skip
 

@@ -259,3 +259,22 @@ def test_a_search_says_what_it_found_an_order_by(client):
     assert "SKU: CUP-124" in words(element(client.get("/orders?q=124").text, "tbody").text)
     assert "SKU" not in words(element(client.get("/orders?q=81").text, "tbody").text)
     assert "SKU: CUP-124" in words(element(client.get("/search?search=124").text, "section", aria_labelledby="found-1").text)
+
+
+def test_the_numbers_of_the_tabs_are_those_of_the_lists_they_lead_to(client):
+    """With a shop chosen, 'Ready 24' led to a list of seven."""
+    one, other = make_integration(), make_integration("Other shop")
+    for number, integration in enumerate((one, other, other)):
+        make_order(integration, str(number), [("X", 1)], state="ready")
+    assert tabs(client.get("/orders?state=ready&sort=oldest").text)["Ready"] == "3"
+    make_listing(one, "A", 1)
+    add_finished_run(one.id, outcome="failed")
+    for address in (
+        f"/orders?shop={other.id}&state=ready",
+        "/orders?q=1",
+        "/orders?age=7",
+        "/stock?q=LOW",
+        f"/listings?shop={other.id}",
+        "/activity?integration=Other",
+    ):
+        assert set(tabs(client.get(address).text).values()) == {""}, f"{address}: none is counted for these filters"
