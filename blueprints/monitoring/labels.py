@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from services.notify.incident_texts import CAUSES
+from services.notify.incident_texts import CAUSES, title_of
 
 GROUPS = {"connection": "Connection", "orders": "Orders", "stock": "Stock", "write_back": "Shipment updates"}
 GROUP_STATES = {
@@ -12,7 +12,7 @@ GROUP_STATES = {
     "off": ("Off", "idle"), "never": ("Not yet", "idle"),
 }  # fmt: skip
 EVENTS = {
-    "opened": ("New", "bad"), "more": ("More items", "bad"), "reopened": ("Again", "bad"), "reminded": ("Still open", "warn"), "warned": ("Will be paused", "warn"),
+    "opened": ("New", "bad"), "more": ("New", "bad"), "reopened": ("Again", "bad"), "reminded": ("Still open", "warn"), "warned": ("Will be paused", "warn"),
     "paused": ("Paused", "warn"), "resumed": ("Resumed", "busy"), "muted": ("No more reminders", "idle"), "resolved": ("Resolved", "good"),
 }  # fmt: skip
 """What became of an incident -> word and tone."""
@@ -30,7 +30,9 @@ PARTS = {
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(GROUPS=GROUPS, GROUP_STATES=GROUP_STATES, EVENTS=EVENTS, RESOLUTIONS=RESOLUTIONS, CAUSES=CAUSES)
+    app.jinja_env.globals.update(
+        GROUPS=GROUPS, GROUP_STATES=GROUP_STATES, EVENTS=EVENTS, RESOLUTIONS=RESOLUTIONS, CAUSES=CAUSES, incident_title=title_of
+    )
     app.jinja_env.filters.update(failing_parts=failing_parts)
 
 

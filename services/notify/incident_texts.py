@@ -198,7 +198,7 @@ CAUSES = {
 }  # fmt: skip
 
 HEADS = {
-    "opened": "", "more": "More items: ", "reopened": "Again: ", "reminded": "Still: ", "warned": "Will be paused: ", "paused": "Paused: ", "resolved": "Solved: ",
+    "opened": "", "reopened": "Again: ", "reminded": "Still: ", "warned": "Will be paused: ", "paused": "Paused: ", "resolved": "Solved: ",
 }  # fmt: skip
 """What precedes the title in the subject of a mail."""
 
@@ -207,8 +207,17 @@ NAME = func.coalesce(Integration.name, Incident.facts["name"].as_string(), "")
 """Whom an incident is about, in a select with an outer join to Integration: the integration, or the event endpoint."""
 
 
+MORE = {"low_stock": "More items have fallen to their threshold", "feed_stale": "Another supplier’s feed brings nothing new"}
+"""The title of an incident that is open where it has come to hold more."""
+
+
+def title_of(kind: str, cause: str) -> str:
+    """The title of what happened to an incident."""
+    return MORE[cause] if kind == "more" and cause in MORE else CAUSES[cause].title
+
+
 def subject(kind: str, cause: str, shop: str) -> str:
-    return f"{shop}: {HEADS.get(kind, '')}{CAUSES[cause].title}"
+    return f"{shop}: {HEADS.get(kind, '')}{title_of(kind, cause)}"
 
 
 def happened(incident: Incident) -> list[str]:

@@ -10,9 +10,10 @@ from extensions import db
 from models import Incident, IncidentEvent, Notification, StockItem
 from services.monitoring import incident_list
 from services.monitoring.low_stock import review
-from services.notify import notifications
+from services.notify import incident_texts, notifications
 from services.stock import items, low_stock, views
 from services.stock.views import Wanted
+from tests.blueprints.pages import element, words
 from tests.support.rows import make_item
 from tests.support.signed_in import user_called
 
@@ -40,6 +41,21 @@ def item_id(sku: str) -> int:
 def test_nothing_is_low_without_a_threshold(ann):
     make_item("CUP", 0)
     assert review() == 0 and low() == [] and not events()
+
+
+def test_a_notification_says_that_more_items_are_low(client):
+    make_item("CUP", 1)
+    low_stock.set_default(3, "user:ann")
+    review()
+    make_item("PLATE", 1)
+    review()
+    said = words(element(client.get("/notifications").text, "ul", _class="rows sheet").text)
+    assert said == "Stock: More items have fallen to their threshold (unread) just now New"
+    course = words(element(client.get(f"/incidents/{db.session.scalar(select(Incident.id))}").text, "ol").text)
+    assert "Detected" in course and "More items have fallen to their threshold" in course
+    said = [incident_texts.subject("more", cause, "Shop") for cause in ("low_stock", "feed_stale", "key_rejected")]
+    assert said[:2] == ["Shop: More items have fallen to their threshold", "Shop: Another supplier’s feed brings nothing new"]
+    assert said[2] == incident_texts.subject("opened", "key_rejected", "Shop")
 
 
 def test_one_is_notified_once_for_each_fall(ann):
