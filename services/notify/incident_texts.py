@@ -27,6 +27,8 @@ class Cause:
     act: str
     flow: FlowKind | None = None
     """The flow that it belongs to: while it is switched off there is no such incident."""
+    more: str = ""
+    """Its title where an open incident has come to hold more."""
 
 
 TOPICS = {
@@ -175,13 +177,13 @@ CAUSES = {
         "stock", "", "Items have fallen to their threshold",
         "Your shops go on selling what is left.",
         "Order more of these items, or change their thresholds.",
-        "No stock item is low any more.", "low_stock",
+        "No stock item is low any more.", "low_stock", more="More items have fallen to their threshold",
     ),
     "feed_stale": Cause(
         "feeds", "", "A supplier’s feed brings nothing new",
         "Cartlink keeps fetching it. The quantities of its last file are kept, held back or set to 0, as you have chosen for the feed.",
         "Open the feed: it shows what its last runs have found. If its file is old, ask the supplier for a new one.",
-        "All feeds bring new files again.", "feeds",
+        "All feeds bring new files again.", "feeds", more="Another supplier’s feed brings nothing new",
     ),
     "endpoint_paused": Cause(
         "programs", "", "The event endpoint is paused",
@@ -207,13 +209,10 @@ NAME = func.coalesce(Integration.name, Incident.facts["name"].as_string(), "")
 """Whom an incident is about, in a select with an outer join to Integration: the integration, or the event endpoint."""
 
 
-MORE = {"low_stock": "More items have fallen to their threshold", "feed_stale": "Another supplier’s feed brings nothing new"}
-"""The title of an incident that is open where it has come to hold more."""
-
-
 def title_of(kind: str, cause: str) -> str:
     """The title of what happened to an incident."""
-    return MORE[cause] if kind == "more" and cause in MORE else CAUSES[cause].title
+    words = CAUSES[cause]
+    return (words.more if kind == "more" else "") or words.title
 
 
 def subject(kind: str, cause: str, shop: str) -> str:
