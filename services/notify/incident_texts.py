@@ -48,7 +48,7 @@ CAUSES = {
     "key_rejected": Cause(
         "key", "connection", "The shop rejects the API key",
         "All downloads and updates have stopped, so that the shop does not lock Cartlink out. Nothing is lost: they continue where they stopped.",
-        "Copy the value of ‘API key (read/write)’ from the shop’s REST API add-on and reauthorise the integration.",
+        "Copy the value of ‘API key (read/write)’ from the shop and reauthorise the integration.",
         "The shop accepts the API key again.", "reauthorise",
     ),
     "read_only_key": Cause(

@@ -54,6 +54,7 @@ def test_it_tells_what_is_wrong_and_what_waits(client: FreshClient) -> None:
     integration_id = add_integration(health="needs_reauthorising", health_message="The key is wrong.", waiting_run_id=3)
     add_held_order(integration_id, "1")
     page = client.get(place(integration_id)).text
+    assert "Enabled, but stopped until it is reauthorised" in page and "Enabled and active" not in page
     problem = section(page, "problem-title")
     assert problem.startswith("The shop rejects the API key The key is wrong. Choose ‘Reauthorise’ to enter another key.")
     assert "A stock update needs your approval" in section(page, "problems-title")
