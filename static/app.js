@@ -175,6 +175,19 @@
     if (event.target.id === "list") say((event.target.querySelector("caption, h2") || event.target).textContent);
   });
 
+  // What was typed into a row and is not saved looks like it, and is not left without a question.
+  const rowForm = "form.cell-form";
+  document.addEventListener("input", ({ target }) => {
+    const form = target.closest(rowForm);
+    if (form) form.toggleAttribute("data-unsaved", all("input", form).some((each) => each.value !== each.defaultValue));
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.defaultPrevented) event.target.removeAttribute("data-unsaved");
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (document.querySelector(`${rowForm}[data-unsaved]`)) event.preventDefault();
+  });
+
   // A page in another window may change this one: reload it when it is in front again.
   let away = false;
   document.addEventListener("click", (event) => { away ||= Boolean(event.target.closest("[data-refresh-on-return]")); });
@@ -195,6 +208,8 @@
     // What would replace an open menu waits until it is closed.
     const paused = document.hidden || document.querySelector("dialog[open]") || event.target.querySelector("[data-menu][open]");
     if (paused && event.target.matches("[data-poll]")) event.preventDefault();
+    // What an earlier act complained of is over with the next one.
+    if (!event.target.matches("[data-poll]")) all(".toast-danger", toasts).forEach((note) => note.remove());
   });
   // The main menu of narrow windows.
   const bar = document.getElementById("bar-menu");
