@@ -52,6 +52,15 @@ class PreviewOrder:
     total: Decimal
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+    tax: Decimal
+
+    @property
+    def of_which(self) -> Sequence[tuple[str, Decimal]]:
+        """The taxes in the total, besides what the sums show: by name, or one sum where the sums do not show any tax."""
+        if self.money.tax_lines:
+            return self.money.tax_lines
+        shown = self.money.items_tax or self.money.shipping_tax
+        return [("tax", self.tax)] if self.tax and not shown else []
 
 
 def preview_orders(kind: str, orders: Sequence[dict[str, Any]], answers: dict[str, Any]) -> list[PreviewOrder]:
@@ -91,6 +100,7 @@ def _preview(
         shipping_status=names.get(("shipping", order.shipping_status), order.shipping_status),
         becomes=_becomes(kind, order, answers), lines=lines, money=money, others=others, total=order.total,
         notes=tuple(note for note in notes if note), problems=order.problems,
+        tax=order.tax,
     )  # fmt: skip
 
 

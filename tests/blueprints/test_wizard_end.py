@@ -65,13 +65,21 @@ class TestTheOptions:
             assert "Other (Packing fee) 2.50" in text
             assert "Total US$115.50" in text
             assert "Ready to ship" in text
+            # With the answer No the tax is in the prices: the sums add up to the total, and it says what of it is tax.
+            for several in ("yes", "no"):
+                answers = form_data(page, "with_variants", with_tax_lines=several)
+                part = client.post(step.replace("/options", "/import-preview"), data=answers, headers=htmx("import-preview"))
+                text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
+                name = "Sales tax" if several == "yes" else "tax"
+                assert f"Items 108.00 Shipping 5.00 Other (Packing fee) 2.50 Total US$115.50 of which {name} 8.00" in text
             changed = form_data(
                 page, "with_variants", use_tax="yes", surcharge_name="packing FEE", with_notes="no", ready="custom", work=["Q:*"]
             )
+            changed["with_tax_lines"] = "no"
             part = client.post(step.replace("/options", "/import-preview"), data=changed, headers=htmx("import-preview"))
             text = words(element(part.text, "article", **{"aria-label": "Order 4"}).text)
             assert part.text.lstrip().startswith("<section")
-            assert "Items 100.00 Shipping 7.50 Tax on items 8.00 Total US$115.50" in text
+            assert "Items 100.00 Shipping 7.50 Tax on items 8.00 Total US$115.50" in text and "of which" not in text
             assert "Ring twice" not in text
             assert "Awaiting payment" in text
             assert element(client.get(step).text, "input", name="surcharge_name")["value"] == "packing FEE"
