@@ -21,6 +21,7 @@ bp = Blueprint("search", __name__)
 SHOWN = 8
 """Rows of each kind; the others are a click away. Stock items and listings are found by the beginnings of their SKUs and names here, so that an
 index finds them, and by any part in their lists."""
+GOODS = ("Stock items", "Listings")
 MOST_FOUND = 201
 """Orders that are found here, the newest: the list of orders finds more."""
 PAGES = {
@@ -64,7 +65,8 @@ class Group:
 def show_search() -> str:
     text = request.args.get("search", "").strip()[:200]
     groups = [group for group in _groups(text) if group.hits] if text else []
-    return render_template("search.html", text=text, groups=groups)
+    goods = any(group.label in GOODS for group in groups)
+    return render_template("search.html", text=text, groups=groups, goods=goods)
 
 
 def _groups(text: str) -> Iterator[Group]:
@@ -86,13 +88,13 @@ def _groups(text: str) -> Iterator[Group]:
     yield Group("Orders", hits, _more(text, page))
     items = stock.quick_search(text, SHOWN)
     hits = [Hit(url_for("stock.show_item", item_id=item_id), sku, name) for item_id, sku, name in items]
-    yield Group("Stock items", hits, (url_for("stock.list_stock", q=text), "Search all stock items"))
+    yield Group(GOODS[0], hits, (url_for("stock.list_stock", q=text), "Search all stock items"))
     found = listings.quick_search(text, SHOWN)
     hits = [
         Hit(url_for("listings.show_listing", listing_id=listing_id), sku, _about(shop, name))
         for listing_id, sku, name, shop in found
     ]
-    yield Group("Listings", hits, (url_for("listings.list_listings", q=text), "Search all listings"))
+    yield Group(GOODS[1], hits, (url_for("listings.list_listings", q=text), "Search all listings"))
     key = text.casefold()
     shops = [each for each in finding.list_integrations() if key in each.name_key or key in each.endpoint.casefold()]
     yield Group(

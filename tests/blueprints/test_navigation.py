@@ -65,6 +65,20 @@ def test_a_search_shows_a_few_of_each_and_leads_to_all(client: FlaskClient, monk
     assert element(page, "a", href="/orders?q=cup").text == "Show more than 9 orders"
 
 
+def test_a_search_that_finds_orders_only_says_where_a_part_of_a_name_is_found(client: FlaskClient) -> None:
+    """'fork' found an order of NEW-FORK and not the stock item 'Garden fork', as if there were none."""
+    item = make_item("NEW-FORK")
+    with writing() as session:
+        session.merge(item).name = "Garden fork"
+    make_order(make_integration(), "132", [("NEW-FORK", 1)])
+    page = client.get("/search?search=fork").text
+    assert list(hits(page)) == ["Orders"]
+    lists = [each["href"] for each in elements(page, "a") if each["href"] in ("/stock?q=fork", "/listings?q=fork")]
+    assert lists == ["/stock?q=fork", "/listings?q=fork"]
+    assert "NEW-FORK" in client.get(lists[0]).text
+    assert "A part of a SKU" not in client.get("/search?search=new-f").text
+
+
 @pytest.mark.both_databases
 def test_stock_items_and_listings_are_found_by_the_beginnings_of_skus_and_names(app) -> None:
     shop, gone = make_integration(), make_integration("Gone", removed_at=utcnow())
