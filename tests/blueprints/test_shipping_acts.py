@@ -56,6 +56,27 @@ def test_an_order_that_was_shipped_says_how_to_send_a_further_parcel(client, sho
     assert shop.store.tracking(int(order.external_id)) == ["T1", "T2"]
 
 
+def test_the_shipments_of_an_order_come_first_and_their_actions_look_alike(client, shop, desk):
+    order = orders()[0]
+    assert "Shipments" not in headings(client, order.id)
+    client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
+    pass_the_wait()
+    work_off("shipments")
+    said = headings(client, order.id)
+    assert said.index("Shipments") == said.index("Timeline") + 1 < said.index("Tags")
+    folded = elements(client.get(f"/orders/{order.id}").text, "summary")
+    looks = {
+        each.text.strip(): each.get("class")
+        for each in folded
+        if each.text.strip() in ("Edit tracking", "Void shipment …", "Add parcel")
+    }
+    assert len(looks) == 3 and set(looks.values()) == {"btn btn-quiet btn-sm"}
+
+
+def headings(client, order_id: int) -> list[str]:
+    return [each.text.strip() for each in elements(client.get(f"/orders/{order_id}").text, "h2")]
+
+
 def test_an_order_that_was_shipped_in_the_shop_takes_a_parcel_too(client, shop, desk):
     order = orders()[0]
     shop.store.set_status(int(order.external_id), shipping="S")
