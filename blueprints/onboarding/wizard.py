@@ -114,6 +114,16 @@ def _shop_answers(draft: OpenDraft) -> dict[str, str]:
     }
 
 
+def _key_of(form: ShopForm, draft: OpenDraft) -> str:
+    """The key that was entered, or the one of the draft; empty if there is none yet."""
+    return (form.api_key.data or "").strip() or str(draft.answers.get("api_key", ""))
+
+
+def _ask_for_key(form: ShopForm, draft: OpenDraft) -> None:
+    if not _key_of(form, draft):
+        form.refuse(InvalidInput("Enter the API key.", "The steps next to the field show where to find it.", field="api_key"))
+
+
 def _keep_shop(form: ShopForm, draft: OpenDraft) -> OpenDraft:
     """Store the input, valid or not, so that nothing has to be entered twice."""
     endpoint = (form.endpoint.data or "").strip()
@@ -121,12 +131,15 @@ def _keep_shop(form: ShopForm, draft: OpenDraft) -> OpenDraft:
         # The address comes from the shop's answer, not from the form.
         endpoint = draft.found.get("check", {}).get("moved_to") or endpoint
         form.endpoint.data = endpoint
-    key = (form.api_key.data or "").strip() or draft.answers.get("api_key", "")
     kept = drafts.answer(
-        draft.token, current_actor(), endpoint=endpoint, api_key=key, options=options.without_money(draft), **form.money()
+        draft.token,
+        current_actor(),
+        endpoint=endpoint,
+        api_key=_key_of(form, draft),
+        options=options.without_money(draft),
+        **form.money(),
     )
-    if not key:
-        form.refuse(InvalidInput("Enter the API key.", "The steps next to the field show where to find it.", field="api_key"))
+    _ask_for_key(form, draft)
     try:
         connection.normalise(draft.kind, endpoint)
     except InvalidInput as error:
@@ -135,11 +148,12 @@ def _keep_shop(form: ShopForm, draft: OpenDraft) -> OpenDraft:
 
 
 def _show_failure(form: ShopForm, draft: OpenDraft) -> None:
-    """Show why the check failed, at its field."""
+    """Show at their fields what is missing, or why the check failed."""
     check = draft.found.get("check", {})
-    if form.is_submitted() or not check or draft.good:
-        return
-    form.refuse(options.complaint_of(draft.kind, check))
+    if form.is_submitted():
+        _ask_for_key(form, draft)
+    elif check and not draft.good:
+        form.refuse(options.complaint_of(draft.kind, check))
 
 
 def _shop_page(form: ShopForm, draft: OpenDraft, status: int) -> Answer:

@@ -144,6 +144,13 @@ class TestTheShop:
         assert element(answer.text, "input", name="use_tax", value="yes", checked="")
         assert jobs.queue("checks").is_empty()
 
+    def test_all_that_is_missing_is_named_at_once(self, client: FreshClient) -> None:
+        step = begin(client)
+        page = client.get(step).text
+        assert complaints(client.post(step, data=form_data(page, "endpoint")).text) == [
+            "Enter the address of your shop.", "Enter the API key. The steps next to the field show where to find it.",
+        ]  # fmt: skip
+
     def test_a_key_once_typed_need_not_be_typed_again_and_is_never_shown(
         self, client: FreshClient, practice: PracticeShop, app: Flask
     ) -> None:
