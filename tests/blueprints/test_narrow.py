@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
@@ -10,6 +12,7 @@ from extensions import writing
 from models import Shipment, ShopTask
 from models.types import utcnow
 from tests.blueprints.looks import assert_fits, assert_one_primary
+from tests.services.reports.test_summary import add_sales
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 
 HIT = (
@@ -119,3 +122,16 @@ def test_without_javascript_a_message_covers_nothing_and_the_marks_stay_beside_t
             name, marks = plain.locator(".brand").bounding_box(), plain.locator(".bar-marks").bounding_box()
             assert name and marks and abs(name["y"] + name["height"] / 2 - marks["y"] - marks["height"] / 2) < 8, width
             assert marks["x"] + marks["width"] <= width and marks["x"] > width / 2
+
+
+def test_amounts_in_two_currencies_do_not_run_together(page: Page) -> None:
+    """'$46,141.22XQQ 40.00' stood there as one."""
+    shop = make_integration("Toys", orders_since=datetime(2026, 10, 1, tzinfo=UTC))
+    other_shop = make_integration("Garden", orders_since=datetime(2026, 10, 1, tzinfo=UTC))
+    add_sales(other_shop.shop_id, [(date(2026, 11, 3), "USD", 1, "9")])
+    add_sales(shop.shop_id, [(date(2026, 11, 3), "USD", 1, "10"), (date(2026, 11, 20), "EUR", 1, "8.50")])
+    narrow(page, "/reports?days=custom&first=2026-11-01&last=2026-11-30")
+    amounts = page.get_by_role("row").filter(has_text="Toys").first.locator(".amount > div").all()
+    one, other = (each.bounding_box() for each in amounts[:2])
+    assert one is not None and other is not None
+    assert other["x"] >= one["x"] + one["width"] + 8 or other["y"] >= one["y"] + one["height"]
