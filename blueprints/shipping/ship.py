@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.actors import current_actor, may_see_customers
+from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
+from blueprints.orders.refused import refused
 from blueprints.orders.within import keep_list, list_within
 from blueprints.shipping.batches import offering_undo
 from blueprints.shipping.carriers import links
@@ -16,7 +17,7 @@ from errors import AppError, InvalidInput
 from jobs.schedule import start_due_runs
 from services.common import whole_numbers
 from services.order_basics import line_matching
-from services.orders import held, list_ids, views
+from services.orders import held, list_ids
 from services.shipping import batches, customer_mails, outlook, sheet, shipments, undo
 
 bp = Blueprint("shipping", __name__, url_prefix="/orders")
@@ -29,8 +30,7 @@ def ship_order(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
     try:
         done = _ship(order_id, batch)
     except AppError as wrong:
-        page = views.order_page(order_id, with_customers=may_see_customers())
-        return render_template("orders/order.html", page=page, wrong=wrong, typed=request.form), wrong.status
+        return refused(order_id, wrong, typed=request.form)
     customer_mails.note_warning_shown([order_id])
     start_due_runs()
     if not done.event:  # else the banner that offers to undo it says what is sent
@@ -49,8 +49,7 @@ def add_parcel(order_id: int) -> str | tuple[str, int] | Response | AnyResponse:
             raise InvalidInput("Enter the tracking number of the parcel.", field="tracking")
         shipments.add_parcel(order_id, current_actor(), carrier=given["carrier"], tracking_number=given["tracking"])
     except AppError as wrong:
-        page = views.order_page(order_id, with_customers=may_see_customers())
-        return render_template("orders/order.html", page=page, wrong=wrong, adding=given), wrong.status
+        return refused(order_id, wrong, adding=given)
     start_due_runs()
     toast("The parcel is added. Its tracking number is sent to the shop.")
     return go_to(list_within().of_order(order_id))
@@ -62,8 +61,7 @@ def count_shipped(order_id: int) -> str | tuple[str, int] | Response | AnyRespon
     try:
         held.accept(line_matching.CODE, [order_id], current_actor(), _pieces("shipped-"))
     except AppError as wrong:
-        page = views.order_page(order_id, with_customers=may_see_customers())
-        return render_template("orders/order.html", page=page, wrong=wrong, counted=request.form), wrong.status
+        return refused(order_id, wrong, counted=request.form)
     start_due_runs()
     toast("Saved. What is left can be shipped." if not held.still_held([order_id]) else "Saved. The order is still on hold.")
     return go_to(list_within().of_order(order_id))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from blueprints.actors import current_actor, may_see_customers
+from blueprints.actors import current_actor
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
+from blueprints.orders.refused import refused
 from blueprints.orders.within import keep_list
 from blueprints.shipping.batches import announcement
 from errors import AppError
 from jobs.schedule import start_due_runs
-from services.orders import views
 from services.shipping import batches, shipments, undo, voiding
 
 bp = Blueprint("shipment", __name__, url_prefix="/orders/<int:order_id>/shipments/<int:shipment_id>")
@@ -26,31 +26,39 @@ def show_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
     return fragment("shipping/_shipped.html", announce=announcement(batch), shipped=about_shipment(order_id, shipment_id, batch))
 
 
+Answer = str | tuple[str, int] | Response | AnyResponse
+
+
 @bp.post("/undo")
-def undo_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
-    undo.undo(shipments.find_shipment(order_id, shipment_id).id, current_actor())
+def undo_shipment(order_id: int, shipment_id: int) -> Answer:
+    try:
+        undo.undo(shipments.find_shipment(order_id, shipment_id).id, current_actor())
+    except AppError as wrong:
+        return refused(order_id, wrong)
     toast("The shipment is undone. Nothing was sent to the shop.")
     start_due_runs()
     return go_to(url_for("order.show_order", order_id=order_id))
 
 
 @bp.post("/void")
-def void_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
-    changed = voiding.void(shipments.find_shipment(order_id, shipment_id).id, current_actor())
+def void_shipment(order_id: int, shipment_id: int) -> Answer:
+    try:
+        changed = voiding.void(shipments.find_shipment(order_id, shipment_id).id, current_actor())
+    except AppError as wrong:
+        return refused(order_id, wrong)
     toast(f"The shipment is void and its stock is back.{' See what is left to do in the shop.' if changed.left else ''}")
     start_due_runs()
     return go_to(url_for("order.show_order", order_id=order_id))
 
 
 @bp.post("/tracking")
-def edit_tracking(order_id: int, shipment_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+def edit_tracking(order_id: int, shipment_id: int) -> Answer:
     given = {name: request.form.get(name, "") for name in ("carrier", "tracking")}
     try:
         found = shipments.find_shipment(order_id, shipment_id)
         changed = voiding.edit_tracking(found.id, current_actor(), carrier=given["carrier"], tracking_number=given["tracking"])
     except AppError as wrong:
-        page = views.order_page(order_id, with_customers=may_see_customers())
-        return render_template("orders/order.html", page=page, wrong=wrong, editing=(shipment_id, given)), wrong.status
+        return refused(order_id, wrong, editing=(shipment_id, given))
     toast(f"Saved.{' See what is left to do in the shop.' if changed.left else ''}")
     start_due_runs()
     return go_to(url_for("order.show_order", order_id=order_id))

@@ -52,8 +52,8 @@ def undo(shipment_id: int, actor: str, beside: Callable[[], None] = lambda: None
     with writing() as session:
         opened = reversal.open_shipment(shipment_id)
         shipment, order = opened.shipment, opened.order
-        _refuse(shipment, order)
         later = _since(shipment)
+        _refuse(shipment, order, later)
         _cancel(order, later)
         reversal.take_back(opened, actor, "undone")
         session.flush()
@@ -118,16 +118,22 @@ def hold_back(batch: str, wait: timedelta = WHILE_UNDOING) -> None:
             _plan_next(shop_id)
 
 
-def _refuse(shipment: Shipment, order: Order) -> None:
-    """Raises Conflict for a shipment that cannot be undone whatever was sent."""
+def _refuse(shipment: Shipment, order: Order, since: Sequence[WriteBack]) -> None:
+    """Raises Conflict for a shipment that cannot be undone. ``since`` are the write-backs that may say what is in it."""
     later = select(Shipment.id).where(
         Shipment.order_id == order.id, Shipment.id > shipment.id, Shipment.voided_at.is_(None)
     )  # fmt: skip
     if db.session.scalar(later.limit(1)) is not None:
         raise Conflict(f"There is a later parcel of order {order.number}.", "Undo that one first.")
+    if any(_may_have_arrived(row) for row in since):
+        raise _already_sent(order)
     rules = holds.rules_for_shop(order.shop_id)
     if rules is not None and rules.stage_of(order) == "shipped":
         raise AlreadySent(f"The shop shows order {order.number} as shipped already.", "Void the shipment instead.")
+
+
+def _already_sent(order: Order) -> AlreadySent:
+    return AlreadySent(f"Already sent: the shop may show order {order.number} as shipped.", "Void the shipment instead.")
 
 
 def _since(shipment: Shipment) -> list[WriteBack]:
@@ -144,14 +150,11 @@ def _may_have_arrived(row: WriteBack) -> bool:
 
 
 def _cancel(order: Order, rows: Sequence[WriteBack]) -> None:
-    """Have the write-back of a shipment not sent. Raises AlreadySent where a run has claimed one of them, at this very moment or before."""
-    sent = AlreadySent(f"Already sent: the shop may show order {order.number} as shipped.", "Void the shipment instead.")
-    if any(_may_have_arrived(row) for row in rows):
-        raise sent
+    """Have the write-back of a shipment not sent. Raises AlreadySent where a run claims one of them at this very moment."""
     for row in rows:
         # One statement decides against a run that claims it at this moment.
         if row.state in ("waiting", "failed") and not write_backs.cancel_untried(row.id):
-            raise sent
+            raise _already_sent(order)
         db.session.expire(row)
 
 

@@ -252,11 +252,21 @@ def test_a_sent_shipment_is_voided_and_its_number_changed_from_the_order_page(cl
     pass_the_wait()
     work_off("shipments")
     shipment = f"/orders/{order.id}/shipments/{db.session.scalar(select(Shipment.id))}"
-    assert client.post(f"{shipment}/undo").status_code == 409
+    late = client.post(f"{shipment}/undo")
+    said = words(element(late.text, "div", _class="summary").text)
+    assert (
+        late.status_code == 409
+        and said == f"Already sent: the shop may show order {order.number} as shipped. Void the shipment instead."
+    )
+    assert "Void shipment …" in [each.text.strip() for each in elements(late.text, "summary")], (
+        "on the page of the order as it is now"
+    )
     wrong = client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "1,2E+12"})
     assert wrong.status_code == 422 and "1,2E+12" in wrong.text
     client.post(f"{shipment}/tracking", data={"carrier": "DHL", "tracking": "T2"})
     client.post(f"{shipment}/void")
+    twice = client.post(f"{shipment}/void")
+    assert twice.status_code == 409 and "was voided already" in words(element(twice.text, "div", _class="summary").text)
     page = words(client.get(f"/orders/{order.id}").get_data(as_text=True))
     assert "Remove the tracking number T1 in the shop." in page and "Shipment voided by owner" in page
     assert "To do by hand in the shop 1" in [words(link.text) for link in elements(client.get("/orders").text, "a")]
@@ -264,6 +274,18 @@ def test_a_sent_shipment_is_voided_and_its_number_changed_from_the_order_page(cl
     assert "Remove the tracking number" not in client.get(f"/orders/{order.id}").text
     assert orders()[0].state == "ready"
     assert client.post(f"/orders/{order.id + 1}/shipments/1/void").status_code == 404
+    assert client.post("/orders/99999/shipments/1/void").status_code == 404
+
+
+def test_a_button_of_an_old_page_says_on_the_order_what_is_not_possible_any_more(client, desk):
+    order = orders()[0]
+    client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})
+    late = client.post(f"/orders/{order.id}/cancel")
+    assert late.status_code == 409 and "has been shipped, at least in part" in words(
+        element(late.text, "div", _class="summary").text
+    )
+    assert element(late.text, "section", id="shipments")
+    assert client.post("/orders/99999/cancel").status_code == 404
 
 
 def test_a_cancellation_is_marked_as_seen_on_the_page_of_the_order(client, shop, desk):

@@ -1,0 +1,15 @@
+"""The page of an order with what could not be done: it may have changed since the page with the button was opened."""
+
+from __future__ import annotations
+
+from flask import render_template
+
+from blueprints.actors import may_see_customers
+from errors import AppError
+from services.orders import views
+
+
+def refused(order_id: int, wrong: AppError, **given: object) -> tuple[str, int]:
+    """``given`` is what was typed. Raises NotFound for an order that is gone."""
+    page = views.order_page(order_id, with_customers=may_see_customers())
+    return render_template("orders/order.html", page=page, wrong=wrong, **given), wrong.status
