@@ -87,7 +87,7 @@ def draw_levels(levels: Sequence[Level], now: datetime) -> LevelChart:
     first, last = levels[0], levels[-1]
     levelled = {level[1] for level in levels}
     moved = (
-        f"Since {day(start)} on hand has been {number(last[1])}; "
+        f"On hand is {number(last[1])}, as on {day(start)}; "
         if len(levelled) == 1
         else f"Since {day(start)} on hand went from {number(first[1])} to {number(last[1])}; "
     )

@@ -55,7 +55,7 @@ WHAT_TO_DO = {
 }
 """What a person can do, by cause."""
 WITHOUT_SKU = "Link its listing to a stock item: its orders are released then."
-NOT_LISTED = "No listing has this SKU. If its product is new in the shop, read the listings now: it is done once a day otherwise."
+NOT_LISTED = "No listing has this SKU. If its product is new in the shop, read the listings now, or wait for their next reading."
 SHOWN = 8
 MOST_REASONS = 5
 

@@ -226,7 +226,7 @@ def test_the_pages_of_a_feed_and_its_run_ask_as_little_for_many_rows_as_for_few(
 def test_an_item_whose_stock_did_not_move_says_so(client):
     item = make_item("CUP", 7)
     page = words(client.get(f"/stock/{item.id}").text)
-    assert "on hand has been 7; 7 are available now." in page
+    assert "On hand is 7, as on " in page and "; 7 are available now." in page
 
 
 def test_the_audit_trail_says_that_days_are_the_wrong_way_round(client):

@@ -125,12 +125,14 @@ def test_units_that_came_back_and_are_reserved_again_came_back_once(client, item
 
 def test_what_changed_on_hand_stands_in_one_place_and_other_changes_in_another(client, item):
     """What a person had set stood in both, what a file had set only in the stock history."""
+    none = words(element(client.get(f"/stock/{item}").text, "section", id="history").text)
+    assert "None yet." in none and none.endswith("Show all in the audit trail"), "which may have entries about what is on hand"
     client.post(f"/stock/{item}", data={"on_hand": "12", "buffer": "2", "was": "10"})
     client.post(f"/stock/{item}/threshold", data={"threshold": "3"})
     page = client.get(f"/stock/{item}").text
     assert "Set from 10 to 12" in words(page)
     others = words(element(page, "section", id="history").text)
     assert others.startswith("Other changes") and "Buffer: 1 → 2" in others and "Low-stock threshold changed" in others
-    assert "Stock changed" not in others and "Who added it" in others
+    assert "Stock changed" not in others and "who added it by hand" in others
     trail = words(element(client.get(f"/activity/changes?of=stock_item&id={item}").text, "main").text)
     assert "On hand: 10 → 12" in trail and "Buffer: 1 → 2" in trail
