@@ -108,7 +108,10 @@
   if (sheet) {
     const numbers = all("[data-tracking]", sheet);
     const carriers = all("[data-carrier]", sheet);
-    const next = (input) => numbers[numbers.indexOf(input) + 1] || sheet.querySelector("[data-ship]");
+    const ship = sheet.querySelector("[data-ship]");
+    const next = (input) => numbers[numbers.indexOf(input) + 1] || ship;
+    const over = document.querySelector("[data-left-over]");
+    const sayOver = (left) => { over.hidden = !left.length; over.querySelector("span").textContent = left.join(", "); };
     sheet.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
       event.preventDefault();
@@ -124,11 +127,25 @@
       event.preventDefault();
       const rows = numbers.slice(numbers.indexOf(event.target));
       rows.forEach((input, at) => { if (at < lines.length) input.value = lines[at]; });
-      const over = document.querySelector("[data-left-over]");
-      over.hidden = lines.length <= rows.length;
-      over.querySelector("span").textContent = lines.slice(rows.length).filter(Boolean).join(", ");
+      sayOver(lines.slice(rows.length).filter(Boolean));
       next(rows[Math.min(lines.length, rows.length) - 1]).focus();
     });
+    // One more scan than there are rows comes to the button: it is named, and its Enter ships nothing. Nor does an Enter that is held down.
+    const extra = [];
+    let scanned = "";
+    ship.addEventListener("keydown", (event) => {
+      const enter = event.key === "Enter";
+      const text = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && (scanned || event.key !== " ");
+      if (enter ? !scanned && !event.repeat : !text) return;
+      event.preventDefault();
+      if (!enter) scanned += event.key;
+      if (!enter || !scanned) return;
+      extra.push(scanned);
+      scanned = "";
+      sayOver(extra);
+      over.scrollIntoView({ block: "nearest" });
+    });
+    ship.addEventListener("blur", () => { scanned = ""; });
     const every = sheet.querySelector("[data-carrier-all]");
     if (every) every.addEventListener("input", () => carriers.forEach((input) => { input.value = every.value; }));
   }

@@ -98,6 +98,12 @@ def test_five_orders_are_shipped_with_the_keyboard_and_a_scanner(page: Page, fiv
     expect(page.get_by_label(f"Tracking number of order {five[0]}")).to_be_focused()
     for number in five:
         person.scan(f"S-{number}")
+    # One parcel too many is named, and its Enter ships nothing.
+    page.keyboard.type("S OVER")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-left-over]")).to_have_text(
+        "There are more numbers than orders. Not used: S OVER. Compare the numbers with the orders."
+    )
     assert numbers_here() == {}
     person.press("Enter")
     expect(page.locator("#shipped")).to_contain_text("5 orders shipped.")
