@@ -36,9 +36,9 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def checked(values: Mapping[str, Any], secret: str, *, new_zone: bool = True) -> dict[str, Any]:
+def checked(values: Mapping[str, Any], secret: str, *, new_zone: bool = True, new_place: bool = True) -> dict[str, Any]:
     """All values of a feed as they are stored, with the defaults for those that are not given. ``secret`` is the one it has or gets, if any;
-    ``new_zone`` as in timetable.checked_columns. Raises InvalidInput with the field that is wrong."""
+    ``new_zone`` as in timetable.checked_columns; ``new_place`` is false where it stays where it is. Raises InvalidInput with the field that is wrong."""
     unknown = [name for name in values if name not in DEFAULTS]
     if unknown:
         raise InvalidInput(f"A feed has no {unknown[0][:40]!r}.", field=unknown[0])
@@ -49,7 +49,7 @@ def checked(values: Mapping[str, Any], secret: str, *, new_zone: bool = True) ->
         raise InvalidInput("Give the feed a name.", field="name")
     for name, choices in (("missing", MISSING), ("when_stale", WHEN_STALE)):
         _one_of(found[name], choices, name)
-    found |= _place(found, secret)
+    found |= _place(found, secret, new=new_place)
     for name, (least, most, label) in NUMBERS.items():
         if type(found[name]) is not int or not least <= found[name] <= most:
             raise InvalidInput(f"{label} has to be from {least} to {most}.", field=name)
@@ -76,12 +76,13 @@ def _one_of(value: Any, choices: tuple[str, ...], name: str) -> None:
         raise InvalidInput(f"Choose one of {', '.join(choices)}.", field=name)
 
 
-def _place(found: Mapping[str, Any], secret: str) -> dict[str, Any]:
+def _place(found: Mapping[str, Any], secret: str, *, new: bool) -> dict[str, Any]:
     """Where its file is and how it is got, as it is stored. Raises InvalidInput."""
     names = ("method", "address", "path", "auth", "user", "parameter")
     given = {name: str(found[name] or "") for name in names}
     place = remote_files.check(Place(**given, secret=secret), channel_limits().allow_private)
-    remote_files.refuse_upwards(place)
+    if new:
+        remote_files.refuse_upwards(place)
     return {name: getattr(place, name) for name in names}
 
 

@@ -137,7 +137,8 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
         present = {name: getattr(row, name) for name in feed_values.SETTABLE}
         elsewhere = feed_values.leads_elsewhere(present, values)
         stored = "" if elsewhere else secret_of(row)
-        checked = feed_values.checked(present | values, secret or stored, new_zone="zone" in values)
+        new_place = any(values.get(name, present[name]) != present[name] for name in ("address", "path"))
+        checked = feed_values.checked(present | values, secret or stored, new_zone="zone" in values, new_place=new_place)
         if checked["name"] != row.name:
             _refuse_twin(row.supplier_id, checked["name"], row.id)
         changes = {field: (present[field], value) for field, value in checked.items() if present[field] != value}

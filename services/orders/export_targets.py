@@ -78,6 +78,8 @@ def set_target(export_id: int, values: Mapping[str, Any], actor: str, *, secret:
         moved = row is not None and _server(before) != _server(after)
         kept = "" if row is None or moved or row.secret_encrypted is None else vault.decrypt(row.secret_encrypted)
         after |= _check_place(after, secret or kept)
+        if (after["address"], after["path"]) != (before["address"], before["path"]) and after["method"] != "email":
+            remote_files.refuse_upwards(_place_in(after))
         if after["placed_since"] != before["placed_since"]:
             _refuse_future(after["placed_since"])
         if row is not None and before == after and not secret:
@@ -149,10 +151,7 @@ def _check_place(values: Mapping[str, Any], secret: str) -> dict[str, Any]:
             said = f"Enter at most {MOST_RECIPIENTS} email addresses." if found else "Enter the email address that gets the file."
             raise InvalidInput(said, field="recipients")
         return {"recipients": found, "address": "", "path": "", "user": "", "parameter": "", "auth": "none"}
-    path = (values["path"].strip() or ".") if values["method"] == "sftp" else ""
-    given = Place(values["method"], values["address"], path, values["auth"], values["user"], values["parameter"], secret)
-    place = remote_files.check(given, channel_limits().allow_private)
-    remote_files.refuse_upwards(place)
+    place = remote_files.check(_place_in(values, secret), channel_limits().allow_private)
     return {"recipients": [], "address": place.address, "path": place.path, "user": place.user, "parameter": place.parameter}
 
 
@@ -162,6 +161,11 @@ def doubt_about(row: ExportTarget) -> str:
         return ""
     host, port = Place(row.method, row.address).endpoint
     return "" if remote_files.is_known(host, port) else host_names.not_found(host)
+
+
+def _place_in(values: Mapping[str, Any], secret: str = "") -> Place:
+    path = (values["path"].strip() or ".") if values["method"] == "sftp" else ""
+    return Place(values["method"], values["address"], path, values["auth"], values["user"], values["parameter"], secret)
 
 
 def _mailbox(text: str) -> str:

@@ -132,6 +132,24 @@ def test_disabling_ends_the_schedule_and_enabling_makes_it_due(app):
     assert changes == [[["enabled", True, False]], [["enabled", False, True]]]
 
 
+def test_a_path_that_goes_up_is_refused_where_it_is_new_only(app):
+    feed_id = make_feed()
+    with pytest.raises(InvalidInput, match="goes up"):
+        suppliers.create_feed(
+            suppliers.get_feed(feed_id).supplier_id,
+            "user:ann",
+            name="Other",
+            address=f"{URL}/../stock.csv",
+            interval_seconds=3600,
+        )
+    with writing() as session:
+        session.get_one(Feed, feed_id).address = "https://supplier.example/../stock.csv"
+    suppliers.change_feed(feed_id, "user:ann", enabled=False)
+    assert not suppliers.get_feed(feed_id).enabled
+    with pytest.raises(InvalidInput, match="goes up"):
+        suppliers.change_feed(feed_id, "user:ann", address="https://supplier.example/../other.csv")
+
+
 def test_a_removed_feed_leaves_its_items_their_stock_as_own_and_its_runs(app):
     feed_id = make_feed(auth="bearer", secret="a token that is long")
     item_id = make_item("A-1", 7).id

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from errors import Conflict, InvalidInput
-from models import AuditEntry
+from extensions import writing
+from models import AuditEntry, ExportTarget
 from services.orders import export_deliveries, export_records, export_targets
 from services.orders.export_deliveries import work
 from tests.services.orders.delivered import numbers_in, order, target
@@ -111,3 +112,15 @@ def test_the_first_set_up_is_recorded_as_one_and_later_ones_as_changes(db, shop)
         first["method"] == (None, "https") and first["address"] == (None, "https://partner.example/in/") and "path" not in first
     )
     assert first["secret"] == (None, "changed") and entries[1].changes == [["enabled", True, False]]
+
+
+@one_database
+def test_a_folder_that_was_stored_before_paths_going_up_were_refused_keeps_working(shop):
+    export_id = make_export()
+    deliver_to(export_id, method="sftp", address="sftp.partner.example", path="/in", auth="password", user="ann", secret="geheim")
+    with writing() as session:
+        session.query(ExportTarget).update({"path": "../in"})
+    export_targets.set_target(export_id, {"enabled": False}, "user:ann")
+    assert not target(export_id).enabled and target(export_id).path == "../in"
+    with pytest.raises(InvalidInput, match="goes up"):
+        export_targets.set_target(export_id, {"path": "../out"}, "user:ann")
