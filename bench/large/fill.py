@@ -79,6 +79,7 @@ class Filler:
     def fill(self) -> None:
         """Events are not captured and foreign keys not checked meanwhile: that takes longer than all else."""
         tables = [db.metadata.tables[name] for name in TABLES]
+        text_parts.remove(self.connection)
         triggers = self._drop_triggers()
         self._prepare()
         self._drop_indexes(tables)
@@ -94,8 +95,7 @@ class Filler:
         self._tidy(tables)
         for trigger in triggers:
             self.connection.exec_driver_sql(trigger)
-        if self.sqlite:
-            text_parts.fill(self.connection)
+        text_parts.install(self.connection)
 
     def run(self, statement: str, **values: Any) -> None:
         self.connection.execute(text(statement), values)

@@ -335,7 +335,7 @@ def _captures() -> Finding:
 
 
 def _search_index() -> Finding:
-    """On SQLite it can be lost as the triggers can. Stock items and listings are found wrongly then, or not at all."""
+    """It can be lost as the triggers can. Stock items and listings are found wrongly then, or not at all."""
     if not text_parts.in_place(db.session.connection()):
         return bad(
             "search", "The index that stock items and listings are searched by is missing or changed.", "Run `flask db upgrade`."

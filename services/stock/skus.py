@@ -33,8 +33,6 @@ SEARCHED = {
     "postgresql": "SELECT id FROM {table} WHERE strpos(searched, :part) > 0 ORDER BY id LIMIT :most",
 }
 """By database: the first ids of a table whose ``searched`` has a part, which is looked for in every row."""
-INDEXED = "SELECT rowid FROM {table}_parts WHERE {table}_parts MATCH :part LIMIT :most"
-"""The same by SQLite's index of parts."""
 
 
 class FoundItems:
@@ -104,12 +102,10 @@ def found_by(row: Any, search: str) -> ColumnElement[bool]:
 
 def _with_part(table: str, part: str) -> Sequence[int]:
     """The ids of up to one more than ``MOST_COUNTED`` rows."""
-    dialect = db.session.get_bind().dialect.name
-    if dialect == "sqlite" and len(part) >= text_parts.SHORTEST:
-        statement, asked = INDEXED, text_parts.query(part)
-    else:
-        statement, asked = SEARCHED[dialect], part
-    return db.session.scalars(text(statement.format(table=table)), {"part": asked, "most": MOST_COUNTED + 1}).all()
+    indexed = len(part) >= text_parts.LENGTH
+    statement = (text_parts.FOUND if indexed else SEARCHED)[db.session.get_bind().dialect.name]
+    values = text_parts.asked(part) if indexed else {"part": part}
+    return db.session.scalars(text(statement.format(table=table)), {**values, "most": MOST_COUNTED + 1}).all()
 
 
 def alike() -> list[tuple[str, ...]]:
