@@ -61,7 +61,7 @@ def _labels(integration: Integration) -> dict[str, Any]:
 
 @bp.post("/sync")
 def sync_now(integration_id: int) -> Response:
-    """‘Sync orders now’ and ‘Update stock now’."""
+    """‘Sync orders now’, ‘Update stock now’ and ‘Read listings now’."""
     kind = request.form.get("kind", "")
     if kind not in RUN_KINDS:
         raise InvalidInput("There is no such type of run.", "Load the page again.")

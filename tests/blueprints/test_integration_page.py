@@ -241,6 +241,14 @@ class TestTheSwitches:
         assert read_integration(integration_id).flows["orders"].enabled
 
 
+def test_new_products_need_not_wait_for_the_reading_of_the_day(client: FreshClient) -> None:
+    integration_id = add_integration()
+    button = element(client.get(place(integration_id)).text, "button", id="sync-listings")
+    assert words(button.text) == "Read listings now"
+    client.post(button.parents[-1]["action"], data={"kind": "listings"})
+    assert [run.kind for run in db.session.scalars(select(SyncRun))] == ["listings"]
+
+
 def test_it_asks_again_only_while_something_runs(client: FreshClient) -> None:
     integration_id = add_integration()
     add_finished_run(integration_id)
