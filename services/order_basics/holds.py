@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,6 +39,17 @@ def unknown_line(reason: str) -> tuple[str, str] | None:
     if reason.startswith(BEFORE_NAME):
         return "", reason[len(BEFORE_NAME) :].removesuffix(".")
     return None
+
+
+def short(sku: str, missing: int, ordered: int) -> str:
+    """The reason of a line of which something is not in stock."""
+    return f"{sku}: {missing} of {ordered} not in stock."
+
+
+def short_line(reason: str) -> str:
+    """The SKU that a reason of ``short`` is about; empty for a reason of another kind."""
+    found = re.fullmatch(r"(.+): \d+ of \d+ not in stock\.", reason)
+    return found[1] if found else ""
 
 
 class Evaluation(NamedTuple):
@@ -128,9 +140,9 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         hold("no_lines", "The order has no lines.")
     if stage == "open":
         for line in lines:
-            short = line.left - line.reserved
-            if short > 0 and line.allocations:
-                sentence = f"{line.sku}: {short} of {line.quantity} not in stock."
+            missing = line.left - line.reserved
+            if missing > 0 and line.allocations:
+                sentence = short(line.sku, missing, line.quantity)
                 if rules.with_back_orders:
                     notes.append(sentence)
                 else:

@@ -92,6 +92,11 @@ class Group:
         return self.code == "unknown_sku" and bool(self.name) and not self.sku
 
     @property
+    def short_skus(self) -> list[str]:
+        """The SKUs of which there is not enough in stock, as far as reasons are shown."""
+        return [sku for reason in self.reasons if self.code == "short" and (sku := holds.short_line(reason))]
+
+    @property
     def decided_on_order(self) -> bool:
         return self.code in DECIDED_ON_ORDER
 

@@ -216,3 +216,21 @@ def test_a_sku_that_a_shop_lists_needs_no_reading_of_listings(client: FreshClien
         session.get_one(Listing, listing.id).gone_at = utcnow()
     page = client.get("/orders/held").text
     assert "Match CUP" not in page and "Read listings now" in page
+
+
+def test_what_is_not_in_stock_leads_to_its_stock_item(client: FreshClient) -> None:
+    """'Add stock' stood there, and nothing that did it."""
+    shop = db.session.get_one(Integration, add_integration())
+    item = make_item("CUP", 1)
+    make_order(
+        shop,
+        "1",
+        [(item, 3)],
+        state="on_hold",
+        held_codes=["short"],
+        held_reason=holds.short("CUP: 2", 2, 3),
+        reason_codes=["short"],
+    )
+    page = client.get("/orders/held").text
+    link = next(each for each in elements(page, "a") if each.text == "CUP: 2")
+    assert link["href"] == "/stock?q=CUP:+2"

@@ -310,7 +310,7 @@ def read_report(scene: Scene) -> None:
 @job("Release a held order")
 def release_held(scene: Scene) -> None:
     scene.area("Orders")
-    scene.person.link("1 held order")
+    scene.person.link("Fix 1 held order")
     scene.person.fill("On hand now", "5")
     scene.person.press("Enter")
     scene.toast("1 order released.")
