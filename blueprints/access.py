@@ -112,6 +112,7 @@ ROLES = {
     "held.show_held": VIEWER,
     "listings.act_on_selected": MANAGER,
     "listings.download_listings": VIEWER,
+    "listings.add_stock_item": MANAGER,
     "listings.link_listing": MANAGER,
     "listings.link_matched": MANAGER,
     "listings.list_listings": VIEWER,

@@ -12,6 +12,7 @@ from blueprints.htmx import back_to, go_to, toast
 from blueprints.labels import plural
 from blueprints.listings.forms import ListingFilter
 from blueprints.numbers import argument
+from blueprints.stock.forms import typed_item
 from blueprints.tables import table_of
 from errors import AppError, InvalidInput
 from jobs.schedule import start_due_runs
@@ -77,9 +78,27 @@ def link_listing(listing_id: int) -> tuple[str, int] | Response | AnyResponse:
     except AppError as wrong:
         return render_template("listings/listing.html", row=views.get_row(listing_id), wrong=wrong, typed=typed), wrong.status
     start_due_runs()
-    toast(("The listing is linked." if parts else "The listing is linked to nothing now.")
-          + (f" {plural(released, 'order')} released." if released else ""))  # fmt: skip
+    toast(("The listing is linked." if parts else "The listing is linked to nothing now.") + _released(released))
     return go_to(url_for(".show_listing", listing_id=listing_id))
+
+
+@bp.route("/<int:listing_id>/stock-item", methods=["GET", "POST"])
+def add_stock_item(listing_id: int) -> str | tuple[str, int] | Response | AnyResponse:
+    """For a listing whose goods are no stock item yet: it takes its quantity from the new one."""
+    row = views.get_row(listing_id)
+    if request.method == "GET":
+        return render_template("stock/add.html", wrong=None, typed={"sku": row.sku, "name": row.name}, listing=row)
+    try:
+        added = manual_links.add_item(listing_id, actor=current_actor(), **typed_item())
+    except AppError as wrong:
+        return render_template("stock/add.html", wrong=wrong, typed=request.form, listing=row), wrong.status
+    start_due_runs()
+    toast(f"The stock item was added, and the listing is linked to it.{_released(added.released)}")
+    return go_to(url_for(".show_listing", listing_id=listing_id))
+
+
+def _released(number: int) -> str:
+    return f" {plural(number, 'order')} released." if number else ""
 
 
 @bp.post("/<int:listing_id>/rename")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+from flask import request
 from wtforms import SearchField, SelectField, StringField
 from wtforms.widgets import NumberInput
 
@@ -20,6 +23,21 @@ COLUMNS = (
     Column("on_hand", "On hand and buffer", fixed=True), Column("reserved", "Reserved", (("reserved", DOWN),), "amount"),
     Column("available", "Available", (("scarce", UP), ("most", DOWN)), "amount"), Column("shops", "In the shops"),
 )  # fmt: skip
+
+
+class NewItem(TypedDict):
+    sku: str
+    on_hand: int
+    name: str
+    buffer: int
+
+
+def typed_item() -> NewItem:
+    """What was sent of a new stock item. Raises InvalidInput for a quantity that is none."""
+    given = request.form
+    on_hand = whole_numbers.read(given.get("on_hand", ""), "on_hand")
+    buffer = whole_numbers.read(given.get("buffer", "0") or "0", "buffer")
+    return {"sku": given.get("sku", ""), "on_hand": on_hand, "name": given.get("name", ""), "buffer": buffer}
 
 
 class StockFilter(ListFilter):

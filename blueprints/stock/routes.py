@@ -13,7 +13,7 @@ from blueprints.charts import draw_levels
 from blueprints.downloads import download
 from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
-from blueprints.stock.forms import StockFilter
+from blueprints.stock.forms import StockFilter, typed_item
 from blueprints.tables import table_of
 from errors import AppError, Conflict
 from jobs.schedule import start_due_runs
@@ -61,12 +61,9 @@ def download_stock() -> Response:
 @bp.post("")
 def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
     try:
-        added = items.add_stock_item(
-            request.form.get("sku", ""), read(request.form.get("on_hand", ""), "on_hand"), current_actor(),
-            name=request.form.get("name", ""), buffer=read(request.form.get("buffer", "0") or "0", "buffer"),
-        )  # fmt: skip
+        added = items.add_stock_item(actor=current_actor(), **typed_item())
     except AppError as wrong:
-        return render_template("stock/add.html", wrong=wrong, typed=request.form), wrong.status
+        return render_template("stock/add.html", wrong=wrong, typed=request.form, listing=None), wrong.status
     start_due_runs()
     toast("The stock item was added.")
     return go_to(url_for(".show_item", item_id=added.item_id))
@@ -74,7 +71,7 @@ def add_stock_item() -> tuple[str, int] | Response | AnyResponse:
 
 @bp.get("/new")
 def show_add() -> str:
-    return render_template("stock/add.html", wrong=None, typed={})
+    return render_template("stock/add.html", wrong=None, typed={}, listing=None)
 
 
 @bp.get("/<int:item_id>")

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import selectinload
 
 from errors import AppError, Conflict, InvalidInput, NotFound
-from extensions import db, writing
+from extensions import db, one_transaction, writing
 from models import Link, Listing, Shop, StockItem
 from models.sku_key import sku_key, tidy
 from models.types import utcnow
@@ -34,6 +34,15 @@ def link_listing(listing_id: int, parts: Sequence[tuple[str, int]], actor: str) 
         items = _items(parts)
         session.execute(select(Shop.id).where(Shop.id == listing.shop_id).with_for_update())
         return _link(listing, items, actor)
+
+
+@retry_on_deadlock
+def add_item(listing_id: int, sku: str, on_hand: int, actor: str, *, name: str = "", buffer: int = 0) -> items.Added:
+    """Add a stock item and link a listing to it, which takes its quantity from there: both or neither. Raises what ``items.add_stock_item`` and
+    ``link_listing`` do."""
+    with one_transaction():
+        added = items.add_stock_item(sku, on_hand, actor, name=name, buffer=buffer)
+        return items.Added(added.item_id, added.released + link_listing(listing_id, [(sku, 1)], actor))
 
 
 def get_link(link_id: int) -> Link:

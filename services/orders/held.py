@@ -54,7 +54,7 @@ WHAT_TO_DO = {
     holds.DOUBTFUL_SKU: "Choose the stock item that each SKU means. Its listings then take their quantity from that item.",
 }
 """What a person can do, by cause."""
-WITHOUT_SKU = "Link its listing to a stock item: its orders are released then."
+WITHOUT_SKU = "Link its listing to a stock item, or add one for it: its orders are released then."
 NOT_LISTED = "No listing has this SKU. If its product is new in the shop, read the listings now, or wait for their next reading."
 SHOWN = 8
 MOST_REASONS = 5

@@ -27,6 +27,7 @@ BY_OPERATION: dict[str, tuple[str, ...]] = {
     "held.accept": ("accept_order",), "held.evaluate": ("evaluate_order",), "held.read_again": ("read_order_again",), "held.read_listings": ("start_run",),
     "held.add_stock_item": ("create_stock_item",), "held.link_sku": ("create_links",),
     "listings.act_on_selected": ("change_listing", "create_links"), "listings.link_listing": ("create_links", "remove_link"),
+    "listings.add_stock_item": ("create_stock_item", "create_links"),
     "listings.link_matched": ("create_links",),
     "carriers.add_carrier": ("create_carrier",), "carriers.edit_carrier": ("change_carrier",), "carriers.remove_carrier": ("remove_carrier",),
     "file_presets.import_preset": ("create_file_preset",), "file_presets.remove_preset": ("remove_file_preset",),

@@ -99,7 +99,7 @@ def paths(ids: dict[str, int]) -> list[str]:
         "/suppliers", "/suppliers/add", f"/suppliers/{ids['supplier']}", f"/suppliers/{ids['supplier']}/edit", f"/suppliers/{ids['supplier']}/remove",
         f"/suppliers/feeds/{ids['feed']}", f"/suppliers/feeds/{ids['feed']}/rules", f"/suppliers/feeds/{ids['feed']}/remove",
         f"/suppliers/runs/{ids['feed_run']}", "/suppliers/unknown-codes", f"/suppliers/unknown-codes/{ids['offer']}", f"/stock/{ids['item']}/suppliers",
-        "/listings", f"/listings/{ids['listing']}", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
+        "/listings", f"/listings/{ids['listing']}", f"/listings/{ids['listing']}/stock-item", "/listings/match", "/listings/drift", "/reports", "/reports/skus",
         "/reports/reconciliation", "/activity/3", "/activity/changes", "/today", "/guide", "/search?search=CUP", f"/settings/sales-channels/{ids['integration']}/settings",
         f"/settings/sales-channels/{ids['removed']}",
     ]  # fmt: skip

@@ -146,7 +146,7 @@ def test_a_line_without_a_sku_leads_to_the_listing_to_link(client: FreshClient) 
         shop, "1", [("", 1)], state="on_hold", held_codes=["unknown_sku"], held_reason=reason, reason_codes=["unknown_sku"]
     )
     page = client.get("/orders/held").text
-    assert "Link its listing to a stock item: its orders are released then." in words(page)
+    assert "Link its listing to a stock item, or add one for it: its orders are released then." in words(page)
     assert element(page, "a", href="/listings?q=Set+of+3")["class"] == "btn btn-primary"
 
 
@@ -234,3 +234,38 @@ def test_what_is_not_in_stock_leads_to_its_stock_item(client: FreshClient) -> No
     page = client.get("/orders/held").text
     link = next(each for each in elements(page, "a") if each.text == "CUP: 2")
     assert link["href"] == "/stock?q=CUP:+2"
+
+
+def test_a_stock_item_for_a_product_without_a_sku_is_added_on_the_way(client: FreshClient) -> None:
+    """From its order to its listing, and to a form with its name: it had to be added under Stock, and the listing found again."""
+    shop = make_integration("Garden")
+    listing = make_listing(shop, "", 4, product_id="7", name="Set of 3")
+    order_id = make_order(shop, "1", [("", 2)], held_reason=holds.unknown_sku("", "Set of 3"), **UNKNOWN).id
+    with writing() as session:
+        line = session.get_one(Order, order_id).lines[0]
+        line.name, line.product_id = "Set of 3", "7"
+    place = next(each["href"] for each in elements(client.get("/orders/held").text, "a") if each.text == "Find its listing")
+    row = element(client.get(place).text, "a", href=f"/listings/{listing.id}")
+    add = next(each["href"] for each in elements(client.get(row["href"]).text, "a") if each.text == "Add a stock item for it")
+    form = client.get(add).text
+    assert "then takes its quantity from it" in words(form) and element(form, "input", name="name")["value"] == "Set of 3"
+    wrong = client.post(add, data=form_data(form, "sku", sku="SET-3"))
+    assert wrong.status_code == 422 and element(wrong.text, "input", name="sku")["value"] == "SET-3"
+    assert db.session.query(StockItem).count() == 0
+    done = client.get(client.post(add, data=form_data(form, "sku", sku="SET-3", on_hand="6")).location).text
+    assert toasts(done) == ["The stock item was added, and the listing is linked to it. 1 order released."]
+    assert element(done, "input", id="sku-0")["value"] == "SET-3" and "Add a stock item for it" not in done
+    db.session.rollback()
+    assert (db.session.get_one(Order, order_id).state, db.session.query(StockItem).one().available) == ("ready", 4)
+
+
+def test_where_the_listing_cannot_be_linked_no_stock_item_is_added(client: FreshClient) -> None:
+    shop = make_integration("Garden")
+    make_item("CUP", 1)
+    listing = make_listing(shop, "", 4, name="Cup")
+    for sku, number in (("cup", "3"), ("", "3"), ("MUG", "-1")):
+        refused = client.post(f"/listings/{listing.id}/stock-item", data={"sku": sku, "on_hand": number})
+        assert refused.status_code in (409, 422)
+    assert client.get("/listings/999/stock-item").status_code == 404
+    db.session.rollback()
+    assert db.session.query(StockItem).count() == 1 and not db.session.get_one(Listing, listing.id).linked

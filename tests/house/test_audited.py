@@ -106,6 +106,7 @@ def acts(ids: dict[str, int], token: str) -> list[Act]:
         Act("runs.request_stop", {}), Act("reports.reconcile", {"integration": ids["integration"]}),
         Act("listings.act_on_selected", {"listing": ids["listing"], "act": "do_not_push"}),
         Act("listings.link_listing", {"sku": ["SKU"], "units": ["2"]}),
+        Act("listings.add_stock_item", {"sku": "FOR A LISTING", "on_hand": "3"}),
         Act("stock.add_stock_item", {"sku": "ADDED", "on_hand": "3"}),
         Act("stock.change_item", {"on_hand": "12", "buffer": "1", "was": "10"}),
         Act("stock.set_threshold", {"threshold": "3"}), Act("stock.set_default_threshold", {"threshold": "2"}),
