@@ -97,9 +97,12 @@ def known_places() -> tuple[str, ...]:
 
 
 def when(moment: datetime | None, never: str = "never") -> Markup | str:
-    """``<time>``: relative to now, exact in its title; ``never`` for None."""
+    """``<time>``: relative to now within a day, exact in its title; else as ``at``. ``never`` for None. A title is not seen on a phone, and
+    who asks when an order was shipped wants a date."""
     if moment is None:
         return never
+    if utcnow() - moment >= timedelta(days=1):
+        return at(moment)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         moment.isoformat(timespec="seconds"), exact(moment), relative(moment, utcnow())
     )

@@ -7,7 +7,9 @@ import pytest
 from flask import Flask
 
 from blueprints import formats
-from blueprints.formats import duration, exact, relative
+from blueprints.formats import at, duration, exact, relative, when
+from models.types import utcnow
+from tests.blueprints.pages import element, words
 
 NOW = datetime(2026, 11, 23, 16, 12, 5, tzinfo=UTC)
 
@@ -30,6 +32,16 @@ NOW = datetime(2026, 11, 23, 16, 12, 5, tzinfo=UTC)
 def test_relative(app: Flask, ago: timedelta, said: str) -> None:
     with app.test_request_context():
         assert relative(NOW - ago, NOW) == said
+
+
+def test_what_was_longer_ago_than_a_day_has_its_date_in_sight(app: Flask) -> None:
+    """'When did you ship it?' was answered by '8 days ago', and the date was in a title that a phone does not show."""
+    now = utcnow()
+    with app.test_request_context(headers={"Accept-Language": "en-US"}):
+        assert words(element(str(when(now - timedelta(hours=23))), "time").text) == "23 hours ago"
+        shown = element(str(when(now - timedelta(days=8))), "time")
+        assert shown.text == element(str(at(now - timedelta(days=8))), "time").text != "8 days ago"
+        assert shown["title"].startswith("8 days ago, ")
 
 
 @pytest.mark.parametrize(
