@@ -107,7 +107,8 @@ def sheet_of(
 
 
 def _content(order: Order) -> str:
-    return ", ".join(f"{line.left} × {line.sku or line.name}" for line in order.lines if line.left > 0)
+    rest = "The rest: " if any(line.shipped for line in order.lines) else ""
+    return rest + ", ".join(f"{line.left} × {line.sku or line.name}" for line in order.lines if line.left > 0)
 
 
 def wrong_of(carrier: str, tracking: str) -> dict[str, str]:

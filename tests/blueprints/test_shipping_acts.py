@@ -202,6 +202,14 @@ def test_the_sheet_says_what_is_not_in_stock(client, shop, desk):
     assert "Orders are shipped whole here, even if something is not in stock. To ship a part of an order, open it." in said
 
 
+def test_the_sheet_says_that_it_ships_the_rest_of_an_order(client, shop, desk):
+    shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
+    do(desk, "orders")
+    order = orders()[-1]
+    client.post(f"/orders/{order.id}/ship", data={f"line-{order.lines[0].id}": "1"})
+    assert "The rest: 2 × CUP" in words(client.get(f"/orders/ship?order={order.id}").text)
+
+
 def test_what_is_not_in_stock_is_shipped_only_when_it_is_meant_and_can_be_left_out(client, shop, desk):
     """Its customer got the shop's mail that it is on its way, with nothing in the parcel."""
     items.set_stock("CUP", 1, "user:ann")
