@@ -11,7 +11,7 @@ from blueprints.feeds.forms import CONTENTS, METHODS, MISSING, WHEN_STALE
 from blueprints.formats import number
 from blueprints.labels import SIGN_INS, plural
 from models import Feed
-from services.common import zones
+from services.common import letters, zones
 from services.feeds import showing
 from services.security import trail
 from services.security.trail import Words, in_every_shop
@@ -91,6 +91,7 @@ def column_facts(feed: Feed) -> Facts:
     facts = [(field.label, feed.columns["columns"].get(field.name, "")) for field in file_columns.FIELDS]
     facts += [
         ("Sheet", feed.sheet),
+        ("Letters", letters.NAMES.get(feed.columns.get("letters", ""), "")),
         ("Words", ", ".join(f"{word} = {value}" for word, value in (options.get("words") or {}).items())),
     ]
     facts += [("Decimal sign", {".": "dot", ",": "comma"}.get(options.get("decimal") or "", ""))]

@@ -102,6 +102,7 @@ def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: st
     yield buffer.getvalue()
 
 
+WESTERN = "cp1252"
 Pieces = Callable[[], Iterable[bytes]]
 """The content of a file, piece by piece, from its beginning each time it is called."""
 Source = TextIO | Workbook
@@ -112,9 +113,9 @@ unpacked = partial(SpooledTemporaryFile, IN_MEMORY)
 """A file for a workbook, which the reader of its rows closes."""
 
 
-def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB) -> tuple[Source, int]:
+def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB, encoding: str = "") -> tuple[Source, int]:
     """The text of a file with how many lines it has, read piece by piece and never as a whole: UTF-8, UTF-16 with its mark, or
-    else Western (Windows-1252). Or an Excel workbook, of which ``sheet`` is read, or the first one; ``most`` are its unpacked bytes.
+    else ``encoding``, by default Western (Windows-1252). Or an Excel workbook, of which ``sheet`` is read, or the first one; ``most`` are its unpacked bytes.
     Raises InvalidInput for what is neither."""
     start = _start(pieces)
     if start.startswith(workbooks.START):
@@ -122,7 +123,7 @@ def opened(pieces: Pieces, *, sheet: str = "", most: int = 128 * workbooks.MB) -
         for piece in pieces():
             file.write(piece)
         return Workbook(file, sheet, most), 0
-    encoding, lines = _look_through(pieces, start)
+    encoding, lines = _look_through(pieces, start, encoding or WESTERN)
     return io.TextIOWrapper(io.BufferedReader(_Raw(pieces())), encoding, newline=""), lines
 
 
@@ -135,14 +136,14 @@ def _start(pieces: Pieces) -> bytes:
     return start
 
 
-def _look_through(pieces: Pieces, start: bytes) -> tuple[str, int]:
+def _look_through(pieces: Pieces, start: bytes, otherwise: str) -> tuple[str, int]:
     """Read it once to its end: the encoding in which all of it can be read, and its number of line ends."""
     for beginning, kind in OTHERS:
         if beginning.match(start):
             raise InvalidInput(f"That is {kind}, and no CSV file or Excel workbook (.xlsx).", workbooks.ADVICE)
     marked = next((encoding for mark, encoding in MARKS if start.startswith(mark)), None)
     trouble = None
-    for encoding in (marked,) if marked else ("utf-8", "cp1252"):
+    for encoding in (marked,) if marked else ("utf-8", otherwise):
         try:
             return encoding, _count_lines(pieces, encoding)
         except UnicodeDecodeError as wrong:

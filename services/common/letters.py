@@ -1,5 +1,5 @@
 """The letters of a text file that a person uploads, as UTF-8. A file of another encoding says nowhere which one it is: it is recognised by its words,
-or the person chooses. Feeds and programs send files that nobody looks at, so that theirs are not guessed."""
+or the person chooses. A feed is set up with what was recognised then, and keeps it: nobody looks at its later files."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ class Text:
 
     @property
     def sentence(self) -> str:
-        if not self.read_as:
-            return ""
-        return f"The letters of the file were read as {NAMES[self.read_as]}. If they look wrong, upload it again and choose others under ‘Letters’."
+        advice = "If they look wrong, upload it again and choose others under ‘Letters’."
+        return f"{sentence(self.read_as)} {advice}" if self.read_as else ""
+
+
+def sentence(name: str) -> str:
+    return f"The letters of the file were read as {NAMES[name]}."
 
 
 def as_utf8(content: bytes, chosen: str = "") -> Text:
@@ -45,7 +48,7 @@ def as_utf8(content: bytes, chosen: str = "") -> Text:
         raise InvalidInput("That choice is not offered. Choose another one.", field="letters")
     if content.startswith((workbooks.START, b"\xff\xfe", b"\xfe\xff")) or b"\0" in content or _fits(content, "utf-8"):
         return Text(content)
-    name = chosen or _guess(content)
+    name = chosen or recognise(content)
     if not _fits(content, name):
         if chosen:
             raise InvalidInput(
@@ -55,8 +58,9 @@ def as_utf8(content: bytes, chosen: str = "") -> Text:
     return Text(content.decode(name).encode(), name)
 
 
-def _guess(content: bytes) -> str:
-    """In a language with Latin letters, those with accents stand in words beside others. Words of nothing but high bytes are of another script."""
+def recognise(content: bytes) -> str:
+    """The name of the encoding of a text that is not UTF-8, by its beginning. In a language with Latin letters, those with accents stand in words
+    beside others. Words of nothing but high bytes are of another script."""
     foreign = [word for word in _WORD.findall(content[:LOOKED_AT]) if max(word) >= 0x80]
     whole = [word for word in foreign if len(word) > 2 and min(word) >= 0x80]
     if len(whole) <= sum(min(word) < 0x80 for word in foreign):

@@ -8,7 +8,7 @@ from typing import Any
 from channels import remote_files
 from channels.remote_files import Place
 from errors import InvalidInput
-from services.common import timetable
+from services.common import letters, timetable
 from services.common.channel_limits import channel_limits
 from services.common.text import one_line
 from services.stock import file_columns
@@ -96,4 +96,6 @@ def _columns(found: Mapping[str, Any]) -> dict[str, Any] | None:
     options = given.get("options") or {}
     if found["headings"]:
         options = file_columns.check_preset(found["headings"], given["columns"], options)
-    return {"columns": dict(given["columns"]), "options": dict(options)}
+    name = given.get("letters", "")
+    kept = {"letters": name} if name in letters.NAMES and name != letters.WESTERN else {}
+    return {"columns": dict(given["columns"]), "options": dict(options), **kept}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from errors import InvalidInput
-from services.common import csv_files
+from services.common import csv_files, letters
+from services.common.workbooks import Workbook
 from services.presets.columns import MOST_COLUMNS
 from services.stock import file_columns
 
@@ -28,10 +29,12 @@ class ColumnsWrong(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The headings of a file, and the cells of its first rows."""
+    """The headings of a file, and the cells of its first rows. ``letters`` is a name of services.common.letters where it is a text of
+    another encoding than UTF-8."""
 
     headings: list[str]
     sample: list[list[str]]
+    letters: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,12 @@ def open_file(content: IO[bytes], columns: Mapping[str, Any] | None, sheet: str)
     """Look at a file, and prepare to read its rows. ``columns`` is as in models.Feed; where it is None, the file's own headings or a remembered
     preset decide. Raises InvalidInput for what is no table, or ColumnsWrong."""
 
-    def opened() -> csv_files.Source:
-        return csv_files.opened(lambda: pieces(content), sheet=sheet)[0]
+    encoding = str((columns or {}).get("letters", ""))
 
-    looked = look(content, sheet)
+    def opened() -> csv_files.Source:
+        return csv_files.opened(lambda: pieces(content), sheet=sheet, encoding=encoding)[0]
+
+    looked = look(content, sheet, encoding)
     try:
         assigned = file_columns.known(opened) if columns is None else columns
         plan = file_columns.plan(looked.headings, assigned)
@@ -64,9 +69,22 @@ def open_file(content: IO[bytes], columns: Mapping[str, Any] | None, sheet: str)
     return Opened(looked, dict(assigned), csv_files.read_two(opened(), plan.columns, ("sku", "quantity")), plan.quantity)
 
 
-def look(content: IO[bytes], sheet: str) -> Looked:
+def recognised(content: IO[bytes], sheet: str) -> Looked:
+    """The same for a file of which nothing is known yet: a text that is not UTF-8 is read by the words in it."""
+    source = csv_files.opened(lambda: pieces(content), sheet=sheet)[0]
+    if isinstance(source, Workbook) or source.encoding != csv_files.WESTERN:
+        return look(content, sheet)
+    content.seek(0)
+    name = letters.recognise(content.read(letters.LOOKED_AT))
+    try:
+        return replace(look(content, sheet, name), letters=name)
+    except InvalidInput:
+        return replace(look(content, sheet), letters=letters.WESTERN)
+
+
+def look(content: IO[bytes], sheet: str, encoding: str = "") -> Looked:
     """Raises InvalidInput for what is no table."""
-    headings, rows = csv_files.sample(csv_files.opened(lambda: pieces(content), sheet=sheet)[0], SAMPLED)
+    headings, rows = csv_files.sample(csv_files.opened(lambda: pieces(content), sheet=sheet, encoding=encoding)[0], SAMPLED)
     return Looked(
         [each[: csv_files.MOST_CELL] for each in headings[:MOST_COLUMNS]],
         [[cell[:LONGEST_CELL] for cell in row[:MOST_COLUMNS]] for row in rows],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from channels.remote_files import HostKey
+from services.common import letters
 from services.stock import file_columns
 
 OPTIONS = {"decimal": "Decimal sign", "pack": "Pack size", "buffer": "Buffer", "cap": "Maximum"}
@@ -33,4 +34,5 @@ def columns(assigned: Mapping[str, Any] | None) -> str | None:
     said += [f"Words: {words}"] if words else []
     usual: dict[str, Any] = {"decimal": "", "pack": 1, "buffer": 0, "cap": None}
     said += [f"{OPTIONS[name]}: {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
+    said += [f"Letters: {letters.NAMES[assigned['letters']]}"] if assigned.get("letters") else []
     return "; ".join(said)

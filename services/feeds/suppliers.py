@@ -135,6 +135,9 @@ def change_feed(feed_id: int, actor: str, **values: Any) -> None:
     with writing():
         row = _locked(feed_id)
         present = {name: getattr(row, name) for name in feed_values.SETTABLE}
+        if values.get("columns"):
+            # Who assigns columns without saying how letters are read leaves that as it is.
+            values["columns"] = {"letters": (row.columns or {}).get("letters", ""), **values["columns"]}
         elsewhere = feed_values.leads_elsewhere(present, values)
         stored = "" if elsewhere else secret_of(row)
         new_place = any(values.get(name, present[name]) != present[name] for name in ("address", "path"))

@@ -45,14 +45,15 @@ def look_at(place: Place, sheet: str, say: Callable[[str], None]) -> dict[str, A
     say("Reading the first rows")
     with fetched:
         try:
-            looked = reading.look(fetched.content, sheet)
+            looked = reading.recognised(fetched.content, sheet)
             file_columns.refuse_narrow(
                 looked.headings, InvalidInput("The file has too few columns.", "It needs one of codes and one of quantities.")
             )
         except InvalidInput as error:
             return {"check": trouble_of(error) | {"field": "sheet" if sheet else "address"}}
         good = {"verdict": "good", "message": "", "advice": ""}
-        return {"check": good, "headings": looked.headings, "rows": looked.sample, "name": fetched.name, "size": fetched.size}
+        file = {"name": fetched.name, "size": fetched.size, "letters": looked.letters}
+        return {"check": good, "headings": looked.headings, "rows": looked.sample, **file}
 
 
 def _key(key: HostKey, pinned: str) -> dict[str, str]:

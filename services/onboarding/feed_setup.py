@@ -108,7 +108,8 @@ def keep_columns(draft: OpenDraft, actor: str, columns: Mapping[str, str], optio
     """Raises InvalidInput for columns or options that cannot be used."""
     headings = draft.found["headings"]
     kept = file_columns.check_preset(headings, columns, options)
-    drafts.answer(draft.token, actor, columns={"columns": dict(columns), "options": kept}, headings=headings)
+    assigned = {"columns": dict(columns), "options": kept, "letters": draft.found.get("letters", "")}
+    drafts.answer(draft.token, actor, columns=assigned, headings=headings)
 
 
 def save(draft: OpenDraft, actor: str, rules: Mapping[str, Any]) -> int:

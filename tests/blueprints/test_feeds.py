@@ -12,7 +12,7 @@ import pytest
 from extensions import db, writing
 from models import Feed, FeedRun, Offer, StockItem
 from services.feeds import suppliers
-from tests.blueprints.feed_walks import FILE, set_up
+from tests.blueprints.feed_walks import FILE, begin, give_place, set_up
 from tests.blueprints.pages import element, elements, form_data, htmx, toasts, words
 from tests.blueprints.queues import work_off
 from tests.support.remote_files import File, WebServer, login_page, web_server
@@ -278,3 +278,33 @@ def test_a_stale_feed_is_listed_first(client, web):
     names = [words(item.text) for item in elements(client.get("/suppliers").text, "h2") if "supplier-" in (item.get("id") or "")]
     assert [name.split()[0] for name in names] == ["ACME", "AAA"]
     assert "nothing new for longer than it should" in client.get(f"/suppliers/feeds/{feed_id}").text
+
+
+CYRILLIC = "Артикул;Описание;Остаток\nЧАШКА;Кружка большая;12\nТАРЕЛКА;Тарелка;3\n"
+
+
+def test_a_cyrillic_feed_keeps_the_letters_with_which_it_was_set_up(client, web):
+    for sku in ("ЧАШКА", "ТАРЕЛКА"):
+        make_item(sku, 1)
+    web.files["/stock.csv"] = File(CYRILLIC.encode("windows-1251"))
+    step = give_place(client, begin(client), web.url())
+    page = client.get(step).text
+    assert "The letters of the file were read as Cyrillic (Windows-1251)." in page and "Артикул" in page
+    columns = {"column-sku": "Артикул", "column-quantity": "Остаток"}
+    rules = client.post(step, data=form_data(page, "column-sku", act="save", **columns)).location
+    feed_id = int(client.post(rules, data=form_data(client.get(rules).text, "priority")).location.rpartition("/")[2])
+    assert "Cyrillic (Windows-1251)" in client.get(f"/suppliers/feeds/{feed_id}").text
+    work_off("checks")
+    client.post(f"/suppliers/runs/{newest().id}/approve", data={"make_fed": "yes"})
+    work_off("checks")
+    assert (on_hand("ЧАШКА"), on_hand("ТАРЕЛКА")) == (12, 3)
+    # Later files are read in the same way, and UTF-8 as such: the codes stay what they are.
+    short = "Артикул;Описание;Остаток\nЧАШКА;x;8\nТАРЕЛКА;Ё;4\n"
+    for number, encoding in enumerate(("windows-1251", "utf-8")):
+        again(client, web, feed_id, short.replace("8", str(8 + number)).encode(encoding))
+        assert (newest().state, on_hand("ЧАШКА"), on_hand("ТАРЕЛКА")) == ("done", 8 + number, 4)
+    # Other settings, and columns that are assigned without a word about letters, leave them as they are.
+    suppliers.change_feed(feed_id, "user:ann", priority=2)
+    kept = {"columns": {"sku": "Артикул", "quantity": "Остаток"}, "options": {"buffer": 1}}
+    suppliers.change_feed(feed_id, "user:ann", columns=kept)
+    assert suppliers.get_feed(feed_id).columns["letters"] == "windows-1251"
