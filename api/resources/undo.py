@@ -40,16 +40,27 @@ class ChangedListing(Struct):
     quantity: int | None
 
 
+class OversoldListing(Struct):
+    """A listing that would get back ``restored`` pieces in the shop, where only ``available`` are left for it in Cartlink, also after the undo."""
+
+    listing_id: str
+    sku: str
+    restored: int
+    available: int
+
+
 class UndoPreview(Struct):
     """``listings`` get back the quantity from before in the shop, unless it has changed since. ``stock_items`` change in Cartlink by what was
     edited or imported since the update before, never by sales; ``other_integrations`` sell them too. ``kept_items`` do not change: they are fed
-    by suppliers or were set again since. ``changed_listings`` do not change in the shop."""
+    by suppliers or were set again since. ``changed_listings`` do not change in the shop. ``oversold_listings`` do, and can be oversold until the next
+    stock update is approved: units were sold or kept back since."""
 
     listings: int
     stock_items: list[RestoredItem]
     other_integrations: list[str]
     kept_items: list[KeptItem]
     changed_listings: list[ChangedListing]
+    oversold_listings: list[OversoldListing]
 
 
 class Undo(Body):
@@ -68,7 +79,8 @@ def preview_undo(call: Call, run_id: int) -> UndoPreview:
     items = [RestoredItem(str(item.id), item.sku, item.now, item.after) for item in found.items]
     kept = [KeptItem(str(item.id), item.sku, item.why) for item in found.left]
     changed = [ChangedListing(str(row.listing_id), row.sku, row.sent, row.now) for row in found.changed]
-    return UndoPreview(found.listings, items, found.others, kept, changed)
+    beyond = [OversoldListing(str(row.listing_id), row.sku, row.before, row.available) for row in found.beyond]
+    return UndoPreview(found.listings, items, found.others, kept, changed, beyond)
 
 
 @operation(

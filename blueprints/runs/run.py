@@ -34,6 +34,7 @@ def show_run(run_id: int) -> str | Response:
     shown: dict[str, Any] = {
         "run": run, "page": queries.page_of_items(run_id, results, request.args.get("page", "")),
         "numbers": numbers, "result": result, "sent": sent, "no_undo": undo.refusal(run_id) if sent else "",
+        "undone": undo.undone(run_id) if sent or run.kind == "undo" else None,
     }  # fmt: skip
     if wants_fragment("run"):
         return fragment("runs/_run.html", link=None, **shown)

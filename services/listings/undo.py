@@ -17,7 +17,7 @@ from channels.base import Channel
 from channels.results import StockChange
 from errors import AppError, Conflict, NotFound
 from extensions import db, one_transaction, reading
-from models import FlowKind, Integration, Link, Listing, RunItem, SyncRun
+from models import FlowKind, Integration, Link, Listing, RunItem, StockItem, SyncRun
 from models.types import utcnow
 from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
@@ -58,15 +58,29 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Beyond:
+    """A listing that would get back ``before`` pieces in the shop, where only ``available`` are left for it here, also after the undo: some were sold
+    or kept back since."""
+
+    listing_id: int
+    external_id: str
+    sku: str
+    before: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What an undo would do: ``rows`` are restored in the shop, ``items`` here, ``left`` stay here although they were edited, ``changed`` stay in
-    the shop, and ``others`` are the names of other shops that would change because they sell those items."""
+    the shop, and ``others`` are the names of other shops that would change because they sell those items. ``beyond`` are those of ``rows`` that can
+    be oversold then."""
 
     rows: list[Row]
     items: list[Item]
     left: list[Left]
     others: list[str] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
+    beyond: list[Beyond] = field(default_factory=list)
 
     @property
     def listings(self) -> int:
@@ -81,7 +95,27 @@ def preview(run_id: int) -> Preview:
         rows, changed = _left_in_shop(run_id)
         if not rows and not here.items:
             raise _nothing_left(run, bool(changed))
-        return Preview(rows, here.items, here.left, _others(run, [item.id for item in here.items]), changed)
+        others = _others(run, [item.id for item in here.items])
+        return Preview(rows, here.items, here.left, others, changed, _beyond(run, rows, here.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of a stock update: whether its numbers were restored ``here``, and the runs ``by`` which they were in the shop. ``about`` is the
+    stock update that a run undoes."""
+
+    here: bool = False
+    by: Sequence[int] = ()
+    about: int | None = None
+
+
+def undone(run_id: int) -> Undone:
+    with reading():
+        run = db.session.get_one(SyncRun, run_id)
+        if run.kind != "stock":
+            return Undone(about=run.about_run_id)
+        by = select(SyncRun.id).where(SyncRun.about_run_id == run_id, SyncRun.kind == "undo").order_by(SyncRun.id)
+        return Undone(undo_here.was_restored(run), db.session.scalars(by).all())
 
 
 def refusal(run_id: int) -> str:
@@ -114,6 +148,26 @@ def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
         )  # fmt: skip
         found.update((key, name) for key, name in db.session.execute(others))
     return [name for _, name in sorted(found)]
+
+
+def _beyond(run: SyncRun, rows: Sequence[Row], items: Sequence[Item]) -> list[Beyond]:
+    after = {item.id: item.after for item in items}
+    shop = db.session.get_one(Integration, run.integration_id).shop
+    offers: dict[int, int] = {}
+    for batch in batches([row.listing_id for row in rows]):
+        parts = select(Link.listing_id, Link.units, StockItem.id, StockItem.on_hand, StockItem.reserved, StockItem.buffer)
+        for listing_id, units, item_id, on_hand, reserved, buffer in db.session.execute(
+            parts.join(StockItem, StockItem.id == Link.stock_item_id).where(Link.listing_id.in_(batch))
+        ):
+            offer = max(0, after.get(item_id, on_hand) - reserved - buffer) // units
+            offers[listing_id] = min(offers.get(listing_id, offer), offer)
+    found = []
+    for row in rows:
+        if row.listing_id in offers:
+            offer = max(0, offers[row.listing_id] - shop.stock_buffer)
+            if row.before > offer:
+                found.append(Beyond(row.listing_id, row.external_id, row.sku, row.before, offer))
+    return found
 
 
 def _nothing_left(run: SyncRun, changed: bool) -> Conflict:

@@ -14,7 +14,7 @@ from models import Integration, Listing, Lookup, OrderLine, StockFile, StockItem
 from services.integrations import settings
 from services.orders import lookups
 from services.stock import files as stock_files
-from services.stock import items
+from services.stock import items, views
 from tests.blueprints.desks import work_off
 from tests.blueprints.pages import element, form_data, htmx, words
 from tests.support.shops import do, products
@@ -256,8 +256,33 @@ def test_a_stock_run_is_undone_from_its_page(client, shop, desk):
     assert items.find_stock_item("CUP").on_hand == 20
     page = client.get(f"/activity/{run.id}").get_data(as_text=True)
     assert f"/activity/{run.id}/undo" not in page and f"Nothing of stock update {run.id} is left to undo. It was undone." in page
+    assert re.search(r'Undone here, and in the shop by <a href="/activity/\d+">run \d+</a>\.', page)
+    undoing = client.get(re.findall(r'in the shop by <a href="([^"]+)"', page)[0]).text
+    assert f'It undoes <a href="/activity/{run.id}">stock update {run.id}</a>.' in undoing
     assert client.get(f"/activity/{run.id}/undo").status_code == 409
     assert client.get("/activity/999").status_code == 404
+
+
+def test_the_page_of_a_stock_run_says_what_of_it_was_undone(client, shop, desk):
+    """After *Here only* the page looked as if nothing had been undone."""
+    items.set_stock("CUP", 50, "test")
+    run = do(desk, "stock")
+    assert "Undone" not in client.get(f"/activity/{run.id}").text
+    client.post(f"/activity/{run.id}/undo", data={"where": "here"})
+    assert "Undone here." in words(client.get(f"/activity/{run.id}").text)
+    work_off()
+    client.post(f"/activity/{run.id}/undo", data={"where": "shop"})
+    work_off()
+    assert "Undone here, and in the shop by " in words(client.get(f"/activity/{run.id}").text)
+
+
+def test_the_question_before_an_undo_names_what_could_be_oversold(client, shop, desk):
+    plate = items.find_stock_item("PLATE")
+    views.change_item(plate.id, on_hand=plate.on_hand, buffer=3, was=plate.on_hand, actor="test")
+    run = do(desk, "stock")
+    asked = words(client.get(f"/activity/{run.id}/undo").get_data(as_text=True))
+    assert "1 listing would show more than is available for it here" in asked
+    assert re.search(r"PLATE</a>: (\d+) in the shop, (\d+) available", asked)
 
 
 def test_the_question_before_an_undo_names_what_the_shop_has_sold_since(client, shop, desk):

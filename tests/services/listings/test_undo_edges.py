@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
+from sqlalchemy import select
 
 from errors import AlreadyRunning, Conflict
 from extensions import db, writing
-from models import FlowKind, Listing, RunItem, SyncRun
+from models import FlowKind, Listing, RunItem, Shop, SyncRun
 from models.types import utcnow
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.listings import push_results, stock_push, undo
 from services.listings.undo_here import FED, SET_AGAIN
 from services.shops.flows import get_flow
-from services.stock import adjustments, items
+from services.stock import adjustments, items, ledger
+from services.stock import views as stock_views
 from services.sync import execution, schedule
 from tests.support.rows import make_integration, make_listing
 from tests.support.shops import connect, do
@@ -260,3 +262,26 @@ def test_the_page_of_a_run_and_its_undo_agree_on_what_is_left(app, db, sent, sho
         assert refused.value.sentence() == why
     else:
         assert why == "" and [(row.before, row.sent) for row in undo.preview(run.id).rows] == left
+
+
+def test_the_preview_names_what_would_be_oversold(app, db, shop):
+    """In the shop an undo gives back what was sent before, also of goods that were sold or kept back since."""
+    integration_id = connect(shop)
+    do(integration_id, "stock")
+    items.set_stock("CUP", 33, "user:ann")
+    plate = items.find_stock_item("PLATE")
+    stock_views.change_item(plate.id, on_hand=8, buffer=3, was=8, actor="user:ann")
+    pushed = do(integration_id, "stock")
+    assert {(row.sku, row.sent) for row in undo.preview(pushed.id).rows} == {("CUP", 33), ("PLATE", 5)}
+    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).beyond] == [("PLATE", 8, 5)]
+    with writing():
+        ledger.enter(
+            ledger.load_items([items.find_stock_item("CUP").id]).popitem()[1], ledger.Reason("run:1", "sale"), reserved=4
+        )
+        db.session.scalars(select(Shop)).one().stock_buffer = 1
+    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).beyond] == [("CUP", 20, 15), ("PLATE", 8, 4)]
+
+
+def test_what_was_only_edited_is_not_oversold_after_an_undo(app, db, shop):
+    _, pushed = two_pushed(shop)
+    assert len(undo.preview(pushed.id).rows) == 2 and undo.preview(pushed.id).beyond == []
