@@ -41,8 +41,7 @@ def create_endpoint() -> Answer:
 @bp.route("/<int:endpoint_id>", methods=["GET", "POST"])
 @keeps_input
 def show_endpoint(endpoint_id: int) -> Answer:
-    row = endpoints.get_endpoint(endpoint_id)
-    form, chosen = EndpointForm(name=row.name, enabled="yes" if row.enabled else "no"), list(row.types)
+    form, chosen = _form_of(endpoint_id), None
     if form.validate_on_submit():
         chosen = request.form.getlist("types")
         values = {"name": form.name.data, "types": chosen, "enabled": form.enabled.data == "yes"}
@@ -56,12 +55,20 @@ def show_endpoint(endpoint_id: int) -> Answer:
     return endpoint_page(endpoint_id, form, chosen)
 
 
-def endpoint_page(endpoint_id: int, form: EndpointForm, chosen: list[str]) -> Answer:
+def _form_of(endpoint_id: int) -> EndpointForm:
+    row = endpoints.get_endpoint(endpoint_id)
+    return EndpointForm(name=row.name, enabled="yes" if row.enabled else "no")
+
+
+def endpoint_page(
+    endpoint_id: int, form: EndpointForm, chosen: list[str] | None = None, wrong: InvalidInput | None = None
+) -> Answer:
+    """``chosen`` are the types that were ticked in the form; ``wrong`` is why the form below it was refused."""
     row = endpoints.get_endpoint(endpoint_id)
     sent = replays.last_deliveries(endpoint_id)
     return form_page(
-        "events/endpoint.html", form, row=row, state=endpoints.state_of(row), types=TYPES, chosen=chosen, sent=sent,
-        attempts=replays.attempts_of([each.id for each in sent]), newest=log.newest_position(),
+        "events/endpoint.html", form, row=row, state=endpoints.state_of(row), types=TYPES, sent=sent, wrong=wrong,
+        chosen=list(row.types) if chosen is None else chosen, attempts=replays.attempts_of([each.id for each in sent]), newest=log.newest_position(),
     )  # fmt: skip
 
 
@@ -86,7 +93,8 @@ def resume_endpoint(endpoint_id: int) -> Answer:
 def replay_events(endpoint_id: int) -> Answer:
     first, last = (parse(request.form.get(name, ""), 10**15) for name in ("first", "last"))
     if not first or last is None or last < first:
-        raise InvalidInput("Enter the first and the last position as whole numbers.")
+        wrong = InvalidInput("Enter the first and the last position as whole numbers.", "The last one is not below the first.")
+        return endpoint_page(endpoint_id, _form_of(endpoint_id), wrong=wrong)
     chosen = [each for each in (request.form.get("type", ""),) if each]
     number = replays.replay(endpoint_id, replays.Asked(first - 1, last, chosen))
     return done(endpoint_id, f"{number} events are sent once more.")

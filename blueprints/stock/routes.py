@@ -15,7 +15,7 @@ from blueprints.files import csv_file
 from blueprints.htmx import back_to, fragment, go_to, toast, wants_fragment
 from blueprints.stock.forms import StockFilter, typed_item
 from blueprints.tables import table_of
-from errors import AppError, Conflict
+from errors import AppError, Conflict, InvalidInput
 from jobs.schedule import start_due_runs
 from models.types import utcnow
 from services.common.whole_numbers import read
@@ -76,12 +76,17 @@ def show_add() -> str:
 
 @bp.get("/<int:item_id>")
 def show_item(item_id: int) -> str:
+    return _item_page(item_id)
+
+
+def _item_page(item_id: int, wrong: AppError | None = None) -> str:
+    """With ``wrong`` the threshold that was typed is refused, and kept."""
     row, now = views.get_row(item_id), utcnow()
     levels = views.levels(item_id, now - timedelta(days=DAYS))
     return render_template(
         "stock/item.html", row=row, page=views.list_ledger(item_id, request.args.get("page", "")), chart=draw_levels(levels, now),
         approvals=views.waiting_for_approval(item_id), holders=views.list_holders(item_id), places=views.list_places(item_id),
-        default=low_stock.default_threshold(), back=url_for(".show_item", item_id=item_id),
+        default=low_stock.default_threshold(), back=url_for(".show_item", item_id=item_id), wrong=wrong,
         link=lambda number: url_for(".show_item", item_id=item_id, page=number, _anchor="ledger"),
     )  # fmt: skip
 
@@ -99,9 +104,12 @@ def download_ledger(item_id: int) -> Response:
 
 
 @bp.post("/<int:item_id>/threshold")
-def set_threshold(item_id: int) -> Response | AnyResponse:
+def set_threshold(item_id: int) -> tuple[str, int] | Response | AnyResponse:
     """Empty takes the default."""
-    low_stock.set_threshold(item_id, _threshold(), current_actor())
+    try:
+        low_stock.set_threshold(item_id, _threshold(), current_actor())
+    except InvalidInput as wrong:
+        return _item_page(item_id, wrong), wrong.status
     toast("Saved.")
     return go_to(url_for(".show_item", item_id=item_id))
 

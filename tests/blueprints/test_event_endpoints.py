@@ -62,7 +62,9 @@ def test_wrong_input_is_named_and_a_paused_one_is_resumed(app, client):
     refused = client.post(f"{PLACE}/new", data={"name": "Warehouse", "url": "ftp://example.com", "types": ["order.held"]})
     assert refused.status_code == 422 and "ftp://example.com" in refused.text and 'value="order.held" checked' in refused.text
     client.post(f"{PLACE}/new", data={"name": "Warehouse", "url": "https://example.com/a-secret-path"})
-    assert client.post(f"{PLACE}/1/replay", data={"first": "x", "last": "2"}).status_code == 422
+    refused = client.post(f"{PLACE}/1/replay", data={"first": "x", "last": "2"})
+    assert refused.status_code == 422 and 'name="first" inputmode="numeric" autocomplete="off" value="x"' in refused.text
+    assert "Enter the first and the last position as whole numbers." in refused.text and 'value="Warehouse"' in refused.text
     with writing() as session:
         session.execute(update(EventEndpoint).values(paused_at=utcnow(), paused_for="gone"))
     assert "It answered 410" in client.get(f"{PLACE}/1").text

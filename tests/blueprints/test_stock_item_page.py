@@ -86,6 +86,10 @@ def test_the_threshold_of_an_item_and_the_default_are_set_on_pages(app, client, 
     page = client.get("/stock").text
     tab = next(each for each in elements(page, "a") if each.text.startswith("Low stock"))
     assert "CUP" in client.get(tab["href"]).text
+    for typed in ("-3", "few"):
+        refused = client.post(f"/stock/{item}/threshold", data={"threshold": typed})
+        assert refused.status_code == 422 and element(refused.text, "h1") and element(refused.text, "div", role="alert")
+        assert element(refused.text, "input", id="threshold")["value"] == typed, "what was typed is kept, beside the reason"
     client.post(f"/stock/{item}/threshold", data={"threshold": ""})
     refused = client.post("/stock/low", data={"threshold": "few"})
     assert refused.status_code == 422 and "few" in refused.text
