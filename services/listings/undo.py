@@ -86,6 +86,11 @@ class Preview:
     def listings(self) -> int:
         return len(self.rows)
 
+    @property
+    def available(self) -> dict[int, int]:
+        """Of the listings that can be oversold then, by id, what is available for them here."""
+        return {row.listing_id: row.available for row in self.beyond}
+
 
 def preview(run_id: int) -> Preview:
     """Raises NotFound, or Conflict where there is nothing to be undone."""

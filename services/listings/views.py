@@ -77,6 +77,8 @@ class Row:
     rename_state: str
     renamed_from: str
     integration_id: int
+    needs_item: bool = False
+    """Whether it has its own stock that the shop counts, and takes it from no stock item."""
 
 
 def list_page(wanted: Wanted, place: str = "") -> Page[Row]:
@@ -179,7 +181,7 @@ def _row(listing: Listing, name: str, integration_id: int, waits: bool) -> Row:
         listing.id, name, listing.external_id, listing.kind, listing.sku, listing.name, listing.quantity,
         stock_push.wanted_quantity(listing), links, any(link.made_by == "hand" for link in listing.links), listing.do_not_push,
         queries.note(listing, waits), state, listing.push_state, listing.pushed_at, listing.seen_at, listing.rename_state,
-        listing.renamed_from, integration_id,
+        listing.renamed_from, integration_id, not links and listing.counted and listing.own_stock and not listing.replaced,
     )  # fmt: skip
 
 

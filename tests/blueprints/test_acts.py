@@ -282,7 +282,8 @@ def test_the_question_before_an_undo_names_what_could_be_oversold(client, shop, 
     run = do(desk, "stock")
     asked = words(client.get(f"/activity/{run.id}/undo").get_data(as_text=True))
     assert "1 listing would show more than is available for it here" in asked
-    assert re.search(r"PLATE</a>: (\d+) in the shop, (\d+) available", asked)
+    before, available = map(int, re.findall(r'data-label="After">(\d+) <span class="under wrong">(\d+) available<', asked)[0])
+    assert before == available + 3
 
 
 def test_the_question_before_an_undo_names_what_the_shop_has_sold_since(client, shop, desk):

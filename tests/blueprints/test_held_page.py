@@ -259,6 +259,18 @@ def test_a_stock_item_for_a_product_without_a_sku_is_added_on_the_way(client: Fr
     assert (db.session.get_one(Order, order_id).state, db.session.query(StockItem).one().available) == ("ready", 4)
 
 
+def test_a_product_whose_variants_are_stocked_needs_no_stock_item(client: FreshClient) -> None:
+    listing = make_listing(make_integration("Garden"), "SHIRT", 4)
+    offered = f"/listings/{listing.id}/stock-item"
+    assert offered in client.get(f"/listings/{listing.id}").text
+    for name, value in (("replaced", True), ("counted", False), ("own_stock", False)):
+        with writing() as session:
+            setattr(session.get_one(Listing, listing.id), name, value)
+        assert offered not in client.get(f"/listings/{listing.id}").text
+        with writing() as session:
+            setattr(session.get_one(Listing, listing.id), name, not value)
+
+
 def test_where_the_listing_cannot_be_linked_no_stock_item_is_added(client: FreshClient) -> None:
     shop = make_integration("Garden")
     make_item("CUP", 1)
