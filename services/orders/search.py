@@ -153,10 +153,9 @@ def found_by(search: str, *, with_customers: bool, most: int = MOST_FOUND) -> Co
     phrases = [words for part in search.split() if (words := words_of(part))]
     if not phrases:
         return Order.id.in_(by_id)
-    by_parcel = [select(Shipment.order_id).where(has_tracking(search)), _matching([[parcel_word(search)]], True, most)]
-    if not with_customers:
-        by_parcel = []
-    return Order.id.in_(union_all(_matching(phrases, with_customers, most), by_id, *by_parcel))
+    parcel = parcel_word(search) if with_customers else ""
+    by_parcel = [select(Shipment.order_id).where(has_tracking(search))] if with_customers else []
+    return Order.id.in_(union_all(_matching(phrases, parcel, with_customers, most), by_id, *by_parcel))
 
 
 def has_tracking(search: str) -> ColumnElement[bool]:
@@ -165,18 +164,20 @@ def has_tracking(search: str) -> ColumnElement[bool]:
     return Shipment.tracking_number.in_({typed, typed.upper()})
 
 
-def _matching(phrases: Sequence[Sequence[str]], with_customers: bool, most: int) -> Select[Any]:
+def _matching(phrases: Sequence[Sequence[str]], parcel: str, with_customers: bool, most: int) -> Select[Any]:
+    """The newest orders with all of these phrases, or with this parcel's word. One question for both: each has to be asked of many orders."""
     if db.session.get_bind().dialect.name == "sqlite":
         quoted = " AND ".join(f'"{" ".join(words)}" *' for words in phrases)
-        query = quoted if with_customers else f"{{public}} : ({quoted})"
+        query = f'({quoted}) OR "{parcel}"' if parcel else quoted
         ids = (
             select(_sqlite.c.rowid.label("id"))
-            .where(literal_column("order_search").op("MATCH")(query))
+            .where(literal_column("order_search").op("MATCH")(query if with_customers else f"{{public}} : ({query})"))
             .order_by(_sqlite.c.rowid.desc())
         )
     else:
         marks = "" if with_customers else "A"
-        ids = _newest_on_postgresql(" & ".join(" <-> ".join(_lexemes(words, marks)) for words in phrases))
+        quoted = " & ".join(" <-> ".join(_lexemes(words, marks)) for words in phrases)
+        ids = _newest_on_postgresql(f"({quoted}) | '{parcel}'" if parcel else quoted)
     return select(ids.limit(most).subquery().c.id)
 
 
