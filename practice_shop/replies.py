@@ -79,6 +79,14 @@ def firewall_page() -> Reply:
     return Reply(403, page.encode(), {"Content-Type": "text/html; charset=UTF-8"})
 
 
+def login_page(address: str) -> Reply:
+    """Where the control panel sends everybody who has not signed in; here nobody can."""
+    text = (
+        f'A practice shop has no control panel. <a href="{address}">Its first page</a> shows its products and its newest orders.'
+    )
+    return Reply(200, html_page("Log in", text).encode(), {"Content-Type": "text/html; charset=UTF-8"})
+
+
 def plain_site_page() -> Reply:
     """What a site answers that is no X-Cart at all."""
     page = html_page("Hello from my site", "Recipes, pictures of a cat, and no shop.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .addon import Addon
 from .api import Api
 from .modes import Mode
-from .replies import Reply, redirect, server_page
+from .replies import Reply, login_page, redirect, server_page
 
 
 @dataclass
@@ -31,6 +31,8 @@ class Site:
         if reply is not None:
             return reply
         if request.path == f"/{self.mode.admin_script}":
+            if "target=login" in (request.query_string or "").split("&"):
+                return login_page(f"{self.store.url}/")
             return self.addon.answer(request) if self.addon else redirect(302, f"{self.mode.admin_script}?target=login")
         if self.api and (request.path == "/api" or request.path.startswith("/api/")):
             return self.api.answer(request)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import requests
 
 from practice_shop import PracticeShop, Store
 from tests.practice_shop.client import Client
@@ -90,6 +91,13 @@ def test_the_shop_can_be_put_into_every_state_a_client_has_to_tell_apart(shop, c
 def test_without_its_addon_the_shop_sends_to_its_login(shop, client):
     client.control("POST", "mode", {"addon": False})
     assert client.call("GET", "product/1").headers["Location"] == "admin.php?target=login"
+
+
+def test_the_login_is_a_page_and_does_not_send_to_itself(shop):
+    """'Open in the shop' on the page of an order ended in the browser's error about too many redirects."""
+    first = requests.get(f"{shop.url}/admin.php?target=order&order_number=1", timeout=10)
+    assert (first.status_code, len(first.history)) == (200, 1) and "has no control panel" in first.text
+    assert f'href="{shop.url}/"' in first.text and requests.get(f"{shop.url}/", timeout=10).ok
 
 
 def test_under_another_host_name_good_calls_pass_and_refused_ones_go_in_circles(shop, client):
