@@ -250,8 +250,10 @@ def test_an_approval_is_good_for_one_push(app, db, wide_shop):
     integration_id = settled(wide_shop)
     nothing_left = ["sku,quantity\n", *(f"SKU-{number:02},0\n" for number in range(15))]
     import_stock(nothing_left)
-    assert do(integration_id, "stock").outcome == "waiting"
-    stock_push.approve(integration_id, "test")
+    waits = do(integration_id, "stock")
+    assert waits.outcome == "waiting"
+    stock_push.approve(integration_id, "user:ann")
+    assert db.session.get_one(SyncRun, waits.id, populate_existing=True).warnings == ["Approved by ann."]
     assert do(integration_id, "stock").outcome == "done"
     for few in (range(8), range(8, 15)):
         import_stock(["sku,quantity\n", *(f"SKU-{number:02},9\n" for number in few)])
