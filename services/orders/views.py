@@ -19,6 +19,7 @@ from models.order import are_amounts_known, mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
+from services.order_basics import holds
 from services.order_basics.holds import Rules
 from services.order_basics.identity import placed_of
 from services.order_basics.money import plain
@@ -88,6 +89,11 @@ class Row:
     @property
     def mark(self) -> str:
         return mark_of(self.superseded_at, self.gone_at)
+
+    @property
+    def short(self) -> bool:
+        """Whether something of it is not in stock, although it is not held for that."""
+        return any(holds.short_line(each) for each in self.note.splitlines())
 
 
 def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Row]:

@@ -16,6 +16,7 @@ from models.types import utcnow
 from services.accounts import list_views
 from services.common.paging import MOST_COUNTED
 from services.monitoring.low_stock import review
+from services.order_basics import holds
 from services.stock.low_stock import set_default
 from tests.blueprints.looks import assert_fits, assert_good_in_every_look, watch
 from tests.blueprints.pages import element, elements, form_data, toasts, words
@@ -278,3 +279,15 @@ def test_the_numbers_of_the_tabs_are_those_of_the_lists_they_lead_to(client):
         "/activity?integration=Other",
     ):
         assert set(tabs(client.get(address).text).values()) == {""}, f"{address}: none is counted for these filters"
+
+
+def test_an_order_that_is_ready_and_not_all_in_stock_says_so_in_sight(client):
+    """It said 'Ready' in colour, and in grey, cut short, that nothing of it is there."""
+    shop = make_integration()
+    make_order(shop, "1", [("CUP", 3)], note=holds.short("CUP", 2, 3))
+    make_order(shop, "2", [("CUP", 1)], note="Accepted: There is no address.")
+    rows = {
+        each["id"] if each.get("id") else words(each.text): words(each.text)
+        for each in elements(client.get("/orders").text, "tr")
+    }
+    assert [("Not all in stock" in text) for text in rows.values() if "CUP" in text] == [False, True]
