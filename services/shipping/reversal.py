@@ -17,6 +17,7 @@ from models.types import utcnow
 from services.order_basics import holds
 from services.order_basics.audited import UNDONE, VOIDED, about_order
 from services.security.audit import record_change
+from services.shipping import shipped_lines
 from services.stock import allocations, ledger, released
 from services.stock.ledger import Reason
 
@@ -69,9 +70,11 @@ def take_back(opened: Opened, actor: str, cause: str) -> None:
         line = lines.get(each.order_line_id or -1)
         for item_id, units in _taken(order.id, each, line).items():
             ledger.enter(items[item_id], reason, on_hand=units, order_id=order.id)
+        counted = min(each.quantity, line.shipped) if line is not None else 0
         if line is not None:
-            # The shop may have lowered the quantity since.
-            line.shipped = max(0, line.shipped - each.quantity)
+            line.shipped -= counted
+        # Its pieces may be counted on other lines: the shop has changed the lines since, and a person has said so.
+        shipped_lines.uncount(order, shipment, each, each.quantity - counted)
     rules = holds.rules_for_shop(order.shop_id)
     if rules is not None and rules.stage_of(order) == "open" and not released.is_released(order.shop_id):
         for line in order.lines:

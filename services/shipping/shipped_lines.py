@@ -99,7 +99,31 @@ def settle(order: Order, items: Mapping[int, StockItem], actor: str, pieces: Pie
     was = [f"{before[line_id]} × {lines[line_id].sku or lines[line_id].name}" for line_id in wanted]
     record_change(ACCEPTED, about_order(order), {"accepted": (None, [line_matching.CODE]), "shipped": (was, said)}, actor)
     order.doubts = [doubt for doubt in order.doubts if doubt[0] != line_matching.CODE]
+    order.accepted_codes = sorted({*order.accepted_codes, line_matching.CODE})
     _follow(order, items, actor)
+
+
+def uncount(order: Order, shipment: Shipment, taken_back: ShipmentLine, pieces: int) -> None:
+    """Pieces of a shipment that is taken back are not shipped any more, on whichever line of their item ``settle`` has counted them: one that
+    counts more than other shipments hold of it."""
+    if pieces <= 0 or line_matching.CODE not in order.accepted_codes:
+        return
+    held = _of_lines(order.id, shipment.id)
+    for line in order.lines:
+        if _key(line.sku, line.name) == _key(taken_back.sku, taken_back.name):
+            fewer = max(0, min(pieces, line.shipped - held[line.id]))
+            line.shipped -= fewer
+            pieces -= fewer
+
+
+def _of_lines(order_id: int, but: int) -> Counter[int | None]:
+    """How many pieces of each line the shipments of an order hold, without one of them."""
+    query = select(ShipmentLine.order_line_id, ShipmentLine.quantity).join(Shipment)
+    found: Counter[int | None] = Counter()
+    present = (Shipment.order_id == order_id, Shipment.voided_at.is_(None), Shipment.id != but)
+    for line_id, quantity in db.session.execute(query.where(*present)):
+        found[line_id] += quantity
+    return found
 
 
 def _follow(order: Order, items: Mapping[int, StockItem], actor: str) -> None:

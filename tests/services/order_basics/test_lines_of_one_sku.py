@@ -13,7 +13,7 @@ from practice_shop import PracticeShop, Store
 from services.order_basics import line_matching
 from services.order_basics.line_matching import Line
 from services.orders import held
-from services.shipping import chosen_lines, shipments, shipped_lines
+from services.shipping import chosen_lines, shipments, shipped_lines, voiding
 from services.stock import items
 from tests.support.kept import set_up_once
 from tests.support.shops import connect, do
@@ -115,6 +115,22 @@ def test_a_person_says_which_lines_were_shipped_and_no_more_than_was_ordered_is(
     with pytest.raises(Conflict):
         shipments.ship(order(db).id, "test")
     assert items.find_stock_item("BLUE").on_hand == 48
+
+
+def test_a_shipment_whose_pieces_a_person_counted_on_other_lines_is_voided_as_a_whole(connected, db, shop):
+    order_id = start(connected, db, shop, blue(2), blue(engraving="2"))
+    ids = [item.id for item in shop.store.order(order_id).items]
+    shop.store.edit_order(order_id, [blue(item=ids[0]), blue(item=0), blue(engraving="2", item=ids[1])])
+    do(connected, "orders")
+    held.accept("lines", [order(db).id], "test")
+    later = shipments.ship(order(db).id, "test", quantities={order(db).lines[2].id: 1})
+    assert shipped(db) == [(1, 1), (1, 1), (1, 1)]
+    first = shipments.of_order(order(db).id)[0]
+    assert first.id != later.shipment_id
+    voiding.void(first.id, "test")
+    assert shipped(db) == [(1, 0), (1, 0), (1, 1)], "the later shipment keeps its piece"
+    item = items.find_stock_item("BLUE")
+    assert (item.on_hand, item.reserved) == (49, 2)
 
 
 def test_an_order_of_which_all_pieces_turn_out_to_be_shipped_is_sent_as_shipped(connected, db, shop):
