@@ -33,6 +33,9 @@ def normalise(pasted: str, allow_private: Sequence[str] = ()) -> Site:
     line = _NOT_A_PLACE.sub("", pasted).replace("\\", "/")
     if not line:
         raise InvalidInput("Enter the address of your shop, for example https://shop.example.", field="endpoint")
+    if len(pasted.split()) > 1 and not re.search(r"[./:]", pasted):
+        # Words, and not an address that was broken where it was copied.
+        raise _no_address()
     scheme, rest = _scheme(line)
     try:
         parts = urlsplit(f"{scheme or 'https'}://{rest}")

@@ -62,7 +62,8 @@ class TestNormalise:
 
     @pytest.mark.parametrize(
         "pasted", ["", "   ", "ftp://shop.example", "javascript:alert(1)", "mailto:ann@example.org", "https://", "http://?x", "https://shop..example",
-                   "https://shop.example:99999", "https://-", "https://[::1", "…"]
+                   "https://shop.example:99999", "https://-", "https://[::1", "…",
+                   "not an address"]
     )  # fmt: skip
     def test_what_is_no_address_gets_a_sentence(self, pasted: str):
         with pytest.raises(InvalidInput) as caught:
