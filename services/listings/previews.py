@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import aliased
 
 from extensions import db
-from models import FlowKind, Integration, Listing, RunItem
+from models import FlowKind, Integration, Link, Listing, RunItem
 from services.common.batches import in_batches
 from services.common.paging import Page, numbered
 from services.shops import health
@@ -17,12 +19,16 @@ from services.shops import health
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
+    """``sold_in`` names the other shops that sell the same stock: only a page has it."""
+
+    listing_id: int | None
     sku: str
     name: str
     external_id: str
     now: int
     would_be: int
     why: str
+    sold_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,9 @@ def page_of_rows(found: Preview, number: int, size: int) -> Page[PreviewRow]:
     number, pages = numbered(found.changes, number, size)
     ids = list(db.session.scalars(_ids(found).offset((number - 1) * size).limit(size))) if found.changes else []
     rows = _load(ids)
-    return Page([rows[row_id] for row_id in ids], found.changes, number, pages, goes_on=number < pages)
+    elsewhere = _sold_elsewhere([row.listing_id for row in rows.values() if row.listing_id is not None])
+    shown = [replace(rows[row_id], sold_in=tuple(elsewhere.get(rows[row_id].listing_id, ()))) for row_id in ids]
+    return Page(shown, found.changes, number, pages, goes_on=number < pages)
 
 
 def batches_of_rows(found: Preview) -> Iterator[list[PreviewRow]]:
@@ -87,11 +95,39 @@ def _ids(found: Preview) -> Select[*tuple[Any, ...]]:
     return select(RunItem.id).where(*wanted).order_by(RunItem.sku, RunItem.id)
 
 
+def _sold_elsewhere(listing_ids: Sequence[int]) -> dict[int | None, list[str]]:
+    """By listing, the other shops with a listing that takes from the same stock item."""
+    mine, theirs, listing, other = aliased(Link), aliased(Link), aliased(Listing), aliased(Listing)
+    query = (
+        select(listing.id, Integration.name)
+        .join(mine, mine.listing_id == listing.id)
+        .join(theirs, theirs.stock_item_id == mine.stock_item_id)
+        .join(other, (other.id == theirs.listing_id) & (other.shop_id != listing.shop_id) & other.gone_at.is_(None))
+        .join(Integration, (Integration.shop_id == other.shop_id) & Integration.removed_at.is_(None))
+        .where(listing.id.in_(listing_ids))
+        .distinct()
+        .order_by(listing.id, Integration.name)
+    )
+    found: dict[int | None, list[str]] = defaultdict(list)
+    for listing_id, name in db.session.execute(query):
+        found[listing_id].append(name)
+    return found
+
+
 def _load(ids: Sequence[int]) -> dict[int, PreviewRow]:
     query = select(
-        RunItem.id, RunItem.sku, Listing.name, RunItem.external_id, RunItem.now, RunItem.wanted, RunItem.reason
+        RunItem.id,
+        RunItem.listing_id,
+        RunItem.sku,
+        Listing.name,
+        RunItem.external_id,
+        RunItem.now,
+        RunItem.wanted,
+        RunItem.reason,
     ).outerjoin(Listing, Listing.id == RunItem.listing_id)
     return {
-        row_id: PreviewRow(sku, name or "", external_id, now or 0, wanted or 0, reason)
-        for row_id, sku, name, external_id, now, wanted, reason in db.session.execute(query.where(RunItem.id.in_(ids)))
+        row_id: PreviewRow(listing_id, sku, name or "", external_id, now or 0, wanted or 0, reason)
+        for row_id, listing_id, sku, name, external_id, now, wanted, reason in db.session.execute(
+            query.where(RunItem.id.in_(ids))
+        )
     }

@@ -4,8 +4,11 @@ import csv
 import io
 
 import pytest
+from sqlalchemy import select
 
+from extensions import db
 from jobs.schedule import start_due_runs
+from models import StockItem
 from practice_shop import PracticeShop, Store
 from services.integrations import lifecycle
 from services.monitoring import incidents
@@ -14,7 +17,7 @@ from tests.blueprints.pages import elements, form_data, toasts, words
 from tests.blueprints.queues import work_off
 from tests.blueprints.rows import change_integration, read_integration
 from tests.blueprints.walks import LIST, connect
-from tests.support.rows import make_item
+from tests.support.rows import make_integration, make_item, make_listing
 from tests.support.signed_in import FreshClient
 
 
@@ -130,3 +133,18 @@ def test_the_csv_is_harmless_to_a_spreadsheet(client: FreshClient, shop: Practic
     assert answer.mimetype == "text/csv"
     rows = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff"))))
     assert [(row["sku"], row["now"], row["would_be"]) for row in rows] == [("'=EVIL()", "8", "0"), ("CUP", "20", "5")]
+
+
+def test_a_quantity_of_stock_that_another_shop_sells_too_says_so_and_how_to_keep_that_of_the_shop(
+    client: FreshClient, shop: PracticeShop
+) -> None:
+    """'84 would be 0, because on hand is 0' did not say whose 0 that is, nor what to do where the shop is right."""
+    integration_id = waiting(client, shop)
+    other, item = make_integration("Tool shop"), db.session.scalars(select(StockItem).where(StockItem.sku == "CUP")).one()
+    make_listing(other, "CUP", 5, item=item)
+    page = client.get(f"{LIST}/{integration_id}/preview").text
+    rows = [words(row.text) for row in elements(page, "tr")][1:]
+    assert rows[1].endswith("CUP: on hand 5, reserved 0. Sold in Tool shop too") and "Sold in" not in rows[0]
+    listing = next(each["href"] for each in elements(page, "a") if each.text == "CUP")
+    assert "CUP" in words(client.get(listing).text)
+    assert f'href="/listings?shop={integration_id}"' in page and "Use the shop’s stock" in client.get("/listings").text
