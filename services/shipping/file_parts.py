@@ -46,6 +46,11 @@ def adds_parcel(row: Mapping[str, Any]) -> bool:
     return bool(row.get("parcel")) or part_of(row) == PARCEL
 
 
+def is_absent(row: Mapping[str, Any]) -> bool:
+    """Whether a row ships an order of which nothing is in stock."""
+    return bool(row.get("missing")) and not row.get("part")
+
+
 def part_of(row: Mapping[str, Any]) -> str:
     return "" if row.get("whole") else str(row.get("part", ""))
 
