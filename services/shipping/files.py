@@ -215,8 +215,8 @@ def is_at_work(file: ShipmentFile) -> bool:
 
 
 def notes_of(rows: Sequence[dict[str, Any]]) -> list[review.ShopNote]:
-    """What the shops of good rows will be sent."""
-    return review.notes_of({row["order_id"] for row in rows})
+    """What the shops of good rows will be sent of orders that become complete."""
+    return review.notes_of({row["order_id"] for row in rows} - {row["order_id"] for row in rows if file_parts.part_of(row)})
 
 
 def due_files() -> list[int]:

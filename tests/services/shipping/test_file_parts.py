@@ -70,6 +70,7 @@ def test_orders_are_shipped_whole_where_a_person_says_so(orders, client):
     assert all(each in said for each in CASES.values())
     assert "Nothing of 1 order is in stock: 103. It is shipped whole. If it has not left, take its row out of the file." in said
     assert "2 orders are not all in stock" in said and "Ship 4 orders" in said
+    assert "3 orders get the status" in said and "The shop gets its status for partly shipped orders" in said
     assert element(page, "input", name="pieces", value="in_stock").get("checked") is not None
     assert client.post(f"/orders/tracking-numbers/{file_id}", data={"pieces": "whole"}).status_code == 303
     files.work(file_id)
