@@ -98,7 +98,8 @@ class RunItem(Model):
     """What a run did, or would do, about one listing or one order row.
 
     ``result`` is sent, failed, skipped, preview or unreadable; ``now``, ``wanted`` and ``stored`` are quantities. ``as_of`` is when a quantity that was
-    sent was worked out: stock that was edited later is not in it."""
+    sent was worked out, and ``last_entry_id`` the last line of the stock ledger then: stock that was edited later is not in it. The order of the lines
+    decides, where it is known: a clock can be set back."""
 
     __tablename__ = "run_item"
 
@@ -111,5 +112,6 @@ class RunItem(Model):
     wanted: Mapped[int | None] = mapped_column(Units)
     stored: Mapped[int | None] = mapped_column(Units)
     as_of: Mapped[datetime | None] = mapped_column(Moment)
+    last_entry_id: Mapped[int | None] = mapped_column()
     result: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str] = mapped_column(Text, default="")

@@ -38,7 +38,8 @@ RESULTS = {"stored": "sent", "refused": "refused", "not_done": "waiting", "other
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A quantity to be sent: the listing, what the shop has now and what it should have, worked out at ``as_of``; ``tries`` failed before."""
+    """A quantity to be sent: the listing, what the shop has now and what it should have, worked out at ``as_of``, when ``last_entry_id`` was the last line of
+    the stock ledger; ``tries`` failed before."""
 
     listing_id: int
     external_id: str
@@ -48,6 +49,7 @@ class Change:
     why: str
     tries: int = 0
     as_of: datetime | None = None
+    last_entry_id: int | None = None
 
     @property
     def turn(self) -> tuple[bool, int]:
@@ -112,7 +114,8 @@ def keep(lease: Lease, listing: Listing, change: Change, result: StockResult, wa
     lease.count(word)
     db.session.add(
         RunItem(run_id=lease.run_id, listing_id=listing.id, external_id=change.external_id, sku=change.sku, now=change.now,
-                wanted=change.wanted, stored=result.stored, as_of=change.as_of, result=word, reason=result.reason)
+                wanted=change.wanted, stored=result.stored, as_of=change.as_of, last_entry_id=change.last_entry_id, result=word,
+                reason=result.reason)
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from errors import Conflict
 from extensions import db
@@ -53,25 +53,42 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    """A moment: the last line of the ledger then. By its time where the line is not known."""
+
+    at: datetime
+    entry_id: int | None = None
+
+    def is_before(self, entry: Any) -> ColumnElement[bool]:
+        """Of a line of the ledger, loaded or as columns."""
+        later: ColumnElement[bool] = entry.at > self.at if self.entry_id is None else entry.id > self.entry_id
+        return later
+
+
+def _first(marks: Iterable[_Mark]) -> _Mark:
+    return min(marks, key=lambda mark: (mark.entry_id or 0, mark.at))
+
+
+@dataclass(frozen=True, slots=True)
 class _Period:
     """The edits that one update has sent. Those of an item were made after the update before had worked its quantity out (``before``), or else after
     ``since``, and not after this one had (``sent``), or else ``until``."""
 
-    since: datetime
-    until: datetime
-    before: Mapping[int, datetime]
-    sent: Mapping[int, datetime]
+    since: _Mark
+    until: _Mark
+    before: Mapping[int, _Mark]
+    sent: Mapping[int, _Mark]
 
     @property
-    def begin(self) -> datetime:
+    def begin(self) -> _Mark:
         """No edit of any item was made earlier."""
-        return min([self.since, *self.before.values()])
+        return _first([self.since, *self.before.values()])
 
-    def covers(self, item_id: int, at: datetime) -> bool:
-        return self.before.get(item_id, self.since) < at and not self.ended_before(item_id, at)
+    def covers(self, edit: Any) -> bool:
+        return bool(self.before.get(edit.stock_item_id, self.since).is_before(edit)) and not self.ended_before(edit)
 
-    def ended_before(self, item_id: int, at: datetime) -> bool:
-        return at > self.sent.get(item_id, self.until)
+    def ended_before(self, edit: Any) -> bool:
+        return bool(self.sent.get(edit.stock_item_id, self.until).is_before(edit))
 
 
 def effect(run: SyncRun) -> Effect:
@@ -128,8 +145,8 @@ def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> 
     """By how much each stock item was edited in the period, without what an undo has taken back, and the items that were set again after it."""
     entry = StockEntry
     query = (
-        select(entry.stock_item_id, entry.at, entry.cause, entry.on_hand_change, entry.note)
-        .where(entry.stock_item_id.in_(ids), entry.cause.in_((*ledger.EDITS, ledger.RESTORED)), entry.at > period.begin)
+        select(entry.stock_item_id, entry.id, entry.at, entry.cause, entry.on_hand_change, entry.note)
+        .where(entry.stock_item_id.in_(ids), entry.cause.in_((*ledger.EDITS, ledger.RESTORED)), period.begin.is_before(entry))
         .order_by(entry.id)
     )
     by_item: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
@@ -139,11 +156,11 @@ def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> 
     counted = set()
     for item_id, rows in by_item.items():
         undone = _undone((row.note for row in rows if row.cause == ledger.RESTORED), periods)
-        edits = [row for row in rows if row.cause != ledger.RESTORED and not any(each.covers(item_id, row.at) for each in undone)]
-        change = sum(row.on_hand_change for row in edits if period.covers(item_id, row.at))
+        edits = [row for row in rows if row.cause != ledger.RESTORED and not any(each.covers(row) for each in undone)]
+        change = sum(row.on_hand_change for row in edits if period.covers(row))
         if change:
             changes[item_id] = change
-        if any(row.cause in COUNTED and period.ended_before(item_id, row.at) for row in edits):
+        if any(row.cause in COUNTED and period.ended_before(row) for row in edits):
             counted.add(item_id)
     return changes, counted
 
@@ -168,29 +185,30 @@ def _period(run: SyncRun) -> _Period:
         SyncRun.integration_id == run.integration_id, SyncRun.kind == "stock", SyncRun.id < run.id,
         SyncRun.finished_at.is_not(None), sent.exists(),
     )  # fmt: skip
-    previous = db.session.scalar(query.order_by(SyncRun.finished_at.desc()).limit(1))
-    until = run.finished_at or utcnow()
+    previous = db.session.scalar(query.order_by(SyncRun.id.desc()).limit(1))
+    until = _Mark(run.finished_at or utcnow())
     if previous is None:
-        return _Period(db.session.get_one(Integration, run.integration_id).created_at, until, {}, _worked_out(run.id))
+        since = _Mark(db.session.get_one(Integration, run.integration_id).created_at)
+        return _Period(since, until, {}, _worked_out(run.id))
     before = _worked_out(previous.id)
-    since = min(before.values(), default=previous.finished_at or previous.created_at)
+    since = _first(before.values()) if before else _Mark(previous.finished_at or previous.created_at)
     return _Period(since, until, before, _worked_out(run.id))
 
 
-def _worked_out(run_id: int) -> dict[int, datetime]:
+def _worked_out(run_id: int) -> dict[int, _Mark]:
     """When a run worked out what it sent of each stock item. Empty for runs of versions that did not store it."""
     query = (
-        select(Link.stock_item_id, func.max(RunItem.as_of))
+        select(Link.stock_item_id, func.max(RunItem.as_of), func.max(RunItem.last_entry_id))
         .join(RunItem, RunItem.listing_id == Link.listing_id)
         .where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.as_of.is_not(None))
         .group_by(Link.stock_item_id)
     )
-    return {item_id: at for item_id, at in db.session.execute(query) if at is not None}
+    return {item_id: _Mark(at, entry_id) for item_id, at, entry_id in db.session.execute(query) if at is not None}
 
 
-def _edited(run_id: int, begin: datetime) -> set[int]:
+def _edited(run_id: int, begin: _Mark) -> set[int]:
     """The stock items behind the listings that a stock update sent, of those that were edited since a moment."""
-    edits = StockEntry.cause.in_(ledger.EDITS), StockEntry.at > begin
+    edits = StockEntry.cause.in_(ledger.EDITS), begin.is_before(StockEntry)
     return set(db.session.scalars(_entries_of(run_id).where(*edits).distinct()))
 
 

@@ -4,10 +4,10 @@ connected. With shops that speak X-Cart 5.5's API."""
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from errors import AlreadyRunning, Conflict
 from extensions import db, writing
@@ -285,3 +285,28 @@ def test_the_preview_names_what_would_be_oversold(app, db, shop):
 def test_what_was_only_edited_is_not_oversold_after_an_undo(app, db, shop):
     _, pushed = two_pushed(shop)
     assert len(undo.preview(pushed.id).rows) == 2 and undo.preview(pushed.id).beyond == []
+
+
+@pytest.mark.both_databases
+def test_what_was_set_again_is_known_whatever_the_clock_says(app, db, shop):
+    """The clock was a day ahead while the update ran. What was set afterwards looked older, and the undo took it back."""
+    integration_id, pushed = two_pushed(shop)
+    with writing() as session:
+        ahead = utcnow() + timedelta(days=1)
+        session.execute(update(RunItem).where(RunItem.run_id == pushed.id).values(as_of=ahead))
+        session.execute(update(SyncRun).where(SyncRun.id == pushed.id).values(finished_at=ahead))
+    items.set_stock("CUP", 40, "user:ann")
+    seen = undo.preview(pushed.id)
+    assert [(item.sku, item.now, item.after) for item in seen.items] == [("PLATE", 12, 8)]
+    assert [(item.sku, item.why) for item in seen.left] == [("CUP", SET_AGAIN)]
+    again = do(integration_id, "stock")
+    assert [(item.sku, item.now, item.after) for item in undo.preview(again.id).items] == [("CUP", 40, 33)]
+
+
+def test_an_update_of_an_older_version_is_undone_by_time(app, db, shop):
+    _, pushed = two_pushed(shop)
+    with writing() as session:
+        session.execute(update(RunItem).values(last_entry_id=None))
+    items.set_stock("CUP", 40, "user:ann")
+    seen = undo.preview(pushed.id)
+    assert ([item.sku for item in seen.items], [item.sku for item in seen.left]) == (["PLATE"], ["CUP"])
