@@ -216,6 +216,8 @@ class Control:
         sku = str(given["sku"])
         if set(given) - {"sku", "name", "price", "amount"}:
             raise Refused("product knows sku, name, price and amount.")
+        if any(not isinstance(given.get(name, 0), int | float) for name in ("price", "amount")):
+            raise Refused("price and amount are numbers.")
         more = {"name": str(given.get("name", sku)), "price": given.get("price", 10), "amount": given.get("amount", 5)}
         return _product(store, store.products[store.add_product(sku=sku, **more)])
 

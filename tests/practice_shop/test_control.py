@@ -61,6 +61,7 @@ def test_the_merchant_can_add_a_product_and_it_sells(shop, client):
     client.control("POST", "sell", {"sku": "Tea-1"})
     assert shop.store.amount(made["product_id"]) == 3
     assert client.control("POST", "product", {"sku": "Tea-2", "colour": "red"}).status_code == 400
+    assert client.control("POST", "product", {"sku": "Tea-2", "price": "7.00"}).status_code == 400, "it could not be sold later"
 
 
 def test_keys_can_be_revoked_and_replaced(shop, client):
