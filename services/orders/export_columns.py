@@ -17,12 +17,13 @@ from services.shipping.carriers import Links
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a row of the file is made of. ``line`` is None where a row is an order; ``parcels`` are the shipments of the line, or else of
-    the order, without those that were voided."""
+    the order, without those that were voided; ``numbers_there`` are tracking numbers that only the shop has."""
 
     order: Order
     line: OrderLine | None
     integration: str
     parcels: Sequence[Shipment]
+    numbers_there: Sequence[str]
     tags: Sequence[str]
     notes: Sequence[str]
     links: Links = field(repr=False)
@@ -68,6 +69,12 @@ def _part(kind: str, name: str) -> Callable[[Facts], str]:
 def _parcels(read: Callable[[Facts, Shipment], str]) -> Callable[[Facts], str]:
     """A value of each parcel, once each."""
     return lambda facts: ", ".join(dict.fromkeys(value for each in facts.parcels if (value := read(facts, each))))
+
+
+def _tracking_numbers(facts: Facts) -> str:
+    return ", ".join(
+        dict.fromkeys([each.tracking_number for each in facts.parcels if each.tracking_number] + [*facts.numbers_there])
+    )
 
 
 def _contents(facts: Facts) -> str:
@@ -133,7 +140,7 @@ _ALL = (
     Column("line_tax", "Tax of the line", CONTENT, _line(lambda line, decimals: plain(line.tax, decimals)), of="line", number=True),
     Column("shipped_at", "Shipped at", SHIPPING, _parcels(lambda _, each: stamp(each.shipped_at) or "")),
     Column("carriers", "Carriers", SHIPPING, _parcels(lambda _, each: each.carrier)),
-    Column("tracking_numbers", "Tracking numbers", SHIPPING, _parcels(lambda _, each: each.tracking_number), personal=True),
+    Column("tracking_numbers", "Tracking numbers", SHIPPING, _tracking_numbers, personal=True),
     Column("tracking_links", "Tracking links", SHIPPING,
            _parcels(lambda facts, each: facts.links.link(each.carrier, each.tracking_number)), personal=True),
 )  # fmt: skip

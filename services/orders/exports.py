@@ -27,7 +27,7 @@ from services.orders.export_files import check_format
 from services.orders.views import Wanted
 from services.security import audit
 from services.security.audit import About, record_change
-from services.shipping import carriers
+from services.shipping import carriers, shipments
 
 MOST_NAME, MOST_SAVED = 100, 100
 BY = ("order", "line")
@@ -110,10 +110,20 @@ def _loader(spec: Spec, names: dict[int, str], links: carriers.Links) -> Callabl
         query = select(Order).where(Order.id.in_(ids)).options(loaded, *queries.WITHOUT_PAYLOAD)
         found = {}
         for order in db.session.scalars(query):
-            sent = parcels.get(order.id, [])
+            every = parcels.get(order.id, [])
+            sent, numbers = [each for each in every if each.voided_at is None], _numbers_there(order, every)
             texts = [note.text for note in noted.get(order.id, [])]
             rows = [
-                Facts(order, line, names.get(order.shop_id, ""), _of_line(sent, line), tagged.get(order.id, []), texts, links)
+                Facts(
+                    order,
+                    line,
+                    names.get(order.shop_id, ""),
+                    _of_line(sent, line),
+                    numbers,
+                    tagged.get(order.id, []),
+                    texts,
+                    links,
+                )
                 for line in (order.lines if spec.by == "line" else [None])
             ]
             found[order.id] = [[column.value(facts) for column in spec.columns] for facts in rows]
@@ -123,11 +133,24 @@ def _loader(spec: Spec, names: dict[int, str], links: carriers.Links) -> Callabl
 
 
 def _parcels_of(ids: Sequence[int]) -> dict[int, list[Shipment]]:
+    """Voided ones too."""
     found: dict[int, list[Shipment]] = defaultdict(list)
-    query = select(Shipment).where(Shipment.order_id.in_(ids), Shipment.voided_at.is_(None)).options(selectinload(Shipment.lines))
+    query = select(Shipment).where(Shipment.order_id.in_(ids)).options(selectinload(Shipment.lines))
     for shipment in db.session.scalars(query.order_by(Shipment.id)):
         found[shipment.order_id].append(shipment)
     return found
+
+
+def _numbers_there(order: Order, parcels: Iterable[Shipment]) -> list[str]:
+    """The tracking numbers that the shop shows of an order, once each, without those of parcels here: they stand there, or were voided or
+    changed and only wait to be removed in the shop. The shop does not say of which lines they are."""
+    here = {
+        shipments.bare(number) for each in parcels for number in (each.tracking_number, *(old["tracking"] for old in each.edits))
+    }
+    found: dict[str, str] = {}
+    for number in order.tracking_numbers:
+        found.setdefault(shipments.bare(number), number)
+    return [number for bare, number in found.items() if bare not in here]
 
 
 def _of_line(parcels: Sequence[Shipment], line: OrderLine | None) -> list[Shipment]:

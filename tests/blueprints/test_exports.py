@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import openpyxl
 import pytest
+from sqlalchemy import select
 
 from extensions import db, writing
 from models import Order, Shipment, ShipmentLine
@@ -79,6 +80,22 @@ def test_a_row_for_each_line_has_the_parcels_of_that_line(client, orders):
     assert cup["tracking_links"].startswith("https://www.ups.com/track?tracknum=1Z9, https://www.dhl.com/")
     assert (cup["tags"], cup["internal_notes"], other["tags"], other["number"]) == ("gift", "Call first.", "", "1002")
     assert set(cup) == set(names)
+
+
+def test_tracking_numbers_of_the_shop_are_in_the_file_each_once(client, orders):
+    """They were left out: an order that people shipped in the shop had none, although its page showed them."""
+    with writing() as session:
+        session.get_one(Order, orders[0]).tracking_numbers = ["1z9", "FURTHER", "GONE", "OLD", "THERE", "T HERE"]
+        session.get_one(Order, orders[1]).tracking_numbers = ["JJD 1", "JJD 2"]
+        parcel = session.scalars(select(Shipment).where(Shipment.tracking_number == "1Z9")).one()
+        parcel.edits = [{"carrier": "UPS", "tracking": "OLD", "by": "user:ann", "at": "2026-11-01T12:00:00+00:00"}]
+    sent = {"by": "order", "sort": "oldest", "column": ["number", "tracking_numbers"]}
+    found = [row["tracking_numbers"] for row in rows(client.post(f"{PAGE}/file.csv", data=sent))]
+    assert found == ["1Z9, FURTHER, THERE", "JJD 1, JJD 2"], (
+        "without what was voided or changed here and waits to be removed there"
+    )
+    found = [row["tracking_numbers"] for row in rows(client.post(f"{PAGE}/file.csv", data={**sent, "by": "line"}))]
+    assert found == ["1Z9, FURTHER, THERE", "FURTHER, THERE", "JJD 1, JJD 2"], "the shop does not say of which lines they are"
 
 
 def test_only_the_filtered_orders_of_some_days_are_exported(client, orders):
