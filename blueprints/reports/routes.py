@@ -16,7 +16,7 @@ from blueprints.reports import drawing
 from blueprints.reports.forms import DayFilter, ReconciliationFilter, SkuFilter
 from jobs import start_run
 from models import FlowKind
-from services.reports import rankings, reconciliation, sales, summary
+from services.reports import left_out, rankings, reconciliation, sales, summary
 from services.shops import finding
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
@@ -31,7 +31,8 @@ def show_sales() -> str:
     return render_template(
         "reports/sales.html", page=sales.day_page(period, form.shop_id, form.sort.data, argument("page") or 1, PAGE_SIZE),
         seen=seen, charts=drawing.charts_of(seen), totals=drawing.totals_of(seen), shops=drawing.shops_of(seen), chosen=chosen,
-        form=form, by="day", link=lambda number: url_for(".show_sales", page=number, **chosen),
+        form=form, by="day", left_out=left_out.of_period(period, form.shop_id),
+        link=lambda number: url_for(".show_sales", page=number, **chosen),
     )  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def show_skus() -> str:
     further = {**chosen, "count": "now"} if now else chosen
     return render_template(
         "reports/skus.html", page=page, made_at=made_at, period=period, most=max((row.pieces for row in page.rows), default=1),
-        chosen=chosen, form=form, by="sku", link=lambda number: url_for(".show_skus", page=number, **further),
+        chosen=chosen, form=form, by="sku", left_out=left_out.of_period(period, form.shop_id),
+        link=lambda number: url_for(".show_skus", page=number, **further),
     )  # fmt: skip
 
 

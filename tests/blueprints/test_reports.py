@@ -12,6 +12,7 @@ from blueprints.column_charts import tick_step
 from tests.blueprints.looks import assert_good_in_every_look
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_run
+from tests.services.reports.test_left_out import unprinted
 from tests.services.reports.test_summary import add_sales
 from tests.support.rows import make_integration
 from tests.support.signed_in import FreshClient
@@ -62,6 +63,26 @@ class TestSales:
         said = words(element(page, "main").text)
         assert "2 orders of this period have no currency. Their amounts are in no other sum" in said
         assert "Revenue without a currency 30.00" in said and "Revenue in USD $5,952.38" in said
+
+    def test_orders_that_could_not_be_read_are_counted_above_the_totals(self, client: FreshClient) -> None:
+        """They were missing from the sums without a word."""
+        by_sku = NOVEMBER.replace("/reports", "/reports/skus")
+        assert all("could not be read" not in client.get(path).text for path in (NOVEMBER, by_sku))
+        shop = make_integration("Farm")
+        unprinted(shop, "4711", datetime(2026, 11, 4, tzinfo=UTC))
+        said = "1 order of this period could not be read, so its amounts are not in these sums: 4711."
+        for path in (NOVEMBER, by_sku):
+            note = element(client.get(path).text, "p", **{"class": "note-warn"})
+            assert words(note.text) == said, path
+        page = client.get(NOVEMBER).text
+        assert page.index("could not be read") < page.index('<dl class="totals">')
+        for number in range(6):
+            unprinted(shop, f"N{number}", datetime(2026, 11, 5 + number, tzinfo=UTC), dated=bool(number))
+        note = element(client.get(NOVEMBER).text, "p", **{"class": "note-warn"})
+        assert words(note.text) == (
+            "7 orders of this period could not be read, so their amounts are not in these sums: N5, N4, N3, N2, N1 and 2 more. "
+            "For 1 of them the shop does not say when it was placed: it counts on the day of the download. Open the held orders"
+        )
 
     def test_each_column_holds_its_values_as_text(self, client: FreshClient) -> None:
         page = client.get(NOVEMBER, headers={"Accept-Language": "en-US"}).text
