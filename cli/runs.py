@@ -123,15 +123,15 @@ def _show_undo(found: undo.Preview, *, as_json: bool) -> None:
     if as_json:
         left = [{"sku": item.sku, "why": item.why} for item in found.left]
         changed = [{"sku": row.sku, "sent": row.sent, "now": row.now} for row in found.changed]
-        beyond = [{"sku": row.sku, "before": row.before, "available": row.available} for row in found.beyond]
-        listings = {"listings": found.listings, "changed": changed, "beyond": beyond}
+        oversold = [{"sku": row.sku, "before": row.before, "available": row.available} for row in found.oversold]
+        listings = {"listings": found.listings, "changed": changed, "oversold": oversold}
         write_object({**listings, "items": rows, "left": left, "others": found.others})
         return
     say(f"In the shop: {plural(found.listings, 'listing gets', 'listings get')} back the quantity from before.")
     for row in found.changed:
         has = "It is no longer in the shop." if row.now is None else f"The shop has {row.now} by now, {row.sent} was sent."
         say(f"Not restored in the shop: {row.sku}. {has}")
-    for each in found.beyond:
+    for each in found.oversold:
         say(f"More than you have: {each.sku} gets {each.before} back in the shop, {each.available} are available here.")
     write_table([rows], UNDONE, "Here: nothing is left to take back of what was edited or imported since the update before.")
     for item in found.left:

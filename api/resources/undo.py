@@ -79,8 +79,8 @@ def preview_undo(call: Call, run_id: int) -> UndoPreview:
     items = [RestoredItem(str(item.id), item.sku, item.now, item.after) for item in found.items]
     kept = [KeptItem(str(item.id), item.sku, item.why) for item in found.left]
     changed = [ChangedListing(str(row.listing_id), row.sku, row.sent, row.now) for row in found.changed]
-    beyond = [OversoldListing(str(row.listing_id), row.sku, row.before, row.available) for row in found.beyond]
-    return UndoPreview(found.listings, items, found.others, kept, changed, beyond)
+    oversold = [OversoldListing(str(row.listing_id), row.sku, row.before, row.available) for row in found.oversold]
+    return UndoPreview(found.listings, items, found.others, kept, changed, oversold)
 
 
 @operation(

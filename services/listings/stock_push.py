@@ -17,7 +17,7 @@ from channels.base import Channel
 from channels.results import StockResult
 from errors import ChannelError, Conflict, NotFound
 from extensions import db, reading, writing
-from models import Drift, FlowKind, Integration, Link, Listing, RunItem, StockEntry, SyncRun
+from models import Drift, FlowKind, Integration, Link, Listing, RunItem, SyncRun
 from models.sku_key import sku_key
 from models.types import utcnow
 from services.common.batches import batches
@@ -334,7 +334,7 @@ def _send(lease: Lease, channel: Channel, chunk: Sequence[Change]) -> Tally:
 def _as_of_now(chunk: Sequence[Change]) -> list[Change]:
     now = utcnow()
     with reading():
-        last_entry_id = db.session.scalar(select(func.max(StockEntry.id)))
+        last_entry_id = ledger.last_entry_id()
         wanted = {listing.id: wanted_quantity(listing) for listing in _with_stock([change.listing_id for change in chunk])}
     sending = []
     for change in chunk:

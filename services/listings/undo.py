@@ -58,7 +58,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Beyond:
+class Oversold:
     """A listing that would get back ``before`` pieces in the shop, where only ``available`` are left for it here, also after the undo: some were sold
     or kept back since."""
 
@@ -72,7 +72,7 @@ class Beyond:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an undo would do: ``rows`` are restored in the shop, ``items`` here, ``left`` stay here although they were edited, ``changed`` stay in
-    the shop, and ``others`` are the names of other shops that would change because they sell those items. ``beyond`` are those of ``rows`` that can
+    the shop, and ``others`` are the names of other shops that would change because they sell those items. ``oversold`` are those of ``rows`` that can
     be oversold then."""
 
     rows: list[Row]
@@ -80,7 +80,7 @@ class Preview:
     left: list[Left]
     others: list[str] = field(default_factory=list)
     changed: list[Changed] = field(default_factory=list)
-    beyond: list[Beyond] = field(default_factory=list)
+    oversold: list[Oversold] = field(default_factory=list)
 
     @property
     def listings(self) -> int:
@@ -89,7 +89,7 @@ class Preview:
     @property
     def available(self) -> dict[int, int]:
         """Of the listings that can be oversold then, by id, what is available for them here."""
-        return {row.listing_id: row.available for row in self.beyond}
+        return {row.listing_id: row.available for row in self.oversold}
 
 
 def preview(run_id: int) -> Preview:
@@ -101,7 +101,7 @@ def preview(run_id: int) -> Preview:
         if not rows and not here.items:
             raise _nothing_left(run, bool(changed))
         others = _others(run, [item.id for item in here.items])
-        return Preview(rows, here.items, here.left, others, changed, _beyond(run, rows, here.items))
+        return Preview(rows, here.items, here.left, others, changed, _oversold(run, rows, here.items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,8 @@ def _others(run: SyncRun, item_ids: Sequence[int]) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _beyond(run: SyncRun, rows: Sequence[Row], items: Sequence[Item]) -> list[Beyond]:
+def _oversold(run: SyncRun, rows: Sequence[Row], items: Sequence[Item]) -> list[Oversold]:
+    """Those of ``rows`` that would get back more than is available for them once ``items`` are restored."""
     after = {item.id: item.after for item in items}
     shop = db.session.get_one(Integration, run.integration_id).shop
     offers: dict[int, int] = {}
@@ -171,7 +172,7 @@ def _beyond(run: SyncRun, rows: Sequence[Row], items: Sequence[Item]) -> list[Be
         if row.listing_id in offers:
             offer = max(0, offers[row.listing_id] - shop.stock_buffer)
             if row.before > offer:
-                found.append(Beyond(row.listing_id, row.external_id, row.sku, row.before, offer))
+                found.append(Oversold(row.listing_id, row.external_id, row.sku, row.before, offer))
     return found
 
 

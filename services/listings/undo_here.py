@@ -53,20 +53,20 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
-    """A moment: the last line of the ledger then. By its time where the line is not known."""
+class _Point:
+    """A point in the stock ledger: behind the line with the id ``entry_id``, or where that is not known behind all lines up to a time."""
 
     at: datetime
     entry_id: int | None = None
 
     def is_before(self, entry: Any) -> ColumnElement[bool]:
-        """Of a line of the ledger, loaded or as columns."""
+        """Whether a line of the ledger, loaded or as columns, comes after it."""
         later: ColumnElement[bool] = entry.at > self.at if self.entry_id is None else entry.id > self.entry_id
         return later
 
 
-def _first(marks: Iterable[_Mark]) -> _Mark:
-    return min(marks, key=lambda mark: (mark.entry_id or 0, mark.at))
+def _first(points: Iterable[_Point]) -> _Point:
+    return min(points, key=lambda point: (point.entry_id or 0, point.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class _Period:
     """The edits that one update has sent. Those of an item were made after the update before had worked its quantity out (``before``), or else after
     ``since``, and not after this one had (``sent``), or else ``until``."""
 
-    since: _Mark
-    until: _Mark
-    before: Mapping[int, _Mark]
-    sent: Mapping[int, _Mark]
+    since: _Point
+    until: _Point
+    before: Mapping[int, _Point]
+    sent: Mapping[int, _Point]
 
     @property
-    def begin(self) -> _Mark:
+    def begin(self) -> _Point:
         """No edit of any item was made earlier."""
         return _first([self.since, *self.before.values()])
 
@@ -123,7 +123,7 @@ def _effects(run: SyncRun) -> Iterator[Effect]:
 
 def restore(run: SyncRun, actor: str) -> bool:
     """Post the entries that take the edits back; returns whether there were any. Call it inside ``writing()``."""
-    locked = ledger.load_items(_items_of(run.id))
+    locked = ledger.load_items(db.session.scalars(_items_of(run.id)))
     wanted: list[tuple[StockItem, int]] = [(locked[each.id], each.after) for each in effect(run).items]
     stock_items.put_on_hand(wanted, ledger.Reason(actor, ledger.RESTORED, note=f"{NOTE}{run.id}"))
     return bool(wanted)
@@ -138,7 +138,8 @@ def refuse_again(run: SyncRun) -> None:
 def was_restored(run: SyncRun) -> bool:
     """Whether an earlier undo of the run has restored numbers here."""
     restored = StockEntry.cause == ledger.RESTORED, StockEntry.note == f"{NOTE}{run.id}"
-    return db.session.scalar(_entries_of(run.id).where(*restored).limit(1)) is not None
+    query = select(StockEntry.id).where(StockEntry.stock_item_id.in_(_items_of(run.id)), *restored)
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def _edits(ids: Sequence[int], period: _Period, periods: dict[int, _Period]) -> tuple[dict[int, int], set[int]]:
@@ -186,16 +187,16 @@ def _period(run: SyncRun) -> _Period:
         SyncRun.finished_at.is_not(None), sent.exists(),
     )  # fmt: skip
     previous = db.session.scalar(query.order_by(SyncRun.id.desc()).limit(1))
-    until = _Mark(run.finished_at or utcnow())
+    until = _Point(run.finished_at or utcnow())
     if previous is None:
-        since = _Mark(db.session.get_one(Integration, run.integration_id).created_at)
+        since = _Point(db.session.get_one(Integration, run.integration_id).created_at)
         return _Period(since, until, {}, _worked_out(run.id))
     before = _worked_out(previous.id)
-    since = _first(before.values()) if before else _Mark(previous.finished_at or previous.created_at)
+    since = _first(before.values()) if before else _Point(previous.finished_at or previous.created_at)
     return _Period(since, until, before, _worked_out(run.id))
 
 
-def _worked_out(run_id: int) -> dict[int, _Mark]:
+def _worked_out(run_id: int) -> dict[int, _Point]:
     """When a run worked out what it sent of each stock item. Empty for runs of versions that did not store it."""
     query = (
         select(Link.stock_item_id, func.max(RunItem.as_of), func.max(RunItem.last_entry_id))
@@ -203,23 +204,17 @@ def _worked_out(run_id: int) -> dict[int, _Mark]:
         .where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.as_of.is_not(None))
         .group_by(Link.stock_item_id)
     )
-    return {item_id: _Mark(at, entry_id) for item_id, at, entry_id in db.session.execute(query) if at is not None}
+    return {item_id: _Point(at, entry_id) for item_id, at, entry_id in db.session.execute(query) if at is not None}
 
 
-def _edited(run_id: int, begin: _Mark) -> set[int]:
-    """The stock items behind the listings that a stock update sent, of those that were edited since a moment."""
-    edits = StockEntry.cause.in_(ledger.EDITS), begin.is_before(StockEntry)
-    return set(db.session.scalars(_entries_of(run_id).where(*edits).distinct()))
+def _edited(run_id: int, begin: _Point) -> set[int]:
+    """The stock items behind what a stock update sent, of those that were edited after a point."""
+    edited = StockEntry.cause.in_(ledger.EDITS), begin.is_before(StockEntry)
+    query = select(StockEntry.stock_item_id).where(StockEntry.stock_item_id.in_(_items_of(run_id)), *edited)
+    return set(db.session.scalars(query.distinct()))
 
 
-def _entries_of(run_id: int) -> Select[int]:
-    """The stock item of each line of the ledger of those that a stock update sent."""
-    sent = (RunItem.run_id == run_id, RunItem.result == "sent", RunItem.listing_id.is_not(None))
-    items = select(Link.stock_item_id).join(RunItem, RunItem.listing_id == Link.listing_id).where(*sent)
-    return select(StockEntry.stock_item_id).where(StockEntry.stock_item_id.in_(items))
-
-
-def _items_of(run_id: int) -> set[int]:
-    """The stock items behind the listings that a stock update sent."""
-    sent = select(RunItem.listing_id).where(RunItem.run_id == run_id, RunItem.result == "sent", RunItem.listing_id.is_not(None))
-    return set(db.session.scalars(select(Link.stock_item_id).where(Link.listing_id.in_(sent)).distinct()))
+def _items_of(run_id: int) -> Select[int]:
+    """The ids of the stock items behind the listings that a stock update sent."""
+    sent = RunItem.run_id == run_id, RunItem.result == "sent"
+    return select(Link.stock_item_id).join(RunItem, RunItem.listing_id == Link.listing_id).where(*sent)

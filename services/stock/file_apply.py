@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from extensions import db, reading, writing
-from models import StockEntry, StockFile, StockFilePart, StockFileRow, StockItem
+from models import StockFile, StockFilePart, StockFileRow, StockItem
 from models.types import utcnow
 from services.common.batches import batches
 from services.common.claims import Claim
@@ -39,7 +39,7 @@ def apply(claim: Claim) -> None:
         changed = bulk_quantities.set_all(wanted, ledger.Reason(actor, stock_items.IMPORTED, note=name))
         claim.end(
             state="applied", changed=changed, unchanged=len(wanted) - changed, done=len(wanted), finished_at=utcnow(),
-            last_entry_id=session.scalar(select(func.max(StockEntry.id))),
+            last_entry_id=ledger.last_entry_id(),
         )  # fmt: skip
         session.execute(delete(StockFilePart).where(StockFilePart.file_id == file_id))
 

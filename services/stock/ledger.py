@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from extensions import db
 from models import FlowKind, Link, Listing, StockEntry, StockItem
@@ -38,6 +38,11 @@ def lock_items(ids: Iterable[int]) -> None:
     wanted = sorted(set(ids))
     for chunk in batches(wanted):
         db.session.execute(select(StockItem.id).where(StockItem.id.in_(chunk)).order_by(StockItem.id).with_for_update())
+
+
+def last_entry_id() -> int | None:
+    """The id of the last line of the ledger; what comes later has a higher one, whatever the clock says. None for an empty ledger."""
+    return db.session.scalar(select(func.max(StockEntry.id)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def test_a_stock_update_is_undone_after_a_look_at_what_it_changes(app, db, shop,
     items.set_stock("CUP", 33, "test")
     pushed = do(integration_id, "stock")
     seen = json.loads(commands.done("runs", "undo", str(pushed.id), "--preview", "--json"))
-    nothing = {"left": [], "others": [], "changed": [], "beyond": []}
+    nothing = {"left": [], "others": [], "changed": [], "oversold": []}
     assert seen == {"listings": 1, "items": [{"sku": "CUP", "now": 33, "after": 20}], **nothing}
     assert "CUP" in commands.done("runs", "undo", str(pushed.id), "--preview")
     assert items.find_stock_item("CUP").on_hand == 33

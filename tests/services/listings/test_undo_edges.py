@@ -273,18 +273,21 @@ def test_the_preview_names_what_would_be_oversold(app, db, shop):
     stock_views.change_item(plate.id, on_hand=8, buffer=3, was=8, actor="user:ann")
     pushed = do(integration_id, "stock")
     assert {(row.sku, row.sent) for row in undo.preview(pushed.id).rows} == {("CUP", 33), ("PLATE", 5)}
-    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).beyond] == [("PLATE", 8, 5)]
+    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).oversold] == [("PLATE", 8, 5)]
     with writing():
         ledger.enter(
             ledger.load_items([items.find_stock_item("CUP").id]).popitem()[1], ledger.Reason("run:1", "sale"), reserved=4
         )
         db.session.scalars(select(Shop)).one().stock_buffer = 1
-    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).beyond] == [("CUP", 20, 15), ("PLATE", 8, 4)]
+    assert [(row.sku, row.before, row.available) for row in undo.preview(pushed.id).oversold] == [
+        ("CUP", 20, 15),
+        ("PLATE", 8, 4),
+    ]
 
 
 def test_what_was_only_edited_is_not_oversold_after_an_undo(app, db, shop):
     _, pushed = two_pushed(shop)
-    assert len(undo.preview(pushed.id).rows) == 2 and undo.preview(pushed.id).beyond == []
+    assert len(undo.preview(pushed.id).rows) == 2 and undo.preview(pushed.id).oversold == []
 
 
 @pytest.mark.both_databases
