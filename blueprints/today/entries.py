@@ -23,28 +23,27 @@ APPROVALS = {
 
 def register() -> None:
     """Add the entries, once."""
-    orders = "orders.list_orders"
-    add(Entry("ready", "Ready to ship", _ready, "No order waits to be shipped.", 10, orders, has_shop))
-    add(Entry("held", "On hold", _held, "No order is on hold.", 20, orders, has_shop))
-    approval = "stock_preview.show_preview"
-    add(Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, approval, has_shop))
-    nothing_by_hand = "Nothing has to be entered in a shop by hand."
-    add(Entry("by_hand", "To do by hand in the shop", _by_hand, nothing_by_hand, 40, orders, has_shop))
-    add(Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock", stock.has_items))
-    add(Entry("shops", "Shops", _shops, "No shop has a problem.", 60, "integrations.list_integrations", has_shop))
-    exports = "export_deliveries.show_deliveries"
-    add(Entry("exports", "Exports", _exports, "No export needs attention.", 65, exports, export_targets.has_targets))
-    days, not_yet = "reports.show_reconciliation", "Yesterday has not been compared yet."
-    add(Entry("reconciliation", "Daily reconciliation", _reconciliation, not_yet, 70, days, _is_compared))
+    orders, approvals, deliveries = "orders.list_orders", "stock_preview.show_preview", "export_deliveries.show_deliveries"
+    for entry in (
+        Entry("ready", "Ready to ship", _ready, "No order waits to be shipped.", 10, orders, _has_shop),
+        Entry("held", "On hold", _held, "No order is on hold.", 20, orders, _has_shop),
+        Entry("approvals", "Needs approval", _approvals, "Nothing waits for your approval.", 30, approvals, _has_shop),
+        Entry("by_hand", "To do by hand in the shop", _by_hand, "Nothing has to be entered in a shop by hand.", 40, orders, _has_shop),
+        Entry("low_stock", "Low stock", _low_stock, "Nothing is low or out of stock.", 50, "stock.list_stock", stock.has_items),
+        Entry("shops", "Shops", _shops, "No shop has a problem.", 60, "integrations.list_integrations", _has_shop),
+        Entry("exports", "Exports", _exports, "No export needs attention.", 65, deliveries, export_targets.has_targets),
+        Entry("reconciliation", "Daily reconciliation", _reconciliation, "Yesterday has not been compared yet.", 70, "reports.show_reconciliation", _had_shop_yesterday),
+    ):  # fmt: skip
+        add(entry)
 
 
-def has_shop() -> bool:
-    return overview.is_connected_since(utcnow())
+def _has_shop() -> bool:
+    return overview.has_one_from_before(utcnow())
 
 
-def _is_compared() -> bool:
-    """Whether a shop was connected yesterday already: the first comparison is made in the night after that."""
-    return overview.is_connected_since(utcnow() - timedelta(days=1))
+def _had_shop_yesterday() -> bool:
+    """The first comparison is made in the night after a shop was connected."""
+    return overview.has_one_from_before(utcnow() - timedelta(days=1))
 
 
 def _orders(state: str, label: str, tone: str = "busy") -> list[Line]:

@@ -162,8 +162,8 @@ def only_name(status: str) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-def is_connected_since(moment: datetime) -> bool:
-    """Whether there is an integration that was added by then."""
+def has_one_from_before(moment: datetime) -> bool:
+    """Whether there is an integration that was added by this moment."""
     query = select(Integration.id).where(Integration.removed_at.is_(None), Integration.created_at <= moment)
     return db.session.scalar(query.limit(1)) is not None
 
