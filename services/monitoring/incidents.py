@@ -41,8 +41,8 @@ WARN_AHEAD = timedelta(days=1)
 FIRST_PROBE = timedelta(hours=1)
 
 DECIDED = ("stock_waits",)
-"""What a person decides. What was decided is over, also if the same was to decide an hour ago. What needs no decision any more has lapsed: nobody
-gets a message of that, nor where it is to decide again within ``REMIND_EVERY`` of the last message."""
+"""Causes that a person decides. What was decided is over, also if the same had to be decided an hour ago. What needs no decision any more has lapsed:
+nobody gets a message about that, and none if it has to be decided again within ``REMIND_EVERY`` of the last message."""
 LAPSED = "lapsed"
 SILENT = ("silence", "orders_missing")
 """What services/monitoring/inactivity.py finds; an order that comes is the evidence that it is over."""
@@ -281,24 +281,12 @@ def _pause(integration: Integration, incident: Incident, each: Found | None, now
 
 
 def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> Incident:
-    """Open a new incident, or the last one of the same cause again if it has just ended. What waits for a
-    decision is always a new incident: it has not waited since the one before."""
-    recent = select(Incident).where(
-        Incident.integration_id == integration.id, Incident.cause == cause, Incident.resolved_at > now - STEADY,
-        Incident.resolution == "evidence",
-    )  # fmt: skip
-    if cause in DECIDED:
-        lapsed = _lapsed(integration, cause, now)
-        if lapsed is not None:
-            _take_up(lapsed, each, now)
-            return lapsed
-    incident = None if cause in DECIDED else db.session.scalar(recent.order_by(Incident.id.desc()).limit(1))
-    if incident is not None:
-        incident.resolved_at, incident.resolution = None, ""
-        incident.reopened += 1
-        incident.facts, incident.remind_at = {**each.facts, "seen_at": now.isoformat()}, now + REMIND_EVERY
-        _tell(incident, "reopened", now)
-        return incident
+    """Open a new incident, or the last one of the same cause again if it has just ended. What waits for a decision is a new incident, unless
+    the last one has lapsed: it has not waited since the one that was decided."""
+    last = _lapsed(integration, cause, now) if cause in DECIDED else _just_ended(integration, cause, now)
+    if last is not None:
+        _reopen(last, each, now)
+        return last
     incident = Incident(
         integration_id=integration.id, cause=cause, since=each.since, opened_at=now, remind_at=now + REMIND_EVERY, facts=each.facts,
         reopened=0,
@@ -309,19 +297,33 @@ def _begin(integration: Integration, cause: str, each: Found, now: datetime) -> 
     return incident
 
 
+def _just_ended(integration: Integration, cause: str, now: datetime) -> Incident | None:
+    """The last incident of a cause that ended by itself, where that was less than ``STEADY`` ago."""
+    query = select(Incident).where(
+        Incident.integration_id == integration.id, Incident.cause == cause, Incident.resolved_at > now - STEADY,
+        Incident.resolution == "evidence",
+    )  # fmt: skip
+    return db.session.scalar(query.order_by(Incident.id.desc()).limit(1))
+
+
 def _lapsed(integration: Integration, cause: str, now: datetime) -> Incident | None:
-    """The last incident of a cause, where it has lapsed and people had a message of it not long ago."""
+    """The last incident of a cause, where it has lapsed and people had a message of it less than ``REMIND_EVERY`` ago."""
     query = select(Incident).where(Incident.integration_id == integration.id, Incident.cause == cause)
     last = db.session.scalar(query.order_by(Incident.id.desc()).limit(1))
     return last if last is not None and last.resolution == LAPSED and _last_message(last) > now - REMIND_EVERY else None
 
 
-def _take_up(incident: Incident, each: Found, now: datetime) -> None:
-    """Open an incident again that people know of. The next message is its daily reminder."""
-    incident.resolved_at, incident.resolution, incident.facts = None, "", each.facts
+def _reopen(incident: Incident, each: Found, now: datetime) -> None:
+    """Open an incident again. Where it had lapsed, people know of it: the next message is its daily reminder."""
+    had_lapsed = incident.resolution == LAPSED
+    incident.resolved_at, incident.resolution = None, ""
     incident.reopened += 1
-    incident.remind_at = _last_message(incident) + REMIND_EVERY
-    notifications.note_event(incident, "reopened", now)
+    if had_lapsed:
+        incident.facts, incident.remind_at = each.facts, _last_message(incident) + REMIND_EVERY
+        notifications.note_event(incident, "reopened", now)
+    else:
+        incident.facts, incident.remind_at = {**each.facts, "seen_at": now.isoformat()}, now + REMIND_EVERY
+        _tell(incident, "reopened", now)
 
 
 def _last_message(incident: Incident) -> datetime:

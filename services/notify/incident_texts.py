@@ -30,6 +30,10 @@ class Cause:
     more: str = ""
     """Its title where an open incident has come to hold more."""
 
+    def title_after(self, event: str) -> str:
+        """The title of what happened to an incident: ``event`` is the kind of an IncidentEvent."""
+        return (self.more if event == "more" else "") or self.title
+
 
 TOPICS = {
     "key": "The shop rejects the API key, or the key is read-only",
@@ -209,14 +213,8 @@ NAME = func.coalesce(Integration.name, Incident.facts["name"].as_string(), "")
 """Whom an incident is about, in a select with an outer join to Integration: the integration, or the event endpoint."""
 
 
-def title_of(kind: str, cause: str) -> str:
-    """The title of what happened to an incident."""
-    words = CAUSES[cause]
-    return (words.more if kind == "more" else "") or words.title
-
-
 def subject(kind: str, cause: str, shop: str) -> str:
-    return f"{shop}: {HEADS.get(kind, '')}{title_of(kind, cause)}"
+    return f"{shop}: {HEADS.get(kind, '')}{CAUSES[cause].title_after(kind)}"
 
 
 def happened(incident: Incident) -> list[str]:
