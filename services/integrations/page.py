@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from extensions import db
-from models import Integration, Listing, Order, SyncRun
+from models import FlowKind, Integration, Listing, Order, SyncRun
 from models.order import OPEN_STATES
 from models.sync_run import FAILED
 from models.types import utcnow
@@ -52,6 +52,11 @@ class Overview:
     problems: list[Problem]
     sentences: frozenset[str]
     errors: dict[int, str]
+
+    @property
+    def stopped_by(self) -> health.Stop:
+        """What stops all of it, empty for nothing."""
+        return health.stopped_by(self.integration, FlowKind.CONNECTION)
 
     @property
     def offers_reauthorising(self) -> bool:

@@ -68,9 +68,8 @@ def obstacle_in(integration: Integration | None, event: str) -> str:
 def obstacle(integration: Integration, event: str) -> str:
     """What has to happen first, as the end of a sentence; empty where nothing is in the way."""
     stop = health.stopped_by(integration, FlowKind.SHIPMENTS)
-    if stop != "paused" and stop:
-        return FIRST[stop]
-    if not getattr(integration, write_backs.SETTING[event]):
+    # An outage ends by itself, a setting does not.
+    if stop in ("paused", "") and not getattr(integration, write_backs.SETTING[event]):
         return "a status for such orders is chosen in the integration's settings"
     if stop:
         return FIRST[stop]

@@ -64,12 +64,15 @@ def test_it_tells_what_is_wrong_and_what_waits(client: FreshClient) -> None:
     assert element(page, "a", href=f"{place(integration_id)}/preview")
 
 
-def test_a_key_that_is_rejected_altogether_comes_before_what_it_may_not_do(client: FreshClient) -> None:
-    integration_id = add_integration(health="needs_reauthorising", health_message="The key is wrong.", writes_refused=True)
+def test_a_key_that_is_rejected_comes_before_what_it_may_not_do_and_before_a_pause(client: FreshClient) -> None:
+    integration_id = add_integration(
+        health="needs_reauthorising", health_message="The key is wrong.", writes_refused=True, paused_at=utcnow()
+    )
     add_incident(integration_id, cause="key_rejected", facts={"message": "The key is wrong."})
     page = client.get(place(integration_id)).text
     assert section(page, "problem-title").startswith("The shop rejects the API key")
     assert "may only read" not in words(page)
+    assert "Enabled, but stopped until it is reauthorised" in page
 
 
 def test_one_trouble_is_said_once(client: FreshClient) -> None:
