@@ -44,13 +44,15 @@ ODD = frozenset(" \t\r\n,;:<>()[]\\\"'")
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """One line of the bell: the newest event of one incident. ``about`` is the name of its integration or event endpoint."""
+    """One line of the bell: the newest event of one incident. ``about`` is the name of its integration or event endpoint; ``over`` is whether the
+    incident is, of which there is no event where nobody has to hear of it."""
 
     id: int
     incident_id: int
     kind: str
     at: datetime
     read: bool
+    over: bool
     cause: str
     about: str
 
@@ -187,11 +189,15 @@ def mail_is_set_up() -> bool:
 
 
 # Every page shows it: built once, on the table.
-_notification = Notification.__table__.c
-UNREAD = select(func.count()).where(_notification.user_id == bindparam("user_id"), _notification.read_at.is_(None))
+_notification, _incident = Notification.__table__.c, Incident.__table__.c
+UNREAD = select(func.count()).where(
+    _notification.user_id == bindparam("user_id"), _notification.read_at.is_(None), _incident.id == _notification.incident_id,
+    _incident.resolved_at.is_(None),
+)  # fmt: skip
 
 
 def count_unread(user_id: int) -> int:
+    """Of problems that are still open: what is over needs nobody, and is in the list."""
     return db.session.scalar(UNREAD, {"user_id": user_id}) or 0
 
 
@@ -206,6 +212,7 @@ def list_notifications(user_id: int, number: int = 1) -> Page[NotificationRow]:
             Notification.kind,
             Notification.at,
             Notification.read_at.is_not(None),
+            Incident.resolved_at.is_not(None),
             Incident.cause,
             NAME,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
 from errors import ShopUnreachable
 from extensions import db, writing
@@ -147,6 +148,24 @@ def test_the_bell_counts_and_a_notification_is_read_by_opening_it(app, client):
     assert page.count("line-row") == 2
     foreign = db.session.query(Notification).filter(Notification.user_id != owner).one().id
     assert client.post(f"/notifications/{foreign}/read").status_code == 404
+
+
+def test_the_bell_leaves_out_what_is_over_and_the_list_says_that_it_is(app, client):
+    """An approval that was not needed any more counted, and stood in the list as if it were new."""
+    owner, one = user_called("owner"), add_integration()
+    add_incident(one, owner)
+    add_incident(one, owner, cause="stock_waits", facts={"run": 1}, resolved_at=utcnow(), resolution="lapsed")
+    page = client.get("/notifications").text
+    assert words(element(page, "span", _class="bell-count").text) == "1 unread"
+    assert sorted(words(each.text) for each in elements(page, "div", _class="line-end")) == ["New", "Over"]
+    assert page.count("line-row unread") == 2
+    with writing() as session:
+        session.execute(update(Incident).values(resolved_at=utcnow(), resolution="evidence"))
+        session.execute(update(Notification).where(Notification.kind == "opened").values(kind="resolved"))
+    page = client.get("/notifications").text
+    assert not elements(page, "span", _class="bell-count") and "Mark all as read" in page
+    client.post("/notifications/read")
+    assert "Mark all as read" not in client.get("/notifications").text
 
 
 def test_a_person_chooses_notifications_and_where_they_go(app, client):
