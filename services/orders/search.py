@@ -61,6 +61,9 @@ INSERT_VECTORS = Bulk(
 _sqlite = table("order_search", column("rowid"), column("public"), column("personal"))
 _postgresql = table("order_search", column("order_id"), column("words", TSVECTOR))
 
+LONGEST_NUMBER = 255
+"""Letters and digits of a tracking number that are compared: one of that many characters can be written out with more."""
+
 
 class Searched(NamedTuple):
     """What an order is searched by. ``skus`` are those of its lines, ``tracking`` the tracking numbers that its shop shows."""
@@ -89,8 +92,8 @@ class Searched(NamedTuple):
 
 def parcel_word(tracking_number: str) -> str:
     """A whole tracking number as one word of the index, empty where it has no letter or digit. What people type never makes a word with the
-    marks around it, so no beginning of a number finds it."""
-    whole = "".join(words_of(tracking_number))
+    marks around it, so no beginning of a number finds it. PostgreSQL takes no word of more than 2,046 bytes."""
+    whole = "".join(words_of(tracking_number))[:LONGEST_NUMBER]
     return f"№{whole}№" if whole else ""
 
 

@@ -191,3 +191,13 @@ def test_a_tracking_number_that_only_the_shop_has_finds_its_order_too(orders):
     assert found("t9") == ["A1"]
     privacy.erase_order(ids["A1"])
     assert found("t9") == []
+
+
+def test_what_is_written_out_with_many_letters_can_be_typed_and_be_a_tracking_number(orders):
+    """One character stands for 15 letters: PostgreSQL takes no word of more than 2,046 bytes."""
+    long = "\ufdfa" * 200
+    assert found(long) == found("\U0001d538" * 200) == []
+    with writing() as session:
+        order = session.scalars(select(Order).where(Order.number == "A1")).one()
+        order.tracking_numbers = [long, "\U00020000" * 255]
+    assert found(long) == found("\U00020000" * 255) == ["A1"]
