@@ -51,7 +51,7 @@ CAPTURED: dict[str, Captured] = {
          "held_codes", "cancel_unseen", "called_off_at", "superseded_at", "gone_at", "erased_at"),
         ("changed_at", "items", "shipping", "items_tax", "shipping_tax", "discount", "other", "difference", "tax_lines", "held_reason",
          "note", "customer", "email", "billing_address", "shipping_address", "payment_method", "shipping_method", "customer_notes",
-         "admin_notes", "tracking_numbers", "first_seen_at", "updated_at", "doubts", "gone_seen_at"),
+         "admin_notes", "tracking_numbers", "first_seen_at", "updated_at", "doubts", "shown_instead", "gone_seen_at"),
         "shop_id",
     ),
     "shipment": Captured(

@@ -82,8 +82,9 @@ class Order(Model):
 
     ``superseded_at`` is when the shop was found to use this order's id for another order, as after a restore from a backup.
     The row is kept and closed to the shop; the other order has another row. ``email_digest`` is a keyed digest of the
-    customer's email address (services/order_basics/identity.py); it survives erasing. ``doubts`` are lists of a code, a sentence and, where
-    that is known, what the shop shows; they hold the order until a person accepts them. ``seen_at`` is when a reading last showed the order, ``gone_at`` when the shop
+    customer's email address (services/order_basics/identity.py); it survives erasing. ``doubts`` are (code, sentence) pairs that hold
+    the order until a person accepts them; ``shown_instead`` is what the shop showed under its id where that may be another order.
+    ``seen_at`` is when a reading last showed the order, ``gone_at`` when the shop
     was found to have it no longer, ``gone_seen_at`` when a person marked that as seen."""
 
     __tablename__ = "order"
@@ -136,7 +137,8 @@ class Order(Model):
     rows_due: Mapped[bool] = mapped_column(default=False)
     superseded_at: Mapped[datetime | None] = mapped_column(Moment)
     email_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
-    doubts: Mapped[list[list[Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    doubts: Mapped[list[list[str]]] = mapped_column(JSON, default=list, server_default="[]")
+    shown_instead: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     seen_at: Mapped[datetime | None] = mapped_column(Moment, default=utcnow)
     gone_at: Mapped[datetime | None] = mapped_column(Moment)
     gone_seen_at: Mapped[datetime | None] = mapped_column(Moment)

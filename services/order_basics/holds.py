@@ -118,7 +118,7 @@ def evaluate(order: Order, lines: Sequence[OrderLine], rules: Rules) -> Evaluati
         held[code, as_line(reason)] = None
 
     stage = rules.stage_of(order)
-    for code, doubt, *_ in order.doubts:
+    for code, doubt in order.doubts:
         hold(code, doubt)
     if order.gone_at is not None and order.superseded_at is None and stage == "open":
         hold(GONE_CODE, "The shop no longer has this order. Mark it as seen to free its stock.")
@@ -160,7 +160,7 @@ def reasons_of(code: str, held_reason: str, reason_codes: Sequence[str]) -> Iter
 
 
 def _state(stage: str, order: Order, lines: Sequence[OrderLine], rules: Rules, held: bool) -> str:
-    if any(code not in order.accepted_codes for code, *_ in order.doubts):
+    if any(code not in order.accepted_codes for code, _ in order.doubts):
         return "on_hold"
     if stage != "open":
         return stage

@@ -108,7 +108,7 @@ def _close(shop_id: int, ids: Sequence[int]) -> None:
 def _end_doubts(ids: Sequence[int]) -> None:
     """What was in doubt about closed orders is decided now, so it holds them no longer."""
     doubted = [
-        row for row in db.session.scalars(select(Order).where(Order.id.in_(ids))) if any(code == CODE for code, *_ in row.doubts)
+        row for row in db.session.scalars(select(Order).where(Order.id.in_(ids))) if any(code == CODE for code, _ in row.doubts)
     ]
     for row in doubted:
         row.doubts = [doubt for doubt in row.doubts if doubt[0] != CODE]
@@ -142,9 +142,9 @@ def _stored(storing: Storing, named: Sequence[str]) -> Sequence[Order]:
 
 def _doubt(storing: Storing, row: Order, shown: dict[str, Any]) -> None:
     row.seen_at = utcnow()
-    doubts = [*(each for each in row.doubts if each[0] != CODE), [CODE, DOUBT, shown]]
-    if doubts != row.doubts:
-        row.doubts = doubts
+    row.shown_instead = shown
+    if not any(code == CODE for code, _ in row.doubts):
+        row.doubts = [*row.doubts, [CODE, DOUBT]]
         holds.apply(row, holds.evaluate(row, row.lines, storing.holds))
 
 
@@ -161,7 +161,7 @@ def _shown(row: Order, order: ShopOrder, key: bytes) -> dict[str, Any]:
 
 def shown_of(order: Order) -> dict[str, Any]:
     """What the shop has now under the id of an order that is in doubt; empty where that is not known."""
-    return next((doubt[2] for doubt in order.doubts if doubt[0] == CODE and len(doubt) > 2), {})
+    return (order.shown_instead or {}) if any(code == CODE for code, _ in order.doubts) else {}
 
 
 def _same(one: object, other: object) -> bool | None:
@@ -201,7 +201,7 @@ def replace_order(order_id: int, actor: str) -> None:
         order = session.get(Order, order_id, with_for_update=True)
         if order is None:
             raise NotFound("There is no such order.")
-        if order.superseded_at is not None or not any(code == CODE for code, *_ in order.doubts):
+        if order.superseded_at is not None or not any(code == CODE for code, _ in order.doubts):
             raise Conflict(f"Order {order.number} is not in doubt.", "Load the page again.")
         order.doubts = [doubt for doubt in order.doubts if doubt[0] != CODE]
         record_change(REPLACED, about_order(order), actor=actor)

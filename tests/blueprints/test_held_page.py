@@ -94,7 +94,7 @@ def test_an_order_in_doubt_is_shown_beside_what_the_shop_has_now(client: FreshCl
              "more_items": 0, "same_email": False, "same_customer": None}  # fmt: skip
     order_id = make_order(
         shop, "9", [("PLATE-7", 1)], state="on_hold", held_codes=["identity"], held_reason="May be another.", reason_codes=["identity"],
-        doubts=[["identity", "May be another.", shown]], email="ann@buyer.example",
+        doubts=[["identity", "May be another."]], shown_instead=shown, email="ann@buyer.example",
     ).id  # fmt: skip
 
     def rows() -> dict[str, str]:
@@ -114,7 +114,7 @@ def test_an_order_in_doubt_is_shown_beside_what_the_shop_has_now(client: FreshCl
     sign_in(client, "Vic", "viewer")
     assert seen["Order number"] == rows()["Order number"] and "ann@buyer.example" not in rows()["Email"]
     with writing() as session:
-        session.execute(update(Order).values(doubts=[["identity", "May be another."]]))
+        session.execute(update(Order).values(shown_instead=None))
     assert "The two orders" not in client.get(f"/orders/{order_id}").text
 
 

@@ -142,7 +142,7 @@ def test_contradicting_evidence_holds_the_order_until_a_person_decides(connected
     shown = superseding.shown_of(order)
     assert (shown["number"], shown["same_email"], Decimal(shown["total"])) == ("N-9", False, order.total)
     assert shown["items"] == [[line.sku, line.quantity] for line in order.lines] and shown["placed_at"]
-    assert "else@example.com" not in str(order.doubts), "of the customer only whether it is the same"
+    assert "else@example.com" not in str(order.shown_instead), "of the customer only whether it is the same"
     shop.store.change_order(int(name), number="N-10")
     do(connected, "orders")
     assert superseding.shown_of(rows(db)[-1])["number"] == "N-10", "what the shop has now"
@@ -301,7 +301,7 @@ def test_an_order_that_cannot_be_printed_does_not_take_the_place_of_the_one_befo
     do(connected, "orders")
     old = rows(db)[-1]
     assert (old.external_id, old.payment_status, [line.reserved for line in old.lines]) == (name, "P", [0 if shipped else 1])
-    assert (old.state, [code for code, *_ in old.doubts]) == ("on_hold", ["identity"])
+    assert (old.state, [code for code, _ in old.doubts]) == ("on_hold", ["identity"])
     shop.store.set_status(new, payment="P")
     shop.store.repair_order(new)
     with writing() as session:
