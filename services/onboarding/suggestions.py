@@ -224,7 +224,8 @@ def _propose_back_orders(facts: dict[str, Any]) -> Proposal:
         return Proposal(
             True, f"{number} of the last {facts['orders']} orders {'is a back order' if number == 1 else 'are back orders'}."
         )
-    return Proposal(True, "The shop does not say. With Yes, an order for more than is in stock is not put on hold.")
+    # What is short is held then, and a person sees it: nobody has said that it may be sold.
+    return Proposal(False, "No back orders were found. With No, an order for more than is in stock is put on hold.")
 
 
 def _propose_money(facts: dict[str, Any], write: Callable[[str], str]) -> dict[str, Proposal]:

@@ -48,6 +48,17 @@ class TestTheOptions:
         checked = {box["value"] for box in elements(page, "input", name="work", checked="")}
         assert checked == {"P:*", "A:*"}
 
+    def test_back_orders_are_no_unless_the_shop_has_some(self, client: FreshClient) -> None:
+        """Yes was selected although no shop says it: orders for more than was in stock were ready to ship."""
+        with PracticeShop(products=2, orders=2) as shop:
+            page = client.get(to_options(client, shop)).text
+            assert element(page, "input", name="with_back_orders", checked="")["value"] == "no"
+            assert "No back orders were found. With No, an order for more than is in stock is put on hold." in words(page)
+            shop.store.place_order([(next(iter(shop.store.products)), 1)], shipping="NBA")
+            page = client.get(to_options(client, shop, name="Second")).text
+            assert element(page, "input", name="with_back_orders", checked="")["value"] == "yes"
+            assert "1 of the last 3 orders is a back order." in words(page)
+
     def test_the_last_three_orders_are_shown_and_follow_the_answers(self, client: FreshClient) -> None:
         with PracticeShop(products=2, orders=0) as shop:
             product = next(iter(shop.store.products))
