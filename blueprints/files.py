@@ -66,8 +66,8 @@ def uploaded_text(field: str, most_bytes: int) -> tuple[bytes, str]:
     """The same of a table, its text in UTF-8. How the letters were read is said on the next page, where that was not clear."""
     content, name = uploaded(field, most_bytes)
     text = letters.as_utf8(content, request.form.get("letters", ""))
-    if text.sentence:
-        toast(text.sentence, "info")
+    if text.read_as:
+        toast(f"{letters.sentence(text.read_as)} If they look wrong, upload it again and choose others under ‘Letters’.", "info")
     return text.content, name
 
 

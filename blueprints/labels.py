@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from blueprints.formats import number
+from services.common import letters
 from services.common.paging import MOST_COUNTED
 from services.stock import listing_states
 
@@ -31,8 +32,8 @@ COUNTS = {
 """Labels of counts whose name is not clear enough."""
 ONE = {"started": "new stock item", "released": "order released"}
 """Labels of counts of one."""
-NOT_SAID = ("extra_reads",)
-"""Counts of requests that an order needed besides: of no use to those who read what a run did. Its number of requests has them."""
+HIDDEN_COUNTS = ("extra_reads",)
+"""Counts that are not shown: further requests for single orders, which the number of requests of a run has already."""
 ROW_RESULTS = {
     "sent": ("Sent", "good"), "failed": ("Failed", "bad"), "refused": (listing_states.STATES["refused"], "bad"),
     "waiting": (listing_states.STATES["waiting"], "warn"), "other_value": (listing_states.STATES["other_value"], "bad"),
@@ -80,6 +81,8 @@ def init_app(app: Flask) -> None:
         RUN_RESULTS=RUN_RESULTS,
         HEALTH=HEALTH,
         STATES=STATES,
+        LETTERS=letters.NAMES,
+        letters_sentence=letters.sentence,
     )
     app.jinja_env.filters.update(
         actor_words=actor_words, count_words=count_words, counted=counted, plural=plural, size_words=size_words
@@ -102,7 +105,7 @@ def actor_words(actor: str) -> str:
 
 def count_words(counts: dict[str, int]) -> str:
     """A run's counts on one line: ``3 new, 1 changed``."""
-    said = ((name, count) for name, count in counts.items() if count and name not in NOT_SAID)
+    said = ((name, count) for name, count in counts.items() if count and name not in HIDDEN_COUNTS)
     return ", ".join(f"{number(count)} {_count_label(name, count)}" for name, count in said)
 
 

@@ -17,7 +17,6 @@ from blueprints.htmx import fragment, go_to, toast, wants_fragment
 from blueprints.stock.quantity_columns import posted_choice, shown_choice
 from errors import AppError, InvalidInput, QueueAway, TooMany
 from jobs.checks import start_check
-from services.common import letters
 from services.feeds import overview
 from services.onboarding import drafts, feed_setup
 from services.onboarding.drafts import DraftGone, OpenDraft
@@ -122,11 +121,6 @@ def ask_columns(token: str) -> Answer:
         except InvalidInput as wrong:
             choice = Choice(choice.chosen, choice.options, wrong)
     return _columns_page(draft, choice)
-
-
-@bp.app_template_global()
-def letters_sentence(name: str) -> str:
-    return letters.sentence(name)
 
 
 def _columns_page(draft: OpenDraft, choice: Choice) -> Answer:

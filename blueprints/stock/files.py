@@ -18,7 +18,7 @@ from blueprints.stock.quantity_columns import posted_choice, shown_choice
 from errors import InvalidInput, QueueAway
 from jobs.stock_files import enqueue_file
 from models import StockFile
-from services.common import letters, wrong_rows
+from services.common import wrong_rows
 from services.stock import file_columns, file_results, file_rows, file_undo, files
 
 FORM_BYTES = 64 * 1024
@@ -34,11 +34,6 @@ def allow_large_files(endpoint: str | None, values: dict[str, object] | None) ->
     again without a sign-in (blueprints/access.py)."""
     if endpoint == "stock_files.upload":
         request.max_content_length = files.MOST_BYTES + FORM_BYTES
-
-
-@bp.app_template_global()
-def offered_letters() -> dict[str, str]:
-    return letters.NAMES
 
 
 @bp.get("")

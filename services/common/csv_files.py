@@ -102,7 +102,7 @@ def rows_out(header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: st
     yield buffer.getvalue()
 
 
-WESTERN = "cp1252"
+WESTERN = "windows-1252"
 Pieces = Callable[[], Iterable[bytes]]
 """The content of a file, piece by piece, from its beginning each time it is called."""
 Source = TextIO | Workbook

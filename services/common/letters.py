@@ -10,14 +10,14 @@ import charset_normalizer
 
 from errors import InvalidInput
 from services.common import workbooks
+from services.common.csv_files import WESTERN
 
 NAMES = {
-    "windows-1252": "Western European (Windows-1252)", "windows-1250": "Central European (Windows-1250)",
+    WESTERN: "Western European (Windows-1252)", "windows-1250": "Central European (Windows-1250)",
     "windows-1251": "Cyrillic (Windows-1251)", "koi8-r": "Cyrillic (KOI8-R)", "ibm866": "Cyrillic (DOS, CP866)",
     "windows-1253": "Greek (Windows-1253)", "windows-1254": "Turkish (Windows-1254)", "windows-1255": "Hebrew (Windows-1255)",
     "windows-1256": "Arabic (Windows-1256)", "windows-1257": "Baltic (Windows-1257)",
 }  # fmt: skip
-WESTERN = "windows-1252"
 GUESSED = {"cp1251": "windows-1251", "cp866": "ibm866", "cp1253": "windows-1253", "cp1256": "windows-1256"}
 """Those that a few words tell apart; all others have to be chosen."""
 LOOKED_AT, WORDS = 1024 * 1024, 500
@@ -26,18 +26,14 @@ _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A file in UTF-8, and how its letters were read; empty where nothing had to be found out."""
+    """A file in UTF-8. ``read_as`` is the name of the encoding that it had; empty where nothing had to be found out."""
 
     content: bytes = field(repr=False)
     read_as: str = ""
 
-    @property
-    def sentence(self) -> str:
-        advice = "If they look wrong, upload it again and choose others under ‘Letters’."
-        return f"{sentence(self.read_as)} {advice}" if self.read_as else ""
-
 
 def sentence(name: str) -> str:
+    """How the letters of a file were read."""
     return f"The letters of the file were read as {NAMES[name]}."
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from channels import remote_files
 from channels.remote_files import Place
 from errors import InvalidInput
-from services.common import letters, timetable
+from services.common import csv_files, letters, timetable
 from services.common.channel_limits import channel_limits
 from services.common.text import one_line
 from services.stock import file_columns
@@ -97,5 +97,5 @@ def _columns(found: Mapping[str, Any]) -> dict[str, Any] | None:
     if found["headings"]:
         options = file_columns.check_preset(found["headings"], given["columns"], options)
     name = given.get("letters", "")
-    kept = {"letters": name} if name in letters.NAMES and name != letters.WESTERN else {}
+    kept = {"letters": name} if name in letters.NAMES and name != csv_files.WESTERN else {}
     return {"columns": dict(given["columns"]), "options": dict(options), **kept}

@@ -79,7 +79,7 @@ def recognised(content: IO[bytes], sheet: str) -> Looked:
     try:
         return replace(look(content, sheet, name), letters=name)
     except InvalidInput:
-        return replace(look(content, sheet), letters=letters.WESTERN)
+        return replace(look(content, sheet), letters=csv_files.WESTERN)
 
 
 def look(content: IO[bytes], sheet: str, encoding: str = "") -> Looked:
