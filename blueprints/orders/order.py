@@ -11,10 +11,10 @@ from blueprints.labels import plural
 from blueprints.orders import doubts
 from blueprints.orders.again import reading_again
 from blueprints.orders.printing import PARTS, render_document
-from blueprints.orders.refused import refused
+from blueprints.orders.refused import show_conflicts
 from blueprints.orders.within import keep_list, list_within
 from blueprints.unreadable import choice
-from errors import Conflict, NotFound
+from errors import NotFound
 from jobs.schedule import start_due_runs
 from services.orders import held, identity_decision, printing, rereading, seen, views
 from services.orders.seller import get_seller
@@ -24,15 +24,10 @@ from services.shops import kinds
 
 bp = Blueprint("order", __name__, url_prefix="/orders/<int:order_id>")
 bp.url_defaults(keep_list)
+show_conflicts(bp)
 
 
 bp.app_template_global()(list_within)
-
-
-@bp.errorhandler(Conflict)
-def show_refused(wrong: Conflict) -> tuple[str, int]:
-    """An act that is not possible any more, said on the page of the order."""
-    return refused((request.view_args or {})["order_id"], wrong)
 
 
 @bp.get("")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import render_template
+from flask import Blueprint, render_template, request
 
 from blueprints.actors import may_see_customers
-from errors import AppError
+from errors import AppError, Conflict
 from services.orders import views
 
 
@@ -13,3 +13,11 @@ def refused(order_id: int, wrong: AppError, **given: object) -> tuple[str, int]:
     """``given`` is what was typed. Raises NotFound for an order that is gone."""
     page = views.order_page(order_id, with_customers=may_see_customers())
     return render_template("orders/order.html", page=page, wrong=wrong, **given), wrong.status
+
+
+def show_conflicts(bp: Blueprint) -> None:
+    """Show on the page of the order why an act of this blueprint is not possible any more."""
+
+    @bp.errorhandler(Conflict)
+    def show(wrong: Conflict) -> tuple[str, int]:
+        return refused((request.view_args or {})["order_id"], wrong)

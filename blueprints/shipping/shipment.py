@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from blueprints.actors import current_actor
 from blueprints.htmx import fragment, go_to, toast, wants_fragment
-from blueprints.orders.refused import refused
+from blueprints.orders.refused import refused, show_conflicts
 from blueprints.orders.within import keep_list
 from blueprints.shipping.batches import announcement
 from errors import AppError
@@ -16,6 +16,7 @@ from services.shipping import batches, shipments, undo, voiding
 
 bp = Blueprint("shipment", __name__, url_prefix="/orders/<int:order_id>/shipments/<int:shipment_id>")
 bp.url_defaults(keep_list)
+show_conflicts(bp)
 
 
 @bp.get("")
@@ -26,33 +27,24 @@ def show_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
     return fragment("shipping/_shipped.html", announce=announcement(batch), shipped=about_shipment(order_id, shipment_id, batch))
 
 
-Answer = str | tuple[str, int] | Response | AnyResponse
-
-
 @bp.post("/undo")
-def undo_shipment(order_id: int, shipment_id: int) -> Answer:
-    try:
-        undo.undo(shipments.find_shipment(order_id, shipment_id).id, current_actor())
-    except AppError as wrong:
-        return refused(order_id, wrong)
+def undo_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
+    undo.undo(shipments.find_shipment(order_id, shipment_id).id, current_actor())
     toast("The shipment is undone. Nothing was sent to the shop.")
     start_due_runs()
     return go_to(url_for("order.show_order", order_id=order_id))
 
 
 @bp.post("/void")
-def void_shipment(order_id: int, shipment_id: int) -> Answer:
-    try:
-        changed = voiding.void(shipments.find_shipment(order_id, shipment_id).id, current_actor())
-    except AppError as wrong:
-        return refused(order_id, wrong)
+def void_shipment(order_id: int, shipment_id: int) -> Response | AnyResponse:
+    changed = voiding.void(shipments.find_shipment(order_id, shipment_id).id, current_actor())
     toast(f"The shipment is void and its stock is back.{' See what is left to do in the shop.' if changed.left else ''}")
     start_due_runs()
     return go_to(url_for("order.show_order", order_id=order_id))
 
 
 @bp.post("/tracking")
-def edit_tracking(order_id: int, shipment_id: int) -> Answer:
+def edit_tracking(order_id: int, shipment_id: int) -> tuple[str, int] | Response | AnyResponse:
     given = {name: request.form.get(name, "") for name in ("carrier", "tracking")}
     try:
         found = shipments.find_shipment(order_id, shipment_id)
