@@ -12,7 +12,7 @@ from blueprints.actors import current_actor
 from blueprints.htmx import go_to, toast
 from blueprints.labels import plural
 from blueprints.numbers import argument
-from blueprints.orders.again import reading_again
+from blueprints.orders.again import not_now, reading_again
 from blueprints.orders.within import keep_order
 from errors import AlreadyRunning, AppError, QueueAway
 from jobs import start_run
@@ -117,7 +117,7 @@ def read_again() -> Response | AnyResponse:
 
 @bp.post("/read-listings")
 def read_listings() -> Response | AnyResponse:
-    """Where a product is new in the shop: its listing need not wait for the reading of the day."""
+    """For a product that is new in the shop, so that its listing need not wait for the daily reading."""
     asked, later = [], []
     for integration in held.shops_of(_group()):
         if health.stopped_by(integration, FlowKind.LISTINGS):
@@ -129,7 +129,7 @@ def read_listings() -> Response | AnyResponse:
     if asked:
         toast(f"The listings of {', '.join(asked)} are being read. Come back in a few minutes.", "info")
     if later:
-        toast(f"Nothing can be read from {', '.join(later)} at the moment; its page says why.", "warning")
+        toast(not_now(later), "warning")
     if not asked and not later:
         return _released(None)
     return go_to(url_for(".show_held"))
