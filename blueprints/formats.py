@@ -97,8 +97,8 @@ def known_places() -> tuple[str, ...]:
 
 
 def when(moment: datetime | None, never: str = "never") -> Markup | str:
-    """``<time>``: relative to now within a day, exact in its title; else as ``at``. ``never`` for None. A title is not seen on a phone, and
-    who asks when an order was shipped wants a date."""
+    """``<time>``: within a day relative to now, with the exact time in its title; longer ago as ``at``, because a phone does not show a title.
+    ``never`` for None."""
     if moment is None:
         return never
     if utcnow() - moment >= timedelta(days=1):

@@ -66,9 +66,9 @@ def check_url(url: str, allow_private: Sequence[str] = ()) -> str:
     return url
 
 
-def refuse_private(url: str, allow_private: Sequence[str] = (), resolver: Resolver = system_resolver) -> bool:
-    """Look up where the name in a checked address leads, and answer whether it leads anywhere. Raises InvalidInput if that is a private network. A
-    name that leads nowhere yet may be stored: each call checks again."""
+def is_found(url: str, allow_private: Sequence[str] = (), resolver: Resolver = system_resolver) -> bool:
+    """Look up the host of a checked address: whether it is found. Raises InvalidInput if it is in a private network. One that is not found yet may
+    be stored: each call checks again."""
     try:
         Guard(allow_private, LOOK_UP_SECONDS, resolver).look_up(*_host_and_port(url), time.monotonic() + LOOK_UP_SECONDS)
     except AddressRefused as refused:

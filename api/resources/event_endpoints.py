@@ -37,8 +37,8 @@ WRITE: dict[str, Any] = {"scope": "event-endpoints:write", "role": "owner"}
 
 class EventEndpoint(Struct):
     """``place`` is the part of the address that is shown; the whole and the secret never are. ``types`` are those it gets, all if there are
-    none. ``state`` is working, failing, paused or disabled; ``paused_for`` is gone (it answered 410) or failing. ``error`` is what the last
-    call failed for, or before the first one that the host was not found. It had all events up to ``position``, except those whose delivery
+    none. ``state`` is working, failing, paused or disabled; ``paused_for`` is gone (it answered 410) or failing. ``error`` says why the last
+    call failed, or before the first one that the host was not found. It had all events up to ``position``, except those whose delivery
     waits."""
 
     id: str

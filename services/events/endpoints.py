@@ -54,7 +54,7 @@ def check_address(url: str) -> Address:
     """Look up where an address leads. Call it outside ``writing()``. Raises InvalidInput."""
     allow_private = channel_limits().allow_private
     url = event_calls.check_url(url, allow_private)
-    found = event_calls.refuse_private(url, allow_private)
+    found = event_calls.is_found(url, allow_private)
     return Address(url, "" if found else host_names.not_found(urlsplit(url).hostname or ""))
 
 

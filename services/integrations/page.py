@@ -129,7 +129,7 @@ def open_work(integration: Integration) -> OpenWork:
         select(func.count()).where(Listing.shop_id == integration.shop_id, Listing.push_failed, Listing.gone_at.is_(None))
     )
     to_do = select(func.count()).where(Order.shop_id == integration.shop_id, Order.id.in_(by_hand.orders_to_do()))
-    not_sent = write_backs.count_orders_not_sent(integration.shop_id, but=by_hand.orders_to_do())
+    not_sent = write_backs.count_orders_not_sent(integration.shop_id, without=by_hand.orders_to_do())
     held = states.pop("on_hold", 0)
     return OpenWork(held, sum(states.values()), failed or 0, integration.waiting_run_id is not None, not_sent,
                     released.reserved_units(integration.shop_id), db.session.scalar(to_do) or 0)  # fmt: skip

@@ -25,7 +25,7 @@ from services.listings import linking, push_results
 from services.listings.audited import PUSH_APPROVED
 from services.listings.push_results import Change, Tally
 from services.runs.lease import Lease
-from services.security.audit import About, record_change
+from services.security.audit import About, name_of, record_change
 from services.shops import flows
 from services.stock import ledger, movements
 
@@ -359,7 +359,7 @@ def approve(integration_id: int, actor: str, *, seen: int | None = None) -> int:
             raise Conflict("The preview has changed since you opened it. Nothing was sent.", "Look at the current preview.")
         run = session.get_one(SyncRun, integration.waiting_run_id)
         run.counts = {**run.counts, "approved": run.counts.get("preview", 0)}
-        run.warnings = [*run.warnings, f"Approved by {actor.partition(':')[2] or actor}."]
+        run.warnings = [*run.warnings, f"Approved by {name_of(actor)}."]
         approved = {"listings": (None, run.counts["approved"])}
         record_change(PUSH_APPROVED, About(integration_id, "", integration_id), approved, actor)
         integration.approved_run_id, integration.waiting_run_id = run.id, None

@@ -19,10 +19,11 @@ from services.order_basics.money import plain
 from services.orders import export_records
 from services.orders import redaction as customers
 from services.security import trail
+from services.security.audit import name_of
 
 PEOPLE = ("user:", "api:", "cli:")
 SETTLES_WITHIN = timedelta(hours=1)
-"""After an order was downloaded: so long a run that finds the stock items of its SKUs only completes the download."""
+"""How long after the download of an order a run that finds the stock items of its SKUs only completes that download."""
 
 FIELD_NAMES = {"customer_notes": "customer's note", "admin_notes": "shop's note", "shipping_method": "delivery"}
 """Fields of an order that its page calls something else than their columns."""
@@ -86,24 +87,20 @@ def _shipment_events(shipment: Shipment) -> list[Event]:
     versions = [_parcel(each) for each in (*shipment.edits, now)]
     with_it = f" with {versions[0]}" if versions[0] else ""
     text = f"{what}{with_it}. {shipment.note}".strip()
-    events = [Event(shipment.shipped_at, f"Shipped by {_person(shipment.actor)}", text, "good")]
+    events = [Event(shipment.shipped_at, f"Shipped by {name_of(shipment.actor)}", text, "good")]
     for edit, before, after in zip(shipment.edits, versions, versions[1:], strict=False):
-        title = f"Tracking changed by {_person(edit['by'])}"
+        title = f"Tracking changed by {name_of(edit['by'])}"
         events.append(Event(datetime.fromisoformat(edit["at"]), title, fields=[("parcel", before or "–", after or "–")]))
     if shipment.entered_at is not None:
         events.append(Event(shipment.entered_at, "Tracking number marked as entered in the shop"))
     if shipment.voided_at is not None:
-        title = f"Shipment {'undone' if shipment.undone else 'voided'} by {_person(shipment.voided_by)}"
+        title = f"Shipment {'undone' if shipment.undone else 'voided'} by {name_of(shipment.voided_by)}"
         events.append(Event(shipment.voided_at, title, what, "warn"))
     return events
 
 
 def _parcel(version: Mapping[str, str]) -> str:
     return " ".join(part for part in (version["carrier"], version["tracking"]) if part)
-
-
-def _person(actor: str) -> str:
-    return actor.partition(":")[2] or actor
 
 
 def _update_event(row: WriteBack, names: Mapping[tuple[str, str], str], by_hand: Collection[str]) -> Event:
@@ -163,7 +160,7 @@ def _holds(order: Order) -> list[Event]:
         else Event(order.first_seen_at, "Downloaded")
     ]  # fmt: skip
     for change in later:
-        by = f" by {_person(change.actor)}" if change.actor.startswith(PEOPLE) else ""
+        by = f" by {name_of(change.actor)}" if change.actor.startswith(PEOPLE) else ""
         if not change.after:
             events.append(Event(change.at, f"Released{by}", f"It was on hold: {_one_line(change.before)}", "good"))
         elif change.before:
@@ -184,7 +181,7 @@ def _completes_download(order: Order, change: HoldChange) -> bool:
 def _acts(order: Order, with_customers: bool) -> list[Event]:
     """What people and programs did with it, as far as nothing else here shows it."""
     found = trail.history("order", order.id, trail.Reader(customers=with_customers))
-    return [Event(each.at, f"{each.what} by {_person(each.actor)}", fields=each.changes) for each in found]
+    return [Event(each.at, f"{each.what} by {name_of(each.actor)}", fields=each.changes) for each in found]
 
 
 def _one_line(reasons: str) -> str:

@@ -57,6 +57,11 @@ def is_person(actor: str = "") -> bool:
     return not (actor or who_acts()[0]).startswith(WORKERS)
 
 
+def name_of(actor: str) -> str:
+    """What people know an actor by: ``user:ann`` -> ann, and ``schedule`` as it is."""
+    return actor.partition(":")[2] or actor
+
+
 def kind(name: str, words: str, *, elsewhere: bool = False) -> Kind:
     """Register a kind of change, once, where the module that records it is loaded. ``user.changed`` is about an object ``user``."""
     if name in KINDS:

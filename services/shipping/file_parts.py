@@ -46,8 +46,8 @@ def adds_parcel(row: Mapping[str, Any]) -> bool:
     return bool(row.get("parcel")) or part_of(row) == PARCEL
 
 
-def is_absent(row: Mapping[str, Any]) -> bool:
-    """Whether a row ships an order of which nothing is in stock."""
+def has_nothing_in_stock(row: Mapping[str, Any]) -> bool:
+    """Whether a row ships a whole order of which nothing is in stock."""
     return bool(row.get("missing")) and not row.get("part")
 
 

@@ -116,11 +116,11 @@ def uncount(order: Order, shipment: Shipment, taken_back: ShipmentLine, pieces: 
             pieces -= fewer
 
 
-def _of_lines(order_id: int, but: int) -> Counter[int | None]:
-    """How many pieces of each line the shipments of an order hold, without one of them."""
+def _of_lines(order_id: int, without: int) -> Counter[int | None]:
+    """How many pieces of each line the shipments of an order hold, leaving out one of them."""
     query = select(ShipmentLine.order_line_id, ShipmentLine.quantity).join(Shipment)
     found: Counter[int | None] = Counter()
-    present = (Shipment.order_id == order_id, Shipment.voided_at.is_(None), Shipment.id != but)
+    present = (Shipment.order_id == order_id, Shipment.voided_at.is_(None), Shipment.id != without)
     for line_id, quantity in db.session.execute(query.where(*present)):
         found[line_id] += quantity
     return found

@@ -378,9 +378,9 @@ def of_orders(order_ids: Collection[int]) -> list[WriteBack]:
     return list(db.session.scalars(query)) if order_ids else []
 
 
-def count_orders_not_sent(shop_id: int, but: CompoundSelect[*tuple[Any, ...]]) -> int:
-    """Of how many orders, without those in ``but``, a shop has not got an update yet, or could not take one."""
+def count_orders_not_sent(shop_id: int, without: CompoundSelect[*tuple[Any, ...]]) -> int:
+    """How many orders have an update that their shop has not got yet, or could not take. Those in ``without`` are left out."""
     query = select(func.count(WriteBack.order_id.distinct())).where(
-        WriteBack.shop_id == shop_id, WriteBack.state.in_(("waiting", "sending", "failed")), WriteBack.order_id.not_in(but)
+        WriteBack.shop_id == shop_id, WriteBack.state.in_(("waiting", "sending", "failed")), WriteBack.order_id.not_in(without)
     )
     return db.session.scalar(query) or 0
