@@ -46,10 +46,9 @@ def short(sku: str, missing: int, ordered: int) -> str:
     return f"{sku}: {missing} of {ordered} not in stock."
 
 
-def short_line(reason: str) -> str:
-    """The SKU that a reason of ``short`` is about; empty for a reason of another kind."""
-    found = re.fullmatch(r"(.+): \d+ of \d+ not in stock\.", reason)
-    return found[1] if found else ""
+def says_short(sentence: str) -> bool:
+    """Whether it is a reason of ``short``, also one that was accepted."""
+    return re.search(r": \d+ of \d+ not in stock\.\Z", sentence) is not None
 
 
 class Evaluation(NamedTuple):

@@ -11,7 +11,7 @@ from sqlalchemy import Text, cast, func, select
 
 from errors import Conflict, InvalidInput
 from extensions import db, reading, writing
-from models import Integration, Listing, Order, OrderLine
+from models import Allocation, Integration, Listing, Order, OrderLine, StockItem
 from models.order import GONE_CODE
 from models.sku_key import sku_key
 from services.common.batches import batches
@@ -63,7 +63,8 @@ MOST_REASONS = 5
 @dataclass
 class Group:
     """``order_ids`` are all orders of the cause, the oldest first. ``add_details`` adds what only a page shows: the line's ``name``, how many
-    ``pieces`` its orders take, whether a shop has it ``listed``, and in ``shown`` (id, number, integration name) of the first few orders."""
+    ``pieces`` its orders take, whether a shop has it ``listed``, and of the first few orders in ``shown`` (id, number, integration name) and
+    ``short_skus``, the stock items of which there is not enough."""
 
     code: str
     title: str
@@ -74,6 +75,7 @@ class Group:
     order_ids: list[int] = field(default_factory=list)
     shown: list[tuple[int, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    short_skus: Sequence[str] = ()
 
     @property
     def advice(self) -> str:
@@ -90,11 +92,6 @@ class Group:
     def without_sku(self) -> bool:
         """Whether its lines have no SKU in the shop. They are known by their name, and by the listing of their product."""
         return self.code == "unknown_sku" and bool(self.name) and not self.sku
-
-    @property
-    def short_skus(self) -> list[str]:
-        """The SKUs of which there is not enough in stock, as far as reasons are shown."""
-        return [sku for reason in self.reasons if self.code == "short" and (sku := holds.short_line(reason))]
 
     @property
     def decided_on_order(self) -> bool:
@@ -175,10 +172,20 @@ def add_details(found: Sequence[Group]) -> None:
     named = {(order_id, key): name for order_id, key, name in db.session.execute(lines.order_by(OrderLine.position.desc()))}
     for group in found:
         group.shown = [shown[each] for each in group.order_ids[:SHOWN] if each in shown]
+        if group.code == "short":
+            group.short_skus = _short_skus(group.order_ids[:SHOWN])
     taken = _pieces(list(with_sku))
     for key, group in with_sku.items():
         group.listed, group.name = key in listed, named.get((group.order_ids[0], key), "")
         group.pieces = taken.get(key, 0)
+
+
+def _short_skus(order_ids: Sequence[int]) -> Sequence[str]:
+    """The SKUs of the first few stock items of which these orders need more than they have reserved."""
+    query = (
+        select(StockItem.sku).join(Allocation).join(OrderLine).where(OrderLine.order_id.in_(order_ids), allocations.LACKING > 0)
+    )
+    return db.session.scalars(query.distinct().order_by(StockItem.sku).limit(MOST_REASONS)).all()
 
 
 def _pieces(sku_keys: Sequence[str]) -> dict[str, int]:

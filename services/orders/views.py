@@ -93,7 +93,7 @@ class Row:
     @property
     def short(self) -> bool:
         """Whether something of it is not in stock, although it is not held for that."""
-        return any(holds.short_line(each) for each in self.note.splitlines())
+        return any(holds.says_short(each) for each in self.note.splitlines())
 
 
 def list_page(wanted: Wanted, place: str = "", size: int = PAGE_SIZE) -> Page[Row]:
