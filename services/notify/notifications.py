@@ -44,8 +44,8 @@ ODD = frozenset(" \t\r\n,;:<>()[]\\\"'")
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """One line of the bell: the newest event of one incident. ``about`` is the name of its integration or event endpoint; ``over`` is whether the
-    incident is, of which there is no event where nobody has to hear of it."""
+    """One line of the bell: the newest event of one incident. ``about`` is the name of its integration or event endpoint; ``over`` says that the
+    incident has ended, also where nobody gets a message of that."""
 
     id: int
     incident_id: int
@@ -197,7 +197,7 @@ UNREAD = select(func.count()).where(
 
 
 def count_unread(user_id: int) -> int:
-    """Of problems that are still open: what is over needs nobody, and is in the list."""
+    """How many unread messages a user has of incidents that are still open. The list has those of incidents that have ended too."""
     return db.session.scalar(UNREAD, {"user_id": user_id}) or 0
 
 
