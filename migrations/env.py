@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,13 @@ from cli.failures import Failed, database_sentence
 from models import captured, text_parts
 
 migrate = current_app.extensions["migrate"]
+SEARCHES = re.compile(rf"(order_search|({'|'.join(text_parts.TABLES)})_parts)(_[a-z]+)?")
+"""The tables of the searches, with those that SQLite keeps for them. No model stands for them."""
+
+
+def has_a_model(name: str | None, kind: str, parents: Any) -> bool:
+    """``flask db migrate`` would drop what has none."""
+    return kind != "table" or SEARCHES.fullmatch(name or "") is None
 
 
 def leave_out_empty_revisions(migration_context: Any, revision: Any, directives: list[Any]) -> None:
@@ -82,7 +90,7 @@ def without_triggers(connection: Connection) -> Iterator[None]:
 
 
 def run_migrations() -> None:
-    options = {"process_revision_directives": leave_out_empty_revisions, **migrate.configure_args}
+    options = {"process_revision_directives": leave_out_empty_revisions, "include_name": has_a_model, **migrate.configure_args}
     if context.is_offline_mode():
         context.configure(url=migrate.db.engine.url, target_metadata=migrate.db.metadata, literal_binds=True, **options)
         with context.begin_transaction():

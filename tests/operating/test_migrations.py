@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def test_a_new_column_has_a_default_of_the_databases_own(path):
         said = {keyword.arg: keyword.value for keyword in column.keywords}
         may_be_empty = getattr(said.get("nullable"), "value", True)
         assert may_be_empty or "server_default" in said, ast.unparse(column)
+
+
+@pytest.mark.both_databases
+def test_a_new_migration_leaves_the_tables_of_the_searches_alone(app, caplog):
+    """No model stands for them, so they would be dropped."""
+    db.session.remove()
+    db.engine.dispose()
+    with suppress(SystemExit):
+        flask_migrate.check()
+    assert "remove_table" not in caplog.text
 
 
 @pytest.mark.both_databases
