@@ -314,16 +314,26 @@ def _lapsed(integration: Integration, cause: str, now: datetime) -> Incident | N
 
 
 def _reopen(incident: Incident, each: Found, now: datetime) -> None:
-    """Open an incident again. Where it had lapsed, people know of it: the next message is its daily reminder."""
+    """Open an incident again. Where it had lapsed, people know of it: the next message is its daily reminder, unless a person has switched that
+    off."""
     had_lapsed = incident.resolution == LAPSED
     incident.resolved_at, incident.resolution = None, ""
     incident.reopened += 1
     if had_lapsed:
-        incident.facts, incident.remind_at = each.facts, _last_message(incident) + REMIND_EVERY
+        remind_at = None if _was_muted(incident) else _last_message(incident) + REMIND_EVERY
+        incident.facts, incident.remind_at = each.facts, remind_at
         notifications.note_event(incident, "reopened", now)
     else:
         incident.facts, incident.remind_at = {**each.facts, "seen_at": now.isoformat()}, now + REMIND_EVERY
         _tell(incident, "reopened", now)
+
+
+def _was_muted(incident: Incident) -> bool:
+    """Whether a person has switched the reminders off since the last message."""
+    query = select(IncidentEvent.kind).where(
+        IncidentEvent.incident_id == incident.id, IncidentEvent.kind.in_(("opened", "reminded", "muted"))
+    )
+    return db.session.scalar(query.order_by(IncidentEvent.id.desc()).limit(1)) == "muted"
 
 
 def _last_message(incident: Incident) -> datetime:

@@ -72,6 +72,23 @@ def test_an_approval_that_comes_and_goes_by_itself_is_one_message_a_day(app, clo
 
 
 @pytest.mark.config(smtp_host="127.0.0.1", smtp_from="cartlink@shop.example")
+def test_reminders_that_were_switched_off_stay_off_where_the_approval_comes_and_goes(app, clock):
+    user = user_called("Ann")
+    notifications.change_preferences(user, "ann@shop.example", dict.fromkeys(TOPICS, ("mail",)))
+    one = make_integration().id
+    wait_for_approval(one)
+    incidents.review()
+    incidents.mute(db.session.scalars(select(Incident.id)).one(), "user:ann")
+    wait_no_more(one)
+    incidents.review()
+    wait_for_approval(one)
+    incidents.review()
+    clock.go(hours=25)
+    incidents.review()
+    assert messages(user) == ["opened"] and all_incidents(one) == [("stock_waits", True)]
+
+
+@pytest.mark.config(smtp_host="127.0.0.1", smtp_from="cartlink@shop.example")
 def test_what_needs_an_approval_after_another_one_was_approved_is_said_at_once(app, clock):
     user = user_called("Ann")
     notifications.change_preferences(user, "ann@shop.example", dict.fromkeys(TOPICS, ("mail",)))
