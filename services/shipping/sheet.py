@@ -43,8 +43,8 @@ class Row:
 
     @property
     def stamp(self) -> str:
-        """Stands for what of the order is not in stock."""
-        return f"{self.order_id} {self.note}"
+        """Stands for what of the order is not in stock, on one line: a browser sends other line ends than it got."""
+        return f"{self.order_id} {' '.join(self.note.split())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
@@ -80,6 +81,10 @@ def next_page(html: str) -> str:
     return address
 
 
+CRLF = re.compile(r"\r?\n")
+"""A browser sends each line end so, also of what is in hidden fields."""
+
+
 def form_data(html: str, holding: str, **changes: Any) -> dict[str, Any]:
     """What a browser would send of the form that holds a field named ``holding``, with ``changes``: a list gives several
     values, None leaves the field out."""
@@ -103,7 +108,8 @@ def form_data(html: str, holding: str, **changes: Any) -> dict[str, Any]:
             options = [option for option in everything if option.tag == "option" and item in option.parents]
             chosen = [option for option in options if option.get("selected") is not None] or options[:1]
             sent[name] = [option.get("value") or "" for option in chosen]
-    return {name: value for name, value in {**sent, **changes}.items() if value is not None}
+    as_sent = {name: [CRLF.sub("\r\n", value) for value in values] for name, values in sent.items()}
+    return {name: value for name, value in {**as_sent, **changes}.items() if value is not None}
 
 
 def enter_presses(html: str, field: str) -> Element:

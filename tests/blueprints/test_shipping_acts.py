@@ -231,6 +231,20 @@ def test_what_is_not_in_stock_is_shipped_only_when_it_is_meant_and_can_be_left_o
     assert len(db.session.scalars(select(Shipment)).all()) == 2
 
 
+def test_an_order_with_two_lines_that_are_not_in_stock_is_shipped_when_it_is_meant(client, shop, desk):
+    """What a person had seen came back with other line ends, and was asked again and again."""
+    there = products(shop)
+    for sku in ("CUP", "PLATE"):
+        items.set_stock(sku, 1, "user:ann")
+    shop.store.place_order(lines=[(there["CUP"], 3), (there["PLATE"], 3)])
+    do(desk, "orders")
+    short = next(each for each in orders() if len(each.note.splitlines()) > 1)
+    sheet = client.get(f"/orders/ship?order={short.id}").text
+    answer = client.post("/orders/ship", data=form_data(sheet, f"tracking-{short.id}", act="ship"))
+    assert answer.status_code == 422 and "not in stock" in answer.text
+    assert client.post("/orders/ship", data=form_data(answer.text, f"tracking-{short.id}", act="ship")).status_code == 303
+
+
 def test_the_page_of_an_order_suggests_what_is_reserved_and_ships_what_a_person_enters(client, shop, desk):
     items.set_stock("CUP", 4, "user:ann")
     shop.store.place_order(lines=[(products(shop)["CUP"], 3)])
