@@ -74,13 +74,22 @@ def _show_failure(form: ReauthoriseForm, draft: OpenDraft) -> None:
 
 def _page(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None, status: int) -> Response:
     site = options.site_of(integration.kind, _typed(integration, draft))
-    last4 = vault.last4(draft.answers["api_key"]) if draft and draft.answers["api_key"] else integration.key_last4
     page = render_template(
         "onboarding/reauthorise.html", form=form, integration=integration, token=draft.token if draft else "",
-        kind=get_kind(integration.kind), site=site, key_last4=last4,
+        kind=get_kind(integration.kind), site=site, about_key=_about_key(form, integration, draft),
         check=_what_is_known(integration, draft, site),
     )  # fmt: skip
     return make_response(page, status)
+
+
+def _about_key(form: ReauthoriseForm, integration: Integration, draft: OpenDraft | None) -> str:
+    """What stands at the field of the key: which one is used if it is left blank. One that was just refused is not offered."""
+    typed = draft.answers["api_key"] if draft else ""
+    last4 = vault.last4(typed) if typed else integration.key_last4
+    named = f"key ending in ‘{last4}’" if last4 else "key"
+    if form.api_key.errors:
+        return f"The {named} does not work{' and was not saved' if typed else ''}."
+    return f"A {named} was entered. Leave blank to use it." if typed else f"A {named} is saved. Leave blank to keep it."
 
 
 def _typed(integration: Integration, draft: OpenDraft | None) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 
 from errors import NotFound
 from extensions import db
-from models import Integration, Shipment, WriteBack
+from models import Integration, Shipment, ShipmentLine, WriteBack
 from models.types import utcnow
 from services.common.batches import batches
 from services.shipping import outlook
@@ -22,7 +22,8 @@ from services.shipping import outlook
 class Batch:
     """``counts`` says how many shipments are in which state: ``waiting`` (can be undone), ``here`` (nothing is to be sent, can be undone),
     ``sending``, ``retrying``, ``sent``, ``failed``, ``taken_back``. ``orders`` are the ids of the orders of which something is left. ``due_at`` is when the first of
-    those that wait is sent; ``obstacles`` are sentences about shops that cannot be updated now. ``shops`` is how many shops are updated."""
+    those that wait is sent; ``obstacles`` are sentences about shops that cannot be updated now. ``shops`` is how many shops are updated.
+    ``parcels`` are those left that only add a tracking number, ``parcels_only`` the orders that have nothing else here."""
 
     name: str
     counts: Counter[str]
@@ -30,6 +31,8 @@ class Batch:
     due_at: datetime | None
     obstacles: list[str]
     shops: int = 1
+    parcels: int = 0
+    parcels_only: int = 0
 
     @property
     def total(self) -> int:
@@ -82,7 +85,15 @@ def of_known(shipment: Shipment, updates: Sequence[WriteBack], integration: Inte
 
 def _batch(name: str, rows: Sequence[Shipment]) -> Batch:
     updates = _updates(list(dict.fromkeys(row.order_id for row in rows)))
-    return _counted(name, rows, updates, outlook.obstacle_of_shop)
+    holding = set(
+        db.session.scalars(
+            select(ShipmentLine.shipment_id).join(Shipment).where(Shipment.batch == name, Shipment.batch != "").distinct()
+        )
+    )
+    left = [row for row in rows if row.voided_at is None]
+    parcels = [row for row in left if name and row.id not in holding]
+    only = {row.order_id for row in parcels} - {row.order_id for row in left if row.id in holding}
+    return replace(_counted(name, rows, updates, outlook.obstacle_of_shop), parcels=len(parcels), parcels_only=len(only))
 
 
 def _updates(order_ids: Sequence[int]) -> dict[int, list[WriteBack]]:

@@ -215,8 +215,12 @@ def is_at_work(file: ShipmentFile) -> bool:
 
 
 def notes_of(rows: Sequence[dict[str, Any]]) -> list[review.ShopNote]:
-    """What the shops of good rows will be sent of orders that become complete."""
-    return review.notes_of({row["order_id"] for row in rows} - {row["order_id"] for row in rows if file_parts.part_of(row)})
+    """What the shops of good rows will be sent of orders that become complete, and of those to which they only add parcels."""
+    complete = {row["order_id"] for row in rows if not file_parts.adds_parcel(row)} - {
+        row["order_id"] for row in rows if file_parts.part_of(row)
+    }
+    added = {row["order_id"] for row in rows if row.get("parcel")} - {row["order_id"] for row in rows if not row.get("parcel")}
+    return review.notes_of(complete, added)
 
 
 def due_files() -> list[int]:

@@ -50,7 +50,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class ShopNote:
     """What one shop will be sent. ``kind`` is the name of the shop software, ``obstacle`` what has to happen first, empty for nothing,
-    and ``tracking`` a sentence where the shop may not take tracking numbers."""
+    and ``tracking`` a sentence where the shop may not take tracking numbers. ``added`` are shipped orders that get one more parcel."""
 
     name: str
     kind: str
@@ -58,6 +58,7 @@ class ShopNote:
     status: str
     obstacle: str
     tracking: str
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +123,31 @@ def wrong_of(carrier: str, tracking: str) -> dict[str, str]:
     return wrong
 
 
-def notes_of(order_ids: Collection[int]) -> list[ShopNote]:
-    """What the shops of these orders will be sent."""
-    counts: Counter[int] = Counter()
-    ids = sorted(order_ids)
-    for batch in batches(ids):
-        query = select(Order.shop_id, func.count()).where(Order.id.in_(batch)).group_by(Order.shop_id)
-        counts.update(dict(db.session.execute(query).all()))
+def notes_of(order_ids: Collection[int], added: Collection[int] = ()) -> list[ShopNote]:
+    """What the shops of these orders will be sent, and of shipped orders that get one more parcel, which are ``added``."""
+    counts, more = _by_shop(order_ids), _by_shop(added)
     present = (
         select(Integration)
-        .where(Integration.shop_id.in_(counts), Integration.removed_at.is_(None))
+        .where(Integration.shop_id.in_(counts.keys() | more.keys()), Integration.removed_at.is_(None))
         .order_by(Integration.name_key)
     )
-    return [_note(each, counts[each.shop_id]) for each in db.session.scalars(present)]
+    return [_note(each, counts[each.shop_id], more[each.shop_id]) for each in db.session.scalars(present)]
 
 
-def _note(integration: Integration, count: int) -> ShopNote:
+def _by_shop(order_ids: Collection[int]) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    for batch in batches(sorted(order_ids)):
+        query = select(Order.shop_id, func.count()).where(Order.id.in_(batch)).group_by(Order.shop_id)
+        counts.update(dict(db.session.execute(query).all()))
+    return counts
+
+
+def _note(integration: Integration, count: int, added: int) -> ShopNote:
     status = integration.processed_status
     names = {(each.kind, each.code or each.external_id): each.name for each in kinds.statuses_of(integration)}
     return ShopNote(
         integration.name, kinds.get_kind(integration.kind).label, count, names.get(("shipping", status), status),
-        outlook.obstacle(integration, "shipped"), outlook.of_tracking(integration),
+        outlook.obstacle(integration, "shipped"), outlook.of_tracking(integration), added,
     )  # fmt: skip
 
 

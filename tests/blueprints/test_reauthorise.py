@@ -42,7 +42,7 @@ def test_it_shows_the_end_point_and_only_the_end_of_the_key(
 ) -> None:
     page = client.get(place(made)).text
     assert element(page, "input", name="endpoint")["value"] == practice.url
-    assert f"ending in {made.key_last4}" in page
+    assert f"A key ending in ‘{made.key_last4}’ is saved. Leave blank to keep it." in words(page)
     assert (practice.key or "!") not in page
     assert "My addons" in page
 
@@ -103,6 +103,12 @@ def test_a_blank_key_keeps_the_key(client: FreshClient, made: Integration, pract
     before = vault.decrypt(made.key_encrypted)
     assert save(client, place(made), api_key="") == LIST
     assert vault.decrypt(read_integration(made.id).key_encrypted) == before
+
+
+def test_a_rejected_key_is_not_called_saved(client: FreshClient, made: Integration) -> None:
+    page = client.get(save(client, place(made), api_key="wrong-key-of-some-length")).text
+    assert "The key ending in ‘ngth’ does not work and was not saved." in words(page)
+    assert "is saved" not in words(page) and "Leave blank" not in words(page)
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,26 @@ def test_what_somebody_else_takes_meanwhile_is_left_out_and_named(orders):
     files.work(file_id)
     refused = files.get_file(file_id).refused
     assert ["Nothing of order 102 is in stock" in each["reason"] for each in refused] == [True]
+
+
+def test_a_parcel_for_a_shipped_order_is_not_counted_as_an_order_that_is_shipped(orders, client):
+    shipments.ship(orders["101"], "test", tracking_number="FIRST")
+    file_id = read({number: orders[number] for number in ("100", "101")})
+    address = f"/orders/tracking-numbers/{file_id}"
+    said = words(element(client.get(address).text, "main").text)
+    assert "1 order gets the status" in said and "1 order that was shipped before gets one more tracking number." in said
+    assert "Ship 1 order and add 1 parcel" in said
+    files.accept(file_id)
+    files.work(file_id)
+    assert "1 order shipped, 1 parcel added." in words(element(client.get(address).text, id="shipped").text)
+
+
+def test_a_file_of_parcels_alone_ships_no_order(orders, client):
+    shipments.ship(orders["101"], "test", tracking_number="FIRST")
+    file_id = read({"101": orders["101"]})
+    address = f"/orders/tracking-numbers/{file_id}"
+    said = words(element(client.get(address).text, "main").text)
+    assert "1 order that was shipped before gets one more tracking number." in said and "get the status" not in said
+    files.accept(file_id)
+    files.work(file_id)
+    assert "1 parcel added." in words(element(client.get(address).text, id="shipped").text)
