@@ -9,7 +9,8 @@ from flask import url_for
 from blueprints.today.registry import Entry, Line, add
 from models.types import utcnow
 from services.integrations import approvals, overview
-from services.orders import export_records, export_targets, held, list_facts
+from services.order_basics import holds
+from services.orders import export_records, export_targets, first_reading, held, list_facts
 from services.orders.queries import HELD_FOR
 from services.reports import reconciliation
 from services.stock import views as stock
@@ -56,10 +57,14 @@ def _ready() -> list[Line]:
 
 
 def _held() -> list[Line]:
-    return [
+    causes, waiting = list_facts.held_causes(), first_reading.count()
+    if waiting:
+        causes[holds.UNKNOWN_SKU] = causes.get(holds.UNKNOWN_SKU, 0) - waiting
+    lines = [
         Line(number, held.WORDS.get(code, code), url_for("orders.list_orders", state=f"{HELD_FOR}{code}"), "warn")
-        for code, number in list_facts.held_causes().items()
+        for code, number in causes.items() if number > 0
     ]  # fmt: skip
+    return lines + [Line(waiting, first_reading.TITLE, url_for("held.show_held"), "busy")] * bool(waiting)
 
 
 def _approvals() -> list[Line]:

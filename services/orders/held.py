@@ -18,7 +18,7 @@ from services.common.batches import batches
 from services.common.deadlocks import retry_on_deadlock
 from services.order_basics import holds, line_matching
 from services.order_basics.audited import ACCEPTED, about_order
-from services.orders import list_facts
+from services.orders import first_reading, list_facts
 from services.security.audit import record_change
 from services.shipping import shipped_lines
 from services.stock import allocations
@@ -79,9 +79,16 @@ class Group:
 
     @property
     def advice(self) -> str:
+        if self.waits:
+            return first_reading.ADVICE
         if self.not_listed:
             return NOT_LISTED
         return WITHOUT_SKU if self.without_sku else WHAT_TO_DO.get(self.code, "")
+
+    @property
+    def waits(self) -> bool:
+        """Whether its orders wait for the first reading of their shop, and nobody has to do anything."""
+        return self.code == first_reading.CODE
 
     @property
     def not_listed(self) -> bool:
@@ -119,19 +126,25 @@ def stamp_of(order_ids: Sequence[int]) -> str:
 
 
 def groups() -> list[Group]:
-    """All causes, those that hold most orders first, without details. An order with two causes is in both groups."""
-    return sorted(_grouped().values(), key=lambda group: (-len(group.order_ids), group.title))
+    """All causes, those that hold most orders first, without details. An order with two causes is in both groups. What nobody has to do
+    anything about comes last."""
+    return sorted(_grouped().values(), key=lambda group: (group.waits, -len(group.order_ids), group.title))
 
 
 def _grouped() -> dict[tuple[str, str], Group]:
     """All groups by code and key, without details, from the causes and reasons that are stored with the orders. Many orders have the same ones,
     so these are looked at once."""
     causes = (cast(Order.held_codes, Text), Order.held_reason, cast(Order.reason_codes, Text))
-    query = select(Order.id, *causes).where(Order.held, list_facts.is_present()).order_by(Order.placed_at, Order.id)
+    query = select(Order.id, Order.shop_id, *causes).where(Order.held, list_facts.is_present())
+    reading = first_reading.shops()
     found: dict[tuple[str, str], Group] = {}
     known: dict[tuple[str, str, str], list[Group]] = {}
-    for order_id, codes, reason, reason_codes in db.session.connection().execute(query).all():
-        said = codes, reason, reason_codes
+    for order_id, shop_id, *held_by in db.session.connection().execute(query.order_by(Order.placed_at, Order.id)).all():
+        if shop_id in reading and held_by[0] == first_reading.ONLY_UNKNOWN:
+            key = first_reading.CODE, ""
+            found.setdefault(key, Group(first_reading.CODE, first_reading.TITLE)).order_ids.append(order_id)
+            continue
+        said = held_by[0], held_by[1], held_by[2]
         if said not in known:
             known[said] = _groups_of(found, *said)
         for group in known[said]:

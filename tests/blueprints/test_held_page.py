@@ -5,13 +5,18 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Integration, Listing, Order, StockItem, SyncRun
+from models import Integration, Listing, Order, Shop, StockItem, SyncRun
 from models.types import utcnow
+from practice_shop import PracticeShop
 from services.order_basics import holds
+from services.orders import held
+from services.runs import lifecycle as runs_lifecycle
 from services.security import trail
+from services.sync import execution
 from tests.blueprints.pages import element, elements, form_data, toasts, words
 from tests.blueprints.rows import add_integration
 from tests.support.rows import make_integration, make_item, make_listing, make_order
+from tests.support.shops import connect, do, products
 from tests.support.signed_in import FreshClient, sign_in
 
 
@@ -24,6 +29,29 @@ def test_one_of_several_groups_has_the_primary_action(client: FreshClient) -> No
     primary = [each.text.strip() for each in page if each.tag == "button" and "btn-primary" in (each.get("class") or "")]
     assert sum(each.text.strip() == "Because of something." for each in page) == 3
     assert primary == ["Read again from the shop"]
+
+
+def test_while_a_new_shop_is_read_its_orders_wait_and_nobody_is_asked(client: FreshClient, shop: PracticeShop) -> None:
+    """Every order of the first download asked for a stock item, and was released seconds later."""
+    integration_id, ids = connect(shop), products(shop)
+    for _ in range(2):
+        shop.store.place_order(lines=[(ids["CUP"], 1)])
+    do(integration_id, "orders")
+    other = make_integration("Other")
+    held_by_sku(other, "7", "NEW")
+    assert [group.code for group in held.groups()] == ["unknown_sku", "unknown_sku"], "nothing is being read"
+    run_id = runs_lifecycle.create_run(integration_id, "listings", "schedule")
+    assert [(group.title, len(group.order_ids), group.waits) for group in held.groups()] == [
+        ("SKU NEW is not one of our stock items", 1, False), ("Waiting for the first reading of orders and listings", 2, True),
+    ]  # fmt: skip
+    page = words(element(client.get("/orders/held").text, "section", aria_labelledby="group-2").text)
+    assert "Nothing has to be done now." in page and "Check again" not in page and "Add stock item" not in page
+    today = words(element(client.get("/today").text, "section", aria_labelledby="today-held").text)
+    assert "1 The SKU is not one of our stock items" in today
+    assert "2 Waiting for the first reading of orders and listings" in today
+    execution.perform(run_id)
+    assert [group.title for group in held.groups()] == ["SKU NEW is not one of our stock items"]
+    assert "Waiting" not in words(element(client.get("/today").text, "section", aria_labelledby="today-held").text)
 
 
 def test_an_order_that_something_else_holds_is_accepted_and_said_to_be_still_on_hold(client: FreshClient) -> None:
@@ -189,6 +217,8 @@ def test_the_listings_of_the_shops_that_sold_an_unknown_sku_are_read_now(client:
     held_by_sku(first, "1", "NEW")
     held_by_sku(second, "2", "new")
     held_by_sku(third, "3", "OTHER")
+    with writing() as session:
+        session.execute(update(Shop).values(listings_read_at=utcnow()))
     page = client.get("/orders/held").text
     assert "No listing has this SKU. If its product is new in the shop, read the listings now" in words(page)
     for expected in ([("Garden", "listings"), ("Kitchen", "listings")],) * 2:
