@@ -6,7 +6,7 @@ order. A person may have the orders shipped whole instead."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ def part_of(row: Mapping[str, Any]) -> str:
 
 
 def sentence(row: Mapping[str, Any]) -> str:
-    """What a row that can be used does, where it is not to ship a whole order; empty otherwise."""
+    """What a row that can be used does with its order; empty where it ships a whole one that is in stock."""
     if row.get("parcel"):
         return "Adds a parcel"
     missing = f"Not in stock: {row['missing']}." if row.get("missing") else ""
@@ -69,8 +69,8 @@ def sentence(row: Mapping[str, Any]) -> str:
     return f"Ships the rest: {row['ships']}." if row.get("ships") else ""
 
 
-def act_of(row: Mapping[str, Any], first_number: str) -> Any:
-    """What does it. ``first_number`` is that of the first parcel that the file has for the order."""
+def act_of(row: Mapping[str, Any], first_number: str) -> Callable[..., shipments.Shipped]:
+    """The function that ships a row. ``first_number`` is the number of the first parcel that the file has for the order."""
     if row.get("parcel"):
         return partial(shipments.add_parcel, after=first_number)
     if part_of(row) == PARCEL:
@@ -81,5 +81,5 @@ def act_of(row: Mapping[str, Any], first_number: str) -> Any:
 
 
 def shipped_whole(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, with those marked that would ship a part of their order: they ship all that is left of it."""
+    """The rows, where those that would ship a part of their order are marked to ship all that is left of it."""
     return [{**row, "whole": True} if row.get("part") else row for row in rows]

@@ -57,6 +57,16 @@ def start(connected, db, shop, *lines) -> int:
     return order_id
 
 
+def lose_and_add_the_shipped_line(connected, db, shop) -> None:
+    """The shop removes the shipped one of two lines, and adds it again later."""
+    order_id = start(connected, db, shop, blue(), blue(engraving="2"))
+    left = blue(engraving="2", item=shop.store.order(order_id).items[1].id)
+    shop.store.edit_order(order_id, [left])
+    do(connected, "orders")
+    shop.store.edit_order(order_id, [left, blue(item=0)])
+    do(connected, "orders")
+
+
 def test_the_shop_removes_the_shipped_line_and_the_other_one_stays_work(connected, db, shop):
     order_id = start(connected, db, shop, blue(), blue(engraving="2"))
     shop.store.edit_order(order_id, [blue(engraving="2")])
@@ -94,12 +104,7 @@ def test_a_line_that_is_split_after_it_was_shipped_holds_the_order(connected, db
 
 
 def test_a_person_says_which_lines_were_shipped_and_no_more_than_was_ordered_is(connected, db, shop):
-    order_id = start(connected, db, shop, blue(), blue(engraving="2"))
-    ids = [item.id for item in shop.store.order(order_id).items]
-    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1])])
-    do(connected, "orders")
-    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1]), blue(item=0)])
-    do(connected, "orders")
+    lose_and_add_the_shipped_line(connected, db, shop)
     assert shipped_lines.goods_of(order(db))[0].suggested == dict(zip([line.id for line in order(db).lines], [0, 1], strict=True))
     first, second = (line.id for line in order(db).lines)
     for wrong in ({first: 2}, {first: -1}, {first: 1, 99: 1}):
@@ -208,12 +213,7 @@ def test_matching_without_ids(stored, shown, known, doubtful):
 
 
 def test_a_shipped_line_that_comes_back_with_a_later_edit_holds_the_order(connected, db, shop):
-    order_id = start(connected, db, shop, blue(), blue(engraving="2"))
-    ids = [item.id for item in shop.store.order(order_id).items]
-    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1])])
-    do(connected, "orders")
-    shop.store.edit_order(order_id, [blue(engraving="2", item=ids[1]), blue(item=0)])
-    do(connected, "orders")
+    lose_and_add_the_shipped_line(connected, db, shop)
     assert (order(db).state, order(db).held_codes) == ("on_hold", ["lines"])
     held.accept("lines", [order(db).id], "test")
     do(connected, "orders")
