@@ -21,7 +21,6 @@ bp = Blueprint("search", __name__)
 SHOWN = 8
 """Rows of each kind; the others are a click away. Stock items and listings are found by the beginnings of their SKUs and names here, so that an
 index finds them, and by any part in their lists."""
-GOODS = ("Stock items", "Listings")
 MOST_FOUND = 201
 """Orders that are found here, the newest: the list of orders finds more."""
 PAGES = {
@@ -54,18 +53,20 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Hits of one kind. ``more`` is where all of them are, with the words of that link; empty where all are shown."""
+    """Hits of one kind. ``more`` is where all of them are, with the words of that link; empty where all are shown. ``goods`` are stock items or
+    listings, whose lists find more than beginnings."""
 
     label: str
     hits: list[Hit]
     more: tuple[str, str] = ("", "")
+    goods: bool = False
 
 
 @bp.get("/search")
 def show_search() -> str:
     text = request.args.get("search", "").strip()[:200]
     groups = [group for group in _groups(text) if group.hits] if text else []
-    goods = any(group.label in GOODS for group in groups)
+    goods = any(group.goods for group in groups)
     return render_template("search.html", text=text, groups=groups, goods=goods)
 
 
@@ -88,13 +89,13 @@ def _groups(text: str) -> Iterator[Group]:
     yield Group("Orders", hits, _more(text, page))
     items = stock.quick_search(text, SHOWN)
     hits = [Hit(url_for("stock.show_item", item_id=item_id), sku, name) for item_id, sku, name in items]
-    yield Group(GOODS[0], hits, (url_for("stock.list_stock", q=text), "Search all stock items"))
+    yield Group("Stock items", hits, (url_for("stock.list_stock", q=text), "Search all stock items"), goods=True)
     found = listings.quick_search(text, SHOWN)
     hits = [
         Hit(url_for("listings.show_listing", listing_id=listing_id), sku, _about(shop, name))
         for listing_id, sku, name, shop in found
     ]
-    yield Group(GOODS[1], hits, (url_for("listings.list_listings", q=text), "Search all listings"))
+    yield Group("Listings", hits, (url_for("listings.list_listings", q=text), "Search all listings"), goods=True)
     key = text.casefold()
     shops = [each for each in finding.list_integrations() if key in each.name_key or key in each.endpoint.casefold()]
     yield Group(
