@@ -151,7 +151,8 @@ class Order(Model):
 
     @property
     def amounts_known(self) -> bool:
-        return are_amounts_known(self.total, self.currency)
+        """Whether the shop could print the order. Of one that it could not, neither number nor amounts are known: the amounts stored are 0."""
+        return self.number != ""
 
     @hybrid_property
     def held(self) -> bool:
@@ -193,11 +194,6 @@ class _HeldOrders(FunctionElement[int]):
     name = "held_orders"
     inherit_cache = True
     type = Integer()
-
-
-def are_amounts_known(total: Decimal, currency: str) -> bool:
-    """Whether the shop could print the order. Of one that it could not, statuses are known and no amount: 0 would be read as one."""
-    return bool(total or currency)
 
 
 def held_orders(shop_id: Any) -> ColumnElement[int]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import selectinload
 from errors import NotFound
 from extensions import db
 from models import Allocation, Integration, Order, OrderLine, Oversell, Shipment, StockItem, WriteBack
-from models.order import are_amounts_known, mark_of
+from models.order import mark_of
 from models.types import utcnow
 from services.common.batches import in_batches, stamp
 from services.common.paging import Page, by_id, page_of
@@ -204,7 +204,7 @@ def _rows(ids: Sequence[int], with_customers: bool, goods: Mapping[int, list[str
             name,
             placed_of(row),
             shown,
-            plain(total, decimals) if are_amounts_known(total, currency) else "",
+            plain(total, decimals) if number else "",
             currency,
             int(ordered),
             *rest,

@@ -6,12 +6,13 @@ import csv
 import io
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from extensions import db
+from extensions import db, writing
 from models import Order
 from practice_shop import PracticeShop, Store
 from tests.blueprints.pages import element, words
+from tests.support.rows import make_integration, make_order
 from tests.support.shops import connect, do
 from tests.support.signed_in import FreshClient
 
@@ -42,3 +43,12 @@ def test_a_shipped_order_that_could_not_be_read_says_so_and_shows_no_amount(clie
         io.StringIO(client.get("/orders/export/file.csv?column=number&column=total").text.removeprefix("\ufeff"))
     )
     assert row["total"] == ""
+
+
+def test_an_order_that_is_free_in_a_shop_without_a_currency_shows_its_amounts(client: FreshClient) -> None:
+    order = make_order(make_integration(), "7", [("CUP", 1)])
+    with writing() as session:
+        session.execute(update(Order).values(total=0, currency=""))
+    assert words(element(client.get("/orders").text, "td", data_label="Total").text) == "0.00"
+    page = client.get(f"/orders/{order.id}").text
+    assert "could not be read" not in element(page, "section", aria_labelledby="money-title").text
