@@ -9,7 +9,6 @@ from flask import url_for
 from blueprints.today.registry import Entry, Line, add
 from models.types import utcnow
 from services.integrations import approvals, overview
-from services.order_basics import holds
 from services.orders import export_records, export_targets, first_reading, held, list_facts
 from services.orders.queries import HELD_FOR
 from services.reports import reconciliation
@@ -57,14 +56,14 @@ def _ready() -> list[Line]:
 
 
 def _held() -> list[Line]:
-    causes, waiting = list_facts.held_causes(), first_reading.count()
-    if waiting:
-        causes[holds.UNKNOWN_SKU] = causes.get(holds.UNKNOWN_SKU, 0) - waiting
-    lines = [
-        Line(number, held.WORDS.get(code, code), url_for("orders.list_orders", state=f"{HELD_FOR}{code}"), "warn")
-        for code, number in causes.items() if number > 0
-    ]  # fmt: skip
-    return lines + [Line(waiting, first_reading.TITLE, url_for("held.show_held"), "busy")] * bool(waiting)
+    lines = []
+    for code, number in list_facts.held_causes().items():
+        if code == first_reading.CODE:
+            lines.append(Line(number, first_reading.TITLE, url_for("held.show_held"), "busy"))
+        else:
+            address = url_for("orders.list_orders", state=f"{HELD_FOR}{code}")
+            lines.append(Line(number, held.WORDS.get(code, code), address, "warn"))
+    return lines
 
 
 def _approvals() -> list[Line]:

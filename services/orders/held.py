@@ -139,12 +139,14 @@ def _grouped() -> dict[tuple[str, str], Group]:
     reading = first_reading.shops()
     found: dict[tuple[str, str], Group] = {}
     known: dict[tuple[str, str, str], list[Group]] = {}
-    for order_id, shop_id, *held_by in db.session.connection().execute(query.order_by(Order.placed_at, Order.id)).all():
-        if shop_id in reading and held_by[0] == first_reading.ONLY_UNKNOWN:
+    for order_id, shop_id, codes, reason, reason_codes in (
+        db.session.connection().execute(query.order_by(Order.placed_at, Order.id)).all()
+    ):
+        if shop_id in reading and codes == first_reading.ONLY_UNKNOWN:
             key = first_reading.CODE, ""
             found.setdefault(key, Group(first_reading.CODE, first_reading.TITLE)).order_ids.append(order_id)
             continue
-        said = held_by[0], held_by[1], held_by[2]
+        said = codes, reason, reason_codes
         if said not in known:
             known[said] = _groups_of(found, *said)
         for group in known[said]:

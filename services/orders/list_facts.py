@@ -12,7 +12,8 @@ from extensions import db
 from models import Integration, Order, OrderLine
 from services.common.paging import MOST_COUNTED
 from services.common.text import isolated
-from services.orders import queries
+from services.order_basics import holds
+from services.orders import first_reading, queries
 
 STATES = ("ready", "on_hold", "awaiting_payment", "part_shipped", "shipped", "cancelled", "cancel_unseen", "by_hand")
 NAMED = 4
@@ -36,12 +37,16 @@ def counts(states: Sequence[str] = STATES) -> dict[str, int]:
 
 
 def held_causes() -> dict[str, int]:
-    """How many orders of present integrations each cause holds, by its code, the most first. An order may have several causes."""
+    """How many orders of present integrations each cause holds, by its code, the most first. An order may have several causes. Those that wait
+    for the first reading of their shop come last, under a code of their own."""
     held_by = cast(Order.held_codes, Text)
     found: Counter[str] = Counter()
     for codes, number in db.session.execute(select(held_by, func.count()).where(Order.held, is_present()).group_by(held_by)):
         found.update(dict.fromkeys(msgspec.json.decode(codes), number))
-    return dict(found.most_common())
+    waiting = first_reading.count()
+    found[holds.UNKNOWN_SKU] -= waiting
+    causes = {code: number for code, number in found.most_common() if number > 0}
+    return causes | {first_reading.CODE: waiting} if waiting else causes
 
 
 def ordered_goods(ids: Sequence[int]) -> dict[int, list[str]]:
