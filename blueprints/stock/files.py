@@ -116,6 +116,7 @@ def _preview(file: StockFile) -> dict[str, Any]:
         "undoable": undoable,
         "why_not": why_not,
         "undone_by": undone_by,
+        "kept_items": file_undo.kept_items(file),
         "tables": tables,
         "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
         "most_kept": wrong_rows.MOST,

@@ -24,9 +24,12 @@ def in_words(entry: Entry) -> str:
     """``Opening stock 73, from Outlet``; the order of a line stands behind it."""
     before, after = number(entry.on_hand - entry.on_hand_change), number(entry.on_hand)
     source = f", from {entry.shop}" if entry.shop and not entry.order_id else ""
+    units = abs(entry.on_hand_change or entry.reserved_change)
+    if entry.cause in COUNTED and entry.reserved_change < 0 and not entry.on_hand_change:
+        # Fewer are on hand now than orders had reserved: the line before says what was set.
+        return f"{number(units)} {'unit' if units == 1 else 'units'} no longer reserved"
     if entry.cause in COUNTED:
         return COUNTED[entry.cause].format(before=before, after=after) + source
-    units = abs(entry.on_hand_change or entry.reserved_change)
     if entry.cause in TAKEN_BACK and not entry.on_hand_change:
         # The units are back once: the line before says so.
         return f"{entry.cause}: {number(units)} {'unit' if units == 1 else 'units'} reserved again"

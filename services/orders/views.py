@@ -254,6 +254,13 @@ class OrderPage:
         return {line_id: units for goods in self.unclear for line_id, units in goods.suggested.items()}
 
     @property
+    def cancelled_status(self) -> str:
+        """The name of the status that the shop gets for an order that is cancelled here, empty where none is chosen."""
+        code = self.integration.cancelled_status
+        names = {(each.kind, each.code or each.external_id): each.name for each in kinds.statuses_of(self.integration)}
+        return names.get(("shipping", code), code)
+
+    @property
     def held_with_others(self) -> bool:
         """Whether the page of held orders fixes some of what holds it."""
         return any(code not in held.DECIDED_ON_ORDER for code in self.order.held_codes)

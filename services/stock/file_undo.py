@@ -4,6 +4,7 @@ sees what it would do and applies it, like any file."""
 from __future__ import annotations
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from errors import Conflict
 from extensions import db, reading
@@ -33,6 +34,17 @@ def applied_undo(file_id: int) -> StockFile | None:
     """The newest undo of a file that was applied and changed something; None if there is none."""
     query = select(StockFile).where(StockFile.undoes_id == file_id, StockFile.state == "applied", StockFile.changed > 0)
     return db.session.scalar(query.order_by(StockFile.id.desc()).limit(1))
+
+
+def kept_items(file: StockFile) -> int:
+    """How many stock items, which a file has added, stay after its undo ``file``: there are stock items without units, but no way back from an item."""
+    if file.undoes_id is None:
+        return 0
+    undone, again = aliased(StockFileRow), aliased(StockFileRow)
+    query = select(func.count()).join_from(undone, again, again.stock_item_id == undone.stock_item_id)
+    return (
+        db.session.scalar(query.where(undone.file_id == file.undoes_id, undone.before.is_(None), again.file_id == file.id)) or 0
+    )
 
 
 def _why_not(file: StockFile, undone_by: StockFile | None) -> str:

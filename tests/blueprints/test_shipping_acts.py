@@ -299,6 +299,16 @@ def test_a_sent_shipment_is_voided_and_its_number_changed_from_the_order_page(cl
     assert client.post("/orders/99999/shipments/1/void").status_code == 404
 
 
+def test_cancelling_says_before_whether_the_shop_is_updated(client, desk):
+    place = f"/orders/{orders()[0].id}"
+    said = words(element(client.get(place).text, "main").text)
+    assert "Cancel the order there too." in said and "no status for cancelled orders is chosen" in said
+    with writing() as session:
+        session.execute(update(Integration).values(cancelled_status="WND"))
+    said = words(element(client.get(place).text, "main").text)
+    assert "gets the status Will not deliver." in said and "there too" not in said
+
+
 def test_a_button_of_an_old_page_says_on_the_order_what_is_not_possible_any_more(client, desk):
     order = orders()[0]
     client.post(f"/orders/{order.id}/ship", data={"carrier": "DHL", "tracking": "T1", f"line-{order.lines[0].id}": "1"})

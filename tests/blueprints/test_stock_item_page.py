@@ -69,6 +69,14 @@ def test_the_history_is_in_words(client, item):
     assert "Opening stock 10, from Outlet" in said
 
 
+def test_units_that_an_order_loses_are_not_called_a_change_of_the_stock(client, item):
+    """Set below what is reserved, each line of an order that lost units said *Set from 2 to 2*."""
+    items.set_stock("CUP", 2, "user:owner")
+    said = [words(cell.text) for cell in elements(client.get(f"/stock/{item}").text, "th", scope="row")]
+    assert "1 unit no longer reserved · order 1001 less on hand than reserved" in said
+    assert "Set from 10 to 2" in said and not any(each.startswith("Set from 2 to 2") for each in said)
+
+
 def test_a_variant_is_called_by_the_name_its_listing_has_learned(client, item):
     with writing() as session:
         session.get_one(StockItem, item).name = "A cup"

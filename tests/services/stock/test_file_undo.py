@@ -13,6 +13,7 @@ from models import StockEntry, StockFile, StockFileRow
 from models.types import utcnow
 from services.stock import file_results, file_undo, files, ledger
 from services.stock import items as stock_items
+from tests.blueprints.pages import words
 from tests.services.stock.test_stock_files import items, on_hand, read
 
 
@@ -151,3 +152,18 @@ def test_an_undo_has_no_columns_to_change(app, db):
     undo_id = file_undo.undo_file(applied("sku,quantity\nS-000000,50\n").id, "user:ann")
     with pytest.raises(Conflict, match="has no columns"):
         files.assign(undo_id, {"sku": "sku", "quantity": "quantity"}, {}, "user:ann")
+
+
+def test_the_undo_says_that_what_the_file_has_added_stays_in_the_list(app, db, client):
+    items(1)
+    undo_id = file_undo.undo_file(applied("sku,quantity\nS-000000,50\nNEW,9\n").id, "user:ann")
+    files.work(undo_id)
+    stays = "The file added 1 stock item: it stays in the list without the pieces from the file."
+    assert stays in words(client.get(f"/stock/files/{undo_id}").text)
+    files.accept(undo_id, add_unknown=False)
+    files.work(undo_id)
+    assert stays in words(client.get(f"/stock/files/{undo_id}").text)
+    assert stock_items.find_stock_item("NEW").on_hand == 0
+    plain = file_undo.undo_file(applied("sku,quantity\nS-000000,60\n").id, "user:ann")
+    files.work(plain)
+    assert "stays in the list" not in words(client.get(f"/stock/files/{plain}").text)

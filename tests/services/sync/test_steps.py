@@ -80,6 +80,7 @@ def test_a_flow_is_free_again_once_its_run_has_paused(app, db, shop):
 
 def test_the_pages_of_runs_show_what_a_step_did(app, client, shop):
     shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
-    run = do(connect(shop), "stock")
-    for address in (f"/activity/{run.id}", "/activity"):
+    integration_id = connect(shop)
+    run = do(integration_id, "stock")
+    for address in (f"/activity/{run.id}", "/activity", f"/settings/sales-channels/{integration_id}"):
         assert "Order download first: 1 new" in client.get(address).text
