@@ -61,6 +61,16 @@ def shipped_just_now(back: str) -> dict[str, object] | None:
     return None if batch is None else about_batch(batch, back)
 
 
+@bp.app_template_global()
+def shipped_words(batch: Batch) -> str:
+    """``3 orders shipped, 1 parcel added``, or ``Shipped`` for one order."""
+    orders = len(batch.orders) - batch.parcels_only
+    if not batch.parcels:
+        return "Shipped" if orders == 1 else f"{plural(orders, 'order')} shipped"
+    shipped = [f"{plural(orders, 'order')} shipped"] if orders else []
+    return ", ".join([*shipped, f"{plural(batch.parcels, 'parcel')} added"])
+
+
 def announcement(batch: Batch) -> str:
     """What a screen reader reads out when it changes."""
     if batch.counts["sent"] == batch.total:

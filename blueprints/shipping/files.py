@@ -82,13 +82,14 @@ def show_file(file_id: int) -> str | Response | AnyResponse:
 def _shown(file: ShipmentFile) -> dict[str, Any]:
     """What the page of a file shows: before it is shipped with what the shops will be sent, and numbers that several orders have."""
     good = [row for row in file.rows if not row["problem"]]
+    parcels = sum(file_parts.adds_parcel(row) for row in good)
     places = ((row["tracking"], row["order_id"], f"order {row['number'] or row.get('id')} (line {row['line']})") for row in good)
     return {
         "file": file, "good": good, "bad": [row for row in file.rows if row["problem"]], "most": PAGE, "causes": file_check.causes(file.rows), "live": files.is_at_work(file),
         "shipped": None if file.applied_at is None else _shipped(file), "notes": [] if file.wanted_at else files.notes_of(good),
         "short": [row for row in good if row.get("part")],
         "out_of_stock": [row for row in good if not file.wanted_at and file_parts.has_nothing_in_stock(row)],
-        "parcels": sum(file_parts.adds_parcel(row) for row in good), "does": file_parts.sentence,
+        "parcels": parcels, "orders": len(good) - parcels, "does": file_parts.sentence,
         "same": [] if file.wanted_at else same_numbers(places), "untracked": [row for row in good if not file.wanted_at and not row["tracking"]],
     }  # fmt: skip
 
