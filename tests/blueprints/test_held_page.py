@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from extensions import db, writing
-from models import Integration, Listing, Order, Shop, StockItem, SyncRun
+from models import Flow, Integration, Listing, Order, Shop, StockItem, SyncRun
 from models.types import utcnow
 from practice_shop import PracticeShop
 from services.order_basics import holds
@@ -14,7 +14,7 @@ from services.runs import lifecycle as runs_lifecycle
 from services.security import trail
 from services.sync import execution
 from tests.blueprints.pages import element, elements, form_data, toasts, words
-from tests.blueprints.rows import add_integration
+from tests.blueprints.rows import add_integration, change_integration
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 from tests.support.shops import connect, do, products
 from tests.support.signed_in import FreshClient, sign_in
@@ -49,6 +49,12 @@ def test_while_a_new_shop_is_read_its_orders_wait_and_nobody_is_asked(client: Fr
     today = words(element(client.get("/today").text, "section", aria_labelledby="today-held").text)
     assert "1 The SKU is not one of our stock items" in today
     assert "2 Waiting for the first reading of orders and listings" in today
+    with writing() as session:
+        # Both are read, and the run goes on: it links the listings.
+        session.execute(update(Shop).values(listings_read_at=utcnow(), orders_read_to=utcnow()))
+    assert [group.waits for group in held.groups()] == [False, True]
+    change_integration(integration_id, failing="listings")
+    assert not any(group.waits for group in held.groups()), "it has failed before: a person has to look"
     execution.perform(run_id)
     assert [group.title for group in held.groups()] == ["SKU NEW is not one of our stock items"]
     assert "Waiting" not in words(element(client.get("/today").text, "section", aria_labelledby="today-held").text)
@@ -218,7 +224,7 @@ def test_the_listings_of_the_shops_that_sold_an_unknown_sku_are_read_now(client:
     held_by_sku(second, "2", "new")
     held_by_sku(third, "3", "OTHER")
     with writing() as session:
-        session.execute(update(Shop).values(listings_read_at=utcnow()))
+        session.execute(update(Flow).values(succeeded_at=utcnow()))
     page = client.get("/orders/held").text
     assert "No listing has this SKU. If its product is new in the shop, read the listings now" in words(page)
     for expected in ([("Garden", "listings"), ("Kitchen", "listings")],) * 2:
