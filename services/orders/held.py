@@ -217,7 +217,8 @@ def _pieces(sku_keys: Sequence[str]) -> dict[str, int]:
 @retry_on_deadlock
 def accept(code: str, order_ids: Sequence[int], actor: str, pieces: shipped_lines.Pieces | None = None) -> int:
     """Accept what holds these orders as it is; returns how many were released. Where it is not clear which lines of an order were shipped,
-    ``pieces`` says it, and otherwise it is assumed. Raises InvalidInput for a cause that has to be fixed."""
+    ``pieces`` says it, and otherwise it is assumed. Raises InvalidInput for a cause that has to be fixed, and Conflict for pieces other than
+    somebody else has said meanwhile."""
     if code not in ACCEPTABLE:
         raise InvalidInput("That cannot be accepted as it is.", "Fix the cause.")
     if code == line_matching.CODE:
@@ -241,9 +242,14 @@ def _settle_lines(order_id: int, actor: str, pieces: shipped_lines.Pieces | None
     """Whether the order was released by that."""
     with writing() as session:
         items = allocations.load_items_of(Order.id == order_id)
-        query = select(Order).where(Order.id == order_id, Order.state == "on_hold").with_for_update()
+        query = select(Order).where(Order.id == order_id).with_for_update()
         order = session.scalar(query.execution_options(populate_existing=True))
-        if order is None or not shipped_lines.is_unclear(order):
+        if order is None or order.state != "on_hold" or not shipped_lines.is_unclear(order):
+            if order is not None and not shipped_lines.are_counted(order, pieces or {}):
+                raise Conflict(
+                    f"Other pieces of order {order.number} count as shipped by now. What you entered was not saved.",
+                    "Look at its lines.",
+                )
             return False
         if not allocations.items_of(order.lines) <= items.keys():
             raise Conflict(f"Order {order.number} is changing just now.", "Try again.")

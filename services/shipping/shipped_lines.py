@@ -40,6 +40,11 @@ def is_unclear(order: Order) -> bool:
     return line_matching.CODE in order.held_codes
 
 
+def are_counted(order: Order, pieces: Pieces) -> bool:
+    """Whether exactly so many pieces of these lines count as shipped."""
+    return pieces.items() <= {line.id: line.shipped for line in order.lines}.items()
+
+
 def goods_of(order: Order) -> list[Goods]:
     """The items of which pieces were shipped, where it is not clear of which lines; nothing where that is clear."""
     if not is_unclear(order):

@@ -33,3 +33,16 @@ def test_the_page_asks_which_lines_were_shipped_and_ships_only_the_others(client
     assert [element(page, "input", name=f"line-{line.id}")["value"] for line in order.lines] == ["0", "1"]
     assert "Shipped: 0 × CUP, 0 × CUP → 1 × CUP, 0 × CUP" in words(element(page, "ol").text)
     assert [entry.kind for entry in trail.history("order", order.id, trail.Reader())] == ["order.hold_accepted"]
+
+
+def test_who_says_it_second_and_otherwise_learns_that_it_was_not_saved(client: FreshClient) -> None:
+    order = unclear_order()
+    page = client.get(f"/orders/{order.id}").text
+    first, second = (f"shipped-{line.id}" for line in order.lines)
+    path = f"/orders/{order.id}/shipped-lines"
+    ann, bob = form_data(page, first, **{first: "1", second: "0"}), form_data(page, first, **{first: "0", second: "1"})
+    assert client.post(path, data=ann).status_code == 303
+    answer = client.post(path, data=bob)
+    assert answer.status_code == 409 and "What you entered was not saved." in words(answer.text)
+    assert client.post(path, data=ann).status_code == 303, "the same twice is as once"
+    assert shipped(order) == [1, 0]
