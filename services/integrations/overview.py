@@ -111,14 +111,14 @@ _refused = (
     .correlate(Integration.__table__)
     .exists()
 )
-_trouble = or_(
-    _integration.health.in_(("needs_reauthorising", "retrying")) & _integration.enabled, _integration.writes_refused, FAILING
+_trouble = _integration.enabled & or_(
+    _integration.health.in_(("needs_reauthorising", "retrying")), _integration.writes_refused, FAILING
 )
 STATUSES: Mapping[str, ColumnElement[bool]] = {
     "enabled": _integration.enabled.is_(True), "disabled": _integration.enabled.is_(False), "trouble": _trouble, "refused": _refused,
     "attention": or_(_trouble, _refused, _integration.waiting_run_id.is_not(None), held_orders(_integration.shop_id) > 0),
 }  # fmt: skip
-"""What the list can be narrowed to. ``trouble``: something of it fails, or its key is not accepted. ``refused``: its shop refused quantities."""
+"""What the list can be narrowed to. ``trouble``: it is enabled, and something of it fails or its key is not accepted. ``refused``: its shop refused quantities."""
 
 SORTS = {
     "name": (_integration.name_key,),

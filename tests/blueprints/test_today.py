@@ -11,7 +11,7 @@ from sqlalchemy import update
 from blueprints.today import registry
 from blueprints.today.registry import Entry, Line
 from extensions import db, writing
-from models import DailyReconciliation, Integration, Order, RunItem, Shop
+from models import DailyReconciliation, FlowKind, Integration, Order, RunItem, Shop
 from models.types import utcnow
 from services.accounts import users
 from services.integrations import lifecycle
@@ -96,6 +96,17 @@ def test_numbers_lead_to_their_rows_for_everybody_and_where_a_shop_is_off_or_rem
     )
     lifecycle.remove_integration(lived_in, "user:owner")
     assert labels() == {"out of stock", "waiting for your approval", "unknown codes"}, "nothing of a removed shop is work"
+
+
+def test_a_shop_that_somebody_has_disabled_is_not_said_not_to_work(client: FreshClient) -> None:
+    """It stood on Today, first and in red, for as long as it was disabled."""
+    shop_id = add_integration(name="Toy shop", writes_refused=True)
+    with writing() as session:
+        session.get_one(Integration, shop_id).flows[FlowKind.ORDERS].failing_since = utcnow()
+    assert "not working: Toy shop" in lines(client.get("/today").text)
+    lifecycle.set_enabled(shop_id, False, "user:owner")
+    found = lines(client.get("/today").text)
+    assert "not working: Toy shop" not in found and found["disabled"][0] == "1"
 
 
 def test_a_shop_that_does_not_work_is_named_first_and_what_it_waits_for_is_counted_once(
