@@ -35,7 +35,8 @@ def undo_batch(name: str) -> Response | AnyResponse:
     done, kept = undo.undo_batch(name, current_actor())
     say_undone(done, kept)
     start_due_runs()
-    return go_to(back_to(url_for("orders.list_orders")))
+    back = back_to(url_for("orders.list_orders"))
+    return go_to(offering_undo(back, name) if done else back)
 
 
 def about_batch(batch: Batch, back: str) -> dict[str, object]:
@@ -45,6 +46,7 @@ def about_batch(batch: Batch, back: str) -> dict[str, object]:
     return {
         "batch": batch, "back": back,
         "undo": of_sheet if file_id is None else url_for("shipment_files.undo_file", file_id=file_id),
+        "again": url_for("sheet.show_sheet", again=batch.name, back=back) if file_id is None else "",
         "poll": url_for("batches.show_batch", name=batch.name, back=back),
     }  # fmt: skip
 

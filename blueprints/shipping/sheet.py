@@ -34,7 +34,8 @@ class Warnings:
 
 @bp.get("")
 def show_sheet() -> str | Response | AnyResponse:
-    found = _sheet(request.args.getlist("order"), None)
+    again = batches.undone_in(request.args.get("again", ""))
+    found = _sheet(request.args.getlist("order") or [str(order_id) for order_id in again], again or None)
     back = request.args.get("back", "")
     if not found.rows and not found.refused:
         toast("Select at least one order first.", "warning")

@@ -73,6 +73,12 @@ def find_batch(name: str) -> Batch | None:
     return _batch(name, rows) if rows else None
 
 
+def undone_in(name: str) -> dict[int, tuple[str, str]]:
+    """Carrier and tracking number of each shipment of a batch that was undone, by order: what is typed on its sheet once more."""
+    query = select(Shipment).where(Shipment.batch == name, Shipment.batch != "", Shipment.undone).order_by(Shipment.id)
+    return {row.order_id: (row.carrier, row.tracking_number) for row in db.session.scalars(query)}
+
+
 def of_shipment(shipment: Shipment) -> Batch:
     """One shipment alone, as if it were a batch."""
     return _batch("", [shipment])

@@ -168,6 +168,11 @@ def test_ticked_orders_are_reviewed_shipped_and_undone(client, shop, desk):
     page = client.get(answer.location).get_data(as_text=True)
     assert toasts(page) == ["3 shipments undone. Nothing was sent to the shop."]
     assert [order.state for order in orders()][:3] == ["ready"] * 3
+    # What was typed is not lost: one wrong number of many is no reason to scan all of them again.
+    again = next(link["href"] for link in elements(page, "a") if words(link.text) == "Open the sheet again")
+    sheet = client.get(again).get_data(as_text=True)
+    assert [element(sheet, "input", id=f"tracking-{each}")["value"] for each in ids[:2]] == ["T1", "T2"]
+    assert client.get("/orders/ship?again=sheet-nobodys").status_code == 303
     # The carrier that was used last is there the next time.
     sheet = client.get(f"/orders/ship?order={ids[0]}&order={ids[1]}").get_data(as_text=True)
     assert element(sheet, "input", id=f"carrier-{ids[1]}")["value"] == "DHL"
