@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from blueprints.formats import number
+from blueprints.labels import plural
 from services.stock.views import Entry
 
 bp = Blueprint("stock_history", __name__)
@@ -24,17 +25,17 @@ def in_words(entry: Entry) -> str:
     """``Opening stock 73, from Outlet``; the order of a line stands behind it."""
     before, after = number(entry.on_hand - entry.on_hand_change), number(entry.on_hand)
     source = f", from {entry.shop}" if entry.shop and not entry.order_id else ""
-    units = abs(entry.on_hand_change or entry.reserved_change)
+    units = plural(abs(entry.on_hand_change or entry.reserved_change), "unit")
     if entry.cause in COUNTED and entry.reserved_change < 0 and not entry.on_hand_change:
         # Fewer are on hand now than orders had reserved: the line before says what was set.
-        return f"{number(units)} {'unit' if units == 1 else 'units'} no longer reserved"
+        return f"{units} no longer reserved"
     if entry.cause in COUNTED:
         return COUNTED[entry.cause].format(before=before, after=after) + source
     if entry.cause in TAKEN_BACK and not entry.on_hand_change:
         # The units are back once: the line before says so.
-        return f"{entry.cause}: {number(units)} {'unit' if units == 1 else 'units'} reserved again"
+        return f"{entry.cause}: {units} reserved again"
     if entry.cause in MOVED:
-        return MOVED[entry.cause].format(units=f"{number(units)} {'unit' if units == 1 else 'units'}") + source
+        return MOVED[entry.cause].format(units=units) + source
     change = entry.on_hand_change or entry.reserved_change
     what = "on hand" if entry.on_hand_change else "reserved"
-    return f"{entry.cause}: {number(units)} {'more' if change > 0 else 'fewer'} {what}{source}"
+    return f"{entry.cause}: {number(abs(change))} {'more' if change > 0 else 'fewer'} {what}{source}"

@@ -92,7 +92,7 @@ def _stored(order: Order, integration: Integration) -> Answer:
 
 def _state_sentence(order: Order, integration: Integration) -> str:
     if order.state == "awaiting_payment":
-        names = {(status.kind, status.code or status.external_id): status.name for status in kinds.statuses_of(integration)}
+        names = kinds.status_names(integration)
         status = names.get(("payment", order.payment_status), order.payment_status)
         return f"It still awaits payment: orders whose payment status is {status} do not become work."
     return {

@@ -257,8 +257,7 @@ class OrderPage:
     def cancelled_status(self) -> str:
         """The name of the status that the shop gets for an order that is cancelled here, empty where none is chosen."""
         code = self.integration.cancelled_status
-        names = {(each.kind, each.code or each.external_id): each.name for each in kinds.statuses_of(self.integration)}
-        return names.get(("shipping", code), code)
+        return kinds.status_names(self.integration).get(("shipping", code), code)
 
     @property
     def held_with_others(self) -> bool:
@@ -272,7 +271,7 @@ def order_page(order_id: int, *, with_customers: bool) -> OrderPage:
     integration = finding.newest_of_shop(order.shop_id) if order is not None else None
     if order is None or integration is None:
         raise NotFound("There is no such order.")
-    names = {(status.kind, status.code or status.external_id): status.name for status in kinds.statuses_of(integration)}
+    names = kinds.status_names(integration)
     updates, sent = write_backs.of_order(order.id), shipments.of_order(order.id)
     lines = [_line(line, order.decimals, with_customers) for line in order.lines]
     rules = Rules.of(integration)

@@ -144,9 +144,8 @@ def _by_shop(order_ids: Collection[int]) -> Counter[int]:
 
 def _note(integration: Integration, count: int, added: int) -> ShopNote:
     status = integration.processed_status
-    names = {(each.kind, each.code or each.external_id): each.name for each in kinds.statuses_of(integration)}
     return ShopNote(
-        integration.name, kinds.get_kind(integration.kind).label, count, names.get(("shipping", status), status),
+        integration.name, kinds.get_kind(integration.kind).label, count, kinds.status_names(integration).get(("shipping", status), status),
         outlook.obstacle(integration, "shipped"), outlook.of_tracking(integration), added,
     )  # fmt: skip
 

@@ -45,6 +45,11 @@ def statuses_of(integration: Integration) -> list[Status]:
     return channels.usual_statuses(integration.kind)
 
 
+def status_names(integration: Integration) -> dict[tuple[str, str], str]:
+    """The names of a shop's statuses by (kind, code); custom statuses have no code and are known by their id in the shop."""
+    return {(status.kind, status.code or status.external_id): status.name for status in statuses_of(integration)}
+
+
 def status_rows(statuses: list[Status]) -> list[list[str]]:
     """Statuses as they are stored: (kind, external id, code, name)."""
     return [[status.kind, status.external_id, status.code, status.name] for status in statuses]

@@ -37,7 +37,7 @@ def applied_undo(file_id: int) -> StockFile | None:
 
 
 def kept_items(file: StockFile) -> int:
-    """How many stock items, which a file has added, stay after its undo ``file``: there are stock items without units, but no way back from an item."""
+    """How many stock items that a file has added stay in the list after ``file``, which is its undo; 0 for other files."""
     if file.undoes_id is None:
         return 0
     undone, again = aliased(StockFileRow), aliased(StockFileRow)
