@@ -134,7 +134,7 @@ def _conditions() -> dict[str, Any]:
     by_hand = select(Link.listing_id).where(Link.by_hand).group_by(Link.listing_id)
     several = by_hand.having((func.count() > 1) | (func.max(Link.units) > 1))
     return {
-        "linked": Listing.linked, "unlinked": and_(~Listing.linked, Listing.push_error.not_in(CONFLICTS)),
+        "linked": Listing.linked, "unlinked": and_(~Listing.linked, Listing.push_error.not_in(CONFLICTS), Listing.replaced.is_(False)),
         "conflict": and_(~Listing.linked, Listing.push_failed, Listing.push_error.in_(CONFLICTS)), "renamed": Listing.was_renamed,
         "kit": Listing.id.in_(several), "off": Listing.do_not_push, "failed": and_(Listing.push_failed, Listing.push_error.not_in(CONFLICTS)),
         **{state: and_(Listing.troubled, Listing.push_state == state) for state in ("waiting", "other_value", "refused")},
@@ -176,7 +176,8 @@ def _rows(ids: Sequence[int]) -> dict[int, Row]:
 
 def _row(listing: Listing, name: str, integration_id: int, waits: bool) -> Row:
     links = tuple((link.stock_item.sku, link.units, link.stock_item_id, link.stock_item.available) for link in listing.links)
-    state = "linked" if links else "conflict" if listing.push_error in CONFLICTS else "unlinked"
+    apart = "replaced" if listing.replaced else "unlinked"
+    state = "linked" if links else "conflict" if listing.push_error in CONFLICTS else apart
     return Row(
         listing.id, name, listing.external_id, listing.kind, listing.sku, listing.name, listing.quantity,
         stock_push.wanted_quantity(listing), links, any(link.made_by == "hand" for link in listing.links), listing.do_not_push,

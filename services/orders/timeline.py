@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from extensions import db
-from models import HoldChange, Order, OrderChange, Shipment, WriteBack
+from models import HoldChange, Order, OrderChange, Shipment, SyncRun, WriteBack
 from services.order_basics import identity
 from services.order_basics.holds import unknown_line
 from services.order_basics.money import plain
@@ -174,8 +174,16 @@ def _completes_download(order: Order, change: HoldChange) -> bool:
     """Whether a hold only means that the shop's listings were read after its orders, as at the first download: a run found the stock items of
     its SKUs soon after, and nobody had to do anything."""
     reasons = change.before.splitlines()
-    by_itself = change.actor.startswith("run:") and change.at - order.first_seen_at <= SETTLES_WITHIN
+    by_itself = (
+        change.actor.startswith("run:") and change.at - order.first_seen_at <= SETTLES_WITHIN and not _asked_for(change.actor)
+    )
     return by_itself and bool(reasons) and all(unknown_line(reason) is not None for reason in reasons)
+
+
+def _asked_for(actor: str) -> bool:
+    """Whether a person started the run that is the ``actor``, as with ‘Read listings now’."""
+    started = db.session.scalar(select(SyncRun.actor).where(SyncRun.id == int(actor.removeprefix("run:"))))
+    return started is not None and started.startswith(PEOPLE)
 
 
 def _acts(order: Order, with_customers: bool) -> list[Event]:

@@ -17,6 +17,7 @@ from services.security import trail
 from services.stock import items
 from services.stock import views as stock_views
 from services.sync import execution, schedule
+from tests.blueprints.pages import element, words
 from tests.support import books
 from tests.support.rows import make_integration, make_item, make_listing
 from tests.support.shops import connect, do, products, settled, waiting
@@ -243,3 +244,13 @@ def test_the_correction_of_the_night_ends_where_the_worker_has_to_stop(db, monke
     answers = iter([False, False, True, True])
     assert kept_columns.correct(lambda: next(answers)) == 2
     assert kept_columns.correct() == 3
+
+
+def test_a_product_whose_variants_have_stock_of_their_own_is_nothing_to_link(app, client):
+    """Nine of ten listings that a shop had as *Unlinked* were such products, with nothing to do."""
+    integration = make_integration("Shop")
+    make_listing(integration, "PARENT", 5, replaced=True)
+    loose = make_listing(integration, "LOOSE", 1)
+    assert [row.id for row in views.list_page(views.Wanted(state="unlinked")).rows] == [loose.id]
+    page = words(element(client.get("/listings").text, "main").text)
+    assert "Unlinked 1" in page and "Has variants Its variants have stock of their own." in page

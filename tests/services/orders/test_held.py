@@ -78,6 +78,15 @@ def test_a_hold_that_reading_the_listings_ends_by_itself_is_not_in_the_timeline(
     assert [event.title for event in _timeline(1)][0] == "Released"
 
 
+def test_a_hold_that_a_person_ended_by_reading_the_listings_is_in_the_timeline(app, db, shop):
+    shop.store.place_order(lines=[(products(shop)["CUP"], 1)])
+    integration_id = connect(shop)
+    do(integration_id, "orders")
+    execution.perform(runs_lifecycle.start_run(integration_id, "listings", "user:ann").id)
+    assert states() == ["ready"]
+    assert [event.title for event in _timeline(1)] == ["Released", "Downloaded and put on hold", "Placed in the shop"]
+
+
 def _timeline(order_id):
     return orders_views.order_page(order_id, with_customers=True).timeline
 
