@@ -246,6 +246,13 @@ def is_fill_due() -> bool:
     return installation.read_setting(FILLED_TO) is not None
 
 
+def _locked(ids: Sequence[int], *, skip_locked: bool = False) -> Sequence[int]:
+    """Those of these orders that are there, locked: what is read of them now is still so when it is written. An order that was changed or erased in
+    between would be found by what it was."""
+    query = select(Order.id).where(Order.id.in_(ids)).order_by(Order.id).with_for_update(read=True, skip_locked=skip_locked)
+    return db.session.scalars(query).all()
+
+
 def fill(stopping: Callable[[], bool] = lambda: False) -> None:
     """Add the orders from before the index existed, from the oldest on; goes on where it was stopped."""
     while not stopping():
@@ -255,5 +262,10 @@ def fill(stopping: Callable[[], bool] = lambda: False) -> None:
                 return
             ids = list(db.session.scalars(select(Order.id).where(Order.id > after).order_by(Order.id).limit(BATCH)))
         with writing():
-            rewrite(ids)
+            free = _locked(ids, skip_locked=True)
+            rewrite(free)
+        for order_id in sorted({*ids} - {*free}):
+            # One by one: who holds it may wait for another one of them.
+            with writing():
+                rewrite(_locked([order_id]))
         installation.change_setting(FILLED_TO, ids[-1] if ids else None, "schedule")

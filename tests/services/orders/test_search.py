@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import select
 
 from extensions import db, writing
 from models import Order, OrderLine, Shipment
+from services.common import installation
 from services.common.words import words_of
 from services.operations import privacy
 from services.orders import search, views
@@ -201,3 +203,32 @@ def test_what_is_written_out_with_many_letters_can_be_typed_and_be_a_tracking_nu
         order = session.scalars(select(Order).where(Order.number == "A1")).one()
         order.tracking_numbers = [long, "\U00020000" * 255]
     assert found(long) == found("\U00020000" * 255) == ["A1"]
+
+
+def test_what_is_erased_while_the_index_is_filled_is_not_found_afterwards(app, orders, monkeypatch):
+    """The words had been read before, and were written after it."""
+    order_id = db.session.scalars(select(Order.id).where(Order.number == "A1")).one()
+    with writing() as session:
+        session.get_one(Order, order_id).state = "shipped"
+        session.get_one(Order, order_id).tracking_numbers = ["T-9"]
+    write, erasing = search.write, []
+
+    def erase():
+        with app.app_context():
+            privacy.erase_order(order_id)
+
+    def write_after_erasing(rows):
+        rows = list(rows)
+        if not erasing:
+            erasing.append(threading.Thread(target=erase))
+            erasing[0].start()
+            erasing[0].join(1)
+        write(rows)
+
+    db.session.rollback()
+    installation.change_setting(search.FILLED_TO, 0, "test")
+    monkeypatch.setattr(search, "write", write_after_erasing)
+    search.fill()
+    erasing[0].join()
+    monkeypatch.undo()
+    assert found("t9") == []
