@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from sqlalchemy import select, update
 
 from extensions import db, writing
@@ -32,7 +31,6 @@ def test_one_of_several_groups_has_the_primary_action(client: FreshClient) -> No
     assert primary == ["Read again from the shop"]
 
 
-@pytest.mark.both_databases
 def test_while_a_new_shop_is_read_its_orders_wait_and_nobody_is_asked(client: FreshClient, shop: PracticeShop) -> None:
     """Every order of the first download asked for a stock item, and was released seconds later."""
     integration_id, ids = connect(shop), products(shop)

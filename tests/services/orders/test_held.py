@@ -15,6 +15,7 @@ from practice_shop import PracticeShop, Store
 from services.listings import manual_links
 from services.order_basics import holds
 from services.orders import (
+    first_reading,
     held,
     rereading,
 )
@@ -153,6 +154,25 @@ def test_orders_are_grouped_by_what_they_say_of_themselves(db):
     for group in found.values():
         assert held.ids_of(group.code, group.key) == group.order_ids
     assert held.ids_of("unknown_sku", "cüp") == held.ids_of("sums", "other") == []
+
+
+@pytest.mark.both_databases
+def test_only_orders_without_another_cause_wait_for_the_first_reading(app, db, shop):
+    integration_id, ids = connect(shop), products(shop)
+    for _ in range(3):
+        shop.store.place_order(lines=[(ids["CUP"], 1)])
+    do(integration_id, "orders")
+    with writing() as session:
+        order = session.scalars(select(Order).limit(1)).one()
+        order.shipping_address = order.billing_address = None
+        session.flush()
+        holds.evaluate_stored([order.id])
+    assert first_reading.count() == 0, "nothing is being read"
+    runs_lifecycle.create_run(integration_id, "listings", "schedule")
+    assert first_reading.count() == 2
+    assert sorted((group.code, len(group.order_ids)) for group in held.groups()) == [
+        ("address", 1), ("first_reading", 2), ("unknown_sku", 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.one_database
