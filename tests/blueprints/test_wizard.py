@@ -159,7 +159,7 @@ class TestTheShop:
         client.post(step, data=form_data(client.get(step).text, "endpoint", endpoint="???", api_key=key))
         page = client.get(step).text
         assert element(page, "input", name="api_key").get("value") in (None, "")
-        assert f"ending in {key[-4:]}" in page
+        assert f"ending in ‘{key[-4:]}’" in page
         options = give_shop(client, step, practice.url, "")
         assert options.endswith("/options")
         draft = drafts()[0]
