@@ -94,10 +94,10 @@ def with_rest(series: Sequence[Series]) -> list[Series]:
     """At most ``SERIES`` of them: those with the largest sums in their order, and what the other shops have together as the last one."""
     if len(series) <= SERIES:
         return list(series)
-    by_sum = sorted(series, key=lambda each: -sum(each.values))
-    leading, others = by_sum[: SERIES - 1], by_sum[SERIES - 1 :]
-    together = [sum(values, Decimal(0)) for values in zip(*(each.values for each in others), strict=True)]
-    return [*(each for each in series if each in leading), Series(REST, f"{len(others)} other shops", together)]
+    by_sum = sorted(range(len(series)), key=lambda place: -sum(series[place].values))
+    leading, others = sorted(by_sum[: SERIES - 1]), by_sum[SERIES - 1 :]
+    together = [sum(values, Decimal(0)) for values in zip(*(series[place].values for place in others), strict=True)]
+    return [*(series[place] for place in leading), Series(REST, f"{len(others)} other shops", together)]
 
 
 def tick_step(most: Decimal) -> Decimal:

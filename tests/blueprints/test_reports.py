@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, expect
 
-from blueprints.column_charts import tick_step
+from blueprints.column_charts import Series, tick_step, with_rest
 from tests.blueprints.looks import assert_good_in_every_look
 from tests.blueprints.pages import element, elements, words
 from tests.blueprints.rows import add_run
@@ -135,6 +135,13 @@ class TestSales:
         expect(columns.nth(2)).to_be_focused()
         box = columns.nth(2).locator(".tip").bounding_box()
         assert box is not None and box["height"] > 30 and box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_of_shops_that_look_alike_each_is_counted_once() -> None:
+    alike = [Series("0", "Shop (removed)", [Decimal(5), Decimal(1)]) for _ in range(10)]
+    drawn = with_rest(alike)
+    assert len(drawn) == 8 and drawn[-1].name == "3 other shops"
+    assert [sum(each.values[place] for each in drawn) for place in (0, 1)] == [50, 10]
 
 
 @pytest.mark.parametrize(
