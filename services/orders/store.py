@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -80,8 +80,10 @@ def stored_digests(shop_id: int, external_ids: Sequence[str]) -> dict[str, bytes
 
 
 def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> Stored:
-    """Store one page of orders. Several have to be the first that their transaction writes: where storing them fails because of a value in
-    them, it begins again and they are stored one by one, and the order with that value is kept as unreadable: it stops no other order."""
+    """Store one page of orders, the oldest first: who ordered first gets the stock, also where a shop lists the newest first. Several have
+    to be the first that their transaction writes: where storing them fails because of a value in them, it begins again and they are
+    stored one by one, and the order with that value is kept as unreadable: it stops no other order."""
+    orders = sorted(orders, key=_age)
     if len(orders) == 1:
         return _store_one(storing, orders[0], rows)
     try:
@@ -97,6 +99,11 @@ def store_orders(storing: Storing, orders: Sequence[ShopOrder], rows: Rows) -> S
     for order in orders:
         stored.add(_store_one(storing, order, rows))
     return stored
+
+
+def _age(order: ShopOrder) -> tuple[datetime, int, str]:
+    """The order in which a shop's orders were placed. Ids of one second are numbers that grow."""
+    return order.placed_at, len(order.external_id), order.external_id
 
 
 def _store_one(storing: Storing, order: ShopOrder, rows: Rows) -> Stored:

@@ -179,15 +179,17 @@ def lacking_items(item_ids: Iterable[int]) -> list[int]:
 
 
 def take_back(item: StockItem, units: int, *, actor: str) -> list[int]:
-    """Take units back from the order lines that have reserved them, newest first, because there are fewer now; returns the
+    """Take units back from the order lines that have reserved them, newest order first, because there are fewer now; returns the
     ids of their orders."""
     touched = []
     reason = Reason(actor, "set", note="less on hand than reserved")
     query = (
         select(Allocation)
+        .join(Allocation.line)
+        .join(OrderLine.order)
         .where(Allocation.stock_item_id == item.id, Allocation.reserved > 0)
         .options(joinedload(Allocation.line))
-        .order_by(Allocation.order_line_id.desc())
+        .order_by(Order.placed_at.desc(), OrderLine.id.desc())
     )
     for each in db.session.scalars(query).all():
         if units <= 0:

@@ -136,6 +136,26 @@ def test_an_unknown_sku_holds_the_order_and_loses_nothing(app, db, shop):
     assert (order.state, order.lines[0].reserved) == ("ready", 2)
 
 
+def test_who_ordered_first_gets_the_stock_and_keeps_it(app, db, shop):
+    """By change a shop lists the newest orders first, so both are on one page with the later one above."""
+    ids = products(shop)
+    integration_id = connect(shop)
+    with writing() as session:
+        session.get_one(Integration, integration_id).with_back_orders = False
+    for kind in ("orders", "listings", "orders"):
+        do(integration_id, kind)
+    now = datetime.now(UTC)
+    for pieces, minutes in ((15, 3), (10, 1)):
+        shop.store.place_order(lines=[(ids["CUP"], pieces)], at=now - timedelta(minutes=minutes))
+    do(integration_id, "orders")
+    first, second = orders(db)
+    assert [(order.state, order.lines[0].reserved) for order in (first, second)] == [("ready", 15), ("on_hold", 5)]
+    assert first.id < second.id
+    items.set_stock("CUP", 15, "test")
+    first, second = orders(db)
+    assert [(order.state, order.lines[0].reserved) for order in (first, second)] == [("ready", 15), ("on_hold", 0)]
+
+
 def test_one_order_the_shop_cannot_show_stops_no_other(app, db, shop):
     """X-Cart 5.4, observed: an order without a profile makes every page it is on answer 500."""
     ids = products(shop)
