@@ -25,6 +25,8 @@ FORM_BYTES = 64 * 1024
 """Bytes of the form around the file."""
 SHOWN = 100
 """Rows of each table of the preview."""
+NAMED = 5
+"""Stock items that the preview names of those with less than is reserved."""
 bp = Blueprint("stock_files", __name__, url_prefix="/stock/files")
 
 
@@ -118,6 +120,7 @@ def _preview(file: StockFile) -> dict[str, Any]:
         "undone_by": undone_by,
         "kept_items": file_undo.kept_items(file),
         "tables": tables,
+        "below_reserved": file_results.below_reserved(file.id, NAMED) if file.state == "checked" else (0, []),
         "wrong": file_results.wrong_rows(file.id, SHOWN) if kept else [],
         "most_kept": wrong_rows.MOST,
     }

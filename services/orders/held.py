@@ -63,8 +63,8 @@ MOST_REASONS = 5
 @dataclass
 class Group:
     """``order_ids`` are all orders of the cause, the oldest first. ``add_details`` adds what only a page shows: the line's ``name``, how many
-    ``pieces`` its orders take, whether a shop has it ``listed``, and of the first few orders in ``shown`` (id, number, integration name) and
-    ``short_skus``, the stock items of which there is not enough."""
+    ``pieces`` its orders take, whether a shop has it ``listed``, and of the first few orders in ``shown`` (id, number, integration name),
+    ``whys``, the reasons of each by id, and ``short_skus``, the stock items of which there is not enough."""
 
     code: str
     title: str
@@ -75,6 +75,7 @@ class Group:
     order_ids: list[int] = field(default_factory=list)
     shown: list[tuple[int, str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    whys: dict[int, list[str]] = field(default_factory=dict)
     short_skus: Sequence[str] = ()
 
     @property
@@ -174,11 +175,12 @@ def _groups_of(found: dict[tuple[str, str], Group], codes: str, reason: str, rea
 def add_details(found: Sequence[Group]) -> None:
     """Add to the groups of a page what only a page shows."""
     query = (
-        select(Order.id, Order.number, Order.external_id, Integration.name)
+        select(Order.id, Order.number, Order.external_id, Integration.name, Order.held_reason, Order.reason_codes)
         .join(Integration, (Integration.shop_id == Order.shop_id) & Integration.removed_at.is_(None))
         .where(Order.id.in_({each for group in found for each in group.order_ids[:SHOWN]}))
     )
-    shown = {row.id: (row.id, row.number or row.external_id, row.name) for row in db.session.execute(query)}
+    rows = {row.id: row for row in db.session.execute(query)}
+    shown = {row.id: (row.id, row.number or row.external_id, row.name) for row in rows.values()}
     with_sku = {sku_key(group.sku): group for group in found if group.sku}
     there = Listing.sku_key.in_(with_sku), Listing.gone_at.is_(None)
     listed = set(db.session.scalars(select(Listing.sku_key).where(*there)))
@@ -187,6 +189,8 @@ def add_details(found: Sequence[Group]) -> None:
     named = {(order_id, key): name for order_id, key, name in db.session.execute(lines.order_by(OrderLine.position.desc()))}
     for group in found:
         group.shown = [shown[each] for each in group.order_ids[:SHOWN] if each in shown]
+        if len(group.order_ids) > 1 and len(group.reasons) > 1:
+            group.whys = {each[0]: list(holds.reasons_of(group.code, *rows[each[0]][-2:])) for each in group.shown}
         if group.code == "short":
             group.short_skus = _short_skus(group.order_ids[:SHOWN])
     taken = _pieces(list(with_sku))

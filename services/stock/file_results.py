@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, update
 
 from extensions import db, reading
 from models import StockFile, StockFilePart, StockFileRow, StockFileWrongRow, StockItem
@@ -49,6 +49,18 @@ def preview_rows(file_id: int, what: str, limit: int = 200) -> list[Any]:
     row = StockFileRow
     query = _previewed(row.line, row.sku, row.before, row.quantity, file_id=file_id, what=what)
     return list(db.session.execute(query.limit(limit)).all())
+
+
+def below_reserved(file_id: int, limit: int) -> tuple[int, list[str]]:
+    """How many stock items would have less on hand than orders have reserved of them, and the first of their SKUs: the orders that were
+    placed last lose what is missing."""
+    row = StockFileRow
+    query = select(row.sku).join(StockItem, StockItem.id == row.stock_item_id).where(
+        row.file_id == file_id, row.quantity < StockItem.reserved, row.quantity < StockItem.on_hand
+    )  # fmt: skip
+    skus = list(db.session.scalars(query.order_by(row.id).limit(limit)))
+    total = len(skus) if len(skus) < limit else db.session.scalar(select(func.count()).select_from(query.subquery()))
+    return total or 0, skus
 
 
 def iter_preview(file_id: int, what: str) -> Iterator[list[tuple[Any, ...]]]:

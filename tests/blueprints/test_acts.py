@@ -17,6 +17,7 @@ from services.stock import files as stock_files
 from services.stock import items, views
 from tests.blueprints.desks import work_off
 from tests.blueprints.pages import element, form_data, htmx, words
+from tests.support.rows import make_item
 from tests.support.shops import do, products
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -80,6 +81,26 @@ def test_the_page_of_a_stock_file_says_that_its_worker_has_stopped(client, desk)
     with writing() as session:
         session.get_one(StockFile, 1).lease_until = datetime.now(UTC) + timedelta(seconds=90)
     assert "No worker is reading it at the moment. It goes on by itself" in client.get(page).get_data(as_text=True)
+
+
+def test_a_stock_file_with_less_than_orders_have_reserved_says_so_first(client, desk):
+    """Orders that were ready went on hold, and neither page of the file had said a word."""
+    for number in range(7):
+        make_item(f"LAMP-{number}", 10, reserved=6)
+    rows = "".join(f"LAMP-{number},{5 if number else 6}\n" for number in range(7))
+    file = (io.BytesIO(f"sku,quantity\n{rows}".encode()), "stock.csv")
+    page = client.post("/stock/files", data={"file": file}, content_type="multipart/form-data").location
+    stock_files.work(1)
+    shown = words(element(client.get(page).get_data(as_text=True), "main").text)
+    assert (
+        "6 items would have less on hand than open orders have reserved: LAMP-1, LAMP-2, LAMP-3, LAMP-4, LAMP-5 and 1 more."
+        in shown
+    )
+    assert "The orders that were placed last lose what is missing." in shown
+    client.post(f"{page}/accept")
+    stock_files.work(1)
+    applied = words(element(client.get(page).get_data(as_text=True), "main").text)
+    assert "would have less on hand" not in applied and "waits for your approval" in applied
 
 
 def test_who_accepts_a_stock_file_second_reads_what_has_become_of_it(client, desk):

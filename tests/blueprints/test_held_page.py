@@ -20,6 +20,19 @@ from tests.support.shops import connect, do, products
 from tests.support.signed_in import FreshClient, sign_in
 
 
+def test_each_order_says_which_of_its_items_are_short(client: FreshClient) -> None:
+    """With two orders of two items a person had to open both to know which lacks what."""
+    shop = db.session.get_one(Integration, add_integration())
+    reasons = {"1": "CUP: 1 of 2 not in stock.", "2": "LAMP: 3 of 4 not in stock."}
+    for number, reason in reasons.items():
+        make_order(shop, number, [], state="on_hold", held_codes=["short"], held_reason=reason, reason_codes=["short"])
+    group = element(client.get("/orders/held").text, "section", aria_labelledby="group-1")
+    rows = [words(each.text) for each in elements(client.get("/orders/held").text, "li") if "not in stock" in each.text]
+    assert [row.split(" ", 1)[0] for row in rows] == ["1", "2"]
+    assert all(reasons[row.split(" ", 1)[0]] in row for row in rows)
+    assert words(group.text).count("not in stock") == 2
+
+
 def test_one_of_several_groups_has_the_primary_action(client: FreshClient) -> None:
     shop = db.session.get_one(Integration, add_integration())
     for number, code in (("1", "address"), ("2", "sums"), ("3", "unreadable"), ("4", "unreadable")):

@@ -34,7 +34,7 @@ from services.shipping import shipments
 from services.shipping.shipments import Together
 from services.shipping.undo import WAIT
 from services.stock import views
-from tests.blueprints.pages import counted_queries, elements, next_page, words
+from tests.blueprints.pages import counted_queries, element, elements, next_page, words
 from tests.support.planted import supply
 from tests.support.rows import make_integration, make_item, make_listing, make_order
 from tests.support.signed_in import user_called
@@ -233,3 +233,11 @@ def test_the_audit_trail_says_that_days_are_the_wrong_way_round(client):
     page = words(client.get("/activity/changes?since=2026-12-01&until=2026-11-01").text)
     assert "The last day is before the first day. Change the filters" in page
     assert "The last day is before" not in words(client.get("/activity/changes?since=2026-12-01&until=2026-12-02").text)
+
+
+def test_a_search_for_an_order_that_is_not_there_leads_to_the_search_in_the_shops(client):
+    """Cartlink asks the shops for it under ‘Find an order’, which nobody looks for under ‘More’."""
+    page = client.get("/orders?q=1041").text
+    assert "Orders that are not downloaded yet are found with Find an order." in words(element(page, "main").text)
+    assert any(link["href"] == "/orders/find?q=1041" for link in elements(page, "a"))
+    assert "not downloaded yet" not in client.get("/orders?state=ready").text

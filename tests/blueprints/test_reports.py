@@ -37,6 +37,7 @@ class TestSales:
             "Revenue in USD $5,952.38 +100% before: $2,971.19", "Revenue in EUR €8.50 before: €0.00",
             "Orders 5 +150% before: 2", "Pieces 10 +150% before: 4",
         ]  # fmt: skip
+        assert "with tax and shipping, also of orders that are not paid yet" in page
         german = client.get(NOVEMBER, headers={"Accept-Language": "de"}).text
         assert "5.952,38\xa0$" in german
 
