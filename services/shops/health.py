@@ -189,6 +189,10 @@ def _group(integration: Integration, name: str, flows: list[Flow]) -> Group:
     good_at = flows[0].succeeded_at
     state, sentence = _state(integration, name, worst, good_at)
     next_at = None if state in ("off", "stopped") else _next_at(integration, name)
+    if name == "connection" and stopped_by(integration, FlowKind.CONNECTION) == "key":
+        # The shop answers, but to reject the key: that is no success. Probes try the key again.
+        good_at = max((at for kind in SYNCS if (at := integration.flows[kind].succeeded_at) is not None), default=None)
+        next_at = integration.flows[FlowKind.CONNECTION].due_at
     return Group(name, state, sentence, good_at, worst.failing_since if worst else None, next_at)
 
 

@@ -45,6 +45,18 @@ def test_a_key_that_may_only_read_is_notified_at_once(app, clock):
     assert groups["orders"].state != "stopped"
 
 
+def test_a_rejection_is_no_success_of_the_connection_and_the_key_is_tried_again(app, clock):
+    """The page of an integration said ‘last success just now’ and no next try."""
+    one = make_integration().id
+    work(one)
+    good_at = read(one).flows["orders"].succeeded_at
+    clock.go(hours=1)
+    fail(one, trouble=KeyRejected("The shop rejects the API key."))
+    connection = next(group for group in health.groups(read(one)) if group.name == "connection")
+    assert (connection.state, connection.good_at) == ("stopped", good_at)
+    assert connection.next_at == utcnow() + probes.SOON
+
+
 def test_a_short_outage_tells_nobody(app, clock):
     one = make_integration().id
     for _ in range(5):
