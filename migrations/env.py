@@ -70,7 +70,7 @@ def check_foreign_keys(connection: Connection) -> None:
 @contextmanager
 def without_triggers(connection: Connection) -> Iterator[None]:
     """Triggers name tables and columns, so they are away while migrations change these, and the present ones are put in place at the newest
-    revision: those of the event log, so that what migrations change is in no event, and those of the index of the parts of texts, which is made anew."""
+    revision: those of the event log, so that what migrations change is in no event, and those of the index of the parts of texts, which is made again."""
     script, here = context.script, context.get_context()
     newest = set(script.get_heads())
     try:

@@ -99,7 +99,7 @@ class Group:
     @property
     def without_sku(self) -> bool:
         """Whether its lines have no SKU in the shop. They are known by their name, and by the listing of their product."""
-        return self.code == "unknown_sku" and bool(self.name) and not self.sku
+        return self.code == holds.UNKNOWN_SKU and bool(self.name) and not self.sku
 
     @property
     def decided_on_order(self) -> bool:
